@@ -1,0 +1,1 @@
+"""The four services and the library that they share."""

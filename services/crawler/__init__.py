@@ -1,0 +1,1 @@
+"""The crawler service: sources to listings to candidates to judgements to kept images."""

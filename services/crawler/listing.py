@@ -1,0 +1,24 @@
+"""A listing: what a source says about one image, before download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One image as its source lists it.
+
+    Attributes:
+        source: The source's URI, for example `folder:/photos` or `page:https://example.org/`.
+        url: The image's address: http, https, or file (from a folder source only).
+        title: Empty if the source gives none.
+        page_url: The page that shows it; empty if none does.
+        author: Empty if the source names none.
+    """
+
+    source: str
+    url: str
+    title: str = ""
+    page_url: str = ""
+    author: str = ""

@@ -1,0 +1,1 @@
+"""What the four services share: settings, server, errors, images, batching and inference."""

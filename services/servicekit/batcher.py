@@ -1,0 +1,121 @@
+"""Batches what concurrent calls ask for, so that the network computes many images at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from services.servicekit.errors import Overloaded
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How a batcher works.
+
+    Attributes:
+        max_batch: Items per computation at most.
+        max_delay_s: How long the first item of a batch waits for others, seconds.
+        queue_limit: Items that wait at most, over all calls and streams.
+    """
+
+    max_batch: int = 32
+    max_delay_s: float = 0.002
+    queue_limit: int = 1024
+
+
+class Batcher(Generic[Item, Result]):
+    """One queue in front of one computing thread. Must be made inside a running event loop.
+
+    `compute` gets 1 to `max_batch` items and returns as many results in their order. An item whose caller has gone is
+    dropped before it is computed.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        name: str,
+        limits: BatchLimits,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._compute = compute
+        self._name = name
+        self._limits = limits
+        self._queue: asyncio.Queue[tuple[Item, asyncio.Future[Result]]]
+        self._queue = asyncio.Queue(limits.queue_limit)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-compute")
+        self._sizes = Histogram(
+            f"lodestone_{name}_batch_size",
+            "Images per computation.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
+        )
+        self._task = asyncio.create_task(self._work())
+
+    async def compute_now(self, item: Item) -> Result:
+        """Computes one item; for unary calls.
+
+        Raises:
+            Overloaded: The queue is full.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((item, future))
+        except asyncio.QueueFull as error:
+            raise Overloaded(self._name, self._limits.queue_limit) from error
+        return await future
+
+    async def compute_when_room(self, item: Item) -> Result:
+        """Computes one item, waiting for room in the queue; for streams, which it slows down."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        await self._queue.put((item, future))
+        return await future
+
+    async def close(self) -> None:
+        """Ends the work; what still waits is cancelled."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        while not self._queue.empty():
+            self._queue.get_nowait()[1].cancel()
+        self._thread.shutdown(wait=True)
+
+    async def _work(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            wanted = [(item, future) for item, future in batch if not future.done()]
+            if wanted:
+                await self._compute_batch(wanted)
+
+    async def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        batch = [await self._queue.get()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.max_delay_s):
+                while len(batch) < self._limits.max_batch:
+                    batch.append(await self._queue.get())
+        return batch
+
+    async def _compute_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        self._sizes.observe(len(batch))
+        items = [item for item, _ in batch]
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._compute, items
+            )
+        except Exception as error:  # noqa: BLE001 - every caller of this batch gets it
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)

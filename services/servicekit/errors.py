@@ -1,0 +1,100 @@
+"""The errors of the services.
+
+LodestoneError
+├── InvalidInput         the request is wrong: INVALID_ARGUMENT
+├── NotFound             what it names is not there: NOT_FOUND
+├── FailedPrecondition   right, but not in this state: FAILED_PRECONDITION
+├── Overloaded           try again later: RESOURCE_EXHAUSTED
+├── Unavailable          a dependency is away: UNAVAILABLE
+├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
+├── Misconfigured        the process cannot start; never sent to a caller
+└── ItemRejected         one item of a good request has no value; a Rejection in its place
+"""
+
+from __future__ import annotations
+
+from services.servicekit.rejection import RejectionCode
+
+
+class LodestoneError(Exception):
+    """An error with one clear sentence; subclasses carry its numbers as fields."""
+
+
+class InvalidInput(LodestoneError):
+    """The request is wrong, whatever the state of the service."""
+
+
+class NotFound(LodestoneError):
+    """Something that the request names is not there.
+
+    Attributes:
+        kind: What it is, for example `profile`.
+        name: What it was called.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class FailedPrecondition(LodestoneError):
+    """The request is right but does not fit the state of the service."""
+
+
+class Overloaded(LodestoneError):
+    """A queue is full.
+
+    Attributes:
+        queue: Its name.
+        limit: How many items it holds.
+    """
+
+    def __init__(self, queue: str, limit: int) -> None:
+        super().__init__(f"the {queue} queue is full ({limit} items); try again later")
+        self.queue = queue
+        self.limit = limit
+
+
+class Unavailable(LodestoneError):
+    """Something that this service depends on is away for now.
+
+    Attributes:
+        dependency: What is away.
+        cause: What it said, one line.
+    """
+
+    def __init__(self, dependency: str, cause: str) -> None:
+        super().__init__(f"{dependency} is unavailable: {cause}")
+        self.dependency = dependency
+        self.cause = cause
+
+
+class IdleStream(LodestoneError):
+    """Nothing moved on a stream for too long.
+
+    Attributes:
+        limit_s: The limit in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"nothing moved on this stream for {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class Misconfigured(LodestoneError):
+    """The process cannot start with these settings or artifacts."""
+
+
+class ItemRejected(LodestoneError):
+    """One item of a good request has no value.
+
+    Attributes:
+        code: The reason as a word.
+        reason: The reason as a sentence with the numbers.
+    """
+
+    def __init__(self, code: RejectionCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason

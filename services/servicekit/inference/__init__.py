@@ -1,0 +1,1 @@
+"""Computing a network: one protocol, one file per backend."""

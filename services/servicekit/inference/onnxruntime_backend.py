@@ -1,0 +1,84 @@
+"""ONNX Runtime, on the CPU or through CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from services.servicekit.embedding import Precision
+from services.servicekit.errors import Misconfigured
+from services.servicekit.inference.backend import BackendName
+
+_PROVIDERS = {
+    BackendName.ONNXRUNTIME: "CPUExecutionProvider",
+    BackendName.CUDA: "CUDAExecutionProvider",
+}
+_INPUT = "pixels"
+
+
+class OnnxRuntimeBackend:
+    """A network in ONNX Runtime, which computes where it was asked to or does not start.
+
+    ONNX Runtime itself would fall back to the CPU silently (microsoft/onnxruntime#23372).
+    """
+
+    def __init__(self, model: bytes, *, backend: BackendName, threads: int) -> None:
+        """Loads a single-file ONNX model with one uint8 input `pixels` (n, height, width, 3).
+
+        Args:
+            model: The file's bytes, already checked against its digest.
+            backend: Where to compute.
+            threads: CPU threads; 0 is one per core.
+
+        Raises:
+            Misconfigured: The backend is not there, or the model does not load.
+        """
+        provider = _PROVIDERS[backend]
+        available = onnxruntime.get_available_providers()
+        if provider not in available:
+            message = (
+                f"backend {backend.value!r} needs ONNX Runtime's {provider}, "
+                f"and this installation has only {', '.join(available)}"
+            )
+            raise Misconfigured(message)
+        if backend is BackendName.CUDA:
+            onnxruntime.preload_dlls()
+        self._session = _session(model, provider, threads)
+        if self._session.get_providers()[0] != provider:
+            message = f"backend {backend.value!r} was asked for, but {provider} does not start here"
+            raise Misconfigured(message)
+        names = [node.name for node in self._session.get_inputs()]
+        if names != [_INPUT]:
+            message = f"the model's inputs are {names}, not [{_INPUT!r}]"
+            raise Misconfigured(message)
+
+    @property
+    def execution_provider(self) -> str:
+        """What computes."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def precision(self) -> Precision:
+        """Always single precision, on either provider."""
+        return Precision.FP32
+
+    def run(self, batch: npt.NDArray[np.uint8]) -> Sequence[npt.NDArray[np.float32]]:
+        """Computes (n, height, width, 3) uint8 RGB and returns the network's outputs."""
+        outputs: Sequence[npt.NDArray[np.float32]] = self._session.run(None, {_INPUT: batch})
+        return outputs
+
+
+def _session(model: bytes, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # TF32 would be another precision than the one that is stated.
+    settings = {"use_tf32": "0"} if provider == "CUDAExecutionProvider" else {}
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=[(provider, settings)])
+    except Exception as error:
+        message = f"the model does not load: {str(error).splitlines()[0][:200]}"
+        raise Misconfigured(message) from error

@@ -1,0 +1,82 @@
+"""Between the shared messages of the contract (lodestone.image.v1) and the domain's types."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lodestone.image.v1 import embedding_pb2, image_pb2, rejection_pb2
+from services.servicekit.embedding import Embedding, Precision
+from services.servicekit.errors import ItemRejected
+from services.servicekit.image import DecodeLimits, Rgb, decode, pixels_to_rgb
+from services.servicekit.rejection import RejectionCode
+
+_NORM_TOLERANCE = 1e-3
+
+
+def image_to_rgb(message: image_pb2.Image, limits: DecodeLimits) -> Rgb:
+    """Returns the message's upright pixels, (h, w, 3) uint8, decoding them if need be.
+
+    Raises:
+        ItemRejected: It has no content, or one that cannot be read.
+    """
+    content = message.WhichOneof("content")
+    if content == "encoded":
+        return decode(message.encoded, limits).rgb
+    if content == "pixels":
+        pixels = message.pixels
+        return pixels_to_rgb(pixels.rgb, height_px=pixels.height_px, width_px=pixels.width_px)
+    raise ItemRejected(RejectionCode.UNSUPPORTED_FORMAT, "the image has no content")
+
+
+def rgb_to_image(rgb: Rgb) -> image_pb2.Image:
+    """Wraps (h, w, 3) uint8 pixels as an image message."""
+    height_px, width_px = rgb.shape[:2]
+    pixels = image_pb2.Pixels(height_px=height_px, width_px=width_px, rgb=rgb.tobytes())
+    return image_pb2.Image(pixels=pixels)
+
+
+def rejection_to_message(error: ItemRejected) -> rejection_pb2.Rejection:
+    """Writes a rejection; the codes have the same names on both sides."""
+    code = rejection_pb2.RejectionCode.Value(f"REJECTION_CODE_{error.code.name}")
+    return rejection_pb2.Rejection(code=code, reason=error.reason)
+
+
+def rejection_from_message(message: rejection_pb2.Rejection) -> ItemRejected:
+    """Reads a rejection."""
+    name = rejection_pb2.RejectionCode.Name(message.code).removeprefix("REJECTION_CODE_")
+    return ItemRejected(RejectionCode[name], message.reason)
+
+
+def embedding_to_message(embedding: Embedding) -> embedding_pb2.Embedding:
+    """Writes an embedding (a list encodes six times as fast as an array)."""
+    return embedding_pb2.Embedding(
+        values=embedding.values.tolist(),
+        encoder_id=embedding.encoder_id,
+        precision=precision_to_message(embedding.precision),
+    )
+
+
+def embedding_from_message(message: embedding_pb2.Embedding) -> Embedding:
+    """Reads an embedding.
+
+    Raises:
+        ItemRejected: Its precision is not stated, a value is not finite, or its L2 norm is not 1 within 0.001.
+    """
+    values = np.asarray(message.values, dtype=np.float32)
+    if message.precision == embedding_pb2.PRECISION_UNSPECIFIED:
+        raise ItemRejected(RejectionCode.BAD_EMBEDDING, "its precision is not stated")
+    norm = float(np.linalg.norm(values.astype(np.float64)))
+    if not abs(norm - 1.0) <= _NORM_TOLERANCE:
+        reason = f"the L2 norm of its {values.size} values is {norm:g}, not 1"
+        raise ItemRejected(RejectionCode.BAD_EMBEDDING, reason)
+    return Embedding(values, message.encoder_id, precision_from_message(message.precision))
+
+
+def precision_to_message(precision: Precision) -> embedding_pb2.Precision.ValueType:
+    """Writes a precision; the names are the same on both sides."""
+    return embedding_pb2.Precision.Value(f"PRECISION_{precision.name}")
+
+
+def precision_from_message(message: embedding_pb2.Precision.ValueType) -> Precision:
+    """Reads a precision that is stated."""
+    return Precision[embedding_pb2.Precision.Name(message).removeprefix("PRECISION_")]

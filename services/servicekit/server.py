@@ -1,0 +1,172 @@
+"""One gRPC server process: health, reflection, limits, and a drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
+
+from services.servicekit.errors import LodestoneError, Misconfigured
+from services.servicekit.interceptors import CallInterceptor
+from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
+from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_PROBE_EVERY_S = 5.0
+_PROBE_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """What makes one service different from the others.
+
+    Attributes:
+        word: The service's one word, for example `novelty`.
+        full_name: Its gRPC name, for example `lodestone.novelty.v1.NoveltyService`.
+        register: Adds the servicer to a server.
+        probe: Does one piece of real work; the service is ready while it succeeds.
+        max_message_bytes: The largest message received.
+        unary_deadline_s: The cap on unary calls, seconds.
+        close: Ends what the servicer holds, after the last call.
+    """
+
+    word: str
+    full_name: str
+    register: Callable[[grpc.aio.Server], None]
+    probe: Callable[[], Awaitable[None]]
+    max_message_bytes: int
+    unary_deadline_s: float = 60.0
+    close: Callable[[], Awaitable[None]] | None = None
+    registry: CollectorRegistry = field(default_factory=new_registry)
+
+
+class ServiceServer:
+    """A started server. `run` is the whole life of a process; tests use `start` and `stop`."""
+
+    def __init__(self, definition: ServiceDefinition, settings: ServiceSettings) -> None:
+        settings.require_safe_bind()
+        self._definition = definition
+        self._settings = settings
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+        self._ready = False
+        self._probing: asyncio.Task[None] | None = None
+        interceptor = CallInterceptor(
+            RpcMetrics(definition.word, definition.registry),
+            unary_deadline_s=definition.unary_deadline_s,
+        )
+        self._server = grpc.aio.server(
+            interceptors=[interceptor], options=_options(definition.max_message_bytes)
+        )
+        self.port = 0
+
+    async def start(self) -> None:
+        """Binds, serves, and reports ready after the first successful probe.
+
+        Raises:
+            Misconfigured: The port is in use or the first probe fails.
+        """
+        definition = self._definition
+        definition.register(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if self._settings.reflection:
+            names = (definition.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        await self._set_health(ready=False)
+        self.port = self._bind()
+        await self._server.start()
+        await self._probe_once()
+        self._probing = asyncio.create_task(self._probe_forever())
+
+    async def stop(self) -> None:
+        """Drains: not ready, no new calls, the running ones end, then everything is closed."""
+        if self._probing is not None:
+            self._probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._settings.drain_s)
+        if self._definition.close is not None:
+            await self._definition.close()
+
+    def _bind(self) -> int:
+        address = self._settings.address
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = f"cannot serve on {address}: the port is in use or not allowed"
+            raise Misconfigured(message) from error
+
+    async def _probe_once(self) -> None:
+        try:
+            await asyncio.wait_for(self._definition.probe(), _PROBE_TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 - whatever breaks the work makes the service not ready
+            if self._ready or self._probing is None:
+                structlog.get_logger().error("not_ready", cause=str(error) or repr(error))
+            await self._set_health(ready=False)
+            return
+        if not self._ready:
+            structlog.get_logger().info("ready", address=f"{self._settings.host}:{self.port}")
+        await self._set_health(ready=True)
+
+    async def _probe_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            await self._probe_once()
+
+    async def _set_health(self, *, ready: bool) -> None:
+        self._ready = ready
+        status = _SERVING if ready else _NOT_SERVING
+        for name in ("", self._definition.full_name):
+            await self._health.set(name, status)
+
+
+def run_service(
+    build: Callable[[], Awaitable[ServiceDefinition]], settings: ServiceSettings
+) -> None:
+    """Runs one service until SIGTERM or SIGINT; a start that cannot succeed is one line and exit 78."""
+    try:
+        asyncio.run(_run(build, settings))
+    except LodestoneError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(EXIT_MISCONFIGURED)
+
+
+async def _run(
+    build: Callable[[], Awaitable[ServiceDefinition]], settings: ServiceSettings
+) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    settings.require_safe_bind()
+    definition = await build()
+    server = ServiceServer(definition, settings)
+    serve_metrics(definition.registry, host=settings.host, port=settings.metrics_port)
+    await server.start()
+    await stopping.wait()
+    structlog.get_logger().info("draining")
+    await server.stop()
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_metadata_size", 8_192),
+        ("grpc.max_concurrent_streams", 64),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        # Two processes on one port would share its calls without a word.
+        ("grpc.so_reuseport", 0),
+    ]

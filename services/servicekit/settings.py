@@ -1,0 +1,90 @@
+"""Settings that every service has; each service adds its own in its `config.py`."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.servicekit.errors import Misconfigured
+
+Settings = TypeVar("Settings", bound="ServiceSettings")
+
+# What a supervisor must not restart: the start can only fail again.
+EXIT_MISCONFIGURED = 78
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads from `LODESTONE_<SERVICE>_…`, and LODESTONE_DATA.
+
+    Subclasses set `env_prefix` and default ports (metrics = port + 10000).
+    """
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="The address to serve on.")
+    port: int = Field(ge=0, le=65_535, description="The gRPC port; 0 takes a free one.")
+    metrics_port: int = Field(
+        ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
+    )
+    insecure: bool = Field(
+        default=False, description="Serve without TLS on an address that others can reach."
+    )
+    data: Path = Field(
+        default=Path("data"), validation_alias="LODESTONE_DATA", description="The data folder."
+    )
+    reflection: bool = Field(default=True, description="Answer gRPC reflection.")
+    log_json: bool | None = Field(
+        default=None, description="Log JSON lines; unset: unless stderr is a terminal."
+    )
+    stream_idle_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="Ends a stream on which nothing moved for so long, seconds.",
+    )
+    drain_s: float = Field(
+        default=20.0, gt=0, description="How long calls may go on after SIGTERM, seconds."
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_address(cls, value: str) -> str:
+        ipaddress.ip_address(value)
+        return value
+
+    @property
+    def address(self) -> str:
+        """`host:port`, with brackets around IPv6."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def require_safe_bind(self) -> None:
+        """Refuses to serve plaintext where others can reach it, unless told so.
+
+        Raises:
+            Misconfigured: The host is not loopback and `insecure` is not set.
+        """
+        if not ipaddress.ip_address(self.host).is_loopback and not self.insecure:
+            prefix = self.model_config.get("env_prefix", "")
+            message = (
+                f"{self.host} can be reached by others and there is no TLS yet: serve on 127.0.0.1, "
+                f"or set {prefix}INSECURE=true where the network is trusted"
+            )
+            raise Misconfigured(message)
+
+
+def read_settings(settings: type[Settings]) -> Settings:
+    """Reads settings from the environment, or ends the process with one line that names each bad one."""
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = str(settings.model_config.get("env_prefix", ""))
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"])
+            name = name if name.startswith("LODESTONE_") else f"{prefix}{name}".upper()
+            sys.stderr.write(f"error: {name}: {problem['msg']}\n")
+        sys.exit(EXIT_MISCONFIGURED)
