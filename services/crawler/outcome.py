@@ -77,8 +77,8 @@ class FetchFailed(LodestoneError):
 
     @classmethod
     def from_rejection(cls, rejection: ItemRejected, *, final_url: str) -> FetchFailed:
-        """The outcome of bytes that do not decode; the codes have the same names."""
-        reason = OutcomeReason[rejection.code.name]
+        """The outcome of bytes that do not decode; the codes have the same names, and what has none is CORRUPT."""
+        reason = OutcomeReason.__members__.get(rejection.code.name, OutcomeReason.CORRUPT)
         return cls(reason, rejection.reason, final_url=final_url)
 
 

@@ -1,0 +1,107 @@
+"""The store's bytes: content-addressed files, their sidecars, and readable names for people."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from services.servicekit.errors import Misconfigured
+
+
+class BlobStore:
+    """A folder of blobs named by their SHA-256, and `kept/` with hard links to them.
+
+    Everything is written beside its place, synced and renamed, and its folder is synced: whatever a row of the
+    catalogue names is on the disk, whole. All methods may run in any thread.
+    """
+
+    def __init__(self, data: Path) -> None:
+        """Makes the folders.
+
+        Raises:
+            Misconfigured: They cannot be written.
+        """
+        self._blobs = data / "blobs"
+        self._kept = data / "kept"
+        self._parts = data / "blobs" / "tmp"
+        try:
+            for folder in (self._blobs, self._kept, self._parts):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot write the data folder {data}: {error.strerror}"
+            raise Misconfigured(message) from error
+        self._drop_parts()
+
+    def path(self, digest: str) -> Path:
+        """Where the bytes of a digest are."""
+        return self._blobs / digest[:2] / digest
+
+    def has(self, digest: str) -> bool:
+        """Whether the bytes of a digest are there."""
+        return self.path(digest).exists()
+
+    def put(self, encoded: bytes) -> str:
+        """Stores bytes under their digest, which it returns; storing them again changes nothing."""
+        digest = hashlib.sha256(encoded).hexdigest()
+        path = self.path(digest)
+        if not path.exists():
+            self._write(path, encoded)
+        return digest
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it.
+
+        What an earlier accept wrote stays; `facts["judgements"]`, by profile version, is added to it.
+        """
+        path = self.path(digest).with_suffix(".json")
+        known: dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            known = json.loads(path.read_text())
+        judged = known.get("judgements", {}) | facts["judgements"]
+        text = json.dumps(facts | known | {"judgements": judged}, indent=2, ensure_ascii=False)
+        self._write(path, text.encode())
+
+    def link(self, digest: str, profile_name: str, file_name: str) -> None:
+        """Gives an image its readable name, as a hard link (or a copy where the disk has none)."""
+        target = self._kept / profile_name / file_name
+        target.parent.mkdir(exist_ok=True)
+        source = self.path(digest)
+        part = self._parts / uuid.uuid4().hex
+        try:
+            os.link(source, part)
+        except OSError:
+            part.write_bytes(source.read_bytes())
+        part.replace(target)
+        # Renaming one hard link onto another of the same file leaves both.
+        part.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(exist_ok=True)
+        part = self._parts / uuid.uuid4().hex
+        try:
+            with part.open("xb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+    def _drop_parts(self) -> None:
+        for part in self._parts.iterdir():
+            part.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The catalogue: what is known of crawls, listings, candidates, judgements and kept images."""

@@ -1,0 +1,301 @@
+"""Crawls: what was asked for, how far it is, and what was settled in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from services.crawler.catalogue.frontier import Outcome, listing_of, outcome_of
+from services.crawler.catalogue.schema import (
+    crawl_counts,
+    crawl_listings,
+    crawl_sources,
+    crawls,
+    listings,
+)
+from services.crawler.judgement import ProfileVersion, Verdict
+from services.crawler.listing import Listing
+from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.servicekit.errors import NotFound
+
+
+class CrawlState(StrEnum):
+    """What a crawl is doing; the names are those of the contract."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it can never go on."""
+        return self not in (CrawlState.RUNNING, CrawlState.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlLimits:
+    """Where a crawl ends by itself.
+
+    Attributes:
+        max_listings: Completed after so many; 0 is no limit.
+        max_accepted: Completed after so many; 0 is no limit.
+    """
+
+    max_listings: int = 0
+    max_accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRequest:
+    """What a person asks for.
+
+    Attributes:
+        request_id: The client's; the same id makes no second crawl.
+        sources: URIs, canonical.
+        profile: The version that judges.
+        limits: Where to stop.
+    """
+
+    request_id: str
+    sources: tuple[str, ...]
+    profile: ProfileVersion
+    limits: CrawlLimits = CrawlLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Crawl:
+    """A crawl as it stands."""
+
+    crawl_id: str
+    request: CrawlRequest
+    state: CrawlState
+    state_reason: str
+    found_count: int
+    last_sequence: int
+    create_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many settled listings share an outcome and verdict.
+
+    Attributes:
+        state: The outcome.
+        reason: Why it is not fetched; None when it is.
+        verdict: None when it is not fetched. The same bytes again count as DUPLICATE.
+        known: Whether the outcome was known before this crawl.
+        count: How many.
+    """
+
+    state: OutcomeState
+    reason: OutcomeReason | None
+    verdict: Verdict | None
+    known: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a listing ends.
+
+    Attributes:
+        outcome: What became of fetching it.
+        verdict: Of its judgement; None when it is not fetched.
+        known: Whether the outcome was known before this crawl.
+    """
+
+    outcome: Outcome
+    verdict: Verdict | None
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettledListing:
+    """A listing of a crawl that is done.
+
+    Attributes:
+        sequence: Its position in the crawl's order of settling, from 1.
+        listing: The listing.
+        outcome: What became of fetching it.
+        known: Whether the outcome was known before this crawl.
+        repeated: Whether another listing of this crawl had the same bytes before.
+    """
+
+    sequence: int
+    listing: Listing
+    outcome: Outcome
+    known: bool
+    repeated: bool
+
+
+def create_crawl(
+    connection: Connection, crawl_id: str, request: CrawlRequest, *, now: float
+) -> Crawl:
+    """Creates a crawl, or returns the one that the same request_id made before."""
+    query = select(crawls.c.crawl_id).where(crawls.c.request_id == request.request_id)
+    earlier = connection.execute(query).scalar_one_or_none()
+    if earlier is not None:
+        return get_crawl(connection, earlier)
+    row = {
+        "crawl_id": crawl_id,
+        "request_id": request.request_id,
+        "profile_name": request.profile.name,
+        "profile_version": request.profile.version,
+        "state": CrawlState.RUNNING.value,
+        "max_listings": request.limits.max_listings,
+        "max_accepted": request.limits.max_accepted,
+        "create_time": now,
+    }
+    connection.execute(insert(crawls).values(row))
+    sources = [
+        {"crawl_id": crawl_id, "position": position, "uri": uri}
+        for position, uri in enumerate(request.sources)
+    ]
+    connection.execute(insert(crawl_sources), sources)
+    return get_crawl(connection, crawl_id)
+
+
+def get_crawl(connection: Connection, crawl_id: str) -> Crawl:
+    """Returns one crawl.
+
+    Raises:
+        NotFound: There is none of this id.
+    """
+    row = connection.execute(select(crawls).where(crawls.c.crawl_id == crawl_id)).one_or_none()
+    if row is None:
+        kind = "crawl"
+        raise NotFound(kind, crawl_id)
+    return _crawl_of(connection, row)
+
+
+def list_crawls(connection: Connection, *, limit: int = 1000) -> list[Crawl]:
+    """Returns crawls, newest first."""
+    query = select(crawls).order_by(crawls.c.create_time.desc()).limit(limit)
+    return [_crawl_of(connection, row) for row in connection.execute(query).all()]
+
+
+def set_state(connection: Connection, crawl_id: str, state: CrawlState, reason: str = "") -> None:
+    """Changes what a crawl is doing; an ended crawl stays as it is."""
+    going = (CrawlState.RUNNING.value, CrawlState.PAUSED.value)
+    connection.execute(
+        update(crawls)
+        .where(crawls.c.crawl_id == crawl_id, crawls.c.state.in_(going))
+        .values(state=state.value, state_reason=reason)
+    )
+
+
+def settle(connection: Connection, crawl_id: str, listing_id: int, settlement: Settlement) -> None:
+    """Marks a listing of a crawl as done and counts it; a second time changes nothing."""
+    mine = (crawl_listings.c.crawl_id == crawl_id, crawl_listings.c.listing_id == listing_id)
+    query = select(crawl_listings.c.sequence).where(*mine)
+    if connection.execute(query).scalar_one() is not None:
+        return
+    digest = settlement.outcome.digest
+    repeated = bool(digest) and _has_settled(connection, crawl_id, digest)
+    sequence = connection.execute(
+        update(crawls)
+        .where(crawls.c.crawl_id == crawl_id)
+        .values(last_sequence=crawls.c.last_sequence + 1)
+        .returning(crawls.c.last_sequence)
+    ).scalar_one()
+    connection.execute(
+        update(crawl_listings)
+        .where(*mine)
+        .values(sequence=sequence, known=settlement.known, repeated=repeated)
+    )
+    verdict = Verdict.DUPLICATE if repeated else settlement.verdict
+    _count(connection, crawl_id, replace(settlement, verdict=verdict))
+
+
+def list_counts(connection: Connection, crawl_id: str) -> list[Count]:
+    """Returns the counts of what is settled."""
+    query = select(crawl_counts).where(crawl_counts.c.crawl_id == crawl_id)
+    return [
+        Count(
+            OutcomeState(row.outcome_state),
+            OutcomeReason(row.outcome_reason) if row.outcome_reason else None,
+            Verdict(row.verdict) if row.verdict else None,
+            row.known,
+            row._mapping["count"],  # noqa: SLF001 - SQLAlchemy's public name; `count` is a tuple's method
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def list_settled(
+    connection: Connection, crawl_id: str, *, after: int, limit: int
+) -> list[SettledListing]:
+    """Returns what was settled after a sequence, in order."""
+    query = (
+        select(
+            listings, crawl_listings.c.sequence, crawl_listings.c.known, crawl_listings.c.repeated
+        )
+        .join(crawl_listings)
+        .where(crawl_listings.c.crawl_id == crawl_id, crawl_listings.c.sequence > after)
+        .order_by(crawl_listings.c.sequence)
+        .limit(limit)
+    )
+    settled = []
+    for row in connection.execute(query):
+        outcome = outcome_of(row)
+        assert outcome is not None, "a settled listing has its outcome"
+        settled.append(
+            SettledListing(row.sequence, listing_of(row), outcome, row.known, row.repeated)
+        )
+    return settled
+
+
+def _has_settled(connection: Connection, crawl_id: str, digest: str) -> bool:
+    query = (
+        select(crawl_listings.c.listing_id)
+        .join(listings)
+        .where(
+            crawl_listings.c.crawl_id == crawl_id,
+            crawl_listings.c.sequence.is_not(None),
+            listings.c.digest == digest,
+        )
+        .limit(1)
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
+def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> None:
+    outcome = settlement.outcome
+    row = {
+        "crawl_id": crawl_id,
+        "outcome_state": outcome.state.value,
+        "outcome_reason": outcome.reason.value if outcome.reason else "",
+        "verdict": settlement.verdict.value if settlement.verdict else "",
+        "known": settlement.known,
+        "count": 1,
+    }
+    more = {"count": crawl_counts.c.count + 1}
+    connection.execute(upsert(crawl_counts).values(row).on_conflict_do_update(set_=more))
+
+
+def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:
+    query = select(crawl_sources.c.uri).where(crawl_sources.c.crawl_id == row.crawl_id)
+    uris: Sequence[str] = (
+        connection.execute(query.order_by(crawl_sources.c.position)).scalars().all()
+    )
+    request = CrawlRequest(
+        row.request_id,
+        tuple(uris),
+        ProfileVersion(row.profile_name, row.profile_version),
+        CrawlLimits(row.max_listings, row.max_accepted),
+    )
+    return Crawl(
+        row.crawl_id,
+        request,
+        CrawlState(row.state),
+        row.state_reason,
+        row.found_count,
+        row.last_sequence,
+        row.create_time,
+    )

@@ -1,0 +1,241 @@
+"""The frontier: which listings are to do, who holds them, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, literal, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.crawler.catalogue.schema import crawl_listings, crawls, listings
+from services.crawler.listing import Listing
+from services.crawler.outcome import OutcomeReason, OutcomeState
+
+# Failures that a later crawl tries again: the host may be back, or the configuration may allow it now.
+_TRIED_AGAIN = (
+    OutcomeReason.SERVER_ERROR,
+    OutcomeReason.UNREACHABLE,
+    OutcomeReason.TIMEOUT,
+    OutcomeReason.INCOMPLETE,
+    OutcomeReason.FORBIDDEN_ADDRESS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of fetching a listing.
+
+    Attributes:
+        state: FETCHED, FAILED or BLOCKED.
+        reason: None when it is fetched.
+        message: The reason as a sentence; empty when it is fetched.
+        final_url: The address that answered, after redirects; empty if none did.
+        digest: SHA-256 of the bytes, 64 hex digits; empty if there are none.
+        size_bytes: How many bytes.
+        time: When, seconds since 1970.
+    """
+
+    state: OutcomeState
+    reason: OutcomeReason | None
+    message: str
+    final_url: str
+    digest: str
+    size_bytes: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedListing:
+    """A listing that this crawler holds until the lease expires.
+
+    Attributes:
+        listing_id: Its row.
+        listing: What the source said.
+        attempts: How often it was tried before.
+        outcome: What is known of it; None if it was never fetched.
+    """
+
+    listing_id: int
+    listing: Listing
+    attempts: int
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """Who holds a lease, and for how long.
+
+    Attributes:
+        owner: The crawler process.
+        now: Seconds since 1970.
+        duration_s: After so many seconds another may take it.
+    """
+
+    owner: str
+    now: float
+    duration_s: float
+
+
+def add_listings(
+    connection: Connection, crawl_id: str, found: Sequence[Listing], *, now: float
+) -> int:
+    """Adds listings to a crawl; those it has already are left alone. Returns how many are new to the crawl."""
+    urls = [listing.url for listing in found]
+    if not urls:
+        return 0
+    rows = [
+        {
+            "url": listing.url,
+            "source": listing.source,
+            "title": listing.title,
+            "page_url": listing.page_url,
+            "author": listing.author,
+            "found_time": now,
+        }
+        for listing in found
+    ]
+    connection.execute(insert(listings).on_conflict_do_nothing(), rows)
+    _forget_passing_failures(connection, crawl_id, urls)
+    chosen = select(
+        literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
+    ).where(listings.c.url.in_(urls))
+    columns = ["crawl_id", "listing_id", "known", "repeated"]
+    link = insert(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
+    added = connection.execute(link).rowcount
+    more = crawls.c.found_count + added
+    connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))
+    return added
+
+
+def lease(
+    connection: Connection, crawl_id: str, terms: LeaseTerms, *, limit: int
+) -> list[LeasedListing]:
+    """Takes up to `limit` listings of a crawl that are to do, oldest first."""
+    query = (
+        select(listings)
+        .join(crawl_listings)
+        .where(
+            crawl_listings.c.crawl_id == crawl_id,
+            crawl_listings.c.sequence.is_(None),
+            listings.c.next_attempt_time <= terms.now,
+            or_(listings.c.lease_expire_time.is_(None), listings.c.lease_expire_time < terms.now),
+        )
+        .order_by(listings.c.listing_id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    ids = [row.listing_id for row in rows]
+    held = {"lease_owner": terms.owner, "lease_expire_time": terms.now + terms.duration_s}
+    connection.execute(update(listings).where(listings.c.listing_id.in_(ids)).values(held))
+    return [
+        LeasedListing(row.listing_id, listing_of(row), row.attempts, outcome_of(row))
+        for row in rows
+    ]
+
+
+def release(
+    connection: Connection, listing_id: int, owner: str, *, next_attempt_time: float, tried: bool
+) -> None:
+    """Gives a listing back, to be tried again at `next_attempt_time`."""
+    connection.execute(
+        update(listings)
+        .where(listings.c.listing_id == listing_id, listings.c.lease_owner == owner)
+        .values(
+            lease_owner=None,
+            lease_expire_time=None,
+            next_attempt_time=next_attempt_time,
+            attempts=listings.c.attempts + int(tried),
+        )
+    )
+
+
+def release_owner(connection: Connection, owner: str) -> None:
+    """Gives back everything that one owner holds."""
+    free = {"lease_owner": None, "lease_expire_time": None}
+    connection.execute(update(listings).where(listings.c.lease_owner == owner).values(free))
+
+
+def renew(connection: Connection, terms: LeaseTerms) -> None:
+    """Holds everything of one owner for longer."""
+    later = {"lease_expire_time": terms.now + terms.duration_s}
+    connection.execute(update(listings).where(listings.c.lease_owner == terms.owner).values(later))
+
+
+def release_all(connection: Connection) -> int:
+    """Gives every listing back. Only for a crawler that has just opened its own catalogue: nobody else can hold any."""
+    held = listings.c.lease_owner.is_not(None)
+    free = {"lease_owner": None, "lease_expire_time": None}
+    return connection.execute(update(listings).where(held).values(free)).rowcount
+
+
+def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) -> None:
+    """Writes what became of a listing and lets go of it."""
+    connection.execute(
+        update(listings)
+        .where(listings.c.listing_id == listing_id)
+        .values(
+            lease_owner=None,
+            lease_expire_time=None,
+            outcome_state=outcome.state.value,
+            outcome_reason=outcome.reason.value if outcome.reason else None,
+            outcome_message=outcome.message,
+            final_url=outcome.final_url,
+            digest=outcome.digest or None,
+            size_bytes=outcome.size_bytes,
+            outcome_time=outcome.time,
+        )
+    )
+
+
+def let_go(connection: Connection, listing_id: int) -> None:
+    """Ends the lease of a listing whose outcome stands."""
+    free = {"lease_owner": None, "lease_expire_time": None}
+    connection.execute(update(listings).where(listings.c.listing_id == listing_id).values(free))
+
+
+def count_unsettled(connection: Connection, crawl_id: str) -> int:
+    """How many listings of a crawl are still to do or under way."""
+    query = (
+        select(func.count())
+        .select_from(crawl_listings)
+        .where(crawl_listings.c.crawl_id == crawl_id, crawl_listings.c.sequence.is_(None))
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def listing_of(row: object) -> Listing:
+    """The listing in a row of `listings`."""
+    return Listing(row.source, row.url, row.title, row.page_url, row.author)  # type: ignore[attr-defined]  # a row
+
+
+def outcome_of(row: object) -> Outcome | None:
+    """The outcome in a row of `listings`, if it has one."""
+    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
+    if columns["outcome_state"] is None:
+        return None
+    reason = columns["outcome_reason"]
+    return Outcome(
+        OutcomeState(columns["outcome_state"]),
+        OutcomeReason(reason) if reason else None,
+        columns["outcome_message"],
+        columns["final_url"],
+        columns["digest"] or "",
+        columns["size_bytes"],
+        columns["outcome_time"],
+    )
+
+
+def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequence[str]) -> None:
+    listed = select(crawl_listings.c.listing_id).where(crawl_listings.c.crawl_id == crawl_id)
+    connection.execute(
+        update(listings)
+        .where(
+            and_(
+                listings.c.url.in_(urls),
+                listings.c.outcome_reason.in_([reason.value for reason in _TRIED_AGAIN]),
+                listings.c.listing_id.not_in(listed),
+            )
+        )
+        .values(outcome_state=None, outcome_reason=None, attempts=0, next_attempt_time=0.0)
+    )

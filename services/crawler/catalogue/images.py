@@ -1,0 +1,185 @@
+"""Kept images, images that count as seen, and what each source has given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue.frontier import listing_of
+from services.crawler.catalogue.schema import (
+    candidates,
+    images,
+    kept_images,
+    listings,
+    seen_images,
+)
+from services.crawler.judgement import ProfileVersion
+from services.crawler.listing import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An image in the store, under one profile.
+
+    Attributes:
+        sequence: The order of accepting, from 1.
+        digest: SHA-256, 64 hex digits; its name in the store.
+        profile: The version that accepted it.
+        file_name: Its readable name under `kept/<profile>/`.
+        listing: The listing that it was first fetched for.
+        final_url: The address that answered.
+        size_bytes: How many bytes.
+        accept_time: Seconds since 1970.
+    """
+
+    sequence: int
+    digest: str
+    profile: ProfileVersion
+    file_name: str
+    listing: Listing
+    final_url: str
+    size_bytes: int
+    accept_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceYield:
+    """What a source has given over all crawls: listings found, fetched, and accepted under any profile."""
+
+    source: str
+    found_count: int
+    fetched_count: int
+    accepted_count: int
+
+    @property
+    def share(self) -> float:
+        """The yield: accepted ÷ fetched, in [0, 1]; 0 if nothing was fetched."""
+        return self.accepted_count / self.fetched_count if self.fetched_count else 0.0
+
+
+def record_image(
+    connection: Connection, digest: str, listing_id: int, *, final_url: str, now: float
+) -> bool:
+    """Writes that an image is in the store; its bytes must be there already. Returns False if it was known before."""
+    row = {
+        "digest": digest,
+        "listing_id": listing_id,
+        "final_url": final_url,
+        "accept_time": now,
+    }
+    statement = insert(images).values(row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount > 0
+
+
+def keep(connection: Connection, digest: str, profile: ProfileVersion, *, file_name: str) -> bool:
+    """Keeps a stored image under a profile's name. Returns False if it was kept there before."""
+    row = {
+        "digest": digest,
+        "profile_name": profile.name,
+        "profile_version": profile.version,
+        "file_name": file_name,
+        "linked": False,
+    }
+    statement = insert(kept_images).values(row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount > 0
+
+
+def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
+    """Returns (digest, profile name, file name) of kept images whose readable name is not made yet."""
+    query = select(kept_images.c.digest, kept_images.c.profile_name, kept_images.c.file_name)
+    rows = connection.execute(query.where(kept_images.c.linked.is_(False)))
+    return [(row.digest, row.profile_name, row.file_name) for row in rows]
+
+
+def record_link(connection: Connection, digest: str, profile_name: str) -> None:
+    """Writes that a kept image has its readable name."""
+    connection.execute(
+        update(kept_images)
+        .where(kept_images.c.digest == digest, kept_images.c.profile_name == profile_name)
+        .values(linked=True)
+    )
+
+
+def list_kept(
+    connection: Connection, profile_name: str, *, after: tuple[int, str] = (0, ""), limit: int = 500
+) -> list[KeptImage]:
+    """Returns kept images by (sequence, profile name), oldest first; an empty name is every profile's."""
+    query = (
+        select(images, kept_images, listings, candidates.c.size_bytes.label("stored_bytes"))
+        .join(kept_images, kept_images.c.digest == images.c.digest)
+        .join(listings, listings.c.listing_id == images.c.listing_id)
+        .join(candidates, candidates.c.digest == images.c.digest)
+        .where(
+            (images.c.sequence > after[0])
+            | ((images.c.sequence == after[0]) & (kept_images.c.profile_name > after[1]))
+        )
+        .order_by(images.c.sequence, kept_images.c.profile_name)
+        .limit(limit)
+    )
+    if profile_name:
+        query = query.where(kept_images.c.profile_name == profile_name)
+    return [
+        KeptImage(
+            row.sequence,
+            row.digest,
+            ProfileVersion(row.profile_name, row.profile_version),
+            row.file_name,
+            listing_of(row),
+            row.final_url,
+            row.stored_bytes,
+            row.accept_time,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def mark_seen(
+    connection: Connection, profile_name: str, digest: str, fingerprint: Fingerprint
+) -> None:
+    """Writes that an image counts as seen under a profile's name."""
+    row = {
+        "profile_name": profile_name,
+        "digest": digest,
+        "hash64": fingerprint.hex,
+        "hash256": fingerprint.hash256,
+        "flat": fingerprint.flat,
+    }
+    connection.execute(insert(seen_images).values(row).on_conflict_do_nothing())
+
+
+def iterate_kept_fingerprints(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
+    """Yields (digest, fingerprint) of every image in the store, in the order of accepting."""
+    query = select(candidates).join(images).order_by(images.c.sequence)
+    for row in connection.execute(query):
+        yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
+
+
+def iterate_seen_fingerprints(connection: Connection) -> Iterator[tuple[str, str, Fingerprint]]:
+    """Yields (profile name, digest, fingerprint) of every image that is marked as seen."""
+    for row in connection.execute(select(seen_images)):
+        fingerprint = Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
+        yield row.profile_name, row.digest, fingerprint
+
+
+def list_source_yields(connection: Connection) -> list[SourceYield]:
+    """Returns what each source has given, best yield first."""
+    fetched = func.count().filter(listings.c.outcome_state == "FETCHED")
+    query = (
+        select(
+            listings.c.source,
+            func.count().label("found_count"),
+            fetched.label("fetched_count"),
+            func.count(images.c.digest).label("accepted_count"),
+        )
+        .outerjoin(images, images.c.listing_id == listings.c.listing_id)
+        .group_by(listings.c.source)
+    )
+    yields = [
+        SourceYield(row.source, row.found_count, row.fetched_count, row.accepted_count)
+        for row in connection.execute(query)
+    ]
+    return sorted(yields, key=lambda source: (-source.share, -source.accepted_count, source.source))

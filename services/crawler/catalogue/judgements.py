@@ -1,0 +1,158 @@
+"""Candidates and judgements: what was learned of fetched bytes, and what the gates said of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.catalogue.schema import candidates, judgements
+from services.crawler.judgement import (
+    Detection,
+    Evidence,
+    Judgement,
+    ProfileVersion,
+    Score,
+    Verdict,
+)
+from services.servicekit.embedding import Embedding, Precision
+
+
+def record_candidate(
+    connection: Connection,
+    digest: str,
+    decoded: DecodedCandidate,
+    *,
+    size_bytes: int,
+    evidence: Evidence,
+) -> None:
+    """Writes what was learned of a candidate; evidence that was recorded before and is not there now stays."""
+    facts = {
+        "digest": digest,
+        "size_bytes": size_bytes,
+        "width_px": decoded.width_px,
+        "height_px": decoded.height_px,
+        "format": decoded.format,
+        "animated": decoded.animated,
+        "hash64": decoded.fingerprint.hex,
+        "hash256": decoded.fingerprint.hash256,
+        "mirrored64": decoded.mirrored.hex,
+        "mirrored256": decoded.mirrored.hash256,
+        "flat": decoded.fingerprint.flat,
+    }
+    found = _evidence_columns(evidence)
+    statement = insert(candidates).values(facts | found)
+    if found:
+        statement = statement.on_conflict_do_update(index_elements=["digest"], set_=found)
+    else:
+        statement = statement.on_conflict_do_nothing()
+    connection.execute(statement)
+
+
+def get_candidate(
+    connection: Connection, digest: str, *, encoder_id: str, detector_id: str
+) -> tuple[DecodedCandidate, Evidence] | None:
+    """Returns a recorded candidate without pixels, with the evidence that this encoder and detector gave.
+
+    A detection comes without its threshold (NaN), which is the service's of today.
+    """
+    row = connection.execute(select(candidates).where(candidates.c.digest == digest)).one_or_none()
+    if row is None:
+        return None
+    embedding = None
+    if row.embedding is not None and row.encoder_id == encoder_id:
+        values = np.frombuffer(row.embedding, dtype="<f4")
+        embedding = Embedding(values, row.encoder_id, Precision(row.precision))
+    detection = None
+    if row.watermark_probability is not None and row.detector_id == detector_id:
+        detection = _detection_of(row, threshold=float("nan"))
+    return _decoded_of(row), Evidence(embedding=embedding, detection=detection)
+
+
+def record_judgement(
+    connection: Connection,
+    digest: str,
+    profile: ProfileVersion,
+    judgement: Judgement,
+    *,
+    now: float,
+) -> None:
+    """Writes a judgement. There is one per digest and profile version: a second one changes nothing."""
+    score, detection = judgement.evidence.score, judgement.evidence.detection
+    row = {
+        "digest": digest,
+        "profile_name": profile.name,
+        "profile_version": profile.version,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "log_likelihood": score.log_likelihood if score else None,
+        "percentile": score.percentile if score else None,
+        "threshold_nats": score.threshold_nats if score else None,
+        "watermark_threshold": detection.threshold if detection else None,
+        "duplicate_of_digest": judgement.duplicate_of,
+        "judge_time": now,
+    }
+    connection.execute(insert(judgements).values(row).on_conflict_do_nothing())
+
+
+def get_judgement(
+    connection: Connection, digest: str, profile: ProfileVersion
+) -> tuple[DecodedCandidate, Judgement] | None:
+    """Returns what was judged of these bytes under a profile version; the embedding is left out."""
+    query = (
+        select(candidates, judgements)
+        .join(judgements)
+        .where(
+            judgements.c.digest == digest,
+            judgements.c.profile_name == profile.name,
+            judgements.c.profile_version == profile.version,
+        )
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    score = detection = None
+    if row.log_likelihood is not None:
+        score = Score(row.log_likelihood, row.percentile, row.threshold_nats)
+    if row.watermark_threshold is not None:
+        detection = _detection_of(row, threshold=row.watermark_threshold)
+    evidence = Evidence(score=score, detection=detection)
+    judgement = Judgement(Verdict(row.verdict), row.reason, evidence, row.duplicate_of_digest)
+    return _decoded_of(row), judgement
+
+
+def _evidence_columns(evidence: Evidence) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    if evidence.embedding is not None:
+        columns["encoder_id"] = evidence.embedding.encoder_id
+        columns["precision"] = evidence.embedding.precision.value
+        columns["embedding"] = evidence.embedding.values.astype("<f4").tobytes()
+    if evidence.detection is not None:
+        columns["detector_id"] = evidence.detection.detector_id
+        columns["watermark_probability"] = evidence.detection.probability
+        quadrants = list(evidence.detection.quadrant_probabilities)
+        columns["quadrant_probabilities"] = json.dumps(quadrants)
+    return columns
+
+
+def _decoded_of(row: object) -> DecodedCandidate:
+    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
+    flat = columns["flat"]
+    return DecodedCandidate(
+        columns["width_px"],
+        columns["height_px"],
+        columns["format"],
+        columns["animated"],
+        Fingerprint(int(columns["hash64"], 16), columns["hash256"], flat),
+        Fingerprint(int(columns["mirrored64"], 16), columns["mirrored256"], flat),
+        {},
+    )
+
+
+def _detection_of(row: object, *, threshold: float) -> Detection:
+    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
+    quadrants = tuple(json.loads(columns["quadrant_probabilities"]))
+    return Detection(columns["watermark_probability"], quadrants, threshold, columns["detector_id"])

@@ -1,0 +1,169 @@
+"""The catalogue's tables. The migrations create them; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts only an INTEGER primary key by itself.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_Digest = String(64)
+
+crawls = Table(
+    "crawls",
+    metadata,
+    Column("crawl_id", String(32), primary_key=True),
+    Column("request_id", String(128), nullable=False, unique=True),
+    Column("profile_name", String(64), nullable=False),
+    Column("profile_version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_reason", Text, nullable=False, default=""),
+    Column("max_listings", BigInteger, nullable=False),
+    Column("max_accepted", BigInteger, nullable=False),
+    Column("found_count", BigInteger, nullable=False, default=0),
+    Column("last_sequence", BigInteger, nullable=False, default=0),
+    Column("create_time", Float, nullable=False),
+)
+
+crawl_sources = Table(
+    "crawl_sources",
+    metadata,
+    Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("uri", Text, nullable=False),
+)
+
+# The frontier and the outcomes: one row per address, shared by all crawls.
+listings = Table(
+    "listings",
+    metadata,
+    Column("listing_id", _Id, primary_key=True, autoincrement=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("page_url", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("found_time", Float, nullable=False),
+    Column("lease_owner", String(32)),
+    Column("lease_expire_time", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_time", Float, nullable=False, default=0.0),
+    Column("outcome_state", String(16)),
+    Column("outcome_reason", String(32)),
+    Column("outcome_message", Text),
+    Column("final_url", Text),
+    Column("digest", _Digest, index=True),
+    Column("size_bytes", BigInteger),
+    Column("outcome_time", Float),
+)
+
+# Which crawl found which listing. `sequence` orders what is settled; null is still to do.
+crawl_listings = Table(
+    "crawl_listings",
+    metadata,
+    Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
+    Column("listing_id", ForeignKey("listings.listing_id"), primary_key=True),
+    Column("sequence", BigInteger),
+    Column("known", Boolean, nullable=False, default=False),
+    Column("repeated", Boolean, nullable=False, default=False),
+    Index("ix_crawl_listings_sequence", "crawl_id", "sequence"),
+)
+
+crawl_counts = Table(
+    "crawl_counts",
+    metadata,
+    Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
+    Column("outcome_state", String(16), primary_key=True),
+    Column("outcome_reason", String(32), primary_key=True),
+    Column("verdict", String(16), primary_key=True),
+    Column("known", Boolean, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+# What was learned of fetched bytes, whatever the profile.
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("digest", _Digest, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("format", String(8), nullable=False),
+    Column("animated", Boolean, nullable=False),
+    Column("hash64", String(16), nullable=False),
+    Column("hash256", LargeBinary(32), nullable=False),
+    Column("mirrored64", String(16), nullable=False),
+    Column("mirrored256", LargeBinary(32), nullable=False),
+    Column("flat", Boolean, nullable=False),
+    Column("encoder_id", String(64)),
+    Column("precision", String(8)),
+    Column("embedding", LargeBinary),
+    Column("detector_id", String(64)),
+    Column("watermark_probability", Float),
+    Column("quadrant_probabilities", String(128)),
+)
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("digest", ForeignKey("candidates.digest"), primary_key=True),
+    Column("profile_name", String(64), primary_key=True),
+    Column("profile_version", Integer, primary_key=True),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("log_likelihood", Float),
+    Column("percentile", Float),
+    Column("threshold_nats", Float),
+    Column("watermark_threshold", Float),
+    Column("duplicate_of_digest", _Digest, nullable=False),
+    Column("judge_time", Float, nullable=False),
+)
+
+# Images in the store: one row per accepted digest. The row is the commit point; the bytes are there before it.
+images = Table(
+    "images",
+    metadata,
+    Column("sequence", _Id, primary_key=True, autoincrement=True),
+    Column("digest", ForeignKey("candidates.digest"), nullable=False, unique=True),
+    Column("listing_id", ForeignKey("listings.listing_id"), nullable=False),
+    Column("final_url", Text, nullable=False),
+    Column("accept_time", Float, nullable=False),
+)
+
+# Under which profiles an image is kept, and its readable name there.
+kept_images = Table(
+    "kept_images",
+    metadata,
+    Column("digest", ForeignKey("images.digest"), primary_key=True),
+    Column("profile_name", String(64), primary_key=True),
+    Column("profile_version", Integer, nullable=False),
+    Column("file_name", String(200), nullable=False),
+    Column("linked", Boolean, nullable=False, default=False),
+    UniqueConstraint("profile_name", "file_name"),
+)
+
+# Images that count as seen before, under one profile: the liked ones.
+seen_images = Table(
+    "seen_images",
+    metadata,
+    Column("profile_name", String(64), primary_key=True),
+    Column("digest", _Digest, primary_key=True),
+    Column("hash64", String(16), nullable=False),
+    Column("hash256", LargeBinary(32), nullable=False),
+    Column("flat", Boolean, nullable=False),
+)

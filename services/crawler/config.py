@@ -1,0 +1,60 @@
+"""The crawler's settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.servicekit.settings import ServiceSettings
+
+
+class CrawlerSettings(ServiceSettings):
+    """Read from `LODESTONE_CRAWLER_…`; the addresses of the model services from `LODESTONE_EMBEDDER` and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="LODESTONE_CRAWLER_", extra="ignore")
+
+    port: int = Field(default=50054, ge=0, le=65_535)
+    metrics_port: int = Field(default=60054, ge=0, le=65_535)
+    embedder: str = Field(
+        default="127.0.0.1:50051",
+        validation_alias="LODESTONE_EMBEDDER",
+        description="Where the embedder is.",
+    )
+    novelty: str = Field(
+        default="127.0.0.1:50052",
+        validation_alias="LODESTONE_NOVELTY",
+        description="Where the novelty service is.",
+    )
+    watermark: str = Field(
+        default="127.0.0.1:50053",
+        validation_alias="LODESTONE_WATERMARK",
+        description="Where the watermark service is.",
+    )
+    allowed_addresses: list[str] = Field(
+        default=[],
+        description="Private addresses that may be fetched from all the same: `127.0.0.1:8099`, `10.1.0.0/16`.",
+    )
+    local_sources: bool = Field(
+        default=True, description="Allow sources that read files on the crawler's machine."
+    )
+    contact: str = Field(
+        default="", description="How a host can reach you: an address or URL for the User-Agent."
+    )
+    min_pixels: int = Field(
+        default=1_310_720, ge=0, description="Width × height at least; exactly this passes."
+    )
+    max_width_ratio: float = Field(
+        default=3.0, gt=0, description="Width ÷ height at most; exactly this passes."
+    )
+    max_height_ratio: float = Field(
+        default=2.0, gt=0, description="Height ÷ width at most; exactly this passes."
+    )
+    max_bytes: int = Field(default=20_000_000, gt=0, description="Bytes of one image at most.")
+    max_decoded_pixels: int = Field(
+        default=50_000_000, gt=0, description="Pixels of one image at most."
+    )
+    fetch_timeout_s: float = Field(
+        default=30.0, gt=0, description="For one whole answer, redirects included, seconds."
+    )
+    workers: int = Field(default=16, ge=1, description="Listings under way at once, per crawl.")
+    decoders: int = Field(default=0, ge=0, description="Decoding processes; 0 is one per core.")

@@ -1,0 +1,198 @@
+"""All crawls of this crawler: creates, starts, pauses and ends them, and tells who watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from services.crawler.catalogue import crawls, frontier
+from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
+from services.crawler.catalogue.database import Database
+from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.model_services import ModelServices
+from services.crawler.pipeline import Pipeline, PipelineParts
+from services.crawler.sources.source import Source
+from services.servicekit.errors import FailedPrecondition, Unavailable
+
+ParseSource = Callable[[str], Source]
+
+_AWAY_RETRY_S = 1.0
+
+
+class CrawlBoard:
+    """Runs every crawl that is RUNNING as one task. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        parts: PipelineParts,
+        models: ModelServices,
+        parse_source: ParseSource,
+        limits: RunLimits,
+    ) -> None:
+        self._parts = parts
+        self._models = models
+        self._parse_source = parse_source
+        self._limits = limits
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        self._away = ""
+
+    async def start(self) -> None:
+        """Goes on with what an earlier process left."""
+        await self._database.run(frontier.release_all)
+        await self._parts.recorder.make_missing_links()
+        for crawl in await self._database.run(crawls.list_crawls):
+            if crawl.state is CrawlState.RUNNING:
+                self._begin(crawl)
+
+    async def create(
+        self, request_id: str, sources: Sequence[str], profile: str, limits: CrawlLimits
+    ) -> Crawl:
+        """Creates and starts a crawl, or returns the one that the request_id made before.
+
+        Raises:
+            InvalidInput: A source cannot be understood.
+            NotFound: There is no such profile.
+            FailedPrecondition: The profile is of another encoder or precision than the one that is served.
+            Unavailable: The novelty service or the embedder is away.
+        """
+        uris = tuple(self._parse_source(source).uri for source in sources)
+        facts = await self._models.profile(profile)
+        served = await self._models.encoder()
+        if (facts.encoder_id, facts.precision) != (served.encoder_id, served.precision):
+            message = (
+                f"{facts.profile} was fitted with encoder {facts.encoder_id} ({facts.precision}), "
+                f"but {served.encoder_id} ({served.precision}) is served"
+            )
+            raise FailedPrecondition(message)
+        request = CrawlRequest(request_id, uris, facts.profile, limits)
+        crawl_id, now = uuid.uuid4().hex[:12], time.time()
+        crawl = await self._database.run(
+            lambda c: crawls.create_crawl(c, crawl_id, request, now=now)
+        )
+        if crawl.state is CrawlState.RUNNING:
+            self._begin(crawl)
+        return crawl
+
+    async def get(self, crawl_id: str) -> Crawl:
+        """Returns a crawl; while it runs, its reason says what it waits for.
+
+        Raises:
+            NotFound: There is none.
+        """
+        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
+        if crawl.state is CrawlState.RUNNING:
+            return replace(crawl, state_reason=self._away or self._models.waiting_for)
+        return crawl
+
+    async def pause(self, crawl_id: str) -> Crawl:
+        """Stops a crawl until it is resumed.
+
+        Raises:
+            FailedPrecondition: It has ended.
+        """
+        return await self._stop(crawl_id, CrawlState.PAUSED)
+
+    async def cancel(self, crawl_id: str) -> Crawl:
+        """Ends a crawl for good.
+
+        Raises:
+            FailedPrecondition: It has completed or failed.
+        """
+        return await self._stop(crawl_id, CrawlState.CANCELLED)
+
+    async def resume(self, crawl_id: str) -> Crawl:
+        """Lets a paused crawl go on.
+
+        Raises:
+            FailedPrecondition: It has ended.
+        """
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        await self._set_state(crawl_id, CrawlState.RUNNING, "")
+        self._begin(await self.get(crawl_id))
+        return await self.get(crawl_id)
+
+    def changes(self, crawl_id: str) -> asyncio.Event:
+        """An event that is set at the crawl's next change; ask again for the one after."""
+        return self._changed.setdefault(crawl_id, asyncio.Event())
+
+    async def close(self) -> None:
+        """Stops all runs; their crawls stay RUNNING and go on at the next start."""
+        runs = list(self._runs.values())
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        await self._parts.recorder.close()
+
+    @property
+    def _database(self) -> Database:
+        return self._parts.database
+
+    def _begin(self, crawl: Crawl) -> None:
+        if crawl.crawl_id not in self._runs:
+            task = asyncio.create_task(self._run(crawl))
+            self._runs[crawl.crawl_id] = task
+            task.add_done_callback(lambda _: self._runs.pop(crawl.crawl_id, None))
+
+    async def _run(self, crawl: Crawl) -> None:
+        log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
+        await self._wait_for_models()
+        owner = uuid.uuid4().hex
+        pipeline = Pipeline(self._parts, crawl, owner)
+        run = CrawlRun(crawl, pipeline, database=self._database, owner=owner, limits=self._limits)
+        sources = [self._parse_source(uri) for uri in crawl.request.sources]
+        try:
+            state, reason = await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        except Exception as error:
+            log.exception("crawl_broke")
+            state, reason = CrawlState.FAILED, f"internal error: {type(error).__name__}"
+        log.info("crawl_ended", state=state.value, reason=reason)
+        await self._set_state(crawl.crawl_id, state, reason)
+
+    async def _wait_for_models(self) -> None:
+        while True:
+            try:
+                await self._parts.inspector.refresh()
+            except Unavailable as error:
+                if not self._away:
+                    structlog.get_logger().warning("service_away", cause=str(error))
+                self._away = str(error)
+                await asyncio.sleep(_AWAY_RETRY_S)
+            else:
+                self._away = ""
+                return
+
+    async def _stop(self, crawl_id: str, state: CrawlState) -> Crawl:
+        crawl = await self.get(crawl_id)
+        if crawl.state is state:
+            return crawl
+        _require_going(crawl)
+        run = self._runs.get(crawl_id)
+        if run is not None:
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+        await self._set_state(crawl_id, state, "")
+        return await self.get(crawl_id)
+
+    async def _set_state(self, crawl_id: str, state: CrawlState, reason: str) -> None:
+        await self._database.run(lambda c: crawls.set_state(c, crawl_id, state, reason))
+        self._announce(crawl_id)
+
+    def _announce(self, crawl_id: str) -> None:
+        event = self._changed.pop(crawl_id, None)
+        if event is not None:
+            event.set()
+
+
+def _require_going(crawl: Crawl) -> None:
+    if crawl.state.ended:
+        message = f"crawl {crawl.crawl_id} has ended: it is {crawl.state}"
+        raise FailedPrecondition(message)

@@ -1,0 +1,1 @@
+"""Fetching what strangers' URLs lead to, guarded and bounded."""

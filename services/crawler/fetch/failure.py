@@ -1,0 +1,98 @@
+"""What went wrong with a request, as an outcome: one reason and one sentence."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from services.crawler.fetch.address import ForbiddenAddress, ForbiddenPort
+from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.url import BadUrl, WebUrl
+from services.crawler.outcome import FetchFailed, OutcomeReason
+
+# What stands between a request and its answer: all that the client, the guard and the sockets raise.
+REQUEST_ERRORS = (
+    aiohttp.ClientError,
+    ForbiddenAddress,
+    ForbiddenPort,
+    OSError,
+    ValueError,
+)
+
+_SHOWN_CHARACTERS = 200
+_RETRY_LATER = frozenset({408, 425, 429})
+_GONE = frozenset({404, 410})
+
+
+def failure_of(
+    error: Exception, url: WebUrl, limits: FetchLimits, *, final_url: str = ""
+) -> FetchFailed:
+    """Sorts what a request raised; `REQUEST_ERRORS` lists the kinds."""
+    where = f"{url.host}:{url.port}"
+    match error:
+        case ForbiddenAddress():
+            reason = OutcomeReason.FORBIDDEN_ADDRESS
+            message = str(error) if url.address else f"{url.host}: {error}"
+        case ForbiddenPort() | aiohttp.InvalidURL():
+            reason, message = OutcomeReason.BAD_URL, f"{url.host}: {error}"
+        case aiohttp.ConnectionTimeoutError():
+            reason = OutcomeReason.UNREACHABLE
+            message = f"no connection to {where} within {limits.connect_s:g} s"
+        case aiohttp.ServerTimeoutError():
+            reason = OutcomeReason.TIMEOUT
+            message = f"nothing came from {where} for {limits.first_byte_s:g} s"
+        case TimeoutError():
+            reason = OutcomeReason.TIMEOUT
+            message = f"the answer was not complete within {limits.total_s:g} s"
+        case aiohttp.ClientPayloadError():
+            reason, message = OutcomeReason.INCOMPLETE, "the answer ended before it was complete"
+        case aiohttp.ClientResponseError():
+            reason = OutcomeReason.SERVER_ERROR
+            message = f"{where} does not answer in valid HTTP: {_one_line(error.message)}"
+        case _:
+            reason, message = OutcomeReason.UNREACHABLE, _unreachable(error, url)
+    return FetchFailed(reason, message, final_url=final_url)
+
+
+def failure_of_status(status: int, url: WebUrl) -> FetchFailed:
+    """Sorts an answer that is neither a body nor a redirect."""
+    message = f"{url.host} answered HTTP {status}"
+    if status in _GONE:
+        reason = OutcomeReason.NOT_FOUND
+    elif 400 <= status < 500 and status not in _RETRY_LATER:
+        reason = OutcomeReason.REFUSED
+    elif status == 206:
+        reason, message = OutcomeReason.INCOMPLETE, f"{url.host} sent only a part (HTTP 206)"
+    else:
+        reason = OutcomeReason.SERVER_ERROR
+    return FetchFailed(reason, message, final_url=url.text)
+
+
+def failure_of_redirect(error: BadUrl, url: WebUrl) -> FetchFailed:
+    """A redirect that leads to no web URL."""
+    message = f"{url.host} redirects to {error.url!r}: {error.cause}"
+    return FetchFailed(OutcomeReason.BAD_URL, message, final_url=url.text)
+
+
+def _unreachable(error: Exception, url: WebUrl) -> str:
+    where = f"{url.host}:{url.port}"
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {url.host} does not resolve: {_cause(error)}"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return f"TLS with {where} failed: {_cause(error)}"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {where}: {_cause(error)}"
+        case aiohttp.ServerDisconnectedError():
+            return f"{where} closed the connection before it answered"
+        case _:
+            return f"the connection to {where} broke: {_one_line(error)}"
+
+
+def _cause(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _one_line(error.certificate_error)
+    return _one_line(error.os_error.strerror or error.os_error)
+
+
+def _one_line(text: object) -> str:
+    return (" ".join(str(text).split()) or type(text).__name__)[:_SHOWN_CHARACTERS]

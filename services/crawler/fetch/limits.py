@@ -1,0 +1,32 @@
+"""What one fetch may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Bounds on bytes, time, hops and connections. Waiting for a free connection costs no time.
+
+    Attributes:
+        max_bytes: Bytes of one image; exactly this passes.
+        max_redirects: Redirects that are followed.
+        connect_s: For resolving, connecting and TLS together, seconds.
+        first_byte_s: From the request to the first byte, and between any two reads, seconds.
+        total_s: For all hops together, seconds.
+        min_bytes_per_s: The slowest body, averaged over `rate_window_s`.
+        rate_window_s: Over how long the rate is measured, seconds.
+        connections: Requests at a time.
+        connections_per_host: Requests to one host at a time.
+    """
+
+    max_bytes: int = 20_000_000
+    max_redirects: int = 5
+    connect_s: float = 5.0
+    first_byte_s: float = 10.0
+    total_s: float = 30.0
+    min_bytes_per_s: float = 1_000.0
+    rate_window_s: float = 10.0
+    connections: int = 32
+    connections_per_host: int = 4

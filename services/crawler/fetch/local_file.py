@@ -1,0 +1,72 @@
+"""Reads the files that a folder source lists, and no others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from services.crawler.listing import Listing
+from services.crawler.outcome import FetchFailed, OutcomeReason
+
+FOLDER_PREFIX = "folder:"
+
+
+def read_listed_file(listing: Listing, *, max_bytes: int) -> bytes:
+    """Reads the file of a listing; blocks.
+
+    Raises:
+        FetchFailed: BAD_URL if the listing's source is no folder, the file lies outside it (symbolic links followed) or
+            is no regular file; NOT_FOUND, REFUSED, TOO_MANY_BYTES; UNREACHABLE if the disk fails.
+    """
+    path = _inside_folder(listing)
+    try:
+        with open(path, "rb", opener=_open) as handle:
+            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                raise _bad_url(listing, "it is no regular file")
+            encoded = handle.read(max_bytes + 1)
+    except IsADirectoryError as error:
+        raise _bad_url(listing, "it is a folder") from error
+    except OSError as error:
+        raise _failed(error) from error
+    if len(encoded) > max_bytes:
+        message = f"the file has more than {max_bytes:,} bytes"
+        raise FetchFailed(OutcomeReason.TOO_MANY_BYTES, message, final_url=listing.url)
+    return encoded
+
+
+def _open(path: str, flags: int) -> int:
+    # The links were followed already; a FIFO must not block.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _inside_folder(listing: Listing) -> Path:
+    if not listing.source.startswith(FOLDER_PREFIX):
+        raise _bad_url(listing, "files are read for folder sources only")
+    try:
+        parts = urlsplit(listing.url)
+        if parts.netloc not in ("", "localhost"):
+            raise _bad_url(listing, "it names another machine")
+        folder = Path(listing.source.removeprefix(FOLDER_PREFIX)).resolve(strict=True)
+        path = Path(os.fsdecode(unquote_to_bytes(parts.path))).resolve(strict=True)
+    except OSError as error:
+        raise _failed(error) from error
+    except (ValueError, RuntimeError) as error:
+        raise _bad_url(listing, "it cannot be read") from error
+    if not path.is_relative_to(folder):
+        raise _bad_url(listing, f"it leads out of {folder}")
+    return path
+
+
+def _bad_url(listing: Listing, cause: str) -> FetchFailed:
+    return FetchFailed(OutcomeReason.BAD_URL, f"{listing.url[:200]!r} cannot be read: {cause}")
+
+
+def _failed(error: OSError) -> FetchFailed:
+    reason = OutcomeReason.UNREACHABLE
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = OutcomeReason.NOT_FOUND
+    elif isinstance(error, PermissionError):
+        reason = OutcomeReason.REFUSED
+    return FetchFailed(reason, f"the file cannot be read: {error.strerror or error}")

@@ -1,0 +1,185 @@
+"""Web URLs: what may be asked for, and the one form that names it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from yarl import URL
+
+from services.servicekit.errors import InvalidInput
+
+URL_MAX_CHARACTERS = 8_192
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_MAX_CHARACTERS = 253
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_FORBIDDEN_CHARACTERS = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+# Everything that may stand in a path or query as it is, `%` included: what is escaped stays escaped.
+_PATH_SAFE = "/:@!$&'()*+,;=-._~%"
+_QUERY_SAFE = _PATH_SAFE + '?[]{}|^`"'
+_SHOWN_CHARACTERS = 200
+
+
+class BadUrl(InvalidInput):
+    """A text that is no URL to ask for.
+
+    Attributes:
+        url: The text, at most 200 characters of it.
+        cause: What is wrong with it.
+    """
+
+    def __init__(self, url: str, cause: str) -> None:
+        shown = url if len(url) <= _SHOWN_CHARACTERS else f"{url[:_SHOWN_CHARACTERS]}…"
+        super().__init__(f"{shown!r} cannot be asked for: {cause}")
+        self.url = shown
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class WebUrl:
+    """An http or https URL in its canonical form.
+
+    Attributes:
+        text: The whole, in ASCII: lower-case host, no default port, no fragment. It is a listing's identity.
+        scheme: `http` or `https`.
+        host: A name in ASCII, or an IP address without brackets.
+        port: As stated, or that of the scheme.
+    """
+
+    text: str
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The host if it is an IP address, empty if it is a name."""
+        try:
+            return str(ipaddress.ip_address(self.host))
+        except ValueError:
+            return ""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def path(self) -> str:
+        """The path, percent-encoded, at least `/`."""
+        return urlsplit(self.text).path
+
+    def join(self, reference: str) -> WebUrl:
+        """Resolves what a page or a Location header says, as browsers read it.
+
+        Blanks at the ends and line breaks do not count, other spaces are escaped.
+
+        Raises:
+            BadUrl: It leads to no web URL.
+        """
+        cleaned = re.sub(r"[\t\r\n]", "", reference.strip("\x00\t\n\f\r ")).replace(" ", "%20")
+        if len(cleaned) > URL_MAX_CHARACTERS:
+            raise BadUrl(cleaned, f"it has {len(cleaned):,} characters")
+        # urljoin would read `\\host` as a path, browsers read it as a host.
+        if "\\" in cleaned:
+            raise BadUrl(cleaned, "it has a backslash")
+        try:
+            joined = urljoin(self.text, cleaned)
+        except ValueError as error:
+            raise BadUrl(cleaned, "it cannot be read") from error
+        return parse_url(joined)
+
+
+def has_scheme(text: str) -> bool:
+    """Whether a text starts like a URL of any kind, for example `ftp:`."""
+    return _SCHEME.match(text) is not None
+
+
+def parse_url(text: str) -> WebUrl:
+    """Reads an http or https URL.
+
+    Hosts become ASCII (UTS 46) and every way to write an IPv4 address becomes the dotted one, as browsers do
+    (https://url.spec.whatwg.org/#host-parsing), so that no spelling passes the guard unseen.
+
+    Raises:
+        BadUrl: Another scheme, credentials, a backslash, blank or control character, no or a bad host, a bad port,
+            or over 8,192 characters.
+    """
+    if len(text) > URL_MAX_CHARACTERS:
+        raise BadUrl(text, f"it has {len(text):,} characters, over {URL_MAX_CHARACTERS:,}")
+    if _FORBIDDEN_CHARACTERS.search(text):
+        raise BadUrl(text, "it has a backslash, blank or control character")
+    try:
+        parts = urlsplit(text)
+        stated_port = parts.port
+    except ValueError as error:
+        raise BadUrl(text, "it cannot be read") from error
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise BadUrl(text, "it is not an http or https URL")
+    if "@" in parts.netloc:
+        raise BadUrl(text, "it has credentials")
+    if stated_port == 0:
+        raise BadUrl(text, "it has port 0")
+    host = _host(parts, text)
+    port = stated_port or _DEFAULT_PORTS[parts.scheme]
+    try:
+        canonical = _compose(parts, host, port)
+    except UnicodeEncodeError as error:
+        raise BadUrl(text, "it is not valid Unicode") from error
+    if len(canonical) > URL_MAX_CHARACTERS:
+        raise BadUrl(text, f"it has {len(canonical):,} characters when escaped")
+    return WebUrl(canonical, parts.scheme, host, port)
+
+
+def _compose(parts: SplitResult, host: str, port: int) -> str:
+    bracketed = f"[{host}]" if ":" in host else host
+    suffix = "" if port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
+    path = quote(parts.path, safe=_PATH_SAFE, errors="surrogateescape") or "/"
+    query = quote(parts.query, safe=_QUERY_SAFE, errors="surrogateescape")
+    return f"{parts.scheme}://{bracketed}{suffix}{path}" + (f"?{query}" if query else "")
+
+
+def _host(parts: SplitResult, text: str) -> str:
+    host = parts.hostname or ""
+    if ":" in host:
+        return _ipv6(host, text)
+    # `example.com.` is the same host; a certificate and a person know it without the dot.
+    ascii_host = _to_ascii(host, text).removesuffix(".")
+    labels = ascii_host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _ipv4(ascii_host, text)
+    if len(ascii_host) > _HOST_MAX_CHARACTERS or not all(map(_LABEL.fullmatch, labels)):
+        raise BadUrl(text, "it has no valid host")
+    return ascii_host
+
+
+def _to_ascii(host: str, text: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return (URL.build(scheme="http", host=host).raw_host or "").lower()
+    except ValueError as error:
+        raise BadUrl(text, "it has no valid host") from error
+
+
+def _ipv4(host: str, text: str) -> str:
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError as error:
+        raise BadUrl(text, "its host is neither a name nor an IPv4 address") from error
+
+
+def _ipv6(host: str, text: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError as error:
+        raise BadUrl(text, "its host is not an IPv6 address") from error
+    if address.scope_id is not None:
+        raise BadUrl(text, "its host names a network interface")
+    return str(address)

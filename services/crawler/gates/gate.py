@@ -1,0 +1,86 @@
+"""The protocol of a gate, and the loop that asks them in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from services.crawler.candidate import DecodedCandidate
+from services.crawler.judgement import Evidence, Judgement, Verdict
+from services.servicekit.errors import LodestoneError
+from services.servicekit.image import Rgb
+
+
+class NeedsPixels(LodestoneError):
+    """A gate needs pixels of an image of which only the recorded facts are at hand.
+
+    Attributes:
+        service: The word of the service that would take them.
+    """
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"no pixels for the {service}: the image must be fetched again")
+        self.service = service
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a gate judges.
+
+    Attributes:
+        digest: SHA-256 of the bytes, 64 hex digits; empty for an image that was given as pixels.
+        decoded: Facts, hashes and inputs; of a recorded image, without inputs.
+        evidence: What is known already: a gate does not ask for it again.
+    """
+
+    digest: str
+    decoded: DecodedCandidate
+    evidence: Evidence
+
+    def pixels_for(self, service: str) -> Rgb:
+        """The input of one service, (h, w, 3) uint8.
+
+        Raises:
+            NeedsPixels: There is none.
+        """
+        try:
+            return self.decoded.inputs[service]
+        except KeyError:
+            raise NeedsPixels(service) from None
+
+
+class Gate(Protocol):
+    """One reason not to keep an image.
+
+    Attributes:
+        name: One word.
+        cost: Where it stands in the order: cheaper gates are asked first.
+    """
+
+    name: str
+    cost: int
+
+    async def judge(self, subject: Subject) -> Judgement:
+        """Returns ACCEPTED to pass the image on, or the verdict against it, with the evidence that it added."""
+        ...
+
+
+async def judge(gates: Sequence[Gate], subject: Subject, *, all_gates: bool = False) -> Judgement:
+    """Asks the gates, cheapest first, until one does not pass the image.
+
+    With `all_gates` the others are asked all the same, for their evidence; the first verdict stands.
+    """
+    first: Judgement | None = None
+    reasons = []
+    for gate in sorted(gates, key=lambda gate: gate.cost):
+        result = await gate.judge(subject)
+        subject = replace(subject, evidence=result.evidence)
+        reasons.append(result.reason)
+        if result.verdict is not Verdict.ACCEPTED and first is None:
+            first = result
+            if not all_gates:
+                break
+    if first is None:
+        return Judgement(Verdict.ACCEPTED, "; ".join(filter(None, reasons)), subject.evidence)
+    return replace(first, evidence=subject.evidence)

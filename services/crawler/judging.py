@@ -1,0 +1,102 @@
+"""Judges given images and marks images as seen: what people ask for outside of crawls."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from services.crawler.candidate import DecodedCandidate
+from services.crawler.catalogue import images
+from services.crawler.catalogue.database import Database
+from services.crawler.gates.gate import Subject, judge
+from services.crawler.inspector import Inspector
+from services.crawler.judgement import Evidence, Judgement, ProfileVersion
+from services.crawler.model_services import ModelServices
+from services.crawler.screen import Screen
+from services.crawler.seen_images import SeenImages
+from services.servicekit.errors import Unavailable
+from services.servicekit.image import Rgb
+
+_PATIENCE_S = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """How to judge.
+
+    Attributes:
+        profile: `landscapes` or `landscapes@3`.
+        all_gates: Compute every gate's scores.
+        screen: Also apply the screen and the duplicate gate.
+    """
+
+    profile: str
+    all_gates: bool
+    screen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An image with its judgement; nothing of it is stored."""
+
+    digest: str
+    decoded: DecodedCandidate
+    profile: ProfileVersion
+    judgement: Judgement
+
+
+class Judging:
+    """Uses the crawls' own decoder, gates and memory."""
+
+    def __init__(
+        self, inspector: Inspector, models: ModelServices, screen: Screen, seen: SeenImages
+    ) -> None:
+        self._inspector = inspector
+        self._models = models
+        self._screen = screen
+        self._seen = seen
+
+    async def judge(self, image: bytes | Rgb, options: JudgeOptions) -> Judged:
+        """Judges an encoded image, or (h, w, 3) uint8 pixels.
+
+        Raises:
+            ItemRejected: It cannot be read, or the screen rejects it.
+            NotFound: There is no such profile.
+            FailedPrecondition: The profile is of another encoder.
+            Unavailable: A model service is away.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await self._judge(image, options)
+        except TimeoutError as error:
+            waiting = self._models.waiting_for or f"no answer in {_PATIENCE_S:g} s"
+            dependency = "a model service"
+            raise Unavailable(dependency, waiting) from error
+
+    async def mark_seen(self, database: Database, profile_name: str, image: bytes | Rgb) -> None:
+        """Lets an image count as seen before under a profile's name.
+
+        Raises:
+            ItemRejected: It cannot be read.
+            Unavailable: What is served is not known yet.
+        """
+        digest, decoded = await self._decode(image)
+        digest = digest or hashlib.sha256(bytes(image)).hexdigest()
+        await database.run(lambda c: images.mark_seen(c, profile_name, digest, decoded.fingerprint))
+        self._seen.mark(profile_name, digest, decoded.fingerprint)
+
+    async def _judge(self, image: bytes | Rgb, options: JudgeOptions) -> Judged:
+        profile = (await self._models.profile(options.profile)).profile
+        digest, decoded = await self._decode(image)
+        if options.screen:
+            self._screen.check(decoded.width_px, decoded.height_px)
+        gates = self._inspector.gates(profile, duplicates=options.screen)
+        subject = Subject(digest, decoded, Evidence())
+        judgement = await judge(gates, subject, all_gates=options.all_gates)
+        return Judged(digest, decoded, profile, judgement)
+
+    async def _decode(self, image: bytes | Rgb) -> tuple[str, DecodedCandidate]:
+        if isinstance(image, bytes):
+            return hashlib.sha256(image).hexdigest(), await self._inspector.decode(image)
+        return "", await self._inspector.decode_pixels(image)

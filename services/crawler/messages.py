@@ -1,0 +1,184 @@
+"""Between the crawler's domain and its contract (lodestone.crawler.v1)."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from lodestone.crawler.v1 import crawl_pb2, judgement_pb2, kept_image_pb2, outcome_pb2
+from lodestone.image.v1 import verdict_pb2
+from services.crawler.candidate import DecodedCandidate
+from services.crawler.catalogue.crawls import Count, Crawl, SettledListing
+from services.crawler.catalogue.frontier import Outcome
+from services.crawler.catalogue.images import KeptImage, SourceYield
+from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.listing import Listing
+from services.crawler.outcome import OutcomeReason, OutcomeState
+
+
+def verdict_to_message(verdict: Verdict) -> verdict_pb2.Verdict.ValueType:
+    """Writes a verdict; the names are the same on both sides."""
+    return verdict_pb2.Verdict.Value(f"VERDICT_{verdict.name}")
+
+
+def judgement_to_message(
+    judgement: Judgement, decoded: DecodedCandidate, digest: str, profile: ProfileVersion
+) -> judgement_pb2.Judgement:
+    """Writes a judgement; scores that were not computed stay absent."""
+    message = judgement_pb2.Judgement(
+        verdict=verdict_to_message(judgement.verdict),
+        reason=judgement.reason,
+        perceptual_hash=decoded.fingerprint.hex,
+        width_px=decoded.width_px,
+        height_px=decoded.height_px,
+        digest=digest,
+        profile_name=profile.name,
+        profile_version=profile.version,
+        duplicate_of_digest=judgement.duplicate_of,
+    )
+    score, detection = judgement.evidence.score, judgement.evidence.detection
+    if score is not None:
+        message.log_likelihood = score.log_likelihood
+        message.percentile = score.percentile
+    if detection is not None:
+        message.watermark_probability = detection.probability
+        message.quadrant_probabilities.extend(detection.quadrant_probabilities)
+    return message
+
+
+def crawl_to_message(crawl: Crawl, counts: list[Count]) -> crawl_pb2.Crawl:
+    """Writes a crawl with its counts."""
+    limits = crawl.request.limits
+    return crawl_pb2.Crawl(
+        crawl_id=crawl.crawl_id,
+        state=crawl_pb2.CrawlState.Value(f"CRAWL_STATE_{crawl.state.name}"),
+        state_reason=crawl.state_reason,
+        sources=crawl.request.sources,
+        profile_name=crawl.request.profile.name,
+        profile_version=crawl.request.profile.version,
+        limits=crawl_pb2.CrawlLimits(
+            max_listings=limits.max_listings, max_accepted=limits.max_accepted
+        ),
+        progress=_progress(crawl, counts),
+        create_time=_timestamp(crawl.create_time),
+    )
+
+
+def settled_to_message(
+    settled: SettledListing,
+    judged: tuple[DecodedCandidate, Judgement] | None,
+    profile: ProfileVersion,
+) -> crawl_pb2.SettledListing:
+    """Writes a settled listing; the same bytes a second time are a duplicate of themselves."""
+    message = crawl_pb2.SettledListing(
+        sequence=settled.sequence,
+        listing=listing_to_message(settled.listing),
+        outcome=_outcome(settled.outcome),
+        known=settled.known,
+    )
+    if judged is None:
+        return message
+    decoded, judgement = judged
+    digest = settled.outcome.digest
+    if settled.repeated:
+        reason = f"the same bytes as another listing of this crawl, which is {judgement.verdict}"
+        judgement = Judgement(Verdict.DUPLICATE, reason, judgement.evidence, digest)
+    message.judgement.CopyFrom(judgement_to_message(judgement, decoded, digest, profile))
+    return message
+
+
+def listing_to_message(listing: Listing) -> crawl_pb2.Listing:
+    """Writes a listing."""
+    return crawl_pb2.Listing(
+        source=listing.source,
+        url=listing.url,
+        title=listing.title,
+        page_url=listing.page_url,
+        author=listing.author,
+    )
+
+
+def kept_to_message(
+    kept: KeptImage, judged: tuple[DecodedCandidate, Judgement] | None
+) -> kept_image_pb2.KeptImage:
+    """Writes a kept image."""
+    message = kept_image_pb2.KeptImage(
+        digest=kept.digest,
+        file_name=kept.file_name,
+        size_bytes=kept.size_bytes,
+        listing=listing_to_message(kept.listing),
+        final_url=kept.final_url,
+        accept_time=_timestamp(kept.accept_time),
+    )
+    if judged is not None:
+        decoded, judgement = judged
+        message.judgement.CopyFrom(
+            judgement_to_message(judgement, decoded, kept.digest, kept.profile)
+        )
+    return message
+
+
+def yield_to_message(source: SourceYield) -> kept_image_pb2.SourceYield:
+    """Writes what a source has given; `yield` is a word of Python, so that field is set by name."""
+    message = kept_image_pb2.SourceYield(
+        source=source.source,
+        found_count=source.found_count,
+        fetched_count=source.fetched_count,
+        accepted_count=source.accepted_count,
+    )
+    setattr(message, "yield", source.share)
+    return message
+
+
+def _progress(crawl: Crawl, counts: list[Count]) -> crawl_pb2.CrawlProgress:
+    outcomes: dict[tuple[OutcomeState, OutcomeReason | None], int] = {}
+    verdicts: dict[Verdict, int] = {}
+    fetched = known = 0
+    for count in counts:
+        known += count.count if count.known else 0
+        if count.verdict is None:
+            key = (count.state, count.reason)
+            outcomes[key] = outcomes.get(key, 0) + count.count
+        else:
+            verdicts[count.verdict] = verdicts.get(count.verdict, 0) + count.count
+            fetched += 0 if count.known else count.count
+    return crawl_pb2.CrawlProgress(
+        found_count=crawl.found_count,
+        settled_count=crawl.last_sequence,
+        fetched_count=fetched,
+        known_count=known,
+        outcome_counts=[
+            crawl_pb2.OutcomeCount(state=_state(state), reason=_reason(reason), count=count)
+            for (state, reason), count in sorted(outcomes.items(), key=str)
+        ],
+        verdict_counts=[
+            crawl_pb2.VerdictCount(verdict=verdict_to_message(verdict), count=count)
+            for verdict, count in sorted(verdicts.items())
+        ],
+    )
+
+
+def _outcome(outcome: Outcome) -> outcome_pb2.Outcome:
+    return outcome_pb2.Outcome(
+        state=_state(outcome.state),
+        reason=_reason(outcome.reason),
+        message=outcome.message,
+        final_url=outcome.final_url,
+        digest=outcome.digest,
+        size_bytes=outcome.size_bytes,
+        outcome_time=_timestamp(outcome.time),
+    )
+
+
+def _state(state: OutcomeState) -> outcome_pb2.OutcomeState.ValueType:
+    return outcome_pb2.OutcomeState.Value(f"OUTCOME_STATE_{state.name}")
+
+
+def _reason(reason: OutcomeReason | None) -> outcome_pb2.OutcomeReason.ValueType:
+    name = reason.name if reason else "UNSPECIFIED"
+    return outcome_pb2.OutcomeReason.Value(f"OUTCOME_REASON_{name}")
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromNanoseconds(int(seconds * 1e9))
+    return timestamp

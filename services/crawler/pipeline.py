@@ -1,0 +1,177 @@
+"""Takes one leased listing to its outcome and judgement: fetch, decode, screen, gates, record."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from services.crawler.blob_store import BlobStore
+from services.crawler.candidate import Candidate
+from services.crawler.catalogue import frontier, judgements
+from services.crawler.catalogue.crawls import Crawl, Settlement
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.frontier import LeasedListing, Outcome
+from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.gates.gate import NeedsPixels, Subject, judge
+from services.crawler.inspector import Inspector
+from services.crawler.judgement import Evidence, Judgement, Verdict
+from services.crawler.keyed_lock import KeyedLock
+from services.crawler.outcome import Fetched, FetchFailed, OutcomeState
+from services.crawler.recorder import Finding, Recorder, settle
+from services.crawler.screen import Screen
+from services.servicekit.errors import ItemRejected
+
+MAX_ATTEMPTS = 3
+_RETRY_AFTER_S = 5.0
+
+
+@dataclass(frozen=True)
+class PipelineParts:
+    """What the pipelines of all crawls share.
+
+    Attributes:
+        digests: Held while bytes are judged, so that the same bytes are judged once.
+    """
+
+    database: Database
+    store: BlobStore
+    fetcher: Fetcher
+    inspector: Inspector
+    screen: Screen
+    recorder: Recorder
+    digests: KeyedLock = field(default_factory=KeyedLock)
+
+
+class Pipeline:
+    """Works for one crawl. `process` may run many times at once."""
+
+    def __init__(self, parts: PipelineParts, crawl: Crawl, owner: str) -> None:
+        self._parts = parts
+        self._crawl_id = crawl.crawl_id
+        self._profile = crawl.request.profile
+        self._owner = owner
+        self._gates = parts.inspector.gates(self._profile, duplicates=True)
+
+    async def process(self, leased: LeasedListing) -> None:
+        """Settles the listing, or gives it back to be tried again later.
+
+        Raises:
+            FailedPrecondition: The profile does not fit the encoder that is served.
+            InvalidInput: The profile is gone.
+        """
+        if leased.outcome is not None and await self._settle_known(leased, leased.outcome):
+            return
+        try:
+            fetched = await self._parts.fetcher.fetch(leased.listing)
+            await self._settle_fetched(leased, fetched)
+        except FetchFailed as failure:
+            await self._settle_failure(leased, failure)
+
+    async def _settle_known(self, leased: LeasedListing, outcome: Outcome) -> bool:
+        """Settles a listing from what is recorded; False if it must be fetched again."""
+        if outcome.state is not OutcomeState.FETCHED:
+            await self._settle(leased, Settlement(outcome, None, known=True))
+            return True
+        async with self._parts.digests.hold(outcome.digest):
+            verdict = await self._verdict(outcome.digest)
+            if verdict is not None:
+                await self._settle(leased, Settlement(outcome, verdict, known=True))
+                return True
+            return await self._judge_recorded(leased, outcome)
+
+    async def _settle_fetched(self, leased: LeasedListing, fetched: Fetched) -> None:
+        digest = hashlib.sha256(fetched.encoded).hexdigest()
+        size_bytes = len(fetched.encoded)
+        outcome = Outcome(
+            OutcomeState.FETCHED, None, "", fetched.final_url, digest, size_bytes, time.time()
+        )
+        async with self._parts.digests.hold(digest):
+            verdict = await self._verdict(digest)
+            if verdict is not None:
+                await self._settle(leased, Settlement(outcome, verdict, known=False))
+                return
+            try:
+                candidate, judgement = await self._judge_fetched(fetched, digest)
+            except ItemRejected as rejection:
+                failure = FetchFailed.from_rejection(rejection, final_url=fetched.final_url)
+                raise failure from rejection
+            await self._record(leased, outcome, candidate, judgement)
+
+    async def _judge_fetched(self, fetched: Fetched, digest: str) -> tuple[Candidate, Judgement]:
+        decoded = await self._parts.inspector.decode(fetched.encoded)
+        self._parts.screen.check(decoded.width_px, decoded.height_px)
+        judgement = await judge(self._gates, Subject(digest, decoded, Evidence()))
+        return Candidate(fetched.encoded, digest, decoded), judgement
+
+    async def _judge_recorded(self, leased: LeasedListing, outcome: Outcome) -> bool:
+        """Judges under another profile what was fetched before; False if its pixels or bytes are needed."""
+        served = await self._parts.inspector.refresh()
+        recorded = await self._parts.database.run(
+            lambda connection: judgements.get_candidate(
+                connection,
+                outcome.digest,
+                encoder_id=served.encoder.encoder_id,
+                detector_id=served.detector.detector_id,
+            )
+        )
+        if recorded is None:
+            return False
+        decoded, evidence = recorded
+        evidence = self._parts.inspector.with_threshold(evidence)
+        try:
+            judgement = await judge(self._gates, Subject(outcome.digest, decoded, evidence))
+        except NeedsPixels:
+            return False
+        stored = await asyncio.to_thread(self._parts.store.has, outcome.digest)
+        if judgement.verdict is Verdict.ACCEPTED and not stored:
+            return False
+        candidate = Candidate(b"", outcome.digest, decoded)
+        await self._record(leased, outcome, candidate, judgement, known=True)
+        return True
+
+    async def _record(
+        self,
+        leased: LeasedListing,
+        outcome: Outcome,
+        candidate: Candidate,
+        judgement: Judgement,
+        *,
+        known: bool = False,
+    ) -> None:
+        finding = Finding(
+            self._crawl_id, self._profile, leased, outcome, candidate, judgement, known
+        )
+        await self._parts.recorder.record(finding)
+
+    async def _settle_failure(self, leased: LeasedListing, failure: FetchFailed) -> None:
+        tries, now = leased.attempts + 1, time.time()
+        if failure.retryable and tries < MAX_ATTEMPTS:
+            await self._parts.database.run(
+                lambda connection: frontier.release(
+                    connection,
+                    leased.listing_id,
+                    self._owner,
+                    next_attempt_time=now + _RETRY_AFTER_S * 2**leased.attempts,
+                    tried=True,
+                )
+            )
+            return
+        message = f"{failure} (after {tries} tries)" if failure.retryable else str(failure)
+        outcome = Outcome(failure.state, failure.reason, message, failure.final_url, "", 0, now)
+        await self._settle(leased, Settlement(outcome, None, known=False))
+
+    async def _verdict(self, digest: str) -> Verdict | None:
+        judged = await self._parts.database.run(
+            lambda connection: judgements.get_judgement(connection, digest, self._profile)
+        )
+        return None if judged is None else judged[1].verdict
+
+    async def _settle(self, leased: LeasedListing, settlement: Settlement) -> None:
+        def work(connection: Connection) -> None:
+            settle(connection, self._crawl_id, leased, settlement)
+
+        await self._parts.database.run(work)
