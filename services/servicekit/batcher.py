@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram
 
-from services.servicekit.errors import Overloaded
+from services.servicekit.errors import Overloaded, Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,6 +59,8 @@ class Batcher(Generic[Item, Result]):
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
         )
+        self._waiting: set[asyncio.Future[Result]] = set()
+        self._closed = False
         self._task = asyncio.create_task(self._work())
 
     async def compute_now(self, item: Item) -> Result:
@@ -66,28 +68,56 @@ class Batcher(Generic[Item, Result]):
 
         Raises:
             Overloaded: The queue is full.
+            Unavailable: The batcher is closed.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future = self._new_future()
         try:
             self._queue.put_nowait((item, future))
         except asyncio.QueueFull as error:
+            future.cancel()
             raise Overloaded(self._name, self._limits.queue_limit) from error
         return await future
 
     async def compute_when_room(self, item: Item) -> Result:
-        """Computes one item, waiting for room in the queue; for streams, which it slows down."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        await self._queue.put((item, future))
-        return await future
+        """Computes one item, waiting for room in the queue; for streams, which it slows down.
+
+        Raises:
+            Unavailable: The batcher is closed.
+        """
+        future = self._new_future()
+        try:
+            await self._queue.put((item, future))
+            return await future
+        finally:
+            future.cancel()
 
     async def close(self) -> None:
-        """Ends the work; what still waits is cancelled."""
+        """Ends the work after the batch that is being computed; what still waits is Unavailable."""
+        self._closed = True
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(self._stopping())
+                # Its caller may be on the way out as well; asyncio would log an error that nobody fetched.
+                future.exception()
         while not self._queue.empty():
-            self._queue.get_nowait()[1].cancel()
-        self._thread.shutdown(wait=True)
+            # Makes room for those who wait for it, who then find their answer.
+            self._queue.get_nowait()
+            await asyncio.sleep(0)
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _new_future(self) -> asyncio.Future[Result]:
+        if self._closed:
+            raise self._stopping()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
+
+    def _stopping(self) -> Unavailable:
+        return Unavailable(self._name, "it is stopping")
 
     async def _work(self) -> None:
         while True:
@@ -111,11 +141,10 @@ class Batcher(Generic[Item, Result]):
             results = await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._compute, items
             )
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
         except Exception as error:  # noqa: BLE001 - every caller of this batch gets it
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)

@@ -7,6 +7,7 @@ LodestoneError
 ├── Overloaded           try again later: RESOURCE_EXHAUSTED
 ├── Unavailable          a dependency is away: UNAVAILABLE
 ├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
+├── DeadlinePassed       a unary call took too long: DEADLINE_EXCEEDED
 ├── Misconfigured        the process cannot start; never sent to a caller
 └── ItemRejected         one item of a good request has no value; a Rejection in its place
 """
@@ -79,6 +80,18 @@ class IdleStream(LodestoneError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"nothing moved on this stream for {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class DeadlinePassed(LodestoneError):
+    """A unary call took longer than the server allows.
+
+    Attributes:
+        limit_s: The limit in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"this call took longer than the server's limit of {limit_s:g} s")
         self.limit_s = limit_s
 
 

@@ -6,7 +6,9 @@ measurements: 16-bit PNG must be scaled before `convert`, which clips it to whit
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ Rgb = npt.NDArray[np.uint8]
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
 _SIDE_MIN_PX = 2
 _SIDE_MAX_PX = 16_384
+_PILLOW_IS_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,10 @@ def decode(encoded: bytes, limits: DecodeLimits) -> DecodedImage:
     if len(encoded) > limits.max_bytes:
         reason = f"{len(encoded):,} bytes, over the limit of {limits.max_bytes:,}"
         raise ItemRejected(RejectionCode.TOO_MANY_BYTES, reason)
-    with warnings.catch_warnings():
-        # Pillow only warns between one and two times its own limit; ours is lower and is checked below.
-        warnings.simplefilter("ignore")
-        image = _open(encoded)
-        _check_size(image.width, image.height, limits)
-        return _load(image)
+    _quieten_pillow()
+    image = _open(encoded)
+    _check_size(image.width, image.height, limits)
+    return _load(image)
 
 
 def pixels_to_rgb(rgb: bytes, *, height_px: int, width_px: int) -> Rgb:
@@ -85,16 +86,30 @@ def pixels_to_rgb(rgb: bytes, *, height_px: int, width_px: int) -> Rgb:
     return np.frombuffer(rgb, dtype=np.uint8).reshape(height_px, width_px, 3)
 
 
+def _quieten_pillow() -> None:
+    """Its warnings say nothing that is not checked here, and an attacker could fill the log with them.
+
+    A filter of the process: `catch_warnings` is not thread-safe, and images are decoded in threads.
+    """
+    if _PILLOW_IS_QUIET not in warnings.filters:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 def _open(encoded: bytes) -> PillowImage.Image:
     try:
         return PillowImage.open(io.BytesIO(encoded), formats=_FORMATS)
-    except PillowImage.DecompressionBombError as error:
-        raise ItemRejected(RejectionCode.TOO_MANY_PIXELS, _sentence(error)) from error
     except UnidentifiedImageError as error:
         reason = f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file"
         raise ItemRejected(RejectionCode.UNSUPPORTED_FORMAT, reason) from error
     except Exception as error:
+        if _is_cut_webp(encoded):
+            raise ItemRejected(RejectionCode.TRUNCATED, _sentence(error)) from error
         raise _rejected(error) from error
+
+
+def _is_cut_webp(encoded: bytes) -> bool:
+    """Whether it is shorter than its RIFF header says: libwebp has no word for that."""
+    return encoded[:4] == b"RIFF" and int.from_bytes(encoded[4:8], "little") + 8 > len(encoded)
 
 
 def _check_size(width_px: int, height_px: int, limits: DecodeLimits) -> None:
@@ -115,17 +130,12 @@ def _load(image: PillowImage.Image) -> DecodedImage:
     try:
         animated = bool(getattr(image, "is_animated", False))
         image.load()
-        upright = _upright(image)
-        return DecodedImage(np.asarray(_to_rgb(upright)), format_name, animated)
+        # Broken EXIF is no reason to reject: it is dropped.
+        with contextlib.suppress(Exception):
+            ImageOps.exif_transpose(image, in_place=True)
+        return DecodedImage(np.asarray(_to_rgb(image)), format_name, animated)
     except Exception as error:
         raise _rejected(error) from error
-
-
-def _upright(image: PillowImage.Image) -> PillowImage.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - broken EXIF is no reason to reject: it is dropped
-        return image
 
 
 def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
@@ -133,12 +143,6 @@ def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
         # `convert` clips 16 bits to 8 instead of scaling them.
         scaled = (np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8)
         return PillowImage.fromarray(scaled).convert("RGB")
-    if image.mode in ("I", "F"):
-        grey = np.asarray(image, dtype=np.float64)
-        top = 65_535.0 if grey.max() > 255 else 255.0
-        return PillowImage.fromarray((grey * (255.0 / top)).clip(0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = PillowImage.new("RGBA", rgba.size, "white")

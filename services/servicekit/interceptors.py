@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from services.servicekit import errors
+from services.servicekit.drain import Drain
 from services.servicekit.metrics import RpcMetrics
 
 _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
@@ -24,21 +26,29 @@ _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.IdleStream, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
 )
 
+# Status messages travel as metadata, which has a limit of its own.
+_MESSAGE_MAX_CHARS = 1_000
+
 Handler = Callable[..., Any]
+Parse = Callable[[Any], Any]
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps every call of our own services: deadline cap, error mapping, metrics.
 
-    Health and reflection pass untouched. Unary calls end after `unary_deadline_s` at the latest; streams have idle
+    Health and reflection pass, but for the drain. Unary calls end after `unary_deadline_s` at the latest; streams have idle
     limits in their servicers instead. An unexpected exception is logged and answered with INTERNAL and an error id
-    only: grpc.aio would send its text to the caller as UNKNOWN.
+    only: grpc.aio would send its text to the caller as UNKNOWN. For the same reason requests are parsed in here. When
+    the server drains, a stream's requests end (what is in flight is still answered), a watch ends, and both answer
+    UNAVAILABLE.
     """
 
-    def __init__(self, metrics: RpcMetrics, *, unary_deadline_s: float) -> None:
+    def __init__(self, metrics: RpcMetrics, drain: Drain, *, unary_deadline_s: float) -> None:
         self._metrics = metrics
+        self._drain = drain
         self._unary_deadline_s = unary_deadline_s
 
     async def intercept_service(
@@ -51,47 +61,90 @@ class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
         """Replaces the method's handler by the wrapped one."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
-        if handler is None or not method.startswith("/lodestone."):
+        if handler is None:
             return handler
-        return self._wrapped(handler, method)
+        if method.startswith("/lodestone."):
+            return self._wrapped(handler, method)
+        return self._drained(handler)
 
-    def _wrapped(
-        self, handler: grpc.RpcMethodHandler[Any, Any], method: str
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    def _drained(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        """Ends the streams of health (a coroutine) and reflection (a generator) when the server drains."""
         codecs = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
-        if handler.unary_unary:
-            call = self._unary(handler.unary_unary, method, self._unary_deadline_s)
-            return grpc.unary_unary_rpc_method_handler(call, **codecs)
-        if handler.stream_unary:
-            call = self._unary(handler.stream_unary, method, None)
-            return grpc.stream_unary_rpc_method_handler(call, **codecs)
-        if handler.unary_stream:
-            stream = self._stream(handler.unary_stream, method)
-            return grpc.unary_stream_rpc_method_handler(stream, **codecs)
-        stream = self._stream(handler.stream_stream, method)
-        return grpc.stream_stream_rpc_method_handler(stream, **codecs)
 
-    def _unary(self, inner: Handler, method: str, deadline_s: float | None) -> Handler:
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with AsyncExitStack() as stack:
-                await stack.enter_async_context(self._guarded(method, context))
-                await stack.enter_async_context(asyncio.timeout(deadline_s))
-                return await inner(request, context)
+        async def watch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            await self._drain.run(handler.unary_stream(request, context))
+
+        async def reflect(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async for answer in handler.stream_stream(self._drain.until(requests), context):
+                yield answer
+
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(watch, **codecs)
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(reflect, **codecs)
+        return handler
+
+    def _wrapped(
+        self, handler: grpc.RpcMethodHandler[Any, Any], method: str
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        # Given no deserializer, grpc.aio hands the requests over as bytes.
+        respond = {"response_serializer": handler.response_serializer}
+        parse = handler.request_deserializer
+        if handler.unary_unary:
+            read = partial(_parsed, parse)
+            call = self._unary(handler.unary_unary, method, read, self._unary_deadline_s)
+            return grpc.unary_unary_rpc_method_handler(call, **respond)
+        if handler.stream_unary:
+            read_all = partial(_each_parsed, parse)
+            call = self._unary(handler.stream_unary, method, read_all, None)
+            return grpc.stream_unary_rpc_method_handler(call, **respond)
+        if handler.unary_stream:
+            watch = self._watch(handler.unary_stream, method, parse)
+            return grpc.unary_stream_rpc_method_handler(watch, **respond)
+        stream = self._stream(handler.stream_stream, method, parse)
+        return grpc.stream_stream_rpc_method_handler(stream, **respond)
+
+    def _unary(self, inner: Handler, method: str, read: Parse, limit_s: float | None) -> Handler:
+        async def call(raw: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._guarded(method, context):
+                try:
+                    async with asyncio.timeout(limit_s) as deadline:
+                        return await inner(read(raw), context)
+                except TimeoutError as error:
+                    if limit_s is None or not deadline.expired():
+                        raise
+                    raise errors.DeadlinePassed(limit_s) from error
 
         return call
 
-    def _stream(self, inner: Handler, method: str) -> Handler:
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    def _watch(self, inner: Handler | None, method: str, parse: Parse | None) -> Handler:
+        assert inner is not None
+
+        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._guarded(method, context):
-                answers = inner(request, context)
-                if inspect.isawaitable(answers):
-                    await answers
-                    return
-                async for answer in answers:
-                    yield answer
+                events = self._drain.until(inner(_parsed(parse, raw), context))
+                async with aclosing(events):
+                    async for event in events:
+                        yield event
+                self._drain.require_not_begun()
+
+        return call
+
+    def _stream(self, inner: Handler | None, method: str, parse: Parse | None) -> Handler:
+        assert inner is not None
+
+        async def call(
+            raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> Any:
+            async with self._guarded(method, context):
+                requests = self._drain.until(_each_parsed(parse, raws))
+                async with aclosing(requests), aclosing(inner(requests, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+                self._drain.require_not_begun()
 
         return call
 
@@ -104,7 +157,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
         message = ""
         try:
             yield
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             self._metrics.observe(method, "CANCELLED", time.perf_counter() - start)
             raise
         except grpc.aio.AbortError:
@@ -117,12 +170,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
             await context.abort(code, message)
 
 
+def _parsed(parse: Parse | None, raw: bytes) -> Any:
+    try:
+        return parse(raw) if parse else raw
+    except DecodeError as error:
+        message = f"the {len(raw):,} bytes are not a request message of this method"
+        raise errors.InvalidInput(message) from error
+
+
+async def _each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+    async for raw in raws:
+        yield _parsed(parse, raw)
+
+
 def _status(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return code, str(error)
-    if isinstance(error, TimeoutError):
-        return grpc.StatusCode.DEADLINE_EXCEEDED, "the server's deadline for this call passed"
+            return code, str(error)[:_MESSAGE_MAX_CHARS]
     error_id = uuid.uuid4().hex[:12]
     structlog.get_logger().error(
         "call_failed",

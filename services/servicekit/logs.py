@@ -12,7 +12,9 @@ from structlog.typing import Processor
 def configure_logs(service: str, *, as_json: bool | None) -> None:
     """Sets structlog up for the process; `None` chooses JSON unless stderr is a terminal."""
     use_json = not sys.stderr.isatty() if as_json is None else as_json
-    renderer: Processor = structlog.dev.ConsoleRenderer()
+    renderer: Processor = structlog.dev.ConsoleRenderer(
+        exception_formatter=structlog.dev.plain_traceback
+    )
     if use_json:
         renderer = structlog.processors.JSONRenderer()
     structlog.configure(

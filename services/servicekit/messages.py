@@ -42,9 +42,12 @@ def rejection_to_message(error: ItemRejected) -> rejection_pb2.Rejection:
 
 
 def rejection_from_message(message: rejection_pb2.Rejection) -> ItemRejected:
-    """Reads a rejection."""
-    name = rejection_pb2.RejectionCode.Name(message.code).removeprefix("REJECTION_CODE_")
-    return ItemRejected(RejectionCode[name], message.reason)
+    """Reads a rejection; a code that only a newer server knows becomes CORRUPT, with that server's reason."""
+    name = ""
+    if message.code in rejection_pb2.RejectionCode.values():
+        name = rejection_pb2.RejectionCode.Name(message.code).removeprefix("REJECTION_CODE_")
+    code = RejectionCode.__members__.get(name, RejectionCode.CORRUPT)
+    return ItemRejected(code, message.reason)
 
 
 def embedding_to_message(embedding: Embedding) -> embedding_pb2.Embedding:
@@ -60,16 +63,16 @@ def embedding_from_message(message: embedding_pb2.Embedding) -> Embedding:
     """Reads an embedding.
 
     Raises:
-        ItemRejected: Its precision is not stated, a value is not finite, or its L2 norm is not 1 within 0.001.
+        ItemRejected: Its precision is not stated or not known here, a value is not finite, or its L2 norm is not 1
+            within 0.001.
     """
     values = np.asarray(message.values, dtype=np.float32)
-    if message.precision == embedding_pb2.PRECISION_UNSPECIFIED:
-        raise ItemRejected(RejectionCode.BAD_EMBEDDING, "its precision is not stated")
+    precision = precision_from_message(message.precision)
     norm = float(np.linalg.norm(values.astype(np.float64)))
     if not abs(norm - 1.0) <= _NORM_TOLERANCE:
         reason = f"the L2 norm of its {values.size} values is {norm:g}, not 1"
         raise ItemRejected(RejectionCode.BAD_EMBEDDING, reason)
-    return Embedding(values, message.encoder_id, precision_from_message(message.precision))
+    return Embedding(values, message.encoder_id, precision)
 
 
 def precision_to_message(precision: Precision) -> embedding_pb2.Precision.ValueType:
@@ -78,5 +81,15 @@ def precision_to_message(precision: Precision) -> embedding_pb2.Precision.ValueT
 
 
 def precision_from_message(message: embedding_pb2.Precision.ValueType) -> Precision:
-    """Reads a precision that is stated."""
+    """Reads a precision.
+
+    Raises:
+        ItemRejected: It is not stated, or one that a newer client knows.
+    """
+    if message == embedding_pb2.PRECISION_UNSPECIFIED:
+        raise ItemRejected(RejectionCode.BAD_EMBEDDING, "its precision is not stated")
+    if message not in embedding_pb2.Precision.values():
+        raise ItemRejected(
+            RejectionCode.BAD_EMBEDDING, f"its precision, {message}, is not known here"
+        )
     return Precision[embedding_pb2.Precision.Name(message).removeprefix("PRECISION_")]

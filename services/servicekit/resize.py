@@ -37,18 +37,29 @@ def to_input(rgb: Rgb, shape: InputShape) -> Rgb:
     """Brings an (h, w, 3) uint8 image to (height_px, width_px, 3): bicubic with antialiasing.
 
     Pixels that already have the input's size are returned as they are. `CENTER_CROP` scales the shorter side and cuts
-    the middle out of the source first, which is the same and reads less.
+    the middle out, with torchvision's rounding, which open_clip's models were trained with; only the part that stays
+    is scaled.
     """
     height_px, width_px = rgb.shape[:2]
     if (height_px, width_px) == (shape.height_px, shape.width_px):
         return rgb
     box = (0.0, 0.0, float(width_px), float(height_px))
     if shape.rule is ResizeRule.CENTER_CROP:
-        scale = min(width_px / shape.width_px, height_px / shape.height_px)
-        crop_w, crop_h = shape.width_px * scale, shape.height_px * scale
-        left, top = (width_px - crop_w) / 2, (height_px - crop_h) / 2
-        box = (left, top, left + crop_w, top + crop_h)
+        box = _center_box(width_px, height_px, shape)
     resized = PillowImage.fromarray(rgb).resize(
         (shape.width_px, shape.height_px), PillowImage.Resampling.BICUBIC, box=box
     )
     return np.asarray(resized)
+
+
+def _center_box(
+    width_px: int, height_px: int, shape: InputShape
+) -> tuple[float, float, float, float]:
+    """The part of the source that stays: what torchvision's Resize(short side) and CenterCrop leave of it."""
+    scale = max(shape.width_px / width_px, shape.height_px / height_px)
+    scaled_w = max(shape.width_px, int(width_px * scale))
+    scaled_h = max(shape.height_px, int(height_px * scale))
+    left, top = round((scaled_w - shape.width_px) / 2), round((scaled_h - shape.height_px) / 2)
+    x, y = width_px / scaled_w, height_px / scaled_h
+    right, bottom = (left + shape.width_px) * x, (top + shape.height_px) * y
+    return (left * x, top * y, min(right, width_px), min(bottom, height_px))

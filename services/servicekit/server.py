@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from services.servicekit.drain import Drain
 from services.servicekit.errors import LodestoneError, Misconfigured
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
@@ -60,8 +62,10 @@ class ServiceServer:
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         self._ready = False
         self._probing: asyncio.Task[None] | None = None
+        self._drain = Drain()
         interceptor = CallInterceptor(
             RpcMetrics(definition.word, definition.registry),
+            self._drain,
             unary_deadline_s=definition.unary_deadline_s,
         )
         self._server = grpc.aio.server(
@@ -70,10 +74,10 @@ class ServiceServer:
         self.port = 0
 
     async def start(self) -> None:
-        """Binds, serves, and reports ready after the first successful probe.
+        """Binds, serves, and probes once; ready from the first probe on that succeeds.
 
         Raises:
-            Misconfigured: The port is in use or the first probe fails.
+            Misconfigured: The port is in use.
         """
         definition = self._definition
         definition.register(self._server)
@@ -94,21 +98,25 @@ class ServiceServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._probing
         await self._health.enter_graceful_shutdown()
+        self._drain.begin()
         await self._server.stop(self._settings.drain_s)
         if self._definition.close is not None:
             await self._definition.close()
 
     def _bind(self) -> int:
-        address = self._settings.address
+        settings = self._settings
         try:
-            return self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            message = f"cannot serve on {address}: the port is in use or not allowed"
+            _try_port(settings.host, settings.port)
+            return self._server.add_insecure_port(settings.address)
+        except (OSError, RuntimeError) as error:
+            cause = getattr(error, "strerror", None) or "the port is in use or not allowed"
+            message = f"cannot serve on {settings.address}: {cause}"
             raise Misconfigured(message) from error
 
     async def _probe_once(self) -> None:
         try:
-            await asyncio.wait_for(self._definition.probe(), _PROBE_TIMEOUT_S)
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                await self._definition.probe()
         except Exception as error:  # noqa: BLE001 - whatever breaks the work makes the service not ready
             if self._ready or self._probing is None:
                 structlog.get_logger().error("not_ready", cause=str(error) or repr(error))
@@ -156,6 +164,14 @@ async def _run(
     await stopping.wait()
     structlog.get_logger().info("draining")
     await server.stop()
+
+
+def _try_port(host: str, port: int) -> None:
+    """Binds once beforehand: grpc does not say what is wrong, but logs a line of its own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind((host, port))
 
 
 def _options(max_message_bytes: int) -> list[tuple[str, int]]:

@@ -24,7 +24,8 @@ class ServiceSettings(BaseSettings):
     Subclasses set `env_prefix` and default ports (metrics = port + 10000).
     """
 
-    model_config = SettingsConfigDict(extra="ignore")
+    # By name: without it, `Settings(data=…)` would be ignored without a word.
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
 
     host: str = Field(default="127.0.0.1", description="The address to serve on.")
     port: int = Field(ge=0, le=65_535, description="The gRPC port; 0 takes a free one.")

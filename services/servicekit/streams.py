@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
 
 from services.servicekit.errors import IdleStream
 
@@ -16,7 +16,7 @@ _IN_FLIGHT = 64
 
 async def answer_stream(
     requests: AsyncIterable[Request],
-    answer: Callable[[Request], Awaitable[Answer]],
+    answer: Callable[[Request], Coroutine[Any, Any, Answer]],
     *,
     idle_s: float,
 ) -> AsyncIterator[Answer]:
@@ -28,41 +28,43 @@ async def answer_stream(
     Raises:
         IdleStream: No answer was ready for `idle_s` seconds.
     """
-    answers: asyncio.Queue[Awaitable[Answer] | None] = asyncio.Queue()
+    # The finished tasks in their order; None when there are no more requests.
+    finished: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
     room = asyncio.Semaphore(_IN_FLIGHT)
-    running: set[asyncio.Task[Answer]] = set()
-
-    def finished(task: asyncio.Task[Answer]) -> None:
-        running.discard(task)
-        answers.put_nowait(task)
+    unanswered: set[asyncio.Task[Answer]] = set()
 
     async def read() -> None:
+        await room.acquire()
         async for request in requests:
+            task = asyncio.create_task(answer(request))
+            unanswered.add(task)
+            task.add_done_callback(finished.put_nowait)
             await room.acquire()
-            task = asyncio.ensure_future(answer(request))
-            running.add(task)
-            task.add_done_callback(finished)
 
     reader = asyncio.create_task(read())
-    reader.add_done_callback(lambda _: answers.put_nowait(None))
+    reader.add_done_callback(lambda _: finished.put_nowait(None))
+    all_read = False
     try:
-        while not (reader.done() and not running and answers.empty()):
-            ready = await _next(answers, idle_s)
-            if ready is None:
+        while not all_read or unanswered:
+            task = await _next(finished, idle_s)
+            if task is None:
+                all_read = True
                 await reader
                 continue
-            yield await ready
+            unanswered.discard(task)
+            yield task.result()
             room.release()
     finally:
-        for task in (reader, *running):
-            task.cancel()
-        await asyncio.gather(reader, *running, return_exceptions=True)
+        for running in (reader, *unanswered):
+            running.cancel()
+        await asyncio.gather(reader, *unanswered, return_exceptions=True)
 
 
 async def _next(
-    answers: asyncio.Queue[Awaitable[Answer] | None], idle_s: float
-) -> Awaitable[Answer] | None:
+    finished: asyncio.Queue[asyncio.Task[Answer] | None], idle_s: float
+) -> asyncio.Task[Answer] | None:
     try:
-        return await asyncio.wait_for(answers.get(), idle_s)
+        async with asyncio.timeout(idle_s):
+            return await finished.get()
     except TimeoutError as error:
         raise IdleStream(idle_s) from error

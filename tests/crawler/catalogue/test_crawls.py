@@ -106,7 +106,9 @@ async def test_settling_twice_changes_nothing(database):
     def work(connection):
         leased = settled_crawl(connection, [settlement])
         crawls.settle(connection, "c1", leased[0].listing_id, settlement)
-        return crawls.get_crawl(connection, "c1").last_sequence, crawls.list_counts(connection, "c1")
+        return crawls.get_crawl(connection, "c1").last_sequence, crawls.list_counts(
+            connection, "c1"
+        )
 
     sequence, counts = await database.run(work)
     assert sequence == 1

@@ -87,9 +87,7 @@ async def test_release_waits_and_counts_the_attempt(database):
         make_crawl(connection)
         frontier.add_listings(connection, "c1", LISTINGS[:1], now=1.0)
         leased = frontier.lease(connection, "c1", TERMS, limit=1)[0]
-        frontier.release(
-            connection, leased.listing_id, "me", next_attempt_time=110.0, tried=True
-        )
+        frontier.release(connection, leased.listing_id, "me", next_attempt_time=110.0, tried=True)
         early = frontier.lease(connection, "c1", LeaseTerms("me", 109.0, 60.0), limit=1)
         then = frontier.lease(connection, "c1", LeaseTerms("me", 110.0, 60.0), limit=1)
         return early, [one.attempts for one in then]

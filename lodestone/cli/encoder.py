@@ -1,0 +1,119 @@
+"""`lodestone encoder`: the encoders there are, and how to make more."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lodestone.cli.checkout import (
+    find_checkout,
+    module_command,
+    module_environment,
+    require_checkout,
+)
+from lodestone.cli.errors import CliError
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="See the encoders there are, and export more.")
+
+
+class Resize(StrEnum):
+    """The rules that --resize takes."""
+
+    SQUASH = "squash"
+    CENTER_CROP = "center_crop"
+
+
+@app.command("list")
+def list_encoders(as_json: JsonOption = False, data: DataOption = DEFAULT_DATA) -> None:
+    """List the bundled encoders and the exported ones; `lodestone up --encoder NAME` serves one."""
+    output = Output(as_json=as_json)
+    found = [{**facts, "folder": str(folder)} for folder, facts in _encoders(output, data)]
+    if as_json:
+        for facts in found:
+            output.object(facts)
+    elif found:
+        rows = (
+            (
+                str(facts.get("name")),
+                str(facts.get("architecture")),
+                str(facts.get("dimension")),
+                f"{facts.get('input_width_px')}×{facts.get('input_height_px')}",
+                str(facts.get("encoder_id"))[:12] + "…",
+                facts["folder"],
+            )
+            for facts in found
+        )
+        output.table(("name", "architecture", ">dimension", ">input", "encoder id", "folder"), rows)
+    else:
+        output.text("no encoders: make one with `lodestone encoder export NAME`")
+
+
+@app.command()
+def export(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="efficientnet-lite0, or an open_clip model: clip-vit-b-32."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The folder to make; default DATA/artifacts/encoders/NAME."
+        ),
+    ] = None,
+    pretrained: Annotated[
+        str | None, typer.Option(metavar="TAG", help="open_clip's tag of the weights.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file with the weights.")
+    ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Untrained weights, for tests.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="The seed of --random-weights.")] = None,
+    resize: Annotated[
+        Resize | None, typer.Option(help="Instead of the model's own resize rule.")
+    ] = None,
+    as_json: JsonOption = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Export a pretrained encoder to ONNX; needs torch (`pip install 'lodestone[export]'`)."""
+    checkout = require_checkout()
+    if importlib.util.find_spec("torch") is None:
+        raise CliError("exporting needs torch: pip install 'lodestone[export]'")
+    target = out or data / "artifacts" / "encoders" / name
+    given = {"--pretrained": pretrained, "--checkpoint": checkpoint, "--seed": seed}
+    arguments = [name, "--out", str(target)]
+    for option, value in given.items():
+        arguments += [] if value is None else [option, str(value)]
+    arguments += ["--resize", resize.value] if resize else []
+    arguments += ["--random-weights"] if random_weights else []
+    arguments += ["--json"] if as_json else []
+    environment = module_environment(checkout, os.environ)
+    command = module_command("services.embedder.export", *arguments)
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
+
+
+def _encoders(output: Output, data: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    checkout = find_checkout()
+    parents = [checkout / "encoders"] if checkout else []
+    for parent in (*parents, data / "artifacts" / "encoders"):
+        for description in sorted(parent.glob("*/encoder.json")):
+            try:
+                facts = json.loads(description.read_bytes())
+            except (OSError, ValueError) as error:
+                output.note(f"left out {description}: {error}")
+                continue
+            if isinstance(facts, dict):
+                yield description.parent, facts

@@ -1,0 +1,138 @@
+"""The contract's messages as the JSON objects that --json prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lodestone.cli.words import word
+from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, SettledListing
+from lodestone.crawler.v1.judgement_pb2 import Judgement
+from lodestone.crawler.v1.kept_image_pb2 import KeptImage, SourceYield
+from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
+from lodestone.image.v1.embedding_pb2 import Precision
+from lodestone.image.v1.verdict_pb2 import Verdict
+from lodestone.novelty.v1.profile_pb2 import Covariance, Profile
+
+_JUDGEMENT_FIELDS = (
+    "verdict",
+    "reason",
+    "log_likelihood",
+    "percentile",
+    "watermark_probability",
+    "quadrant_probabilities",
+    "perceptual_hash",
+    "width_px",
+    "height_px",
+)
+
+
+def judgement_facts(judgement: Judgement | None) -> dict[str, Any]:
+    """The verdict and the scores; null is what was not computed, everything is null without a judgement."""
+    if judgement is None:
+        return dict.fromkeys(_JUDGEMENT_FIELDS)
+    scores = ("log_likelihood", "percentile", "watermark_probability")
+    return {
+        "verdict": word(Verdict, judgement.verdict),
+        "reason": judgement.reason,
+        **{name: getattr(judgement, name) if judgement.HasField(name) else None for name in scores},
+        "quadrant_probabilities": list(judgement.quadrant_probabilities) or None,
+        "perceptual_hash": judgement.perceptual_hash,
+        "width_px": judgement.width_px,
+        "height_px": judgement.height_px,
+    }
+
+
+def settled_facts(settled: SettledListing) -> dict[str, Any]:
+    """A listing with what became of it."""
+    listing, outcome = settled.listing, settled.outcome
+    reason = word(OutcomeReason, outcome.reason) if outcome.reason else None
+    return {
+        "source": listing.source,
+        "url": listing.url,
+        "title": listing.title,
+        "outcome": word(OutcomeState, outcome.state),
+        "outcome_reason": reason,
+        "message": outcome.message,
+        "final_url": outcome.final_url,
+        "digest": outcome.digest,
+        "known": settled.known,
+        **judgement_facts(settled.judgement if settled.HasField("judgement") else None),
+    }
+
+
+def crawl_facts(crawl: Crawl) -> dict[str, Any]:
+    """A crawl with its counts."""
+    progress = crawl.progress
+    return {
+        "crawl_id": crawl.crawl_id,
+        "state": word(CrawlState, crawl.state),
+        "state_reason": crawl.state_reason,
+        "sources": list(crawl.sources),
+        "profile_name": crawl.profile_name,
+        "profile_version": crawl.profile_version,
+        "found_count": progress.found_count,
+        "settled_count": progress.settled_count,
+        "fetched_count": progress.fetched_count,
+        "known_count": progress.known_count,
+        "outcome_counts": [
+            {
+                "outcome": word(OutcomeState, one.state),
+                "outcome_reason": word(OutcomeReason, one.reason) if one.reason else None,
+                "count": one.count,
+            }
+            for one in progress.outcome_counts
+        ],
+        "verdict_counts": {
+            word(Verdict, one.verdict): one.count for one in progress.verdict_counts
+        },
+    }
+
+
+def profile_facts(profile: Profile) -> dict[str, Any]:
+    """A profile without its log-likelihoods."""
+    return {
+        "name": profile.name,
+        "version": profile.version,
+        "threshold_nats": profile.threshold_nats,
+        "keep_ratio": profile.keep_ratio,
+        "encoder_id": profile.encoder_id,
+        "precision": word(Precision, profile.precision),
+        "dimension": profile.dimension,
+        "component_count": profile.component_count,
+        "covariance": word(Covariance, profile.covariance),
+        "liked_count": profile.liked_count,
+        "background_count": profile.background_count,
+        "create_time": profile.create_time.ToJsonString(),
+        "warnings": list(profile.warnings),
+    }
+
+
+def kept_image_facts(image: KeptImage) -> dict[str, Any]:
+    """A kept image with its listing and the judgement that accepted it."""
+    listing = image.listing
+    return {
+        "digest": image.digest,
+        "file_name": image.file_name,
+        "size_bytes": image.size_bytes,
+        "source": listing.source,
+        "url": listing.url,
+        "title": listing.title,
+        "page_url": listing.page_url,
+        "author": listing.author,
+        "final_url": image.final_url,
+        "accept_time": image.accept_time.ToJsonString(),
+        "profile_name": image.judgement.profile_name,
+        "profile_version": image.judgement.profile_version,
+        **judgement_facts(image.judgement),
+    }
+
+
+def source_yield_facts(source: SourceYield) -> dict[str, Any]:
+    """What a source has given."""
+    return {
+        "source": source.source,
+        "found_count": source.found_count,
+        "fetched_count": source.fetched_count,
+        "accepted_count": source.accepted_count,
+        "yield": getattr(source, "yield"),
+    }

@@ -1,0 +1,92 @@
+"""`lodestone judge`: every gate's verdict on given files; nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lodestone.cli.facts import judgement_facts
+from lodestone.cli.image_files import Unreadable, expand, read_image, shown
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption
+from lodestone.cli.output import Output
+from lodestone.cli.running import Patience, addresses, ordered_map
+from lodestone.cli.words import word
+from lodestone.client import CrawlerClient
+from lodestone.crawler.v1.crawler_service_pb2 import JudgeOptions
+from lodestone.image.v1.rejection_pb2 import RejectionCode
+
+_IN_FLIGHT = 16
+
+
+def judge(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE_OR_DIR...", help="Images, or folders of them.")
+    ],
+    profile: ProfileOption,
+    all_gates: Annotated[
+        bool,
+        typer.Option("--all-gates", help="Compute every score, even after a gate has rejected."),
+    ] = False,
+    screen: Annotated[
+        bool, typer.Option("--screen", help="Also check the size and look for duplicates.")
+    ] = False,
+    as_json: JsonOption = False,
+    _data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Judge images as a crawl would, and store nothing.
+
+    Every file of a folder gets a line. Scores that were not computed are null, or empty in the table; a file that is no
+    readable image has only a path, a verdict and a reason.
+    """
+    options = JudgeOptions(profile=profile, all_gates=all_gates, screen=screen)
+    asyncio.run(_judge(Output(as_json=as_json), list(expand(paths)), options))
+
+
+async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -> None:
+    patience = Patience("crawler", output.note)
+    async with CrawlerClient(addresses().crawler, on_wait=patience.on_wait) as crawler:
+        await crawler.require_reachable()
+
+        async def judge_file(path: Path) -> dict[str, Any]:
+            image = await read_image(path)
+            if isinstance(image, Unreadable):
+                return {"verdict": image.verdict, "reason": image.reason}
+            result = await crawler.judge(image, options)
+            if result.HasField("rejection"):
+                rejection = result.rejection
+                code = word(RejectionCode, rejection.code)
+                return {"verdict": code, "reason": rejection.reason}
+            return judgement_facts(result.value)
+
+        rows = []
+        with output.progress() as progress:
+            task = progress.add_task("judging", total=len(paths), counters="")
+            async with patience.limit():
+                async for path, facts in ordered_map(paths, judge_file, limit=_IN_FLIGHT):
+                    progress.advance(task)
+                    if output.as_json:
+                        output.object({"path": str(path), **facts})
+                    else:
+                        rows.append(_row(path, facts))
+    if not output.as_json:
+        columns = ("path", "verdict", ">nats", ">percentile", ">watermark", "reason")
+        output.table(columns, rows)
+
+
+def _row(path: Path, facts: dict[str, Any]) -> tuple[str, ...]:
+    def number(name: str, form: str) -> str:
+        value = facts.get(name)
+        return "" if value is None else format(value, form)
+
+    return (
+        shown(path),
+        facts["verdict"],
+        number("log_likelihood", ",.2f"),
+        number("percentile", ".1f"),
+        number("watermark_probability", ".3f"),
+        facts["reason"],
+    )

@@ -1,0 +1,36 @@
+"""Names and texts from elsewhere, made fit to print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+
+def word(enum: EnumTypeWrapper | Any, value: int) -> str:
+    """The name of a contract's enum value without its prefix: `OFF_PROFILE`; `UNKNOWN_7` for one of a newer server."""
+    names = {number: name for name, number in enum.items()}
+    if value not in names:
+        return f"UNKNOWN_{value}"
+    prefix = names[0].removesuffix("UNSPECIFIED")
+    return names[value].removeprefix(prefix)
+
+
+def spoken(name: str) -> str:
+    """`OFF_PROFILE` as a person reads it: `off profile`."""
+    return name.replace("_", " ").lower()
+
+
+def printable(text: str) -> str:
+    """Text without the control characters by which a title could rule a terminal."""
+    return "".join(one if one.isprintable() else "�" for one in text)
+
+
+def one_line(text: str) -> str:
+    """Printable text on one line."""
+    return printable(" ".join(text.split()))
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 image`, `2 images`, `1,000 images`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

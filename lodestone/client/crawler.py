@@ -1,0 +1,155 @@
+"""The client of the crawler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import grpc
+
+from lodestone.client.backoff import Backoff
+from lodestone.client.channel import MEBIBYTE
+from lodestone.client.client_stream import send_stream
+from lodestone.client.multiplexed_stream import MultiplexedStream
+from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
+from lodestone.crawler.v1 import crawler_service_pb2 as pb
+from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
+from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
+from lodestone.crawler.v1.kept_image_pb2 import KeptImage, SourceYield
+from lodestone.image.v1.image_pb2 import Image
+
+if TYPE_CHECKING:
+    from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceAsyncStub
+
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+)
+
+
+class CrawlerClient(ServiceClient):
+    """Runs and watches crawls, and judges images. Every method may raise `grpc.aio.AioRpcError`."""
+
+    word: ClassVar[str] = "crawler"
+    max_message_bytes: ClassVar[int] = 64 * MEBIBYTE
+
+    def __init__(
+        self, address: str, *, max_in_flight: int = 16, on_wait: OnWait | None = None
+    ) -> None:
+        super().__init__(address)
+        self._on_wait = on_wait
+        self._stub: CrawlerServiceAsyncStub = CrawlerServiceStub(self.channel)
+        self._stream: MultiplexedStream[
+            pb.StreamJudgeImagesRequest, pb.StreamJudgeImagesResponse
+        ] = MultiplexedStream(
+            self._stub.StreamJudgeImages, max_in_flight=max_in_flight, on_wait=on_wait
+        )
+        self._streams.append(self._stream)
+
+    async def create_crawl(self, request: pb.CreateCrawlRequest) -> Crawl:
+        """Creates and starts a crawl; the same `request_id` again gives the crawl that it made the first time."""
+        answer = await self._stub.CreateCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def get_crawl(self, crawl_id: str) -> Crawl:
+        """One crawl with its counts."""
+        request = pb.GetCrawlRequest(crawl_id=crawl_id)
+        answer = await self._stub.GetCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def list_crawls(self) -> list[Crawl]:
+        """All crawls, newest first, at most 1,000."""
+        answer = await self._stub.ListCrawls(pb.ListCrawlsRequest(), timeout=UNARY_TIMEOUT_S)
+        return list(answer.crawls)
+
+    async def pause_crawl(self, crawl_id: str) -> Crawl:
+        """Stops a crawl until it is resumed."""
+        request = pb.PauseCrawlRequest(crawl_id=crawl_id)
+        answer = await self._stub.PauseCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def resume_crawl(self, crawl_id: str) -> Crawl:
+        """Lets a paused crawl go on."""
+        request = pb.ResumeCrawlRequest(crawl_id=crawl_id)
+        answer = await self._stub.ResumeCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def cancel_crawl(self, crawl_id: str) -> Crawl:
+        """Ends a crawl for good."""
+        request = pb.CancelCrawlRequest(crawl_id=crawl_id)
+        answer = await self._stub.CancelCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def watch_crawl(
+        self, crawl_id: str, *, after_sequence: int = 0
+    ) -> AsyncIterator[pb.WatchCrawlResponse]:
+        """Yields a crawl's events until it is paused or has ended; each settled listing once.
+
+        When the crawler goes away it waits until it is back, for as long as the caller does, and goes on after the last
+        listing; `on_wait` is told.
+        """
+        backoff = Backoff()
+        ended = False
+        while not ended:
+            reason = "the crawler ended the watch early"
+            request = pb.WatchCrawlRequest(crawl_id=crawl_id, after_sequence=after_sequence)
+            try:
+                async for event in self._stub.WatchCrawl(request):
+                    backoff.reset()
+                    self._tell(None)
+                    if event.HasField("settled_listing"):
+                        after_sequence = event.settled_listing.sequence
+                    ended = event.HasField("crawl") and event.crawl.state != CRAWL_STATE_RUNNING
+                    yield event
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _AWAY:
+                    raise
+                reason = error.details() or error.code().name
+                ended = False
+            if not ended:
+                self._tell(reason)
+                await asyncio.sleep(backoff.next_s())
+
+    async def judge_images(
+        self, images: Sequence[Image], options: pb.JudgeOptions
+    ) -> list[pb.JudgeResult]:
+        """Judges 1 to 64 images of 64 MB in all; one result each, in order. Stores nothing."""
+        request = pb.JudgeImagesRequest(options=options, images=images)
+        answer = await self._stub.JudgeImages(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.results)
+
+    async def judge(self, image: Image, options: pb.JudgeOptions) -> pb.JudgeResult:
+        """Judges one image over the shared stream; waits for the server as long as the caller does."""
+        request = pb.StreamJudgeImagesRequest(options=options, image=image)
+        answer = await self._stream.call(request)
+        return answer.result
+
+    async def mark_images_seen(
+        self, profile_name: str, images: Callable[[], AsyncIterator[Image]]
+    ) -> pb.MarkImagesSeenResponse:
+        """Marks images as seen before under a profile's name; `images` is called again if the stream breaks."""
+
+        async def messages() -> AsyncIterator[pb.MarkImagesSeenRequest]:
+            async for image in images():
+                yield pb.MarkImagesSeenRequest(profile_name=profile_name, image=image)
+
+        return await send_stream(self._stub.MarkImagesSeen, messages)
+
+    async def list_images(self, profile_name: str = "") -> AsyncIterator[KeptImage]:
+        """Yields the kept images, oldest first; of one profile name, or all."""
+        request = pb.ListImagesRequest(profile_name=profile_name)
+        async for answer in self._stub.ListImages(request):
+            yield answer.image
+
+    async def list_source_yields(self) -> list[SourceYield]:
+        """What each source has given so far, best yield first."""
+        answer = await self._stub.ListSourceYields(
+            pb.ListSourceYieldsRequest(), timeout=UNARY_TIMEOUT_S
+        )
+        return list(answer.source_yields)
+
+    def _tell(self, reason: str | None) -> None:
+        if self._on_wait is not None:
+            self._on_wait(reason)

@@ -1,0 +1,99 @@
+"""The client of the novelty service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from lodestone.client.channel import MEBIBYTE
+from lodestone.client.client_stream import send_stream
+from lodestone.client.multiplexed_stream import MultiplexedStream
+from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
+from lodestone.image.v1.embedding_pb2 import Embedding
+from lodestone.novelty.v1 import novelty_service_pb2 as pb
+from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
+from lodestone.novelty.v1.profile_pb2 import Profile
+
+if TYPE_CHECKING:
+    from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceAsyncStub
+
+_BATCH: Final = 256
+
+
+class NoveltyClient(ServiceClient):
+    """Learns tastes and scores embeddings. Every method may raise `grpc.aio.AioRpcError`."""
+
+    word: ClassVar[str] = "novelty"
+    max_message_bytes: ClassVar[int] = 32 * MEBIBYTE
+
+    def __init__(
+        self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
+    ) -> None:
+        super().__init__(address)
+        self._stub: NoveltyServiceAsyncStub = NoveltyServiceStub(self.channel)
+        self._stream: MultiplexedStream[
+            pb.StreamScoreEmbeddingsRequest, pb.StreamScoreEmbeddingsResponse
+        ] = MultiplexedStream(
+            self._stub.StreamScoreEmbeddings, max_in_flight=max_in_flight, on_wait=on_wait
+        )
+        self._streams.append(self._stream)
+
+    async def fit_profile(
+        self,
+        options: pb.FitOptions,
+        liked: Collection[Embedding],
+        background: Collection[Embedding] = (),
+    ) -> Profile:
+        """Fits and stores a new version of the profile; takes as long as the fit takes.
+
+        Args:
+            options: How; the same `request_id` again gives the profile that it made the first time.
+            liked: At least 8, all of one encoder id and precision; gone through again if the stream breaks.
+            background: Of the same encoder id and precision.
+        """
+        answer = await send_stream(
+            self._stub.FitProfile, lambda: _fit_messages(options, liked, background)
+        )
+        return answer.profile
+
+    async def get_profile(self, profile: str) -> Profile:
+        """The profile `name` (its newest version) or `name@version`."""
+        request = pb.GetProfileRequest(profile=profile)
+        answer = await self._stub.GetProfile(request, timeout=UNARY_TIMEOUT_S)
+        return answer.profile
+
+    async def list_profiles(self) -> list[Profile]:
+        """The newest version of each profile, by name, without the lists of log-likelihoods."""
+        answer = await self._stub.ListProfiles(pb.ListProfilesRequest(), timeout=UNARY_TIMEOUT_S)
+        return list(answer.profiles)
+
+    async def score_embeddings(
+        self, profile: str, embeddings: Sequence[Embedding]
+    ) -> list[pb.ScoreResult]:
+        """Scores 1 to 1024 embeddings; one result each, in order."""
+        request = pb.ScoreEmbeddingsRequest(profile=profile, embeddings=embeddings)
+        answer = await self._stub.ScoreEmbeddings(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.results)
+
+    async def score(self, profile: str, embedding: Embedding) -> pb.ScoreResult:
+        """Scores one embedding over the shared stream; waits for the server as long as the caller does."""
+        request = pb.StreamScoreEmbeddingsRequest(profile=profile, embedding=embedding)
+        answer = await self._stream.call(request)
+        return answer.result
+
+
+def _fit_messages(
+    options: pb.FitOptions, liked: Iterable[Embedding], background: Iterable[Embedding]
+) -> Iterator[pb.FitProfileRequest]:
+    yield pb.FitProfileRequest(options=options)
+    for batch in _batches(liked):
+        yield pb.FitProfileRequest(liked=batch)
+    for batch in _batches(background):
+        yield pb.FitProfileRequest(background=batch)
+
+
+def _batches(embeddings: Iterable[Embedding]) -> Iterator[pb.EmbeddingBatch]:
+    remaining = iter(embeddings)
+    while batch := list(islice(remaining, _BATCH)):
+        yield pb.EmbeddingBatch(embeddings=batch)

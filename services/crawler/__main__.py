@@ -1,0 +1,123 @@
+"""Runs the crawler service: `python -m services.crawler`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.metadata import version
+
+import grpc
+from sqlalchemy import Connection
+
+from lodestone.client import connect
+from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
+from services.crawler.blob_store import BlobStore
+from services.crawler.catalogue import crawls, images
+from services.crawler.catalogue.database import Database
+from services.crawler.config import CrawlerSettings
+from services.crawler.crawl_board import CrawlBoard
+from services.crawler.crawl_run import RunLimits
+from services.crawler.decoding.decoder import Decoder, WorkerLimits
+from services.crawler.fetch.address import AddressPolicy, AllowedAddress
+from services.crawler.fetch.fetcher import Fetcher, honest_user_agent
+from services.crawler.fetch.limits import FetchLimits
+from services.crawler.inspector import Inspector
+from services.crawler.judging import Judging
+from services.crawler.model_services import ModelServices
+from services.crawler.pipeline import PipelineParts
+from services.crawler.recorder import Recorder
+from services.crawler.screen import Screen
+from services.crawler.seen_images import SeenImages
+from services.crawler.servicer import CrawlerParts, CrawlerServicer
+from services.crawler.sources.registry import SourceRegistry
+from services.servicekit.image import DecodeLimits
+from services.servicekit.logs import configure_logs
+from services.servicekit.resize import InputShape
+from services.servicekit.server import ServiceDefinition, run_service
+from services.servicekit.settings import read_settings
+
+_SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
+_MAX_MESSAGE_BYTES = 65 * 1024 * 1024
+
+
+async def build(settings: CrawlerSettings) -> ServiceDefinition:
+    """Wires the service together."""
+    stack = AsyncExitStack()
+    database = Database(settings.data / "catalog.sqlite")
+    stack.callback(database.close)
+    store = BlobStore(settings.data)
+    seen = await _load_seen(database)
+    addresses = (settings.embedder, settings.novelty, settings.watermark)
+    channels = [await stack.enter_async_context(connect(address)) for address in addresses]
+    models = ModelServices(*channels)
+    stack.push_async_callback(models.close)
+    fetcher = await stack.enter_async_context(_fetcher(settings))
+    inspector = Inspector(models, seen, partial(_decoder, settings))
+    stack.push_async_callback(inspector.close)
+    screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
+    recorder = Recorder(database, store, seen)
+    parts = PipelineParts(database, store, fetcher, inspector, screen, recorder)
+    sources = SourceRegistry(fetcher.fetch_page, local_sources=settings.local_sources)
+    board = CrawlBoard(parts, models, sources.parse, RunLimits(workers=settings.workers))
+    stack.push_async_callback(board.close)
+    await board.start()
+    judging = Judging(inspector, models, screen, seen)
+    servicer = CrawlerServicer(CrawlerParts(board, judging, database, settings.stream_idle_s))
+
+    def register(server: grpc.aio.Server) -> None:
+        crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
+
+    async def probe() -> None:
+        await database.run(partial(crawls.list_crawls, limit=1))
+
+    return ServiceDefinition(
+        word="crawler",
+        full_name=_SERVICE.full_name,
+        register=register,
+        probe=probe,
+        max_message_bytes=_MAX_MESSAGE_BYTES,
+        close=stack.aclose,
+    )
+
+
+async def _load_seen(database: Database) -> SeenImages:
+    seen = SeenImages()
+
+    def load(connection: Connection) -> None:
+        for digest, fingerprint in images.iterate_kept_fingerprints(connection):
+            seen.add_kept(digest, fingerprint)
+        for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
+            seen.mark(name, digest, fingerprint)
+
+    await database.run(load)
+    return seen
+
+
+def _fetcher(settings: CrawlerSettings) -> Fetcher:
+    allowed = tuple(AllowedAddress.parse(entry) for entry in settings.allowed_addresses)
+    return Fetcher(
+        policy=AddressPolicy(allowed),
+        user_agent=honest_user_agent(version("lodestone"), settings.contact),
+        limits=FetchLimits(max_bytes=settings.max_bytes, total_s=settings.fetch_timeout_s),
+    )
+
+
+def _decoder(settings: CrawlerSettings, shapes: Mapping[str, InputShape]) -> Decoder:
+    return Decoder(
+        shapes=shapes,
+        limits=DecodeLimits(settings.max_bytes, settings.max_decoded_pixels),
+        worker_limits=WorkerLimits(workers=settings.decoders or os.cpu_count() or 1),
+    )
+
+
+def main() -> None:
+    """Reads the settings and serves until SIGTERM."""
+    settings = read_settings(CrawlerSettings)
+    configure_logs("crawler", as_json=settings.log_json)
+    run_service(partial(build, settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Decoding strangers' bytes in processes that may die without harm."""

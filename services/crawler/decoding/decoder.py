@@ -1,0 +1,194 @@
+"""The decoder: strangers' bytes to candidates, in worker processes with limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from services.crawler.candidate import DecodedCandidate
+from services.crawler.decoding.wire import (
+    candidate_from_json,
+    inputs_bytes,
+    rejection_from_json,
+    shapes_to_json,
+)
+from services.crawler.decoding.worker_process import WorkerDied, WorkerProcess
+from services.servicekit.errors import ItemRejected, Misconfigured, Unavailable
+from services.servicekit.image import DecodeLimits, Rgb
+from services.servicekit.rejection import RejectionCode
+from services.servicekit.resize import InputShape
+
+_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """What the worker processes may use.
+
+    Attributes:
+        workers: How many there are; each decodes one image at a time.
+        wall_s: How long one image may take, seconds.
+        memory_bytes: Address space of a worker over what it has when it starts.
+    """
+
+    workers: int = 2
+    wall_s: float = 20.0
+    memory_bytes: int = 2_000_000_000
+
+
+class Decoder:
+    """Decodes, hashes and resizes images in worker processes; use it as an async context manager.
+
+    A worker has one task at a time, so that its death or hanging touches no other image. It is replaced; a task whose
+    worker died is tried once more, since what kills a worker need not be the image, and then rejected.
+    """
+
+    def __init__(
+        self,
+        *,
+        shapes: Mapping[str, InputShape],
+        limits: DecodeLimits | None = None,
+        worker_limits: WorkerLimits | None = None,
+    ) -> None:
+        """Keeps the settings; `shapes` are the inputs to make of each image, by the word of the service."""
+        self._shapes = dict(shapes)
+        self._limits = limits or DecodeLimits()
+        self._worker_limits = worker_limits or WorkerLimits()
+        settings = {
+            "limits": asdict(self._limits),
+            "shapes": shapes_to_json(self._shapes),
+            "memory_bytes": self._worker_limits.memory_bytes,
+        }
+        self._workers = [
+            WorkerProcess(settings, answer_max_bytes=inputs_bytes(self._shapes))
+            for _ in range(self._worker_limits.workers)
+        ]
+        # The last one used is used next: it is awake.
+        self._idle: asyncio.LifoQueue[WorkerProcess] = asyncio.LifoQueue()
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        """Starts the workers.
+
+        Raises:
+            Misconfigured: They do not start.
+        """
+        starts = (worker.ensure_started() for worker in self._workers)
+        failures = [
+            failure
+            for failure in await asyncio.gather(*starts, return_exceptions=True)
+            if failure is not None
+        ]
+        if failures:
+            await self._end()
+            raise Misconfigured(str(failures[0])) from failures[0]
+        for worker in self._workers:
+            self._idle.put_nowait(worker)
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers that live."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def decode(self, encoded: bytes) -> DecodedCandidate:
+        """Decodes an encoded image.
+
+        Raises:
+            ItemRejected: It does not decode within the limits; DECODER_CRASHED if it took the worker's life, time or
+                memory.
+            Unavailable: The decoder is closed, or no worker starts.
+        """
+        return await self._run({}, encoded)
+
+    async def decode_pixels(self, rgb: Rgb) -> DecodedCandidate:
+        """Makes a candidate of (h, w, 3) uint8 pixels; its format is empty.
+
+        Raises:
+            ItemRejected: BAD_PIXELS, TOO_MANY_PIXELS or DECODER_CRASHED.
+            Unavailable: As for `decode`.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+            reason = f"{rgb.dtype} pixels of shape {rgb.shape}, not (height, width, 3) uint8"
+            raise ItemRejected(RejectionCode.BAD_PIXELS, reason)
+        height_px, width_px = rgb.shape[:2]
+        if height_px * width_px > self._limits.max_pixels:
+            reason = f"{width_px}x{height_px} pixels, over the limit of {self._limits.max_pixels:,}"
+            raise ItemRejected(RejectionCode.TOO_MANY_PIXELS, reason)
+        return await self._run({"width_px": width_px, "height_px": height_px}, rgb.tobytes())
+
+    async def _run(self, task: Mapping[str, Any], payload: bytes) -> DecodedCandidate:
+        self._check_open()
+        worker = await self._idle.get()
+        try:
+            for _ in range(_TRIES):
+                result = await self._try(worker, task, payload)
+                if isinstance(result, DecodedCandidate):
+                    return result
+                if result is not None:
+                    raise result
+        finally:
+            self._idle.put_nowait(worker)
+        reason = f"the decoder died of it, {_TRIES} times"
+        raise _crashed(reason)
+
+    async def _try(
+        self, worker: WorkerProcess, task: Mapping[str, Any], payload: bytes
+    ) -> DecodedCandidate | ItemRejected | None:
+        """What the worker makes of a task; None if it died."""
+        # Closing kills the workers under their tasks, and wakes those who wait for one.
+        self._check_open()
+        try:
+            await worker.ensure_started()
+        except WorkerDied as error:
+            raise Unavailable("the decoder", str(error)) from error
+        try:
+            async with asyncio.timeout(self._worker_limits.wall_s):
+                return self._result(*await worker.ask(task, payload))
+        except WorkerDied:
+            worker.kill()
+            return None
+        except TimeoutError:
+            worker.kill()
+            return _crashed(f"the decoder took over {self._worker_limits.wall_s:g} s for it")
+        except BaseException:
+            # Cancelled: the answer is still to come, and must not be taken for the next one's.
+            worker.kill()
+            raise
+
+    def _result(self, answer: dict[str, Any], payload: bytes) -> DecodedCandidate | ItemRejected:
+        try:
+            if "rejection" in answer:
+                return rejection_from_json(answer["rejection"])
+            return candidate_from_json(answer["candidate"], payload, self._shapes)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise WorkerDied(str(error)) from error
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise Unavailable("the decoder", "it is closed")
+
+    async def _end(self) -> None:
+        self._open = False
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            await worker.reaped()
+
+
+def _crashed(reason: str) -> ItemRejected:
+    return ItemRejected(RejectionCode.DECODER_CRASHED, reason)

@@ -1,0 +1,1 @@
+"""Sources: places that list images; one file each."""

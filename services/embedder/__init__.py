@@ -1,0 +1,1 @@
+"""The embedder service: images to embeddings, with one encoder."""

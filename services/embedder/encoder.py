@@ -1,0 +1,95 @@
+"""The encoder: a verified folder and the backend that computes its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from services.servicekit.embedding import Precision
+from services.servicekit.encoder_folder import EncoderFolder
+from services.servicekit.errors import Misconfigured
+from services.servicekit.inference.backend import Backend
+
+_NORM_TOLERANCE = 1e-3
+
+
+class EncoderUnfit(Misconfigured):
+    """The network does not compute what its folder says.
+
+    Attributes:
+        name: The encoder.
+        problem: What it computes instead.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"encoder {name!r} cannot be served: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class Encoder:
+    """Turns images of the input's size into embeddings. `embed` is called from one thread at a time.
+
+    Attributes:
+        facts: What the encoder is.
+    """
+
+    def __init__(self, folder: EncoderFolder, backend: Backend) -> None:
+        """Computes one black image to see that the network fits the folder.
+
+        Raises:
+            EncoderUnfit: It does not.
+        """
+        self.facts = folder
+        self._backend = backend
+        self.warm_up((1,))
+
+    @property
+    def precision(self) -> Precision:
+        """The number format that it computes in."""
+        return self._backend.precision
+
+    @property
+    def execution_provider(self) -> str:
+        """What computes, for example `CPUExecutionProvider`."""
+        return self._backend.execution_provider
+
+    def embed(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1."""
+        return self._backend.run(inputs)[0]
+
+    def warm_up(self, batch_sizes: Iterable[int]) -> None:
+        """Computes black images in batches of these sizes, so that the first caller does not wait longer.
+
+        Raises:
+            EncoderUnfit: The network does not give one embedding per image.
+        """
+        for size in batch_sizes:
+            self._check(self._run_black(size), size)
+
+    def _run_black(self, size: int) -> npt.NDArray[np.float32]:
+        shape = (size, self.facts.input_height_px, self.facts.input_width_px, 3)
+        try:
+            outputs = self._backend.run(np.zeros(shape, np.uint8))
+        except Exception as error:
+            cause = " ".join(str(error).split())[:200] or type(error).__name__
+            raise EncoderUnfit(self.facts.name, f"its network fails: {cause}") from error
+        if len(outputs) != 1:
+            problem = f"its network has {len(outputs)} outputs, not one"
+            raise EncoderUnfit(self.facts.name, problem)
+        return outputs[0]
+
+    def _check(self, embeddings: npt.NDArray[np.float32], size: int) -> None:
+        expected = (size, self.facts.dimension)
+        if embeddings.shape != expected or embeddings.dtype != np.float32:
+            problem = (
+                f"its network gives {embeddings.shape} {embeddings.dtype} for {size} images, "
+                f"not {expected} float32"
+            )
+            raise EncoderUnfit(self.facts.name, problem)
+        norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+        if not np.all(np.abs(norms - 1.0) <= _NORM_TOLERANCE):
+            problem = f"the L2 norm of an embedding is {norms[0]:g}, not 1"
+            raise EncoderUnfit(self.facts.name, problem)

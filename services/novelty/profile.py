@@ -1,0 +1,179 @@
+"""A profile: one taste, its name and version, and what it says of embeddings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+import numpy as np
+
+from services.novelty.mixture import Embeddings, Floats, Mixture
+from services.servicekit.embedding import Embedding, Precision
+from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected
+from services.servicekit.rejection import RejectionCode
+
+NAME_PATTERN: Final = "[a-z0-9][a-z0-9_-]{0,63}"
+VERSION_PATTERN: Final = "[1-9][0-9]{0,8}"
+ENCODER_ID_PATTERN: Final = "[0-9a-f]{64}"
+
+
+class OtherEncoder(FailedPrecondition):
+    """An embedding was made by another encoder, or in another precision, than the profile's.
+
+    Attributes:
+        profile: The profile, as `name@version`.
+        wanted: The encoder id and precision of the profile.
+        found: Those of the embedding.
+    """
+
+    def __init__(
+        self, profile: str, *, wanted: tuple[str, Precision], found: tuple[str, Precision]
+    ) -> None:
+        super().__init__(
+            f"profile {profile} takes embeddings of encoder {wanted[0]!r} in {wanted[1]}, "
+            f"not of encoder {found[0]!r} in {found[1]}"
+        )
+        self.profile = profile
+        self.wanted = wanted
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileReference:
+    """What a request calls a profile.
+
+    Attributes:
+        name: The profile's name.
+        version: From 1; None for the newest.
+    """
+
+    name: str
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads `landscapes` or `landscapes@3`.
+
+        Raises:
+            InvalidInput: It is neither.
+        """
+        match = re.fullmatch(f"({NAME_PATTERN})(?:@({VERSION_PATTERN}))?", text)
+        if match is None:
+            raise InvalidInput(
+                f"{text[:80]!r} names no profile: write a name, or name@version, where a name is 1 to 64 of "
+                "a-z, 0-9, - and _ and begins with a letter or digit"
+            )
+        return cls(match[1], int(match[2]) if match[2] else None)
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+
+def require_name(name: str) -> None:
+    """Refuses what cannot be the name of a profile.
+
+    Raises:
+        InvalidInput: It is not 1 to 64 of a-z, 0-9, `-` and `_`, or begins with `-` or `_`.
+    """
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        raise InvalidInput(
+            f"{name[:80]!r} cannot be a profile's name: 1 to 64 of a-z, 0-9, - and _, the first one a letter or digit"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well one embedding fits a profile.
+
+    Attributes:
+        log_likelihood: ln p(embedding | profile), nats; higher is more like the profile.
+        percentile: The share of held-out liked images that score lower, 0 to 100.
+        accepted: Whether the log-likelihood is at or over the threshold.
+    """
+
+    log_likelihood: float
+    percentile: float
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Taste:
+    """What a fit learns; a profile without its name.
+
+    Attributes:
+        mixture: The density of liked embeddings.
+        threshold_nats: Log-likelihoods at or over it fit.
+        keep_ratio: The share of liked images that the threshold was set to keep, in (0, 1].
+        encoder_id: Of the embeddings that it was fitted to.
+        precision: Of the same.
+        liked_count: How many liked images there were.
+        background_count: How many images the background sample had; 0 without one.
+        held_out_log_likelihoods: (at most 2000,) ascending, nats: liked images under mixtures fitted without them.
+        background_log_likelihoods: (at most 2000,) ascending, nats.
+        warnings: What a person should know, one sentence each.
+        seed: Of every random choice.
+    """
+
+    mixture: Mixture
+    threshold_nats: float
+    keep_ratio: float
+    encoder_id: str
+    precision: Precision
+    liked_count: int
+    background_count: int
+    held_out_log_likelihoods: Floats
+    background_log_likelihoods: Floats
+    warnings: tuple[str, ...]
+    seed: int
+
+    def score(self, log_likelihood: float) -> Score:
+        """Says what a log-likelihood (nats) under the mixture means.
+
+        The percentile counts held-out images that score strictly lower.
+        """
+        held_out = self.held_out_log_likelihoods
+        lower = int(np.searchsorted(held_out, log_likelihood, side="left"))
+        accepted = bool(log_likelihood >= self.threshold_nats)
+        return Score(float(log_likelihood), 100.0 * lower / len(held_out), accepted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """A taste under a name and a version; never changes.
+
+    Attributes:
+        name: As `require_name` allows.
+        version: From 1.
+        taste: What was learned.
+        create_time: When it was fitted, UTC.
+        request_id: Of the request that made it.
+    """
+
+    name: str
+    version: int
+    taste: Taste
+    create_time: datetime
+    request_id: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    def require_comparable(self, embedding: Embedding) -> Embeddings:
+        """Returns the values of an embedding that this profile can score: (dimension,).
+
+        Raises:
+            OtherEncoder: Another encoder made it, or in another precision.
+            ItemRejected: It has another dimension.
+        """
+        wanted = (self.taste.encoder_id, self.taste.precision)
+        found = (embedding.encoder_id, embedding.precision)
+        if found != wanted:
+            raise OtherEncoder(str(self), wanted=wanted, found=found)
+        if embedding.values.size != self.taste.mixture.dimension:
+            raise ItemRejected(
+                RejectionCode.BAD_EMBEDDING,
+                f"it has {embedding.values.size} values, and profile {self} takes {self.taste.mixture.dimension}",
+            )
+        return embedding.values

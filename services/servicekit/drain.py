@@ -1,0 +1,74 @@
+"""Ends long-lived streams when the server stops, so that clients go elsewhere and nothing in flight is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from services.servicekit.errors import Unavailable
+
+Item = TypeVar("Item")
+
+
+class Drain:
+    """A switch that is thrown once, at the start of a stop."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+
+    def begin(self) -> None:
+        """Lets every `until` end."""
+        self._begun.set()
+
+    async def until(self, items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
+        """Yields the items that come before the drain begins."""
+        iterator = aiter(items)
+        begun = asyncio.ensure_future(self._begun.wait())
+        upcoming: asyncio.Future[tuple[Item] | tuple[()]] | None = None
+        try:
+            while not self._begun.is_set():
+                upcoming = asyncio.ensure_future(_next(iterator))
+                await asyncio.wait({upcoming, begun}, return_when=asyncio.FIRST_COMPLETED)
+                if not upcoming.done():
+                    return
+                item = upcoming.result()
+                if not item:
+                    return
+                yield item[0]
+        finally:
+            waits: list[asyncio.Future[Any]] = [begun] if upcoming is None else [begun, upcoming]
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does the work, and cancels it when the drain begins."""
+        working = asyncio.ensure_future(work)
+        begun = asyncio.ensure_future(self._begun.wait())
+        try:
+            await asyncio.wait({working, begun}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+        finally:
+            working.cancel()
+            begun.cancel()
+            await asyncio.gather(working, begun, return_exceptions=True)
+
+    def require_not_begun(self) -> None:
+        """Tells a client whose stream was cut short to go elsewhere.
+
+        Raises:
+            Unavailable: The drain has begun.
+        """
+        if self._begun.is_set():
+            raise Unavailable("this server", "it is shutting down")
+
+
+async def _next(iterator: AsyncIterator[Item]) -> tuple[Item] | tuple[()]:
+    try:
+        return (await anext(iterator),)
+    except StopAsyncIteration:
+        return ()

@@ -1,0 +1,1 @@
+"""Says how likely images carry a watermark, overall and by quadrant."""

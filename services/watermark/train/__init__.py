@@ -1,0 +1,1 @@
+"""Makes a watermark detector out of photos and synthesised marks."""

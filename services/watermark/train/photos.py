@@ -1,0 +1,124 @@
+"""The photos to train with, each with exactly one role."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from services.servicekit.errors import ItemRejected, Misconfigured
+from services.servicekit.image import DecodeLimits, Rgb, decode
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_LIMITS = DecodeLimits()
+
+
+class Role(StrEnum):
+    """What a photo is used for."""
+
+    TRAIN = "train"
+    CALIBRATE = "calibrate"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFolders:
+    """Where the photos are.
+
+    Attributes:
+        training: 80 % train, 10 % calibrate, 10 % test.
+        held_out: Half calibrates, half tests; for sources that nothing is trained on.
+        test: All test.
+    """
+
+    training: tuple[Path, ...]
+    held_out: tuple[Path, ...] = ()
+    test: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo.
+
+    Attributes:
+        path: Its file, which decodes.
+        source: The name of the folder that was given, for the report.
+        role: What it is used for.
+    """
+
+    path: Path
+    source: str
+    role: Role
+
+    def read(self) -> Rgb:
+        """Decodes it: (height, width, 3) uint8."""
+        return decode(self.path.read_bytes(), _LIMITS).rgb
+
+
+def find_photos(folders: PhotoFolders) -> list[Photo]:
+    """Finds photos and gives them roles by their bytes' SHA-256, so that no photo has two.
+
+    A copy of an earlier file and a file that does not decode are left out.
+
+    Raises:
+        Misconfigured: A folder is missing, or no photo is left for a role.
+    """
+    # Of two copies the first is kept: what trains must not test.
+    shares = (
+        (folders.training, (0.8, 0.9)),
+        (folders.held_out, (0.0, 0.5)),
+        (folders.test, (0.0, 0.0)),
+    )
+    seen: set[str] = set()
+    photos = [
+        photo
+        for group, bounds in shares
+        for folder in group
+        for path in _files(folder)
+        if (photo := _examine(path, folder.name, bounds=bounds, seen=seen)) is not None
+    ]
+    for role in Role:
+        if not any(photo.role is role for photo in photos):
+            message = f"{len(photos)} photos are too few: none is left to {role.value}"
+            raise Misconfigured(message)
+    return photos
+
+
+def role_of(digest: str, bounds: tuple[float, float]) -> Role:
+    """The role of the photo with this SHA-256 (64 hex digits).
+
+    Args:
+        digest: Its first 32 bits are taken as a share, 0..1.
+        bounds: Shares under the first train, shares under the second calibrate, the others test.
+    """
+    share = int(digest[:8], 16) / 2**32
+    if share < bounds[0]:
+        return Role.TRAIN
+    return Role.CALIBRATE if share < bounds[1] else Role.TEST
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder of photos"
+        raise Misconfigured(message)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+
+
+def _examine(
+    path: Path, source: str, *, bounds: tuple[float, float], seen: set[str]
+) -> Photo | None:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest in seen:
+        return None
+    seen.add(digest)
+    photo = Photo(path, source, role_of(digest, bounds))
+    try:
+        photo.read()
+    except ItemRejected as error:
+        structlog.get_logger().warning("photo_left_out", path=str(path), reason=error.reason)
+        return None
+    return photo

@@ -1,0 +1,48 @@
+"""What the tests of fetching share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.crawler.fetch.address import AddressPolicy, AllowedAddress
+from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.limits import FetchLimits
+from services.crawler.listing import Listing
+from services.crawler.outcome import FetchFailed
+from tests.crawler.fetch.fake_resolver import FakeResolver
+
+
+def fetcher_for(
+    *allowed: int | str,
+    names: dict[str, list[list[str]]] | None = None,
+    tls: Any = None,
+    **limits: Any,
+) -> Fetcher:
+    """A fetcher that may ask 127.0.0.1 at these ports, or what these entries allow; names come from a table."""
+    entries = (entry if isinstance(entry, str) else f"127.0.0.1:{entry}" for entry in allowed)
+    return Fetcher(
+        policy=policy_for(*entries),
+        user_agent="Lodestone/0 (+https://example.org/bot)",
+        limits=FetchLimits(**{"connect_s": 2.0, "first_byte_s": 2.0, "total_s": 5.0} | limits),
+        resolver=FakeResolver(names or {}),
+        tls=tls,
+    )
+
+
+def policy_for(*entries: str) -> AddressPolicy:
+    return AddressPolicy(tuple(AllowedAddress.parse(entry) for entry in entries))
+
+
+def listing(url: str, source: str = "urls:/list.txt") -> Listing:
+    return Listing(source=source, url=url)
+
+
+async def failure(fetcher: Fetcher, url: str, source: str = "urls:/list.txt") -> FetchFailed:
+    """The failure of fetching a URL, which must not succeed."""
+    with pytest.raises(FetchFailed) as failed:
+        await fetcher.fetch(listing(url, source))
+    assert str(failed.value)
+    assert "\n" not in str(failed.value)
+    return failed.value

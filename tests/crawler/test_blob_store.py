@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from services.crawler.blob_store import BlobStore
+from services.servicekit.errors import Misconfigured
+
+
+def facts(profile, **more):
+    return {"width_px": 4, "judgements": {profile: {"verdict": "ACCEPTED"}}, **more}
+
+
+def test_bytes_are_named_by_their_digest(tmp_path):
+    """What is put can be read under its SHA-256, and putting it again changes nothing."""
+    store = BlobStore(tmp_path)
+    digest = store.put(b"picture")
+    assert digest == hashlib.sha256(b"picture").hexdigest()
+    before = store.path(digest).stat().st_mtime_ns
+    assert store.put(b"picture") == digest
+    assert store.path(digest).read_bytes() == b"picture"
+    assert store.path(digest).stat().st_mtime_ns == before
+    assert store.has(digest)
+    assert not store.has("0" * 64)
+
+
+def test_second_profile_adds_its_judgement(tmp_path):
+    """A sidecar keeps what the first accept wrote and gains the second judgement."""
+    store = BlobStore(tmp_path)
+    digest = store.put(b"picture")
+    store.put_sidecar(digest, facts("a@1", final_url="http://first/"))
+    store.put_sidecar(digest, facts("b@2", final_url="http://second/"))
+    sidecar = json.loads(store.path(digest).with_suffix(".json").read_text())
+    assert sidecar["final_url"] == "http://first/"
+    assert set(sidecar["judgements"]) == {"a@1", "b@2"}
+
+
+def test_readable_name_is_the_same_file(tmp_path):
+    """`kept/` holds hard links: no second copy; linking again is harmless."""
+    store = BlobStore(tmp_path)
+    digest = store.put(b"picture")
+    for _ in range(2):
+        store.link(digest, "landscapes", "sunrise.jpg")
+    kept = tmp_path / "kept" / "landscapes" / "sunrise.jpg"
+    assert kept.samefile(store.path(digest))
+    assert store.path(digest).stat().st_nlink == 2
+
+
+def test_parts_of_a_crash_are_dropped(tmp_path):
+    """What a killed process left half written is gone after the next start."""
+    BlobStore(tmp_path)
+    part = tmp_path / "blobs" / "tmp" / "half"
+    part.write_bytes(b"half a pict")
+    BlobStore(tmp_path)
+    assert not part.exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    """One clear error names the folder."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="file"):
+        BlobStore(tmp_path / "file")

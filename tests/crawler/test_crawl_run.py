@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from services.crawler.blob_store import BlobStore
+from services.crawler.catalogue import crawls, images, judgements
+from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
+from services.crawler.catalogue.database import Database
+from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.gates.duplicate import DuplicateGate
+from services.crawler.gates.novelty import NoveltyGate
+from services.crawler.gates.watermark import WatermarkGate
+from services.crawler.inspector import ServedModels
+from services.crawler.judgement import ProfileVersion, Verdict
+from services.crawler.listing import Listing
+from services.crawler.model_services import DetectorFacts, EncoderFacts
+from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
+from services.crawler.pipeline import Pipeline, PipelineParts
+from services.crawler.recorder import Recorder
+from services.crawler.screen import Screen
+from services.crawler.seen_images import SeenImages
+from services.crawler.sources.source import SourceFailed
+from services.servicekit.embedding import Precision
+from services.servicekit.errors import FailedPrecondition, ItemRejected
+from services.servicekit.rejection import RejectionCode
+from services.servicekit.resize import InputShape
+from tests.crawler.subjects import (
+    DETECTOR_ID,
+    ENCODER_ID,
+    decoded_candidate,
+    detection,
+    embedding,
+    random_fingerprint,
+    score,
+)
+
+PROFILE = ProfileVersion("landscapes", 1)
+LIMITS = RunLimits(workers=4, max_pending=50, lease_s=60.0, poll_s=0.01)
+
+
+class FakeSource:
+    """Lists `count` images whose names say what becomes of them."""
+
+    def __init__(self, uri, names, failure=None):
+        self.uri = uri
+        self._names, self._failure = names, failure
+
+    async def list_images(self):
+        for name in self._names:
+            yield Listing(self.uri, f"http://site.example/{name}")
+        if self._failure:
+            raise SourceFailed(self.uri, self._failure)
+
+
+class FakeFetcher:
+    """Answers by name: `missing`, `flaky` (fails once), `copy-of-X` (X's bytes), else bytes of the name."""
+
+    def __init__(self):
+        self.fetched = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def fetch(self, listing):
+        await self.gate.wait()
+        name = listing.url.rpartition("/")[2]
+        self.fetched.append(name)
+        if name.startswith("missing"):
+            raise FetchFailed(OutcomeReason.NOT_FOUND, "the server answered 404")
+        if name.startswith("broken-service") and self.fetched.count(name) == 1:
+            raise ConnectionError("a bug, or a service away")
+        return Fetched(name.removeprefix("copy-of-").encode(), listing.url)
+
+
+class FakeInspector:
+    """Decodes names: `bad…` does not decode, `near…` are one picture; `off…` and `marked…` do not pass."""
+
+    def __init__(self, seen):
+        self._seen = seen
+        self.refused = False
+        self.log_likelihood = {}
+
+    async def refresh(self):
+        shape = InputShape(4, 4)
+        return ServedModels(
+            EncoderFacts(ENCODER_ID, Precision.FP32, shape), DetectorFacts(DETECTOR_ID, 0.5, shape)
+        )
+
+    async def decode(self, encoded):
+        name = encoded.decode()
+        if name.startswith("bad"):
+            raise ItemRejected(RejectionCode.TRUNCATED, "it ends too early")
+        seed = int.from_bytes(hashlib.sha256(encoded).digest()[:4], "big")
+        inputs = {"embedder": name, "watermark": name}
+        fingerprint = random_fingerprint(1) if name.startswith("near") else None
+        return decoded_candidate(seed, inputs=inputs, fingerprint=fingerprint)
+
+    def gates(self, profile, *, duplicates):
+        async def embed(name):
+            found = embedding(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
+            self.log_likelihood[found.values.tobytes()] = -1.0 if name.startswith("off") else 1.0
+            return found
+
+        async def score_embedding(_profile, found):
+            if self.refused:
+                raise FailedPrecondition("the profile is of another encoder")
+            threshold = 0.0 if profile.name != "everything" else -5.0
+            return score(self.log_likelihood[found.values.tobytes()], threshold)
+
+        async def detect(name):
+            return detection(0.9 if name.startswith("marked") else 0.1)
+
+        return [
+            DuplicateGate(self._seen, profile_name=profile.name),
+            NoveltyGate(embed, score_embedding, profile),
+            WatermarkGate(detect),
+        ]
+
+    def with_threshold(self, evidence):
+        if evidence.detection is None:
+            return evidence
+        return replace(evidence, detection=replace(evidence.detection, threshold=0.5))
+
+
+class World:
+    def __init__(self, folder):
+        self.database = Database(folder / "catalog.sqlite")
+        self.store = BlobStore(folder)
+        self.seen = SeenImages()
+        self.fetcher = FakeFetcher()
+        self.inspector = FakeInspector(self.seen)
+        self.recorder = Recorder(self.database, self.store, self.seen)
+        self.settled = 0
+
+    def count(self):
+        self.settled += 1
+
+    async def create(self, crawl_id="c1", profile=PROFILE, limits=CrawlLimits()):
+        request = CrawlRequest(f"r-{crawl_id}", ("folder:/a",), profile, limits)
+        return await self.database.run(lambda c: crawls.create_crawl(c, crawl_id, request, now=1.0))
+
+    async def run(self, crawl, *sources):
+        parts = PipelineParts(
+            self.database, self.store, self.fetcher, self.inspector, Screen(), self.recorder
+        )
+        pipeline = Pipeline(parts, crawl, "me")
+        run = CrawlRun(crawl, pipeline, database=self.database, owner="me", limits=LIMITS)
+        return await asyncio.wait_for(run.run(sources, self.count), 20)
+
+    async def verdicts(self, crawl_id="c1"):
+        counts = await self.database.run(lambda c: crawls.list_counts(c, crawl_id))
+        found = {}
+        for one in counts:
+            word = str(one.verdict or one.reason)
+            found[word] = found.get(word, 0) + one.count
+        return found
+
+
+@pytest.fixture
+async def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    await world.recorder.close()
+    world.database.close()
+
+
+async def test_every_listing_ends_once(world):
+    """Good, off-profile, watermarked, near and exact copies, missing and broken: each has its end."""
+    names = ["a", "b", "off1", "marked1", "missing1", "bad1", "near1", "near2", "copy-of-a"]
+    crawl = await world.create()
+    state, reason = await world.run(crawl, FakeSource("folder:/a", names))
+    assert (state, reason) == (CrawlState.COMPLETED, "")
+    assert await world.verdicts() == {
+        "ACCEPTED": 3, "OFF_PROFILE": 1, "WATERMARKED": 1, "DUPLICATE": 2, "NOT_FOUND": 1, "TRUNCATED": 1,
+    }  # fmt: skip
+    settled = await world.database.run(lambda c: crawls.list_settled(c, "c1", after=0, limit=99))
+    assert sorted(one.listing.url.rpartition("/")[2] for one in settled) == sorted(names)
+    assert world.settled > 0
+
+
+async def test_running_again_fetches_nothing(world):
+    """A second crawl of the same source settles everything from what is known."""
+    names = ["a", "off1", "missing1", "near1", "near2", "copy-of-a"]
+    await world.run(await world.create(), FakeSource("folder:/a", names))
+    first = len(world.fetcher.fetched)
+    second = await world.create("c2")
+    assert await world.run(second, FakeSource("folder:/a", names)) == (CrawlState.COMPLETED, "")
+    assert len(world.fetcher.fetched) == first
+    assert await world.verdicts("c2") == await world.verdicts("c1")
+    counts = await world.database.run(lambda c: crawls.list_counts(c, "c2"))
+    assert all(count.known for count in counts)
+
+
+async def test_another_taste_judges_what_is_known(world):
+    """A second profile fetches again only what it accepts and the store never kept."""
+    names = ["a", "off1", "off2", "marked1"]
+    await world.run(await world.create(), FakeSource("folder:/a", names))
+    world.fetcher.fetched.clear()
+    everything = ProfileVersion("everything", 1)
+    crawl = await world.create("c2", everything)
+    await world.run(crawl, FakeSource("folder:/a", names))
+    assert sorted(world.fetcher.fetched) == ["off1", "off2"]
+    assert await world.verdicts("c2") == {"ACCEPTED": 3, "WATERMARKED": 1}
+    kept = await world.database.run(lambda c: images.list_kept(c, "everything"))
+    assert len(kept) == 3
+
+
+async def test_an_infrastructure_failure_is_tried_again(world):
+    """An unexpected error is no verdict: the listing comes back and ends well."""
+    crawl = await world.create()
+    state, _ = await world.run(crawl, FakeSource("folder:/a", ["broken-service", "a"]))
+    assert state is CrawlState.COMPLETED
+    assert await world.verdicts() == {"ACCEPTED": 2}
+    assert world.fetcher.fetched.count("broken-service") == 2
+
+
+async def test_cancelling_gives_everything_back(world):
+    """A paused crawl leaves no lease behind, and goes on where it was."""
+    world.fetcher.gate.clear()
+    crawl = await world.create()
+    names = [f"n{number}" for number in range(30)]
+    run = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", names)))
+    while not await world.database.run(lambda c: held(c)):
+        await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert await world.database.run(lambda c: held(c)) == 0
+    world.fetcher.gate.set()
+    assert (await world.run(crawl, FakeSource("folder:/a", names)))[0] is CrawlState.COMPLETED
+    assert await world.verdicts() == {"ACCEPTED": 30}
+
+
+async def test_a_source_that_fails(world):
+    """One bad source of two is said and does not end the crawl; alone it does."""
+    good, bad = FakeSource("folder:/a", ["a"]), FakeSource("folder:/b", [], "gone")
+    state, reason = await world.run(await world.create(), bad, good)
+    assert state is CrawlState.COMPLETED
+    assert "gone" in reason
+    state, reason = await world.run(await world.create("c2"), bad)
+    assert state is CrawlState.FAILED
+    assert "gone" in reason
+
+
+async def test_a_source_that_lists_nothing(world):
+    """An empty folder is one clear sentence."""
+    state, reason = await world.run(await world.create(), FakeSource("folder:/a", []))
+    assert (state, reason) == (CrawlState.FAILED, "the sources list no images")
+
+
+async def test_a_profile_of_another_encoder_ends_the_crawl(world):
+    """It cannot go on, says why, and rejects nothing."""
+    world.inspector.refused = True
+    state, reason = await world.run(await world.create(), FakeSource("folder:/a", ["a", "b"]))
+    assert (state, reason) == (CrawlState.FAILED, "the profile is of another encoder")
+    assert await world.verdicts() == {}
+
+
+async def test_max_listings(world):
+    """No more listings are taken than asked for."""
+    names = [f"n{number}" for number in range(250)]
+    crawl = await world.create(limits=CrawlLimits(max_listings=120))
+    state, _ = await world.run(crawl, FakeSource("folder:/a", names))
+    assert state is CrawlState.COMPLETED
+    assert await world.verdicts() == {"ACCEPTED": 120}
+
+
+async def test_max_accepted(world):
+    """The crawl ends when it has enough, and a few more at most."""
+    names = [f"n{number}" for number in range(200)]
+    crawl = await world.create(limits=CrawlLimits(max_accepted=5))
+    state, reason = await world.run(crawl, FakeSource("folder:/a", names))
+    assert state is CrawlState.COMPLETED
+    assert "limit of 5" in reason
+    assert 5 <= (await world.verdicts())["ACCEPTED"] <= 5 + 2 * LIMITS.workers
+
+
+async def test_the_lister_waits_for_room(world):
+    """A slow stage slows the lister: the frontier never holds more than its bound and one batch."""
+    world.fetcher.gate.clear()
+    names = [f"n{number}" for number in range(300)]
+    crawl = await world.create()
+    run = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", names)))
+    while not world.fetcher.gate.is_set():
+        found = (await world.database.run(lambda c: crawls.get_crawl(c, "c1"))).found_count
+        assert found <= LIMITS.max_pending + 100
+        if found >= LIMITS.max_pending:
+            world.fetcher.gate.set()
+        await asyncio.sleep(0.01)
+    assert (await run)[0] is CrawlState.COMPLETED
+    assert await world.verdicts() == {"ACCEPTED": 300}
+
+
+async def test_embeddings_are_recorded_for_rejected_images(world):
+    """What was judged keeps its embedding and scores, accepted or not."""
+    await world.run(await world.create(), FakeSource("folder:/a", ["off1"]))
+    digest = hashlib.sha256(b"off1").hexdigest()
+    decoded, evidence = await world.database.run(
+        lambda c: judgements.get_candidate(
+            c, digest, encoder_id=ENCODER_ID, detector_id=DETECTOR_ID
+        )
+    )
+    assert evidence.embedding is not None
+    assert decoded.width_px == 2000
+    _, judgement = await world.database.run(lambda c: judgements.get_judgement(c, digest, PROFILE))
+    assert judgement.verdict is Verdict.OFF_PROFILE
+
+
+def held(connection):
+    query = "SELECT count(*) FROM listings WHERE lease_owner IS NOT NULL"
+    return connection.exec_driver_sql(query).scalar_one()

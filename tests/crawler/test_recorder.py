@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import select
+
+from services.crawler.blob_store import BlobStore
+from services.crawler.candidate import Candidate
+from services.crawler.catalogue import crawls, frontier, images, judgements
+from services.crawler.catalogue.crawls import CrawlRequest
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.schema import listings
+from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
+from services.crawler.listing import Listing
+from services.crawler.outcome import OutcomeState
+from services.crawler.recorder import Finding, Recorder
+from services.crawler.seen_images import SeenImages
+from tests.crawler.subjects import accepted, decoded_candidate, random_fingerprint, score
+
+PROFILE = ProfileVersion("landscapes", 1)
+ENCODED = [f"bytes of image {n}".encode() for n in range(20)]
+
+
+class World:
+    """A recorder over a real catalogue and store, with one crawl of twenty listings."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.database = Database(folder / "catalog.sqlite")
+        self.store = BlobStore(folder)
+        self.seen = SeenImages()
+        self.recorder = Recorder(self.database, self.store, self.seen)
+        self.leased = []
+
+    async def begin(self, crawl_id="c1", profile=PROFILE):
+        def work(connection):
+            request = CrawlRequest(f"r-{crawl_id}", ("folder:/a",), profile)
+            crawls.create_crawl(connection, crawl_id, request, now=1.0)
+            found = [Listing("folder:/a", f"file:///a/{n}.jpg", f"No {n}") for n in range(20)]
+            frontier.add_listings(connection, crawl_id, found, now=1.0)
+            return frontier.lease(connection, crawl_id, LeaseTerms("me", 2.0, 60.0), limit=99)
+
+        self.leased = await self.database.run(work)
+
+    def finding(self, number, *, judgement=None, decoded=None, **other):
+        digest = self.digest(number)
+        decoded = decoded or decoded_candidate(number)
+        outcome = Outcome(OutcomeState.FETCHED, None, "", "file:///x", digest, 9, 3.0)
+        candidate = Candidate(ENCODED[number], digest, decoded)
+        fields = {"crawl_id": "c1", "profile": PROFILE, "known": False} | other
+        return Finding(
+            leased=self.leased[number],
+            outcome=outcome,
+            candidate=candidate,
+            judgement=judgement or accepted(),
+            **fields,
+        )
+
+    def digest(self, number):
+        import hashlib
+
+        return hashlib.sha256(ENCODED[number]).hexdigest()
+
+    async def judgement(self, number, profile=PROFILE):
+        found = await self.database.run(
+            lambda c: judgements.get_judgement(c, self.digest(number), profile)
+        )
+        return found[1]
+
+    async def kept(self, name=""):
+        return await self.database.run(lambda c: images.list_kept(c, name))
+
+
+@pytest.fixture
+async def world(tmp_path):
+    world = World(tmp_path)
+    await world.begin()
+    yield world
+    await world.recorder.close()
+    world.database.close()
+
+
+async def test_an_accepted_image_is_stored_once(world):
+    """Bytes, sidecar, row, readable name and outcome are all there and agree."""
+    await world.recorder.record(world.finding(0))
+    digest = world.digest(0)
+    [kept] = await world.kept()
+    assert kept.digest == digest
+    assert world.store.path(digest).read_bytes() == ENCODED[0]
+    sidecar = json.loads(world.store.path(digest).with_suffix(".json").read_text())
+    judged = sidecar["judgements"]["landscapes@1"]
+    assert sidecar["listing"]["title"] == "No 0"
+    assert judged["log_likelihood"] == score().log_likelihood
+    assert judged["watermark_threshold"] == 0.5
+    assert judged["crawl_id"] == "c1"
+    name = world.folder / "kept" / "landscapes" / kept.file_name
+    assert name.samefile(world.store.path(digest))
+    settled = await world.database.run(lambda c: crawls.list_settled(c, "c1", after=0, limit=9))
+    assert [one.outcome.digest for one in settled] == [digest]
+    assert await world.database.run(images.list_unlinked) == []
+
+
+async def test_a_rejected_image_leaves_its_judgement_and_no_bytes(world):
+    """Scores and embedding are recorded, the store is not touched."""
+    judgement = Judgement(
+        Verdict.OFF_PROFILE, "too far", Evidence(accepted().evidence.embedding, score(-1.0))
+    )
+    await world.recorder.record(world.finding(1, judgement=judgement))
+    assert not world.store.has(world.digest(1))
+    assert (await world.judgement(1)).evidence.score == score(-1.0)
+    recorded = await world.database.run(
+        lambda c: judgements.get_candidate(c, world.digest(1), encoder_id="e" * 64, detector_id="")
+    )
+    assert recorded[1].embedding.values.tobytes() == judgement.evidence.embedding.values.tobytes()
+    other = await world.database.run(
+        lambda c: judgements.get_candidate(c, world.digest(1), encoder_id="f" * 64, detector_id="")
+    )
+    assert other[1].embedding is None
+
+
+async def test_racing_near_duplicates_keep_one(world):
+    """Of many near-identical images that pass every gate at once, the first accept wins."""
+    fingerprint = random_fingerprint(5)
+    findings = [
+        world.finding(n, decoded=decoded_candidate(n, fingerprint=fingerprint)) for n in range(20)
+    ]
+    await asyncio.gather(*(world.recorder.record(finding) for finding in findings))
+    [kept] = await world.kept()
+    verdicts = [await world.judgement(n) for n in range(20)]
+    duplicates = [one for one in verdicts if one.verdict is Verdict.DUPLICATE]
+    assert len(duplicates) == 19
+    assert {one.duplicate_of for one in duplicates} == {kept.digest}
+
+
+async def test_recording_twice_changes_nothing(world):
+    """A listing that is processed again after a crash ends as it did."""
+    await world.recorder.record(world.finding(0))
+    await world.recorder.record(world.finding(0))
+    assert len(await world.kept()) == 1
+    assert len(list((world.folder / "kept" / "landscapes").iterdir())) == 1
+    assert (await world.judgement(0)).verdict is Verdict.ACCEPTED
+
+
+async def test_two_profiles_share_the_bytes(world):
+    """A second taste keeps the same image under its own name; the blob is there once."""
+    await world.recorder.record(world.finding(0))
+    sunsets = ProfileVersion("sunsets", 1)
+    await world.begin("c2", sunsets)
+    await world.recorder.record(world.finding(0, crawl_id="c2", profile=sunsets, known=True))
+    kept = await world.kept()
+    assert {str(image.profile) for image in kept} == {"landscapes@1", "sunsets@1"}
+    assert world.store.path(world.digest(0)).stat().st_nlink == 3
+    assert [image.profile.name for image in await world.kept("sunsets")] == ["sunsets"]
+
+
+async def test_a_cancelled_accept_is_carried_through(world):
+    """Pausing a crawl in the middle of an accept leaves no bytes without a row."""
+    task = asyncio.create_task(world.recorder.record(world.finding(0)))
+    while not world.recorder._accepts:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await world.recorder.close()
+    assert len(await world.kept()) == 1
+
+
+async def test_missing_links_are_made(world):
+    """A crash between row and readable name is mended at the next start."""
+    await world.recorder.record(world.finding(0))
+    [kept] = await world.kept()
+    name = world.folder / "kept" / "landscapes" / kept.file_name
+    name.unlink()
+    await world.recorder.make_missing_links()
+    assert not name.exists(), "a person's deletion is respected"
+
+    def forget(connection):
+        connection.exec_driver_sql("UPDATE kept_images SET linked = 0")
+
+    await world.database.run(forget)
+    await world.recorder.make_missing_links()
+    assert name.exists()
+
+
+async def test_a_failed_write_leaves_no_row(world, monkeypatch):
+    """Bytes go first: when they cannot be written, nothing says that they are there."""
+
+    def full(_encoded):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(world.store, "put", full)
+    with pytest.raises(OSError, match="No space"):
+        await world.recorder.record(world.finding(0))
+    assert await world.kept() == []
+    query = select(listings.c.outcome_state).where(
+        listings.c.listing_id == world.leased[0].listing_id
+    )
+    assert await world.database.run(lambda c: c.execute(query).scalar_one()) is None

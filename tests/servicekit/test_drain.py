@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from services.servicekit.drain import Drain
+from services.servicekit.errors import Unavailable
+
+
+class Events:
+    """Yields three numbers and then waits for ever; notes its end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    async def __call__(self) -> AsyncIterator[int]:
+        try:
+            for number in range(3):
+                yield number
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+async def test_without_a_drain_everything_passes():
+    """And nothing is refused."""
+
+    async def three() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+
+    drain = Drain()
+
+    assert [item async for item in drain.until(three())] == [0, 1, 2]
+    drain.require_not_begun()
+
+
+async def test_a_drain_ends_what_waits():
+    """What came before it has passed, and the source is closed."""
+    drain, events = Drain(), Events()
+    before = asyncio.all_tasks()
+
+    passed = []
+    async for item in drain.until(events()):
+        passed.append(item)
+        if item == 2:
+            asyncio.get_running_loop().call_soon(drain.begin)
+
+    assert passed == [0, 1, 2]
+    assert events.ended
+    assert asyncio.all_tasks() == before
+    with pytest.raises(Unavailable, match="shutting down"):
+        drain.require_not_begun()
+
+
+async def test_an_error_of_the_source_passes():
+    """It is the caller's to handle."""
+
+    async def broken() -> AsyncIterator[int]:
+        yield 0
+        message = "broke"
+        raise ConnectionError(message)
+
+    with pytest.raises(ConnectionError, match="broke"):
+        [item async for item in Drain().until(broken())]
+
+
+async def test_cancelled_while_it_waits_it_leaves_no_task():
+    """The wait for the next item ends with whoever wanted it."""
+    drain, events = Drain(), Events()
+    before = asyncio.all_tasks()
+    waiting = asyncio.Event()
+
+    async def consume() -> None:
+        async for item in drain.until(events()):
+            if item == 2:
+                waiting.set()
+
+    consumer = asyncio.create_task(consume())
+    await waiting.wait()
+    await asyncio.sleep(0)
+    consumer.cancel()
+    await asyncio.gather(consumer, return_exceptions=True)
+
+    assert consumer.cancelled()
+    assert asyncio.all_tasks() == before
+    assert events.ended
+
+
+async def test_closed_early_it_closes_the_source():
+    """The consumer has enough."""
+    events = Events()
+    async with aclosing(Drain().until(events())) as items:
+        assert await anext(items) == 0
+
+    assert events.ended

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import grpc
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from services.servicekit import server as server_module
+from services.servicekit.errors import Misconfigured
+from services.servicekit.server import ServiceServer
+from tests.fakes.serving import serving, settings_for_tests
+from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture(autouse=True)
+def logs():
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+class Held:
+    """Answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.free = asyncio.Event()
+
+    async def answer(self, text: str) -> str:
+        if text == "hold":
+            self.begun.set()
+            await self.free.wait()
+        return text
+
+
+async def health(channel: grpc.aio.Channel, name: str = "") -> int:
+    stub = health_pb2_grpc.HealthStub(channel)
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status
+
+
+async def health_becomes(channel: grpc.aio.Channel, status: int) -> None:
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
+    async with asyncio.timeout(5):
+        async for update in watch:
+            if update.status == status:
+                break
+    watch.cancel()
+
+
+async def test_a_service_is_ready_after_its_first_probe(logs):
+    """Under its own name and for the server as a whole; the log says where."""
+    async with serving(EchoService().definition()) as channel:
+        assert await health(channel) == SERVING
+        assert await health(channel, FULL_NAME) == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health(channel, "lodestone.other.v1.OtherService")
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+    [entry] = [entry for entry in logs if entry["event"] == "ready"]
+    assert entry["address"].startswith("127.0.0.1:")
+    assert not entry["address"].endswith(":0")
+
+
+async def test_readiness_follows_the_probe(monkeypatch, logs):
+    """Not ready while real work fails, ready again when it succeeds; each change is logged once."""
+    monkeypatch.setattr(server_module, "_PROBE_EVERY_S", 0.01)
+    works = False
+
+    async def probe() -> None:
+        if not works:
+            message = "no inference today"
+            raise RuntimeError(message)
+
+    async with serving(EchoService(probe=probe).definition()) as channel:
+        assert await health(channel) == NOT_SERVING
+        assert await health(channel, FULL_NAME) == NOT_SERVING
+        works = True
+        await health_becomes(channel, SERVING)
+        works = False
+        await health_becomes(channel, NOT_SERVING)
+
+    events = [entry for entry in logs if entry["event"] in ("ready", "not_ready")]
+    assert [entry["event"] for entry in events] == ["not_ready", "ready", "not_ready"]
+    assert events[0]["cause"] == "no inference today"
+
+
+async def test_a_probe_that_hangs_is_a_failure(monkeypatch):
+    """Calls are still accepted, so that a person can look."""
+    monkeypatch.setattr(server_module, "_PROBE_TIMEOUT_S", 0.05)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with serving(EchoService(probe=hang).definition()) as channel:
+        assert await health(channel) == NOT_SERVING
+        assert await EchoClient(channel).unary("a") == "a"
+
+
+async def listed(channel: grpc.aio.Channel) -> set[str]:
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    call = stub.ServerReflectionInfo(iter([request]))
+    [answer] = [answer async for answer in call]
+    return {service.name for service in answer.list_services_response.service}
+
+
+async def test_reflection_lists_the_services():
+    """The service itself, health and reflection."""
+    async with serving(EchoService().definition()) as channel:
+        assert await listed(channel) == {
+            FULL_NAME,
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1alpha.ServerReflection",
+        }
+
+
+async def test_a_setting_turns_reflection_off():
+    """Then it is a method like any other that is not there."""
+    settings = settings_for_tests(reflection=False)
+    async with serving(EchoService().definition(), settings) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await listed(channel)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert await health(channel) == SERVING
+
+
+async def test_a_port_in_use_stops_the_start():
+    """With the address in the sentence; the port is not shared without a word."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = ServiceServer(EchoService().definition(), settings_for_tests(port=port))
+        with pytest.raises(Misconfigured, match=f"127.0.0.1:{port}: Address already in use"):
+            await server.start()
+        await server.stop()
+
+
+async def test_two_services_do_not_share_a_port():
+    """The second one does not start."""
+    first = ServiceServer(EchoService().definition(), settings_for_tests())
+    await first.start()
+    second = ServiceServer(EchoService().definition(), settings_for_tests(port=first.port))
+    with pytest.raises(Misconfigured, match="in use"):
+        await second.start()
+    await second.stop()
+    await first.stop()
+
+
+def test_an_address_of_others_is_refused():
+    """Before anything is bound."""
+    with pytest.raises(Misconfigured, match="INSECURE=true"):
+        ServiceServer(EchoService().definition(), settings_for_tests(host="0.0.0.0"))
+
+
+async def test_a_message_over_the_limit_is_refused():
+    """And one under it is not."""
+    async with serving(EchoService().definition(max_message_bytes=4_096)) as channel:
+        client = EchoClient(channel)
+        assert len(await client.unary("x" * 4_000)) == 4_000
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.unary("x" * 4_200)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_unknown_method_is_unimplemented():
+    """The interceptor leaves it to grpc."""
+    async with serving(EchoService().definition()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(f"/{FULL_NAME}/Nothing")(b"")
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def first_refusal(client: EchoClient) -> grpc.StatusCode:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await client.unary("new")
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+
+
+async def test_a_stop_lets_the_running_call_end():
+    """New calls are refused meanwhile; what the service holds is closed last."""
+    held = Held()
+    service = EchoService(answer=held.answer)
+    server = ServiceServer(service.definition(), settings_for_tests(drain_s=10.0))
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        client = EchoClient(channel)
+        running = asyncio.ensure_future(client.unary("hold"))
+        await held.begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        # grpc.aio answers a call that races with the stop with CANCELLED.
+        refusal = await first_refusal(client)
+        assert refusal in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert not stopping.done()
+        assert service.closed == []
+        held.free.set()
+
+        assert await running == "hold"
+        async with asyncio.timeout(5):
+            await stopping
+    assert service.closed == [True]
+
+
+async def test_a_stop_ends_a_stream_after_what_is_in_flight():
+    """The client gets the answer, then UNAVAILABLE, and need not wait for the end of the drain."""
+    held = Held()
+    server = ServiceServer(
+        EchoService(answer=held.answer).definition(), settings_for_tests(drain_s=10.0)
+    )
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = EchoClient(channel).stream()
+        await stream.write("a")
+        assert await stream.read() == "a"
+        await stream.write("hold")
+        await held.begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0)
+        held.free.set()
+
+        async with asyncio.timeout(5):
+            assert await stream.read() == "hold"
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stream.read()
+            await stopping
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_stop_ends_an_idle_stream_and_a_watch_at_once():
+    """Neither would end by itself."""
+
+    async def watch(_: str):
+        yield "first"
+        await asyncio.Event().wait()
+
+    server = ServiceServer(EchoService(watch=watch).definition(), settings_for_tests(drain_s=10.0))
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        client = EchoClient(channel)
+        calls = [client.stream(), client.watch("x")]
+        await calls[0].write("a")
+        assert [await call.read() for call in calls] == ["a", "first"]
+
+        async with asyncio.timeout(5):
+            await server.stop()
+            for call in calls:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await call.read()
+                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_call_that_does_not_end_is_cut_off_after_the_drain():
+    """The process ends in time whatever a caller does."""
+    held = Held()
+    server = ServiceServer(
+        EchoService(answer=held.answer).definition(), settings_for_tests(drain_s=0.1)
+    )
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        running = asyncio.ensure_future(EchoClient(channel).unary("hold"))
+        await held.begun.wait()
+        async with asyncio.timeout(5):
+            await server.stop()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await running
