@@ -25,6 +25,7 @@ app = typer.Typer(
     help=_HELP,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(up.up)
@@ -64,14 +65,16 @@ def _fail(line: str, error: BaseException, status: int) -> int:
     if os.environ.get("LODESTONE_TRACEBACK"):
         traceback.print_exception(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {line}\n")
+    if line:
+        sys.stderr.write(f"error: {line}\n")
     return status
 
 
 def _usage_line(error: typer.TyperException) -> str:
+    """The error and where to read more; empty when the help was shown instead."""
     line = one_line(error.format_message()).removesuffix(".")
     context = getattr(error, "ctx", None)
-    return f"{line} (see: {context.command_path} --help)" if context else line
+    return f"{line} (see: {context.command_path} --help)" if line and context else line
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def crawl(
             "`folder:PATH`, `urls:PATH`, `page:URL`.",
         ),
     ] = None,
+    *,
     profile: Annotated[
         str,
         typer.Option(
@@ -54,8 +55,8 @@ def crawl(
 ) -> None:
     """Mine sources for new pictures that fit a profile, and show it happening.
 
-    Ctrl-C pauses the crawl and says how to resume it. With --json, one object per listing as it is settled, and
-    {"crawl": ...} with the counts at the end. Ends with 0 when the crawl has completed.
+    Ctrl-C pauses the crawl and says how to resume it. With `--json`: one object per listing as it is settled, and
+    `{"crawl": ...}` with the counts at the end. The exit status is 0 when the crawl has completed.
     """
     output = Output(as_json=as_json)
     if resume and (sources or profile or max_listings or max_accepted):

@@ -53,7 +53,9 @@ def list_encoders(as_json: JsonOption = False, data: DataOption = DEFAULT_DATA) 
             )
             for facts in found
         )
-        output.table(("name", "architecture", ">dimension", ">input", "encoder id", "folder"), rows)
+        output.table(
+            ("name", "~architecture", ">dimension", ">input", "encoder id", "~folder"), rows
+        )
     else:
         output.text("no encoders: make one with `lodestone encoder export NAME`")
 
@@ -66,6 +68,7 @@ def export(
             metavar="NAME", help="efficientnet-lite0, or an open_clip model: clip-vit-b-32."
         ),
     ],
+    *,
     out: Annotated[
         Path | None,
         typer.Option(

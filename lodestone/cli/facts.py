@@ -30,11 +30,16 @@ def judgement_facts(judgement: Judgement | None) -> dict[str, Any]:
     """The verdict and the scores; null is what was not computed, everything is null without a judgement."""
     if judgement is None:
         return dict.fromkeys(_JUDGEMENT_FIELDS)
-    scores = ("log_likelihood", "percentile", "watermark_probability")
     return {
         "verdict": word(Verdict, judgement.verdict),
         "reason": judgement.reason,
-        **{name: getattr(judgement, name) if judgement.HasField(name) else None for name in scores},
+        "log_likelihood": judgement.log_likelihood
+        if judgement.HasField("log_likelihood")
+        else None,
+        "percentile": judgement.percentile if judgement.HasField("percentile") else None,
+        "watermark_probability": (
+            judgement.watermark_probability if judgement.HasField("watermark_probability") else None
+        ),
         "quadrant_probabilities": list(judgement.quadrant_probabilities) or None,
         "perceptual_hash": judgement.perceptual_hash,
         "width_px": judgement.width_px,

@@ -38,7 +38,7 @@ def list_images(
     if as_json:
         return
     if rows:
-        columns = ("file", "profile", ">size", ">nats", "source", "accepted")
+        columns = ("~file", "profile", ">size", ">nats", "~source", "accepted")
         output.table(columns, rows, caption=f"{len(rows):,} kept, under {data / 'kept'}")
     else:
         output.text("nothing kept yet")

@@ -73,7 +73,7 @@ async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -
                     else:
                         rows.append(_row(path, facts))
     if not output.as_json:
-        columns = ("path", "verdict", ">nats", ">percentile", ">watermark", "reason")
+        columns = ("~path", "verdict", ">nats", ">percentile", ">watermark", "~reason")
         output.table(columns, rows)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +24,9 @@ from rich.text import Text
 
 from lodestone.cli.words import printable
 
+# Where nobody looks, lines may be long.
+_FILE_WIDTH = 160
+
 
 class Output:
     """The two streams of one command.
@@ -34,6 +39,8 @@ class Output:
         self.as_json = as_json
         self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        if not self._out.is_terminal and not os.environ.get("COLUMNS"):
+            self._out.width = _FILE_WIDTH
 
     def object(self, facts: dict[str, Any]) -> None:
         """Prints one JSON object on a line of its own; numbers that are not finite become null."""
@@ -56,12 +63,25 @@ class Output:
         title: str | None = None,
         caption: str | None = None,
     ) -> None:
-        """Prints a table for people; a column whose name begins with `>` has its numbers on the right."""
-        table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+        """Prints a table for people.
+
+        A column whose name begins with `>` has its cells on the right; one whose name begins with `~` gives way where
+        the terminal is narrow.
+        """
+        table = Table(
+            title=title,
+            caption=caption,
+            title_justify="left",
+            caption_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
         for column in columns:
-            right = column.startswith(">")
             table.add_column(
-                column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+                column.lstrip(">~"),
+                justify="right" if column.startswith(">") else "left",
+                no_wrap=not column.startswith("~"),
+                overflow="fold",
             )
         for row in rows:
             cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]

@@ -54,6 +54,7 @@ class _Embedded:
 def fit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The profile's name: a-z, 0-9, - _")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of photos you like.")],
+    *,
     background: Annotated[
         Path | None,
         typer.Option(
@@ -199,7 +200,7 @@ def show(
     if as_json:
         output.object(_shown_facts(profile))
         return
-    output.table(("", ""), _rows(profile), title=f"{profile.name}@{profile.version}")
+    output.table(("", "~"), _rows(profile), title=f"{profile.name}@{profile.version}")
     for line in histogram_lines(histogram):
         output.text(line)
     _warn(output, profile)

@@ -30,7 +30,7 @@ def sources(as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA) -> No
             )
             for facts in found
         )
-        output.table(("source", ">found", ">fetched", ">accepted", ">yield"), rows)
+        output.table(("~source", ">found", ">fetched", ">accepted", ">yield"), rows)
     else:
         output.text("no sources yet: crawl one with `lodestone crawl SOURCE --profile NAME`")
 

@@ -17,9 +17,9 @@ _WIDE_SHARE: Final = 0.5
 def threshold_of(held_out: Floats, keep_ratio: float) -> float:
     """The log-likelihood (nats) that `keep_ratio` of unseen liked images are expected to reach.
 
-    Hazen's quantile of (n,) held-out log-likelihoods, n over 0: it does not extrapolate, so a handful of images cannot
-    keep more than about n / (n + 1); 1.0 gives the lowest. Of the estimators that Hyndman and Fan compare ("Sample quantiles
-    in statistical packages", 1996) it came nearest to the ratio asked for on real photos, from 12 to 54 liked ones.
+    Hazen's quantile of (n,) held-out log-likelihoods, n over 0. It does not extrapolate: a handful of images cannot
+    keep more than about n / (n + 1), and 1.0 gives the lowest. Of the estimators in Hyndman and Fan, "Sample quantiles
+    in statistical packages" (1996), it came nearest to the ratio asked for on real photos, from 12 to 54 liked ones.
     """
     return float(np.quantile(held_out, 1.0 - keep_ratio, method="hazen"))
 

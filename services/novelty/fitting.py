@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from services.novelty.calibration import drawn_evenly, threshold_of, warnings_for
 from services.novelty.liked_set import FitOptions, LikedSet
@@ -131,10 +131,10 @@ def _counts_for(liked_count: int) -> list[int]:
 class _Fitter:
     """Fits mixtures of one form, again and again.
 
-    Diagonal covariances are fitted after dividing by one standard deviation of all values, and 0.1 is added to each variance
-    there: of the recipes that we compared on photos (kNN, shrunk Mahalanobis, PCA, full covariances) it told liked from
-    other photos best from 18 to 88 liked ones. Full and tied covariances are fitted to the embeddings as they are with sklearn's
-    1e-6, as in the script that Lodestone continues; 0.1 there changed neither its AUC nor its error rates.
+    Diagonal covariances are fitted after dividing by one standard deviation of all values, and 0.1 is added to each
+    variance there: of the recipes that we compared on photos (kNN, shrunk Mahalanobis, PCA, full covariances) it told
+    liked from other photos best. Full and tied covariances are fitted to the embeddings as they are with sklearn's
+    1e-6, as in the script that Lodestone continues; 0.1 there changed neither the AUC nor the error rates.
     """
 
     covariance: Covariance

@@ -39,11 +39,11 @@ Parse = Callable[[Any], Any]
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps every call of our own services: deadline cap, error mapping, metrics.
 
-    Health and reflection pass, but for the drain. Unary calls end after `unary_deadline_s` at the latest; streams have idle
-    limits in their servicers instead. An unexpected exception is logged and answered with INTERNAL and an error id
-    only: grpc.aio would send its text to the caller as UNKNOWN. For the same reason requests are parsed in here. When
-    the server drains, a stream's requests end (what is in flight is still answered), a watch ends, and both answer
-    UNAVAILABLE.
+    Unary calls end after `unary_deadline_s` at the latest; streams have idle limits in their servicers instead. An
+    unexpected exception is logged and answered with INTERNAL and an error id only: grpc.aio would send its text to the
+    caller as UNKNOWN. For the same reason requests are parsed in here. When the server drains, a stream's requests end
+    (what is in flight is still answered), a watch ends, and both answer UNAVAILABLE. Health and reflection pass; only
+    their streams end with the drain.
     """
 
     def __init__(self, metrics: RpcMetrics, drain: Drain, *, unary_deadline_s: float) -> None:
@@ -73,17 +73,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
+        watched: Handler | None = handler.unary_stream
+        if watched:
 
-        async def watch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            await self._drain.run(handler.unary_stream(request, context))
+            async def watch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+                await self._drain.run(watched(request, context))
 
-        async def reflect(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async for answer in handler.stream_stream(self._drain.until(requests), context):
-                yield answer
-
-        if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(watch, **codecs)
-        if handler.stream_stream:
+        streamed: Handler | None = handler.stream_stream
+        if streamed:
+
+            async def reflect(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+                async for answer in streamed(self._drain.until(requests), context):
+                    yield answer
+
             return grpc.stream_stream_rpc_method_handler(reflect, **codecs)
         return handler
 

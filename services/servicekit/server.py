@@ -104,13 +104,12 @@ class ServiceServer:
             await self._definition.close()
 
     def _bind(self) -> int:
-        settings = self._settings
+        _require_free_port(self._settings)
+        address = self._settings.address
         try:
-            _try_port(settings.host, settings.port)
-            return self._server.add_insecure_port(settings.address)
-        except (OSError, RuntimeError) as error:
-            cause = getattr(error, "strerror", None) or "the port is in use or not allowed"
-            message = f"cannot serve on {settings.address}: {cause}"
+            return self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = f"cannot serve on {address}: the port is in use or not allowed"
             raise Misconfigured(message) from error
 
     async def _probe_once(self) -> None:
@@ -157,6 +156,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     settings.require_safe_bind()
+    _require_free_port(settings)
     definition = await build()
     server = ServiceServer(definition, settings)
     serve_metrics(definition.registry, host=settings.host, port=settings.metrics_port)
@@ -166,12 +166,16 @@ async def _run(
     await server.stop()
 
 
-def _try_port(host: str, port: int) -> None:
+def _require_free_port(settings: ServiceSettings) -> None:
     """Binds once beforehand: grpc does not say what is wrong, but logs a line of its own."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind((host, port))
+        try:
+            trial.bind((settings.host, settings.port))
+        except OSError as error:
+            message = f"cannot serve on {settings.address}: {error.strerror}"
+            raise Misconfigured(message) from error
 
 
 def _options(max_message_bytes: int) -> list[tuple[str, int]]:

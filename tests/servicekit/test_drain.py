@@ -97,3 +97,47 @@ async def test_closed_early_it_closes_the_source():
         assert await anext(items) == 0
 
     assert events.ended
+
+
+async def test_work_that_ends_by_itself_is_awaited():
+    """With its error, if it has one."""
+    drain, done = Drain(), []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.append(True)
+
+    async def broken() -> None:
+        message = "broke"
+        raise ConnectionError(message)
+
+    before = asyncio.all_tasks()
+    await drain.run(work())
+    with pytest.raises(ConnectionError, match="broke"):
+        await drain.run(broken())
+
+    assert done == [True]
+    assert asyncio.all_tasks() == before
+
+
+async def test_work_without_an_end_is_cancelled_by_the_drain():
+    """And by the cancellation of whoever waits for it."""
+    ended = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    drain = Drain()
+    cancelled = asyncio.create_task(drain.run(work()))
+    drained = asyncio.create_task(drain.run(work()))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    drain.begin()
+    await asyncio.gather(cancelled, drained, return_exceptions=True)
+
+    assert cancelled.cancelled()
+    assert drained.result() is None
+    assert ended == [True, True]

@@ -258,6 +258,24 @@ async def test_a_stop_ends_an_idle_stream_and_a_watch_at_once():
                 assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_stop_ends_those_who_watch_health_or_reflect():
+    """A client that does so for ever does not hold the process up; the watcher hears why."""
+    server = ServiceServer(EchoService().definition(), settings_for_tests(drain_s=10.0))
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+        await reflect.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        assert (await reflect.read()).list_services_response.service
+
+        async with asyncio.timeout(5):
+            await server.stop()
+            assert (await watch.read()).status == NOT_SERVING
+            assert await watch.read() is grpc.aio.EOF
+            assert await reflect.read() is grpc.aio.EOF
+
+
 async def test_a_call_that_does_not_end_is_cut_off_after_the_drain():
     """The process ends in time whatever a caller does."""
     held = Held()

@@ -1,1 +1,1 @@
-"""Sources: places that list images; one file each."""
+"""Sources: the places that list images."""

@@ -1,52 +1,82 @@
-"""`folder:/path`: the image files below a folder."""
+"""A folder of images on this machine, with all its subfolders."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from services.crawler.listing import Listing
-from services.crawler.sources.source import SourceFailed
+import structlog
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"})
+from services.crawler.listing import Listing
+from services.crawler.sources.source import IMAGE_SUFFIXES, SourceFailed
+from services.crawler.sources.text import clean_text
 
 
 class FolderSource:
-    """Lists regular files with an image's suffix, folder by folder, by name.
+    """Lists the image files of a folder in the order of their paths.
 
-    Symlinks to folders are not followed, and files that a symlink brings in from outside are left out.
+    Hidden files and folders are left out. A symbolic link to a file is listed if the file is inside the folder; links
+    to folders are not followed: inside, the folder itself is listed.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.uri = f"folder:{folder}"
-        self._folder = folder
+        """Takes an existing folder; its name is the path without symbolic links."""
+        self._folder = folder.resolve()
+        self._log = structlog.get_logger()
 
-    async def list_images(self) -> AsyncGenerator[Listing]:
-        """Yields the folder's files.
+    @property
+    def uri(self) -> str:
+        """`folder:` and the absolute path."""
+        return f"folder:{self._folder}"
+
+    async def list_images(self) -> AsyncIterator[Listing]:
+        """Lists one image file after the other, reading one folder at a time.
 
         Raises:
-            SourceFailed: The folder cannot be read.
+            SourceFailed: The folder itself cannot be read; subfolders that cannot are logged and left out.
         """
-        levels = self._levels()
-        while (found := await asyncio.to_thread(next, levels, None)) is not None:
-            for listing in found:
-                yield listing
+        try:
+            waiting = [await asyncio.to_thread(_entries, self._folder)]
+        except OSError as error:
+            raise SourceFailed(self.uri, error.strerror or str(error)) from error
+        while waiting:
+            if not waiting[-1]:
+                waiting.pop()
+                continue
+            entry = waiting[-1].pop()
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(await self._subfolder(Path(entry.path)))
+            elif await asyncio.to_thread(self._is_listed, entry):
+                yield self._listing(Path(entry.path))
 
-    def _levels(self) -> Iterator[list[Listing]]:
-        def fail(error: OSError) -> None:
-            raise SourceFailed(self.uri, f"{error.strerror}: {error.filename}") from error
+    async def _subfolder(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            return await asyncio.to_thread(_entries, folder)
+        except OSError as error:
+            self._log.warning(
+                "folder_not_read", source=self.uri, folder=str(folder), cause=str(error)
+            )
+            return []
 
-        for folder, folders, files in os.walk(self._folder, onerror=fail):
-            folders.sort()
-            paths = [Path(folder, name) for name in sorted(files)]
-            yield [self._listing(path) for path in paths if self._is_ours(path)]
-
-    def _is_ours(self, path: Path) -> bool:
-        if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+    def _is_listed(self, entry: os.DirEntry[str]) -> bool:
+        if Path(entry.name).suffix.lower() not in IMAGE_SUFFIXES:
             return False
-        return path.resolve().is_relative_to(self._folder)
+        try:
+            if not entry.is_symlink():
+                return entry.is_file()
+            target = Path(entry.path).resolve(strict=True)
+            return target.is_file() and target.is_relative_to(self._folder)
+        except (OSError, RuntimeError):
+            return False
 
     def _listing(self, path: Path) -> Listing:
-        return Listing(self.uri, path.as_uri(), title=path.stem)
+        return Listing(source=self.uri, url=path.as_uri(), title=clean_text(path.stem))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The visible entries of a folder, last name first: they are taken from the end."""
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    return sorted(visible, key=lambda entry: os.fsencode(entry.name), reverse=True)

@@ -1,0 +1,200 @@
+"""`lodestone up`: the four services on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.child import ChildSpec
+from lodestone.cli.errors import CliError
+from lodestone.cli.health import HealthCheck
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.output import Output
+from lodestone.cli.running import addresses
+from lodestone.cli.supervisor import Supervisor
+from lodestone.client import Addresses
+from lodestone.client.addresses import split_address
+
+_METRICS_OFFSET: Final = 10_000
+_LAST_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `up` was asked for.
+
+    Attributes:
+        data: The data folder, absolute.
+        encoder: The encoder's name or folder; empty is the embedder's default.
+        allowed_addresses: Private addresses that the crawler may fetch from.
+        min_pixels: The crawler's smallest image; None is its default.
+    """
+
+    data: Path
+    encoder: str
+    allowed_addresses: tuple[str, ...]
+    min_pixels: int | None
+
+
+def up(
+    encoder: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The encoder to serve; see `lodestone encoder list`."),
+    ] = "",
+    allow_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="A private address that crawls may fetch from all the same, for example "
+            "127.0.0.1:8099 or 10.1.0.0/16; may be repeated.",
+        ),
+    ] = None,
+    min_pixels: Annotated[
+        int | None,
+        typer.Option(min=0, help="The smallest image that a crawl keeps, width × height."),
+    ] = None,
+    as_json: JsonOption = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Run the four services in the foreground until Ctrl-C.
+
+    Prints their addresses and `ready` once all four serve. Their output goes to DATA/logs; one that dies is started
+    again. LODESTONE_EMBEDDER=127.0.0.1:6001 (and _NOVELTY, _WATERMARK, _CRAWLER) choose other ports, here and for the
+    other commands; every other setting of a service comes from its own variables, for example
+    LODESTONE_CRAWLER_CONTACT.
+    """
+    options = UpOptions(data.absolute(), encoder, tuple(allow_address or ()), min_pixels)
+    checkout = require_checkout()
+    where = addresses()
+    for word, address in asdict(where).items():
+        _require_free(word, address)
+    with _locked(options.data):
+        asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
+
+
+async def _up(output: Output, options: UpOptions, checkout: Path, where: Addresses) -> None:
+    stopping = asyncio.Event()
+    environment = module_environment(checkout, os.environ)
+    specs = []
+    checks = []
+    for word, address in asdict(where).items():
+        check = HealthCheck(address)
+        checks.append(check)
+        specs.append(
+            ChildSpec(
+                word=word,
+                command=tuple(module_command(f"services.{word}")),
+                environment=service_environment(word, where, options, environment),
+                log=options.data / "logs" / f"{word}.log",
+                is_healthy=check.is_serving,
+            )
+        )
+    supervisor = Supervisor(specs, note=output.note)
+    _stop_on_signals(stopping, supervisor)
+    try:
+        await supervisor.run(stopping, lambda: _announce(output, supervisor, where, options.data))
+    finally:
+        for check in checks:
+            await check.close()
+
+
+def service_environment(
+    word: str, where: Addresses, options: UpOptions, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of one service: what `up` was started with, and what it was asked for."""
+    host, port = split_address(getattr(where, word))
+    prefix = f"LODESTONE_{word.upper()}_"
+    settings = {
+        "LODESTONE_DATA": str(options.data),
+        f"{prefix}HOST": "127.0.0.1" if host == "localhost" else host,
+        f"{prefix}PORT": str(port),
+        f"{prefix}METRICS_PORT": str(metrics_port(port)),
+        **{f"LODESTONE_{other.upper()}": address for other, address in asdict(where).items()},
+    }
+    if word == "embedder" and options.encoder:
+        settings[f"{prefix}ENCODER"] = options.encoder
+    if word == "crawler" and options.allowed_addresses:
+        settings[f"{prefix}ALLOWED_ADDRESSES"] = json.dumps(options.allowed_addresses)
+    if word == "crawler" and options.min_pixels is not None:
+        settings[f"{prefix}MIN_PIXELS"] = str(options.min_pixels)
+    return {**environment, **settings}
+
+
+def metrics_port(port: int) -> int:
+    """A service's port + 10000; 0, which is none, where that is no port."""
+    shifted = port + _METRICS_OFFSET
+    return shifted if shifted <= _LAST_PORT else 0
+
+
+def _announce(output: Output, supervisor: Supervisor, where: Addresses, data: Path) -> None:
+    services = [
+        {
+            "service": child.spec.word,
+            "address": getattr(where, child.spec.word),
+            "pid": child.pid,
+            "log": str(child.spec.log),
+        }
+        for child in supervisor.children
+    ]
+    if output.as_json:
+        output.object({"ready": True, "data": str(data), "services": services})
+        return
+    rows = [(str(one["service"]), str(one["address"]), str(one["log"])) for one in services]
+    output.table(("service", "address", "~log"), rows)
+    output.text("ready")
+
+
+def _stop_on_signals(stopping: asyncio.Event, supervisor: Supervisor) -> None:
+    def stop() -> None:
+        if stopping.is_set():
+            supervisor.kill()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+
+
+def _require_free(word: str, address: str) -> None:
+    """Another server on the port would answer our questions for health in our child's stead."""
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CliError(
+                f"{address} cannot be had for the {word} ({(error.strerror or str(error)).lower()}): "
+                f"is another `lodestone up` running? LODESTONE_{word.upper()}=127.0.0.1:PORT chooses another"
+            ) from error
+
+
+@contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """Holds the data folder: two sets of services must not share one."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip()
+            message = f"another `lodestone up` (process {holder}) uses {data}"
+            raise CliError(message) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield

@@ -1,0 +1,162 @@
+"""`make run`: learns a taste, mines a site with the real services, shows what was kept and why.
+
+Settings from the environment: DATA (default `data`), and LIKED and SOURCE for one's own photos and source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lodestone.client import Addresses, CrawlerClient
+from lodestone.crawler.v1.crawl_pb2 import SettledListing
+from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
+from lodestone.image.v1.verdict_pb2 import Verdict
+from samples.contact_sheet import Picture, write_contact_sheet
+from samples.photos import SamplePhotos, SamplePhotosError, fetch_sample_photos
+from samples.running import CommandFailed, NotReady, ask, lodestone, services
+from samples.site import SampleSite, build_site, serve
+from samples.summary import goal_lines, summary_lines
+
+_CACHE = Path(".cache/samples")
+# Fixed, so that a second run lists the same addresses and finds all of them known.
+_SITE_PORT = 8765
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to learn from and what to mine.
+
+    Attributes:
+        profile: The profile's name.
+        liked: The folder of liked photos.
+        background: A folder to compare with in the histogram; None if there is none.
+        source: What to crawl.
+        options: Options of `lodestone up`.
+        site: The sample site; None for one's own source.
+    """
+
+    profile: str
+    liked: Path
+    background: Path | None
+    source: str
+    options: tuple[str, ...]
+    site: SampleSite | None
+
+
+def main() -> int:
+    """Runs it all; the exit status is 0 if everything worked."""
+    data = Path(os.environ.get("DATA") or "data").absolute()
+    try:
+        with ExitStack() as stack:
+            plan = _plan(stack)
+            stack.enter_context(services(data, *plan.options))
+            _learn(plan, data)
+            lodestone("crawl", plan.source, "--profile", plan.profile, "--data", str(data))
+            _report(plan, data)
+    except (CommandFailed, NotReady, SamplePhotosError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _plan(stack: ExitStack) -> Plan:
+    liked, source = os.environ.get("LIKED", ""), os.environ.get("SOURCE", "")
+    if bool(liked) != bool(source):
+        message = "give both LIKED (a folder of photos you like) and SOURCE (a folder, file of URLs or page)"
+        raise OSError(message)
+    if liked:
+        return Plan("mine", Path(liked), None, source, (), None)
+    print("Fetching the sample photos (once) ...", flush=True)
+    photos = fetch_sample_photos(_CACHE, progress=lambda line: print(f"  {line}", flush=True))
+    print(
+        f"  {len(photos.liked)} liked photos to learn from, {len(photos.held_back)} of the same kind "
+        f"to be found again, {len(photos.other)} others.",
+        flush=True,
+    )
+    site = build_site(photos, _CACHE / "site")
+    server = stack.enter_context(serve(site.folder, _SITE_PORT))
+    options = ("--allow-address", f"127.0.0.1:{server.port}")
+    folders = _link_folders(photos)
+    return Plan("nature", folders[0], folders[1], server.url, options, site)
+
+
+def _link_folders(photos: SamplePhotos) -> tuple[Path, Path]:
+    """Puts the liked photos, and the others, into one folder each."""
+    folders = _CACHE / "liked", _CACHE / "background"
+    for folder, paths in zip(folders, (photos.liked, photos.other), strict=True):
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        for path in paths:
+            (folder / path.name).symlink_to(path.absolute())
+    return folders
+
+
+def _learn(plan: Plan, data: Path) -> None:
+    """Fits the profile unless it is there from an earlier run, and shows it."""
+    known = ask("profile", "show", plan.profile, "--json", "--data", str(data))
+    if known is None or plan.site is None:
+        background = ("--background", str(plan.background)) if plan.background else ()
+        lodestone("profile", "fit", plan.profile, str(plan.liked), *background, "--data", str(data))
+    png = data / "histogram.png"
+    lodestone("profile", "show", plan.profile, "--png", str(png), "--data", str(data))
+
+
+def _report(plan: Plan, data: Path) -> None:
+    settled = asyncio.run(_settled())
+    page = data / "report.html"
+    pictures = [_picture(listing) for listing in settled]
+    write_contact_sheet(
+        page,
+        pictures,
+        title=f"What Lodestone kept for the profile {plan.profile}",
+        find_file=lambda picture: _file(picture, plan),
+    )
+    lines = summary_lines(settled)
+    if plan.site is not None:
+        lines += ["", *goal_lines(settled, plan.site)]
+    print("\n" + "\n".join(lines))
+    print(f"\nKept pictures:  {data / 'kept' / plan.profile}")
+    print(f"Contact sheet:  {page}")
+    print(f"Histogram:      {data / 'histogram.png'}")
+
+
+async def _settled() -> list[SettledListing]:
+    """Everything that the newest crawl has settled."""
+    found = []
+    async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
+        [newest, *_] = await crawler.list_crawls()
+        async for event in crawler.watch_crawl(newest.crawl_id):
+            if event.HasField("settled_listing"):
+                found.append(event.settled_listing)
+    return found
+
+
+def _picture(listing: SettledListing) -> Picture:
+    url = listing.listing.url
+    if listing.HasField("judgement"):
+        group = Verdict.Name(listing.judgement.verdict).removeprefix("VERDICT_")
+        return Picture(Path(url).name, group, listing.judgement.reason, url)
+    state = OutcomeState.Name(listing.outcome.state).removeprefix("OUTCOME_STATE_")
+    reason = OutcomeReason.Name(listing.outcome.reason).removeprefix("OUTCOME_REASON_")
+    return Picture(Path(url).name, f"{state} {reason}", listing.outcome.message, url)
+
+
+def _file(picture: Picture, plan: Plan) -> Path | None:
+    if plan.site is not None:
+        file = plan.site.folder / picture.url.removeprefix(plan.source).lstrip("/")
+        return file if file.is_file() else None
+    path = picture.url.removeprefix("file://")
+    return Path(path) if path != picture.url else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`python -m services.novelty`: reads the settings, opens the folder of profiles, serves."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
+from services.novelty.config import NoveltySettings
+from services.novelty.fit_jobs import FitJobs
+from services.novelty.fitting import fit_taste
+from services.novelty.profile_cache import ProfileCache
+from services.novelty.profile_store import ProfileStore
+from services.novelty.scoring import compute_log_likelihoods, known_answer
+from services.novelty.servicer import NoveltyLimits, NoveltyParts, NoveltyServicer
+from services.servicekit.batcher import Batcher, BatchLimits
+from services.servicekit.logs import configure_logs
+from services.servicekit.metrics import new_registry
+from services.servicekit.server import ServiceDefinition, run_service
+from services.servicekit.settings import read_settings
+
+# 1,024 embeddings of 1,920 coordinates, or 8 MB of a fit.
+_MESSAGE_MAX_BYTES = 8 * 1024**2
+_BATCH_MAX = 64
+
+
+async def build(settings: NoveltySettings) -> ServiceDefinition:
+    """Opens the folder of profiles and defines the service; inside a running event loop.
+
+    Raises:
+        Misconfigured: The folder cannot be made or written to.
+    """
+    registry = new_registry()
+    libraries = {name: version(name) for name in ("numpy", "scikit-learn")}
+    store = ProfileStore(settings.data / "artifacts" / "profiles", libraries=libraries)
+    cache = ProfileCache(store, limit_bytes=settings.cache_mb * 1_000_000)
+    fits = FitJobs(store, fit_taste, limit=settings.fit_limit)
+    batcher = Batcher(
+        compute_log_likelihoods,
+        name="novelty",
+        limits=BatchLimits(max_batch=_BATCH_MAX, max_delay_s=0.0),
+        registry=registry,
+    )
+    limits = NoveltyLimits(settings.fit_max_embeddings, settings.stream_idle_s)
+    servicer = NoveltyServicer(NoveltyParts(store, cache, fits, batcher), limits)
+
+    question, expected = known_answer()
+
+    async def probe() -> None:
+        found = await batcher.compute_when_room(question)
+        if not abs(found - expected) < 1e-9:
+            raise RuntimeError(f"the known mixture gives {found}, not {expected}")
+
+    async def close() -> None:
+        await fits.close()
+        await batcher.close()
+
+    return ServiceDefinition(
+        word="novelty",
+        full_name="lodestone.novelty.v1.NoveltyService",
+        register=lambda server: add_NoveltyServiceServicer_to_server(servicer, server),
+        probe=probe,
+        max_message_bytes=_MESSAGE_MAX_BYTES,
+        close=close,
+        registry=registry,
+    )
+
+
+def main() -> None:
+    """Runs the novelty service until SIGTERM or SIGINT."""
+    settings = read_settings(NoveltySettings)
+    configure_logs("novelty", as_json=settings.log_json)
+    run_service(lambda: build(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Fits at work: one at a time beside the event loop, each request once however often it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from services.novelty.liked_set import FitOptions, LikedSet
+from services.novelty.profile import Profile, Taste
+from services.novelty.profile_store import ProfileStore
+from services.servicekit.errors import Overloaded
+
+
+class Fit(Protocol):
+    """Fits a taste; see `fitting.fit_taste`."""
+
+    def __call__(
+        self, liked_set: LikedSet, options: FitOptions, *, stopped: Callable[[], bool]
+    ) -> Taste:
+        """Returns the taste, or raises once `stopped` says so."""
+
+
+class FitJobs:
+    """Runs at most `limit` fits at a time, those that wait for the one thread included.
+
+    A fit goes on when its caller has gone: the same request, sent again, finds it at work or done.
+    """
+
+    def __init__(self, store: ProfileStore, fit: Fit, *, limit: int) -> None:
+        self._store = store
+        self._fit = fit
+        self._limit = limit
+        self._running: dict[str, asyncio.Task[Profile]] = {}
+        self._stopped = threading.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fit")
+
+    async def run(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+        """Fits and stores a profile, or returns the one that the request made before.
+
+        Raises:
+            Overloaded: Too many fits are at work or waiting.
+            InvalidInput: The fit refuses the embeddings or options.
+        """
+        task = self._running.get(options.request_id)
+        if task is None:
+            if len(self._running) >= self._limit:
+                raise Overloaded("fit", self._limit)
+            task = asyncio.create_task(self._run(liked_set, options))
+            self._running[options.request_id] = task
+            task.add_done_callback(lambda done: self._finished(options.request_id, done))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Stops the fits between two of their steps and waits for that."""
+        self._stopped.set()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        self._thread.shutdown(wait=True)
+
+    async def _run(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._work, liked_set, options)
+
+    def _work(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+        stored = self._store.find(options.request_id)
+        if stored is not None:
+            return stored
+        taste = self._fit(liked_set, options, stopped=self._stopped.is_set)
+        return self._store.save(taste, name=options.name, request_id=options.request_id)
+
+    def _finished(self, request_id: str, task: asyncio.Task[Profile]) -> None:
+        del self._running[request_id]
+        # Looked at here too, for the caller may have gone.
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            structlog.get_logger().warning("fit_failed", request_id=request_id, cause=str(error))

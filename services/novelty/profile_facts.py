@@ -1,0 +1,116 @@
+"""profile.json: what there is to say of a stored profile beside its arrays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+
+from services.novelty.calibration import KEPT_LOG_LIKELIHOODS
+from services.novelty.liked_set import MAX_COMPONENTS
+from services.novelty.mixture import Covariance
+from services.novelty.profile import ENCODER_ID_PATTERN, NAME_PATTERN, Profile
+from services.servicekit.embedding import Precision
+
+_FORMAT_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFacts:
+    """What stands in profile.json, under the same names; see `Profile`, `Taste` and `Mixture` for the rest.
+
+    Attributes:
+        held_out_count: How many held-out log-likelihoods profile.npz has.
+        background_score_count: How many of the background.
+        sha256: Of profile.npz, 64 hex digits.
+        libraries: The versions that fitted it, by name; for the record.
+        format_version: Of both files.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False
+    )
+
+    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+    version: Annotated[int, Field(ge=1)]
+    request_id: Annotated[str, Field(max_length=128)]
+    create_time: AwareDatetime
+    threshold_nats: float
+    keep_ratio: Annotated[float, Field(gt=0, le=1)]
+    encoder_id: Annotated[str, Field(pattern=f"^{ENCODER_ID_PATTERN}$")]
+    precision: Precision
+    dimension: Annotated[int, Field(ge=1, le=65_536)]
+    component_count: Annotated[int, Field(ge=1, le=MAX_COMPONENTS)]
+    covariance: Covariance
+    scale: Annotated[float, Field(gt=0)]
+    liked_count: Annotated[int, Field(ge=1, lt=2**31)]
+    background_count: Annotated[int, Field(ge=0, lt=2**31)]
+    held_out_count: Annotated[int, Field(ge=1, le=KEPT_LOG_LIKELIHOODS)]
+    background_score_count: Annotated[int, Field(ge=0, le=KEPT_LOG_LIKELIHOODS)]
+    warnings: tuple[str, ...]
+    seed: int
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    libraries: dict[str, str]
+    format_version: Literal[1] = _FORMAT_VERSION
+
+    @classmethod
+    def of(cls, profile: Profile, *, sha256: str, libraries: dict[str, str]) -> Self:
+        """The facts of a profile whose arrays have the digest."""
+        taste, mixture = profile.taste, profile.taste.mixture
+        return cls(
+            name=profile.name,
+            version=profile.version,
+            request_id=profile.request_id,
+            create_time=profile.create_time,
+            threshold_nats=taste.threshold_nats,
+            keep_ratio=taste.keep_ratio,
+            encoder_id=taste.encoder_id,
+            precision=taste.precision,
+            dimension=mixture.dimension,
+            component_count=mixture.component_count,
+            covariance=mixture.covariance,
+            scale=mixture.scale,
+            liked_count=taste.liked_count,
+            background_count=taste.background_count,
+            held_out_count=len(taste.held_out_log_likelihoods),
+            background_score_count=len(taste.background_log_likelihoods),
+            warnings=taste.warnings,
+            seed=taste.seed,
+            sha256=sha256,
+            libraries=libraries,
+        )
+
+    @classmethod
+    def from_json(cls, content: bytes) -> ProfileFacts:
+        """Reads the content of profile.json.
+
+        Raises:
+            ValueError: It is no JSON object, of another format version, or a field is missing, wrong or unknown.
+        """
+        # Comes first: another version may have other fields.
+        facts = json.loads(content)
+        version = facts.get("format_version") if isinstance(facts, dict) else None
+        if version != _FORMAT_VERSION:
+            raise ValueError(f"its format_version is {version!r}, not {_FORMAT_VERSION}")
+        try:
+            return TypeAdapter(ProfileFacts).validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"field {field!r}: {first['msg']}") from error
+
+    def to_json(self) -> bytes:
+        """The content of profile.json."""
+        return TypeAdapter(ProfileFacts).dump_json(self, indent=2) + b"\n"
+
+    def array_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the arrays of profile.npz by name."""
+        return {
+            "weights": (self.component_count,),
+            "means": (self.component_count, self.dimension),
+            "precisions_cholesky": self.covariance.shape(self.component_count, self.dimension),
+            "held_out_log_likelihoods": (self.held_out_count,),
+            "background_log_likelihoods": (self.background_score_count,),
+        }

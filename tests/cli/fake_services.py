@@ -1,0 +1,407 @@
+"""The four services as one small server of threads: the real contract, with answers that tests can foresee."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from concurrent import futures
+
+import grpc
+
+from lodestone.crawler.v1 import crawl_pb2, crawler_service_pb2, kept_image_pb2, outcome_pb2
+from lodestone.crawler.v1.crawler_service_pb2_grpc import (
+    CrawlerServiceServicer,
+    add_CrawlerServiceServicer_to_server,
+)
+from lodestone.crawler.v1.judgement_pb2 import Judgement
+from lodestone.embedder.v1 import embedder_service_pb2, encoder_pb2
+from lodestone.embedder.v1.embedder_service_pb2_grpc import (
+    EmbedderServiceServicer,
+    add_EmbedderServiceServicer_to_server,
+)
+from lodestone.image.v1 import embedding_pb2, rejection_pb2, verdict_pb2
+from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
+from lodestone.novelty.v1.novelty_service_pb2_grpc import (
+    NoveltyServiceServicer,
+    add_NoveltyServiceServicer_to_server,
+)
+from lodestone.watermark.v1 import detector_pb2, watermark_service_pb2
+from lodestone.watermark.v1.watermark_service_pb2_grpc import (
+    WatermarkServiceServicer,
+    add_WatermarkServiceServicer_to_server,
+)
+
+ENCODER_ID = "e" * 64
+LIKED_FLOOR = 8
+
+
+def rejection_of(image):
+    """The rejection of an image that does not begin like a JPEG or PNG or does not end like one; None if it does."""
+    encoded = image.encoded
+    if not encoded.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        code = rejection_pb2.REJECTION_CODE_UNSUPPORTED_FORMAT
+        return rejection_pb2.Rejection(code=code, reason="not an image by its first bytes")
+    if not encoded.endswith((b"\xff\xd9", b"IEND\xaeB`\x82")):
+        code = rejection_pb2.REJECTION_CODE_TRUNCATED
+        return rejection_pb2.Rejection(code=code, reason="the file ends before the image does")
+    return None
+
+
+def embedding_of(image):
+    """Four coordinates out of the digest of the bytes, L2 norm 1."""
+    numbers = [byte + 1 for byte in hashlib.sha256(image.encoded).digest()[:4]]
+    norm = math.hypot(*numbers)
+    return embedding_pb2.Embedding(
+        values=[number / norm for number in numbers],
+        encoder_id=ENCODER_ID,
+        precision=embedding_pb2.PRECISION_FP32,
+    )
+
+
+class FakeEmbedder(EmbedderServiceServicer):
+    """Embeds by digest."""
+
+    def GetEncoder(self, request, context):  # noqa: N802 - the contract's name
+        encoder = encoder_pb2.Encoder(encoder_id=ENCODER_ID, name="fake", dimension=4)
+        return embedder_service_pb2.GetEncoderResponse(encoder=encoder)
+
+    def EmbedImages(self, request, context):  # noqa: N802 - the contract's name
+        results = [self._embed(image) for image in request.images]
+        return embedder_service_pb2.EmbedImagesResponse(results=results)
+
+    def StreamEmbedImages(self, requests, context):  # noqa: N802 - the contract's name
+        for request in requests:
+            yield embedder_service_pb2.StreamEmbedImagesResponse(
+                id=request.id, result=self._embed(request.image)
+            )
+
+    def _embed(self, image):
+        rejection = rejection_of(image)
+        if rejection is not None:
+            return embedder_service_pb2.EmbedResult(rejection=rejection)
+        return embedder_service_pb2.EmbedResult(value=embedding_of(image))
+
+
+class FakeNovelty(NoveltyServiceServicer):
+    """Keeps profiles in memory; a threshold is the count of liked images.
+
+    Attributes:
+        fits: (options, liked, background) of every fit.
+    """
+
+    def __init__(self):
+        self.fits = []
+        self._profiles = {}
+        self._by_request = {}
+
+    def FitProfile(self, requests, context):  # noqa: N802 - the contract's name
+        options = next(requests).options
+        liked, background = [], []
+        for request in requests:
+            liked += request.liked.embeddings
+            background += request.background.embeddings
+        self.fits.append((options, liked, background))
+        if len(liked) < LIKED_FLOOR:
+            details = f"{len(liked)} liked embeddings are fewer than {LIKED_FLOOR}"
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
+        if options.request_id not in self._by_request:
+            self._by_request[options.request_id] = self._fit(options, liked, background)
+        profile = self._by_request[options.request_id]
+        return novelty_service_pb2.FitProfileResponse(profile=profile)
+
+    def GetProfile(self, request, context):  # noqa: N802 - the contract's name
+        name, _, version = request.profile.partition("@")
+        versions = self._profiles.get(name, [])
+        if not versions or (version and int(version) > len(versions)):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {request.profile!r}")
+        profile = versions[int(version or 0) - 1]
+        return novelty_service_pb2.GetProfileResponse(profile=profile)
+
+    def ListProfiles(self, request, context):  # noqa: N802 - the contract's name
+        newest = [self._profiles[name][-1] for name in sorted(self._profiles)]
+        return novelty_service_pb2.ListProfilesResponse(profiles=newest)
+
+    def ScoreEmbeddings(self, request, context):  # noqa: N802 - the contract's name
+        results = [self._score(request.profile) for _ in request.embeddings]
+        return novelty_service_pb2.ScoreEmbeddingsResponse(results=results)
+
+    def StreamScoreEmbeddings(self, requests, context):  # noqa: N802 - the contract's name
+        for request in requests:
+            yield novelty_service_pb2.StreamScoreEmbeddingsResponse(
+                id=request.id, result=self._score(request.profile)
+            )
+
+    def _score(self, name):
+        score = novelty_service_pb2.Score(
+            log_likelihood=12.5, percentile=40.0, verdict=verdict_pb2.VERDICT_ACCEPTED
+        )
+        return novelty_service_pb2.ScoreResult(value=score)
+
+    def _fit(self, options, liked, background):
+        versions = self._profiles.setdefault(options.name, [])
+        profile = profile_pb2.Profile(
+            name=options.name,
+            version=len(versions) + 1,
+            threshold_nats=float(len(liked)),
+            keep_ratio=options.keep_ratio,
+            encoder_id=liked[0].encoder_id,
+            precision=liked[0].precision,
+            dimension=len(liked[0].values),
+            component_count=options.component_count or 2,
+            covariance=options.covariance,
+            liked_count=len(liked),
+            background_count=len(background),
+            held_out_log_likelihoods=[10.0 + index for index in range(len(liked))],
+            background_log_likelihoods=[float(-index) for index in range(len(background))][::-1],
+            warnings=[f"{len(liked)} photos make a small profile"],
+        )
+        profile.create_time.FromJsonString("2026-11-22T10:00:00Z")
+        versions.append(profile)
+        return profile
+
+
+class FakeWatermark(WatermarkServiceServicer):
+    """Sees a faint mark in the last quadrant of everything."""
+
+    def GetDetector(self, request, context):  # noqa: N802 - the contract's name
+        detector = detector_pb2.Detector(detector_id="d" * 64, name="fake", threshold=0.5)
+        return watermark_service_pb2.GetDetectorResponse(detector=detector)
+
+    def DetectWatermarks(self, request, context):  # noqa: N802 - the contract's name
+        results = [self._detect(image) for image in request.images]
+        return watermark_service_pb2.DetectWatermarksResponse(results=results)
+
+    def StreamDetectWatermarks(self, requests, context):  # noqa: N802 - the contract's name
+        for request in requests:
+            yield watermark_service_pb2.StreamDetectWatermarksResponse(
+                id=request.id, result=self._detect(request.image)
+            )
+
+    def _detect(self, image):
+        detection = watermark_service_pb2.Detection(
+            probability=0.25, quadrant_probabilities=[0.0, 0.0, 0.0, 0.25], threshold=0.5
+        )
+        return watermark_service_pb2.DetectResult(value=detection)
+
+
+class FakeCrawler(CrawlerServiceServicer):
+    """One crawl at a time, over the listings that a test lays out.
+
+    Attributes:
+        listings: SettledListing messages, in order.
+        end_state, end_reason: What the crawl becomes after the last one; RUNNING waits for a pause.
+        break_after: The first watch breaks with UNAVAILABLE after so many listings; 0 never.
+        created: Every CreateCrawlRequest.
+        watched_from: The after_sequence of every watch.
+        watching: Set when a watch has sent everything and waits.
+        seen: The (profile name, bytes) of every image marked as seen.
+        kept, yields: What the lists answer.
+        judged: The options of every judged image.
+    """
+
+    def __init__(self):
+        self.listings = []
+        self.end_state = crawl_pb2.CRAWL_STATE_COMPLETED
+        self.end_reason = ""
+        self.break_after = 0
+        self.created = []
+        self.watched_from = []
+        self.watching = threading.Event()
+        self.seen = []
+        self.kept = []
+        self.yields = []
+        self.judged = []
+        self._paused = threading.Event()
+        self._crawl = None
+
+    def CreateCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self.created.append(request)
+        if request.profile != "landscapes":
+            details = f"there is no profile {request.profile!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
+        self._crawl = crawl_pb2.Crawl(
+            crawl_id="c1",
+            state=crawl_pb2.CRAWL_STATE_RUNNING,
+            sources=request.sources,
+            profile_name="landscapes",
+            profile_version=1,
+            limits=request.limits,
+        )
+        return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
+
+    def PauseCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self._paused.set()
+        self._crawl.state = crawl_pb2.CRAWL_STATE_PAUSED
+        return crawler_service_pb2.PauseCrawlResponse(crawl=self._crawl)
+
+    def ResumeCrawl(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        self._paused.clear()
+        self._crawl.state = crawl_pb2.CRAWL_STATE_RUNNING
+        return crawler_service_pb2.ResumeCrawlResponse(crawl=self._crawl)
+
+    def WatchCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self.watched_from.append(request.after_sequence)
+        respond = crawler_service_pb2.WatchCrawlResponse
+        yield respond(crawl=self._crawl)
+        for settled in self.listings[request.after_sequence :]:
+            self._count(settled)
+            yield respond(settled_listing=settled)
+            yield respond(crawl=self._crawl)
+            if settled.sequence == self.break_after and len(self.watched_from) == 1:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
+        if self.end_state == crawl_pb2.CRAWL_STATE_RUNNING:
+            self.watching.set()
+            self._paused.wait(30)
+        else:
+            self._crawl.state = self.end_state
+            self._crawl.state_reason = self.end_reason
+        yield respond(crawl=self._crawl)
+
+    def StreamJudgeImages(self, requests, context):  # noqa: N802 - the contract's name
+        for request in requests:
+            self.judged.append(request.options)
+            if request.options.profile != "landscapes":
+                details = f"there is no profile {request.options.profile!r}"
+                context.abort(grpc.StatusCode.NOT_FOUND, details)
+            yield crawler_service_pb2.StreamJudgeImagesResponse(
+                id=request.id, result=self._judge(request)
+            )
+
+    def MarkImagesSeen(self, requests, context):  # noqa: N802 - the contract's name
+        marked = [(request.profile_name, request.image.encoded) for request in requests]
+        self.seen += marked
+        return crawler_service_pb2.MarkImagesSeenResponse(marked_count=len(marked))
+
+    def ListImages(self, request, context):  # noqa: N802 - the contract's name
+        for image in self.kept:
+            if request.profile_name in ("", image.judgement.profile_name):
+                yield crawler_service_pb2.ListImagesResponse(image=image)
+
+    def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListSourceYieldsResponse(source_yields=self.yields)
+
+    def _judge(self, request):
+        rejection = rejection_of(request.image)
+        if rejection is not None:
+            return crawler_service_pb2.JudgeResult(rejection=rejection)
+        judgement = judgement_of(accepted=len(request.image.encoded) % 2 == 0)
+        if request.options.all_gates:
+            judgement.watermark_probability = 0.25
+            judgement.quadrant_probabilities[:] = [0.0, 0.0, 0.0, 0.25]
+        return crawler_service_pb2.JudgeResult(value=judgement)
+
+    def _count(self, settled):
+        progress = self._crawl.progress
+        progress.settled_count = settled.sequence
+        progress.found_count = len(self.listings)
+        if settled.HasField("judgement"):
+            progress.fetched_count += 1
+            _add(progress.verdict_counts, verdict=settled.judgement.verdict)
+        else:
+            outcome = settled.outcome
+            _add(progress.outcome_counts, state=outcome.state, reason=outcome.reason)
+
+
+def _add(counts, **key):
+    for one in counts:
+        if all(getattr(one, name) == value for name, value in key.items()):
+            one.count += 1
+            return
+    counts.add(**key, count=1)
+
+
+def judgement_of(*, accepted):
+    """An accepted judgement with every score, or one that is off the profile, with the watermark gate's absent."""
+    judgement = Judgement(
+        verdict=verdict_pb2.VERDICT_ACCEPTED if accepted else verdict_pb2.VERDICT_OFF_PROFILE,
+        reason="fits" if accepted else "-3.00 nats are under the threshold of 8.00",
+        log_likelihood=12.5 if accepted else -3.0,
+        percentile=40.0 if accepted else 0.0,
+        perceptual_hash="0123456789abcdef",
+        width_px=1600,
+        height_px=1200,
+        profile_name="landscapes",
+        profile_version=1,
+    )
+    if accepted:
+        judgement.watermark_probability = 0.125
+        judgement.quadrant_probabilities[:] = [0.125, 0.0, 0.0, 0.0]
+    return judgement
+
+
+def fetched(sequence, *, accepted, title="A lake"):
+    """A listing that was fetched and judged."""
+    url = f"https://example.org/{sequence}.jpg"
+    return crawl_pb2.SettledListing(
+        sequence=sequence,
+        listing=crawl_pb2.Listing(source="page:https://example.org/", url=url, title=title),
+        outcome=outcome_pb2.Outcome(
+            state=outcome_pb2.OUTCOME_STATE_FETCHED, final_url=url, digest="ab" * 32
+        ),
+        judgement=judgement_of(accepted=accepted),
+    )
+
+
+def missing(sequence):
+    """A listing whose server answered 404."""
+    return crawl_pb2.SettledListing(
+        sequence=sequence,
+        listing=crawl_pb2.Listing(
+            source="page:https://example.org/", url=f"https://example.org/{sequence}.jpg"
+        ),
+        outcome=outcome_pb2.Outcome(
+            state=outcome_pb2.OUTCOME_STATE_FAILED,
+            reason=outcome_pb2.OUTCOME_REASON_NOT_FOUND,
+            message="the server answered 404",
+        ),
+    )
+
+
+def kept_image(name, *, profile="landscapes"):
+    """An image that was kept."""
+    judgement = judgement_of(accepted=True)
+    judgement.profile_name = profile
+    image = kept_image_pb2.KeptImage(
+        digest="ab" * 32,
+        file_name=name,
+        size_bytes=123_456,
+        listing=crawl_pb2.Listing(source="folder:/photos", url="file:///photos/a.jpg"),
+        judgement=judgement,
+    )
+    image.accept_time.FromJsonString("2026-11-22T10:00:00Z")
+    return image
+
+
+class FakeServices:
+    """All four behind one address; a context manager.
+
+    Attributes:
+        address: `host:port`.
+        embedder, novelty, watermark, crawler: The servicers.
+    """
+
+    def __init__(self):
+        self.embedder = FakeEmbedder()
+        self.novelty = FakeNovelty()
+        self.watermark = FakeWatermark()
+        self.crawler = FakeCrawler()
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(16),
+            options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)],
+        )
+        add_EmbedderServiceServicer_to_server(self.embedder, self._server)
+        add_NoveltyServiceServicer_to_server(self.novelty, self._server)
+        add_WatermarkServiceServicer_to_server(self.watermark, self._server)
+        add_CrawlerServiceServicer_to_server(self.crawler, self._server)
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        self.address = f"127.0.0.1:{port}"
+
+    def __enter__(self):
+        self._server.start()
+        return self
+
+    def __exit__(self, *error):
+        self._server.stop(None).wait()

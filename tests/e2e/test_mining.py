@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+FIELDS = [
+    "path", "verdict", "reason", "log_likelihood", "percentile", "watermark_probability",
+    "quadrant_probabilities", "perceptual_hash", "width_px", "height_px",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crawled(lodestone, pictures):
+    """The events of a first crawl of the site folder, by file name."""
+    *settled, last = lodestone.ask("crawl", str(pictures / "site"), "--profile", "hills")
+    return {Path(one["url"]).name: one for one in settled}, last["crawl"]
+
+
+def test_everything_found_has_one_end(crawled, pictures):
+    """Each file of the site is settled once."""
+    settled, crawl = crawled
+    assert set(settled) == {path.name for path in (pictures / "site").iterdir()}
+    assert crawl["state"] == "COMPLETED"
+
+
+def test_it_keeps_what_fits_and_no_copies(crawled):
+    """Most other hills are kept, hardly a graphic, and of each picture at most one copy."""
+    settled, _ = crawled
+    kept = {name for name, one in settled.items() if one.get("verdict") == "ACCEPTED"}
+    same = {
+        "copy-resized.jpg": "find-0.jpg",
+        "copy-recompressed.jpg": "find-1.jpg",
+        "copy-exact.jpg": "find-2.jpg",
+    }
+    pictures_kept = [same.get(name, name) for name in kept]
+    assert len(pictures_kept) == len(set(pictures_kept))
+    assert sum(name.startswith("find-") for name in pictures_kept) >= 6
+    assert sum(name.startswith("graphic-") for name in pictures_kept) <= 1
+    assert "copy-of-liked.jpg" not in kept
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("small.jpg", "TOO_SMALL"),
+        ("dot.png", "TOO_SMALL"),
+        ("truncated.jpg", "TRUNCATED"),
+        ("text.jpg", "UNSUPPORTED_FORMAT"),
+    ],
+)
+def test_bad_files_are_outcomes_with_a_reason(crawled, name, reason):
+    """A bad file costs one outcome, and nothing else."""
+    one = crawled[0][name]
+    assert (one["outcome"], one["outcome_reason"]) == ("FAILED", reason)
+    assert one["message"]
+
+
+def test_kept_images_are_stored_once(crawled, lodestone):
+    """Bytes under their digest, a sidecar, a readable name that is the same file, and a row."""
+    images = lodestone.ask("images", "list", "--profile", "hills")
+    accepted = [one for one in crawled[0].values() if one.get("verdict") == "ACCEPTED"]
+    assert sorted(one["digest"] for one in images) == sorted(one["digest"] for one in accepted)
+    for image in images:
+        blob = lodestone.data / "blobs" / image["digest"][:2] / image["digest"]
+        assert sha256(blob.read_bytes()).hexdigest() == image["digest"]
+        assert (lodestone.data / "kept" / "hills" / image["file_name"]).samefile(blob)
+        sidecar = json.loads(blob.with_suffix(".json").read_text())
+        judged = sidecar["judgements"]["hills@1"]
+        assert judged["log_likelihood"] >= judged["threshold_nats"]
+        assert judged["watermark_probability"] <= judged["watermark_threshold"]
+        assert sidecar["encoder_id"]
+        assert sidecar["listing"]["source"].startswith("folder:")
+
+
+def test_again_keeps_and_fetches_nothing(crawled, lodestone, pictures):
+    """A second crawl of the same source knows everything."""
+    before = lodestone.ask("images", "list")
+    *_, last = lodestone.ask("crawl", str(pictures / "site"), "--profile", "hills")
+    assert last["crawl"]["fetched_count"] == 0
+    assert last["crawl"]["known_count"] == last["crawl"]["found_count"]
+    assert lodestone.ask("images", "list") == before
+
+
+def test_judge_gives_the_documented_fields(lodestone, pictures):
+    """One object per file, in order, with scores only of the gates that were asked."""
+    judged = lodestone.ask("judge", str(pictures / "site"), "--profile", "hills")
+    files = sorted((pictures / "site").iterdir())
+    assert [Path(one["path"]).name for one in judged] == [path.name for path in files]
+    by_name = {Path(one["path"]).name: one for one in judged}
+    assert set(by_name["text.jpg"]) == {"path", "verdict", "reason"}
+    assert set(by_name["find-0.jpg"]) == set(FIELDS)
+    assert len(by_name["find-0.jpg"]["perceptual_hash"]) == 16
+    assert by_name["graphic-0.png"]["verdict"] == "OFF_PROFILE"
+    assert by_name["graphic-0.png"]["watermark_probability"] is None
+    assert by_name["graphic-0.png"]["log_likelihood"] is not None
+
+
+def test_judge_with_all_gates_fills_all_fields(lodestone, pictures):
+    """`--all-gates` computes every score of every readable file."""
+    judged = lodestone.ask("judge", str(pictures / "site"), "--profile", "hills", "--all-gates")
+    readable = [one for one in judged if len(one) > 3]
+    assert len(readable) == len(judged) - 3
+    for one in readable:
+        assert all(one[name] is not None for name in FIELDS), one
+        assert len(one["quadrant_probabilities"]) == 4
+
+
+def test_judge_with_the_screen(lodestone, pictures, crawled):
+    """`--screen` adds size and duplicates; nothing that is judged is stored."""
+    site, liked = pictures / "site", pictures / "liked"
+    names = [site / "small.jpg", liked / "hill-03.jpg"]
+    judged = lodestone.ask("judge", *map(str, names), "--profile", "hills", "--screen")
+    assert [one["verdict"] for one in judged] == ["TOO_SMALL", "DUPLICATE"]
+
+
+def test_sources_show_their_yield(lodestone, pictures, crawled):
+    """`lodestone sources` counts what the folder has given."""
+    [source] = lodestone.ask("sources")
+    assert source["source"] == f"folder:{pictures / 'site'}"
+    assert source["accepted_count"] == len(lodestone.ask("images", "list"))
+    assert 0 < source["yield"] <= 1
+
+
+def test_one_line_for_each_mistake(lodestone, tmp_path):
+    """Missing folders, profiles and encoders are one clear line and a status that is not 0."""
+    (tmp_path / "empty").mkdir()
+    mistakes = [
+        (("profile", "fit", "x", str(tmp_path / "nowhere")), "nowhere"),
+        (("profile", "fit", "x", str(tmp_path / "empty")), "empty"),
+        (("profile", "show", "nobody"), "nobody"),
+        (("crawl", str(tmp_path / "nowhere"), "--profile", "hills"), "nowhere"),
+        (("crawl", str(tmp_path / "empty"), "--profile", "hills"), "no images"),
+        (("crawl", str(tmp_path / "empty"), "--profile", "nobody"), "nobody"),
+        (("judge", str(tmp_path / "nowhere.jpg"), "--profile", "nobody"), "nobody"),
+    ]
+    for words, named in mistakes:
+        done = lodestone.run(*words)
+        assert done.returncode != 0, words
+        assert named in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) <= 3, done.stderr

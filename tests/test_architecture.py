@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WORDS = ("embedder", "novelty", "watermark", "crawler")
+PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
+# The files of a service that may know grpc, the stubs or the environment.
+ADAPTERS = {"__main__.py", "servicer.py", "messages.py", "model_services.py"}
+
+
+def python_files(*folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "_pb2" not in path.name:
+                yield path
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_service_has_the_same_face(word):
+    """`__main__`, `config`, `servicer`, a proto package and tests bear the service's word."""
+    for name in ("__main__.py", "config.py", "servicer.py"):
+        assert (ROOT / "services" / word / name).is_file()
+    assert (ROOT / "protos" / "lodestone" / word / "v1").is_dir()
+    assert (ROOT / "tests" / word).is_dir()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_default_ports(word):
+    """Others build on the ports: gRPC as documented, metrics 10,000 above."""
+    module = __import__(f"services.{word}.config", fromlist=["config"])
+    settings = getattr(module, f"{word.capitalize()}Settings")
+    assert settings.model_fields["port"].default == PORTS[word]
+    assert settings.model_fields["metrics_port"].default == PORTS[word] + 10_000
+    assert settings.model_config["env_prefix"] == f"LODESTONE_{word.upper()}_"
+
+
+def test_domain_modules_know_no_io():
+    """Only the adapters import grpc, stubs or the environment."""
+    for path in python_files(*(f"services/{word}" for word in WORDS)):
+        if path.name in ADAPTERS:
+            continue
+        for name in imported(path):
+            assert not name.startswith(("grpc", "lodestone.")), f"{path} imports {name}"
+        assert "os.environ" not in path.read_text(), path
+
+
+def test_heavy_libraries_stay_in_their_files():
+    """torch in export and training, onnxruntime in its backend, sklearn in fitting."""
+    homes = {
+        "torch": r"services/(embedder/export|watermark/train)/",
+        "open_clip": r"services/embedder/export/",
+        "onnxruntime": r"services/servicekit/inference/onnxruntime_backend\.py",
+        "sklearn": r"services/(novelty/fitting\.py|watermark/train/)",
+    }
+    for path in python_files("services", "lodestone", "samples"):
+        place = path.relative_to(ROOT).as_posix()
+        for name in imported(path):
+            home = homes.get(name.split(".")[0])
+            assert home is None or re.match(home, place), f"{place} imports {name}"
+
+
+def test_no_module_over_400_lines():
+    """Past 400 lines there is a second noun."""
+    for path in python_files("services", "lodestone", "samples"):
+        lines = path.read_text().count("\n")
+        assert lines <= 400, f"{path} has {lines} lines"
+
+
+def test_every_test_says_what_it_shows():
+    """Each test has a docstring, and no test sleeps or skips."""
+    for path in python_files("tests"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+def test_domain_tests_pass_without_grpc():
+    """With grpc hidden from the import system, the unit tests of every domain module pass."""
+    code = (
+        "import sys, pytest\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('grpc', 'grpc_health', 'grpc_reflection'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+        "sys.exit(pytest.main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *domain_tests()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def domain_tests():
+    """Unit tests of modules that, with all that they import of ours, reach no adapter."""
+    for path in python_files(*(f"tests/{word}" for word in WORDS), "tests/servicekit"):
+        if path.name.startswith("test_") and not reaches_grpc(path, set()):
+            yield str(path.relative_to(ROOT))
+
+
+def reaches_grpc(path, seen):
+    if path in seen:
+        return False
+    seen.add(path)
+    names = set(imported(path))
+    if any(name.split(".")[0] in ("grpc", "torch", "onnx") for name in names):
+        return True
+    if any(name.startswith("lodestone.") for name in names):
+        return True
+    ours = [name for name in names if name.startswith(("services.", "tests."))]
+    files = (ROOT / (name.replace(".", "/") + ".py") for name in ours)
+    return any(reaches_grpc(file, seen) for file in files if file.exists())
+
+
+def test_stubs_are_fresh(tmp_path):
+    """Generating the stubs again gives the committed ones."""
+    protos = sorted(str(path) for path in (ROOT / "protos").rglob("*.proto"))
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={ROOT / 'protos'}"]
+    outputs = [f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}"]
+    subprocess.run([*command, *outputs, *protos], check=True)
+    fresh = sorted(tmp_path.rglob("*.py"))
+    assert len(fresh) == 2 * len(protos)
+    for path in fresh:
+        committed = ROOT / path.relative_to(tmp_path)
+        assert path.read_text() == committed.read_text(), f"run `make protos`: {committed}"
