@@ -72,7 +72,8 @@ def histogram_lines(histogram: Histogram) -> Iterator[str]:
     liked = _cells(histogram.liked_counts)
     background = _cells(histogram.background_counts)
     cell = max(len("held-out liked"), *map(len, liked)) + 2
-    yield f"{'nats':>{width}}   {'held-out liked':<{cell}}background"
+    heading = f"{'nats':>{width}}   {'held-out liked':<{cell}}"
+    yield heading + "background" if any(histogram.background_counts) else heading.rstrip()
     for index in reversed(range(len(liked))):
         row = f"{labels[index]:>{width}} │ {liked[index]:<{cell}}{background[index]}"
         yield row.rstrip()

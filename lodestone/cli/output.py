@@ -69,10 +69,6 @@ class Output:
         the terminal is narrow.
         """
         table = Table(
-            title=title,
-            caption=caption,
-            title_justify="left",
-            caption_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
@@ -86,7 +82,9 @@ class Output:
         for row in rows:
             cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]
             table.add_row(*cells)
-        self._out.print(table, soft_wrap=False)
+        for part in (title, table, caption):
+            if part is not None:
+                self._out.print(part, soft_wrap=part is not table, markup=False)
 
     def progress(self) -> Progress:
         """A progress bar on stderr; silent unless that is a terminal. Tasks may set the field `counters`."""

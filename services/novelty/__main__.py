@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from services.novelty.config import NoveltySettings
 from services.novelty.fit_jobs import FitJobs
@@ -68,6 +70,8 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
 def main() -> None:
     """Runs the novelty service until SIGTERM or SIGINT."""
     settings = read_settings(NoveltySettings)
+    # Calls are many and each is small: BLAS threads that wait for one another cost more than they give.
+    threadpool_limits(1)
     configure_logs("novelty", as_json=settings.log_json)
     run_service(lambda: build(settings), settings)
 

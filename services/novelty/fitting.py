@@ -83,8 +83,8 @@ def fit_taste(
     liked = liked_set.liked
     _check_size(liked.shape, options)
     fitter = _Fitter(options.covariance, options.seed % 2**32, stopped)
-    # Several OpenMP threads would add up k-means' centres in any order.
-    with threadpool_limits(1, user_api="openmp"):
+    # Several threads would add up k-means' centres in any order, and took ten times as long on a busy machine.
+    with threadpool_limits(1):
         count = options.component_count or fitter.choose_count(liked)
         mixture = fitter.fit(liked, count)
         held_out = fitter.held_out_log_likelihoods(liked, count)

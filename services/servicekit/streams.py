@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from services.servicekit.errors import IdleStream
 
@@ -16,7 +16,7 @@ _IN_FLIGHT = 64
 
 async def answer_stream(
     requests: AsyncIterable[Request],
-    answer: Callable[[Request], Coroutine[Any, Any, Answer]],
+    answer: Callable[[Request], Awaitable[Answer]],
     *,
     idle_s: float,
 ) -> AsyncIterator[Answer]:
@@ -36,7 +36,7 @@ async def answer_stream(
     async def read() -> None:
         await room.acquire()
         async for request in requests:
-            task = asyncio.create_task(answer(request))
+            task = asyncio.ensure_future(answer(request))
             unanswered.add(task)
             task.add_done_callback(finished.put_nowait)
             await room.acquire()

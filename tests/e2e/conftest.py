@@ -88,7 +88,7 @@ def pictures(tmp_path_factory):
     save(hills(101), site / "copy-recompressed.jpg", quality=40)
     save(hills(3), site / "copy-of-liked.jpg", quality=50)
     (site / "copy-exact.jpg").write_bytes((site / "find-2.jpg").read_bytes())
-    save(hills(200, (320, 240)), site / "small.jpg")
+    save(hills(200).resize((320, 240)), site / "small.jpg")
     (site / "truncated.jpg").write_bytes((site / "find-3.jpg").read_bytes()[:20_000])
     (site / "text.jpg").write_text("not a picture")
     save(Image.new("RGB", (1, 1)), site / "dot.png")

@@ -126,7 +126,7 @@ def test_sources_show_their_yield(lodestone, pictures, crawled):
     assert 0 < source["yield"] <= 1
 
 
-def test_one_line_for_each_mistake(lodestone, tmp_path):
+def test_one_line_for_each_mistake(lodestone, pictures, tmp_path):
     """Missing folders, profiles and encoders are one clear line and a status that is not 0."""
     (tmp_path / "empty").mkdir()
     mistakes = [
@@ -136,7 +136,8 @@ def test_one_line_for_each_mistake(lodestone, tmp_path):
         (("crawl", str(tmp_path / "nowhere"), "--profile", "hills"), "nowhere"),
         (("crawl", str(tmp_path / "empty"), "--profile", "hills"), "no images"),
         (("crawl", str(tmp_path / "empty"), "--profile", "nobody"), "nobody"),
-        (("judge", str(tmp_path / "nowhere.jpg"), "--profile", "nobody"), "nobody"),
+        (("judge", str(tmp_path / "nowhere.jpg"), "--profile", "hills"), "nowhere.jpg"),
+        (("judge", str(pictures / "site" / "find-0.jpg"), "--profile", "nobody"), "nobody"),
     ]
     for words, named in mistakes:
         done = lodestone.run(*words)

@@ -33,7 +33,7 @@ def folder(tmp_path_factory, pictures, lodestone):
     return folder
 
 
-@pytest.mark.parametrize("example", grpcurl_examples())
+@pytest.mark.parametrize("example", list(grpcurl_examples()))
 def test_grpcurl_examples_work_as_printed(example, folder, lodestone):
     """Every example answers; only the ports are the test's own."""
     for word, port in PORTS.items():

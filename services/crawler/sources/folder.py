@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import structlog
@@ -31,7 +31,7 @@ class FolderSource:
         """`folder:` and the absolute path."""
         return f"folder:{self._folder}"
 
-    async def list_images(self) -> AsyncIterator[Listing]:
+    async def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists one image file after the other, reading one folder at a time.
 
         Raises:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from services.crawler.fetch.url import BadUrl, parse_url
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.page import FetchPage, PageSource
-from services.crawler.sources.source import BadSource, Source
-from services.crawler.sources.urls import READERS, UrlsSource
+from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
+from services.crawler.sources.url_rows import LIST_READERS
+from services.crawler.sources.urls import UrlListSource
+
+_LIST_SUFFIXES = ", ".join(LIST_READERS)
 
 
 class SourceRegistry:
@@ -28,37 +32,49 @@ class SourceRegistry:
     def parse(self, source: str) -> Source:
         """Reads `folder:/path`, `urls:/path/list.csv`, `page:https://…`, or just the path or URL.
 
+        A source's own `uri` reads as the same source.
+
         Raises:
             BadSource: It cannot be understood, is not there, or reads files where that is not allowed.
         """
-        kind, colon, rest = source.partition(":")
-        if colon and kind in self._kinds:
-            return self._kinds[kind](source, rest)
-        if kind in ("http", "https"):
-            return self._page(source, source)
-        if Path(source).is_dir():
-            return self._folder(source, source)
-        if Path(source).suffix.lower() in READERS:
-            return self._urls(source, source)
-        if Path(source).is_absolute():
-            cause = "there is no such folder, and it is no .txt, .csv, .jsonl or .parquet file"
-            raise BadSource(source, cause)
-        known = ", ".join(f"{kind}:" for kind in self._kinds)
-        raise BadSource(source, f"not a folder, a file of URLs or a web page; known kinds: {known}")
+        text = source.strip()
+        kind, colon, rest = text.partition(":")
+        if colon and kind.lower() in self._kinds:
+            return self._kinds[kind.lower()](source, rest)
+        if colon and kind.lower() in ("http", "https"):
+            return self._page(source, text)
+        if not text:
+            raise BadSource(source, "it is empty")
+        return self._bare_path(source, text)
+
+    def _bare_path(self, source: str, text: str) -> Source:
+        path = self._local(source, text)
+        suffix = path.suffix.lower()
+        if _exists(source, path, Path.is_dir):
+            return FolderSource(path)
+        if suffix in LIST_READERS:
+            return self._urls(source, text)
+        if suffix in IMAGE_SUFFIXES:
+            raise BadSource(source, "it is one image; name the folder that it is in")
+        if _exists(source, path, Path.exists):
+            raise BadSource(source, f"a file of URLs ends in one of {_LIST_SUFFIXES}")
+        raise BadSource(
+            source, f"it is no folder, no file of URLs ({_LIST_SUFFIXES}) and no http or https URL"
+        )
 
     def _folder(self, source: str, path: str) -> Source:
         folder = self._local(source, path)
-        if not folder.is_dir():
+        if not _exists(source, folder, Path.is_dir):
             raise BadSource(source, "there is no such folder")
         return FolderSource(folder)
 
     def _urls(self, source: str, path: str) -> Source:
         file = self._local(source, path)
-        if file.suffix.lower() not in READERS:
-            raise BadSource(source, f"a file of URLs ends in {', '.join(READERS)}")
-        if not file.is_file():
+        if file.suffix.lower() not in LIST_READERS:
+            raise BadSource(source, f"a file of URLs ends in one of {_LIST_SUFFIXES}")
+        if not _exists(source, file, Path.is_file):
             raise BadSource(source, "there is no such file")
-        return UrlsSource(file)
+        return UrlListSource(file)
 
     def _page(self, source: str, url: str) -> Source:
         try:
@@ -69,4 +85,16 @@ class SourceRegistry:
     def _local(self, source: str, path: str) -> Path:
         if not self._local_sources:
             raise BadSource(source, "this crawler does not read files of its machine")
-        return Path(path).expanduser().resolve()
+        if not path:
+            raise BadSource(source, "it names no path")
+        try:
+            return Path(path).expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise BadSource(source, "its path cannot be read") from error
+
+
+def _exists(source: str, path: Path, test: Callable[[Path], bool]) -> bool:
+    try:
+        return test(path)
+    except (OSError, ValueError) as error:
+        raise BadSource(source, "its path cannot be read") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from services.crawler.listing import Listing
@@ -22,7 +22,7 @@ class Source(Protocol):
         """The source's canonical name: the same place has one, however it was written."""
         ...
 
-    def list_images(self) -> AsyncIterator[Listing]:
+    def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists the images, as they are found.
 
         Raises:

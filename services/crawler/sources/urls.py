@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class UrlListSource:
         """`urls:` and the absolute path."""
         return f"urls:{self._path}"
 
-    async def list_images(self) -> AsyncIterator[Listing]:
+    async def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists one row after the other, read in a thread, 256 at a time.
 
         Raises:

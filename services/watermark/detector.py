@@ -1,0 +1,103 @@
+"""The detector: a verified folder and the backend that computes its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.servicekit.errors import Misconfigured
+from services.servicekit.inference.backend import Backend
+from services.servicekit.resize import InputShape
+from services.watermark.detector_folder import DetectorFolder
+
+QUADRANTS = ("top left", "top right", "bottom left", "bottom right")
+
+
+class DetectorUnfit(Misconfigured):
+    """The network does not compute what a detector must.
+
+    Attributes:
+        name: The detector.
+        problem: What it computes instead.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"detector {name!r} cannot be served: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a detector says of one image.
+
+    Attributes:
+        probability: Of the whole image, [0, 1].
+        quadrant_probabilities: [0, 1] each, in the order of `QUADRANTS`.
+        threshold: Over this the image is watermarked; exactly this passes.
+    """
+
+    probability: float
+    quadrant_probabilities: tuple[float, ...]
+    threshold: float
+
+    @property
+    def watermarked(self) -> bool:
+        """Whether the probability is over the threshold."""
+        return self.probability > self.threshold
+
+
+class Detector:
+    """Finds watermarks in images of the input's size. `detect` is called from one thread at a time."""
+
+    def __init__(
+        self, folder: DetectorFolder, backend: Backend, *, threshold: float | None
+    ) -> None:
+        """Computes black images to see that the network fits.
+
+        Args:
+            folder: What the detector is.
+            backend: Computes its network.
+            threshold: Instead of the detector's own; None keeps that.
+
+        Raises:
+            DetectorUnfit: The network does not give probabilities of image and quadrants.
+        """
+        self.facts = folder
+        self.threshold = folder.threshold if threshold is None else threshold
+        self._backend = backend
+        self._check()
+
+    @property
+    def execution_provider(self) -> str:
+        """What computes, for example `CPUExecutionProvider`."""
+        return self._backend.execution_provider
+
+    @property
+    def input_shape(self) -> InputShape:
+        """The input that the network takes; images are squashed to it."""
+        return InputShape(self.facts.input_width_px, self.facts.input_height_px)
+
+    def detect(self, inputs: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each."""
+        probabilities, quadrants = self._backend.run(inputs)
+        return [
+            Detection(float(probability), tuple(map(float, four)), self.threshold)
+            for probability, four in zip(probabilities, quadrants, strict=True)
+        ]
+
+    def _check(self) -> None:
+        name = self.facts.name
+        black = np.zeros((2, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
+        try:
+            outputs = self._backend.run(black)
+        except Exception as error:
+            cause = " ".join(str(error).split())[:200] or type(error).__name__
+            raise DetectorUnfit(name, f"its network fails: {cause}") from error
+        shapes = [output.shape for output in outputs]
+        if shapes != [(2,), (2, len(QUADRANTS))]:
+            raise DetectorUnfit(name, f"its outputs for 2 images are {shapes}, not [(2,), (2, 4)]")
+        if not all(np.all((output >= 0) & (output <= 1)) for output in outputs):
+            raise DetectorUnfit(name, "its outputs are not probabilities")

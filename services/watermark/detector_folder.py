@@ -1,0 +1,160 @@
+"""The detector folder: `model.onnx` beside the `detector.json` that vouches for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from services.servicekit.onnx_external_data import MalformedProtobufError, first_external_tensor
+from services.servicekit.resize import InputShape
+from services.watermark.detector_errors import (
+    DetectorDescriptionInvalid,
+    DetectorDigestMismatch,
+    DetectorFileUnreadable,
+    DetectorFolderMissing,
+    DetectorFormatUnsupported,
+    DetectorHasExternalData,
+    DetectorMalformed,
+)
+
+MODEL_FILE = "model.onnx"
+DESCRIPTION_FILE = "detector.json"
+FORMAT_VERSION: Final = 1
+
+OUTPUTS = ("probability", "quadrant_probabilities")
+"""The graph's outputs, (N,) and (N, 4) float32; its one input is `pixels`, (N, h, w, 3) uint8 RGB."""
+
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,127}$")]
+_Text = Annotated[str, Field(min_length=1, max_length=500)]
+_SidePx = Annotated[int, Field(ge=2, le=4096)]
+_Probability = Annotated[float, Field(ge=0, le=1)]
+_Quadrants = tuple[
+    Literal["top-left"], Literal["top-right"], Literal["bottom-left"], Literal["bottom-right"]
+]
+QUADRANTS: Final[_Quadrants] = ("top-left", "top-right", "bottom-left", "bottom-right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorDescription:
+    """The facts in detector.json, under the same names.
+
+    Attributes:
+        name: What a person calls it; the name of its folder.
+        detector_id: The SHA-256 of model.onnx, 64 hex digits.
+        input_width_px: The width that images are squashed to.
+        input_height_px: The height that images are squashed to.
+        threshold: A probability over it means watermarked, in [0, 1]; exactly it passes.
+        quadrants: What each column of `quadrant_probabilities` stands for.
+        architecture: What the network is, for a person.
+        training: What it was trained with: the seed and counts.
+        format_version: Of detector.json.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False
+    )
+
+    name: _Name
+    detector_id: _Sha256
+    input_width_px: _SidePx
+    input_height_px: _SidePx
+    threshold: _Probability
+    quadrants: _Quadrants
+    architecture: _Text
+    training: dict[str, Any]
+    format_version: Literal[1] = FORMAT_VERSION
+
+    @property
+    def input_shape(self) -> InputShape:
+        """The network's input, as `to_input` takes it: squashed, small images scaled up."""
+        return InputShape(self.input_width_px, self.input_height_px)
+
+    def to_json(self) -> bytes:
+        """The content of detector.json."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFolder:
+    """A folder whose model is the one that its description describes.
+
+    Attributes:
+        path: The folder.
+        description: The content of detector.json.
+        model: The bytes of model.onnx, as they were verified.
+    """
+
+    path: Path
+    description: DetectorDescription
+    model: bytes
+
+
+def load_detector_folder(path: Path) -> DetectorFolder:
+    """Reads and verifies a detector folder.
+
+    Raises:
+        DetectorUnusable: One of its subclasses; see `detector_errors`.
+    """
+    if not path.is_dir():
+        raise DetectorFolderMissing(path)
+    description_path = path / DESCRIPTION_FILE
+    description = _parse(_read(description_path), description_path)
+    model_path = path / MODEL_FILE
+    model = _read(model_path)
+    actual = hashlib.sha256(model).hexdigest()
+    if actual != description.detector_id:
+        raise DetectorDigestMismatch(model_path, expected=description.detector_id, actual=actual)
+    try:
+        external = first_external_tensor(model)
+    except MalformedProtobufError as error:
+        raise DetectorMalformed(model_path, str(error)) from error
+    if external is not None:
+        raise DetectorHasExternalData(model_path, external)
+    return DetectorFolder(path, description, model)
+
+
+def write_detector_folder(path: Path, model: bytes, description: DetectorDescription) -> None:
+    """Writes both files; whatever else is in the folder stays.
+
+    The description goes last: until then the old one refuses the new model.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    (path / MODEL_FILE).write_bytes(model)
+    (path / DESCRIPTION_FILE).write_bytes(description.to_json())
+
+
+def _parse(content: bytes, path: Path) -> DetectorDescription:
+    _check_version(content, path)
+    try:
+        return TypeAdapter(DetectorDescription).validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"][0].lower() + first["msg"][1:]
+        raise DetectorDescriptionInvalid(path, field=field, problem=problem) from error
+
+
+def _check_version(content: bytes, path: Path) -> None:
+    """Comes first: another version may have other fields."""
+    try:
+        facts = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DetectorDescriptionInvalid(path, field="", problem=f"is no JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise DetectorDescriptionInvalid(path, field="", problem="is no JSON object")
+    found = facts.get("format_version", FORMAT_VERSION)
+    if found != FORMAT_VERSION:
+        raise DetectorFormatUnsupported(path, found=found, supported=FORMAT_VERSION)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DetectorFileUnreadable(path, error.strerror or type(error).__name__) from error

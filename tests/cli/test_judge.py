@@ -1,0 +1,134 @@
+"""`lodestone judge` against a fake crawler."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.cli.conftest import png
+
+FIELDS = [
+    "path",
+    "verdict",
+    "reason",
+    "log_likelihood",
+    "percentile",
+    "watermark_probability",
+    "quadrant_probabilities",
+    "perceptual_hash",
+    "width_px",
+    "height_px",
+]
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Two images (the second one off the profile), and one of every kind of file that is none."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    image = png(8, 8)
+    (folder / "a.png").write_bytes(
+        image if len(image) % 2 == 0 else image[:-12] + b"x" + image[-12:]
+    )
+    even = (folder / "a.png").read_bytes()
+    (folder / "b.png").write_bytes(even[:-12] + b"x" + even[-12:])
+    (folder / "c.txt").write_text("no image")
+    (folder / "d.png").write_bytes(even[:40])
+    (folder / "e.jpg").write_bytes(b"")
+    (folder / "f.jpg").touch()
+    os.truncate(folder / "f.jpg", 20_000_001)
+    return folder
+
+
+def test_every_file_gets_an_object_with_the_fields_of_the_design(cli, services, mixed):
+    """--json: all ten fields in order for images, null where not computed; three fields for what is no image."""
+    result = cli("judge", mixed, "--profile", "landscapes", "--json")
+    assert result.status == 0
+    accepted, off_profile, text, truncated, empty, huge = result.objects()
+    assert list(accepted) == FIELDS
+    assert accepted["path"] == str(mixed / "a.png")
+    assert accepted["verdict"] == "ACCEPTED"
+    assert accepted["quadrant_probabilities"] == [0.125, 0.0, 0.0, 0.0]
+    assert accepted["perceptual_hash"] == "0123456789abcdef"
+    assert list(off_profile) == FIELDS
+    assert off_profile["verdict"] == "OFF_PROFILE"
+    assert off_profile["log_likelihood"] == -3.0
+    assert off_profile["watermark_probability"] is None
+    assert off_profile["quadrant_probabilities"] is None
+    assert [list(one) for one in (text, truncated, empty, huge)] == [
+        ["path", "verdict", "reason"]
+    ] * 4
+    assert text["verdict"] == "UNSUPPORTED_FORMAT"
+    assert truncated["verdict"] == "TRUNCATED"
+    assert empty["verdict"] == "UNSUPPORTED_FORMAT"
+    assert huge["verdict"] == "TOO_MANY_BYTES"
+    assert "20,000,001 bytes" in huge["reason"]
+
+
+def test_options_reach_the_crawler(cli, services, mixed):
+    """--all-gates fills every score, --screen is passed on."""
+    result = cli(
+        "judge", mixed / "b.png", "--profile", "landscapes", "--all-gates", "--screen", "--json"
+    )
+    assert result.objects()[0]["quadrant_probabilities"] == [0.0, 0.0, 0.0, 0.25]
+    assert services.crawler.judged[0].all_gates
+    assert services.crawler.judged[0].screen
+
+
+def test_many_files_come_in_their_order(cli, services, tmp_path):
+    """200 files, many in flight at once: one line each, sorted."""
+    for index in range(200):
+        (tmp_path / f"{index:03}.png").write_bytes(png(1, 1 + index % 7))
+    result = cli("judge", tmp_path, "--profile", "landscapes", "--json")
+    assert [one["path"] for one in result.objects()] == [
+        str(tmp_path / f"{index:03}.png") for index in range(200)
+    ]
+
+
+def test_what_cannot_be_opened_gets_a_line(cli, services, tmp_path):
+    """An empty folder, a pipe and a broken link inside a folder cost a line at most, and nothing hangs."""
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    result = cli(
+        "judge", tmp_path / "empty", tmp_path / "pipe", "--profile", "landscapes", "--json"
+    )
+    assert result.status == 0
+    assert [(one["verdict"], one["reason"]) for one in result.objects()] == [
+        ("UNREADABLE", "the folder is empty"),
+        ("UNREADABLE", "not a regular file"),
+    ]
+
+
+def test_the_table_shows_verdicts_and_reasons(cli, services, mixed):
+    """For people: a row per file, and not a single line of JSON."""
+    result = cli("judge", mixed, "--profile", "landscapes")
+    assert result.status == 0
+    row = next(line for line in result.out.splitlines() if "b.png" in line)
+    assert "OFF_PROFILE" in row
+    assert "-3.00" in row
+    assert "under the threshold" in row
+    assert "{" not in result.out
+
+
+def test_a_missing_path_is_one_line(cli, services, tmp_path):
+    """Nothing is judged when one of the paths is not there."""
+    result = cli("judge", tmp_path / "nope", "--profile", "landscapes", "--json")
+    assert result.status == 1
+    assert result.err == f"error: there is no file or folder {tmp_path / 'nope'}\n"
+    assert result.out == ""
+
+
+def test_an_unknown_profile_is_one_line(cli, services, mixed):
+    """NOT_FOUND on the stream is the server's sentence."""
+    result = cli("judge", mixed / "a.png", "--profile", "cats", "--json")
+    assert result.status == 1
+    assert result.err == "error: there is no profile 'cats'\n"
+
+
+def test_names_that_rule_terminals_are_defused(cli, services, tmp_path):
+    """A file name with an escape sequence reaches the table without it, and JSON escaped."""
+    path = tmp_path / "a\x1b[31mred.png"
+    path.write_bytes(png(2, 2))
+    assert "\x1b" not in cli("judge", path, "--profile", "landscapes").out
+    assert cli("judge", path, "--profile", "landscapes", "--json").objects()[0]["path"] == str(path)

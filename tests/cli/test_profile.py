@@ -1,0 +1,160 @@
+"""`lodestone profile` against fake services."""
+
+from __future__ import annotations
+
+import pytest
+
+from lodestone.novelty.v1 import profile_pb2
+
+
+def test_fit_learns_from_every_image_and_marks_it_seen(cli, services, photos):
+    """Ten images in the order of their names, none of the other files; all marked under the profile's name."""
+    (photos / "notes.txt").write_text("not an image by its name")
+    result = cli("profile", "fit", "landscapes", photos, "--json")
+    assert result.status == 0
+    (fitted,) = result.objects()
+    assert fitted["profile"]["name"] == "landscapes"
+    assert fitted["profile"]["version"] == 1
+    assert fitted["profile"]["liked_count"] == 10
+    assert fitted["profile"]["warnings"] == ["10 photos make a small profile"]
+    assert fitted["marked_count"] == 10
+    assert fitted["left_out"] == []
+    paths = [photos / f"{index}.png" for index in range(9)] + [photos / "more" / "last.PNG"]
+    assert services.crawler.seen == [("landscapes", path.read_bytes()) for path in paths]
+
+
+def test_fit_passes_its_options_on(cli, services, photos):
+    """Components, covariance, keep ratio, seed and the background reach the novelty service."""
+    result = cli(
+        *("profile", "fit", "landscapes", photos, "--background", photos / "more"),
+        *("--components", "3", "--covariance", "full", "--keep-ratio", "0.9", "--seed", "7"),
+    )
+    assert result.status == 0
+    ((options, liked, background),) = services.novelty.fits
+    assert len(liked) == 10
+    assert len(background) == 1
+    assert options.component_count == 3
+    assert options.covariance == profile_pb2.COVARIANCE_FULL
+    assert options.keep_ratio == 0.9
+    assert options.seed == 7
+    assert options.request_id
+    assert "landscapes@1" in result.out
+    assert "warning: 10 photos make a small profile" in result.err
+
+
+def test_fit_lists_what_it_leaves_out(cli, services, photos):
+    """A truncated image is named with its reason, in both forms, and is not marked as seen."""
+    truncated = photos / "broken.png"
+    truncated.write_bytes((photos / "0.png").read_bytes()[:30])
+    result = cli("profile", "fit", "landscapes", photos, "--json")
+    assert result.status == 0
+    (fitted,) = result.objects()
+    assert fitted["profile"]["liked_count"] == 10
+    assert fitted["left_out"] == [
+        {
+            "path": str(truncated),
+            "verdict": "TRUNCATED",
+            "reason": "the file ends before the image does",
+        }
+    ]
+    assert result.err == f"left out {truncated}: the file ends before the image does\n"
+    assert len(services.crawler.seen) == 10
+
+
+def test_fit_of_a_folder_without_images_is_one_line(cli, services, tmp_path):
+    """A missing folder, a file, an empty folder and one without images each get their own sentence."""
+    (tmp_path / "file.png").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").touch()
+    says = {
+        "nope": "there is no folder {}",
+        "file.png": "{} is not a folder",
+        "empty": "the folder {} is empty",
+        "texts": "the folder {} has no images (jpg, png, webp, gif or avif)",
+    }
+    for name, sentence in says.items():
+        result = cli("profile", "fit", "landscapes", tmp_path / name)
+        assert result.status == 1
+        assert result.err == f"error: {sentence.format(tmp_path / name)}\n"
+
+
+def test_fit_of_too_few_photos_is_the_servers_sentence(cli, services, photos):
+    """INVALID_ARGUMENT, one line; nothing is marked as seen."""
+    result = cli("profile", "fit", "landscapes", photos / "more")
+    assert result.status == 1
+    assert result.err == "error: 1 liked embeddings are fewer than 8\n"
+    assert services.crawler.seen == []
+
+
+def test_fit_of_unreadable_photos_is_one_line_at_the_end(cli, services, tmp_path):
+    """When no image can be read there is nothing to fit."""
+    (tmp_path / "a.jpg").write_text("no image")
+    result = cli("profile", "fit", "landscapes", tmp_path)
+    assert result.status == 1
+    assert result.err.splitlines()[-1] == "error: none of the 1 image can be read"
+    assert services.novelty.fits == []
+
+
+@pytest.mark.parametrize("ratio", ["0", "1.5", "-1"])
+def test_fit_refuses_a_keep_ratio_that_is_none(cli, services, photos, ratio):
+    """--keep-ratio is in (0, 1]."""
+    result = cli("profile", "fit", "landscapes", photos, "--keep-ratio", ratio)
+    assert result.status == 2
+    assert "--keep-ratio" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_fit_without_services_is_one_line(cli, photos, monkeypatch):
+    """The service that is not there is named, with the way out."""
+    monkeypatch.setenv("LODESTONE_EMBEDDER", "127.0.0.1:1")
+    result = cli("profile", "fit", "landscapes", photos)
+    assert result.status == 1
+    assert result.err == "error: no embedder at 127.0.0.1:1: start one with `lodestone up`\n"
+
+
+def test_show_draws_the_histogram_with_the_threshold(cli, services, photos, tmp_path):
+    """Facts, a histogram on the terminal, and a PNG on request."""
+    cli("profile", "fit", "landscapes", photos, "--background", photos)
+    result = cli("profile", "show", "landscapes", "--png", tmp_path / "histogram.png")
+    assert result.status == 0
+    assert "threshold: 10.00 nats and over passes" in result.out
+    assert "held-out liked" in result.out
+    assert "█" in result.out
+    assert (tmp_path / "histogram.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_as_json_has_the_scores(cli, services, photos):
+    """--json: the facts, the log-likelihoods and the shares that pass."""
+    cli("profile", "fit", "landscapes", photos, "--background", photos)
+    (shown,) = cli("profile", "show", "landscapes@1", "--json").objects()
+    assert shown["version"] == 1
+    assert shown["threshold_nats"] == 10.0
+    assert shown["held_out_log_likelihoods"] == [10.0 + index for index in range(10)]
+    assert shown["held_out_pass_ratio"] == 1.0
+    assert shown["background_pass_ratio"] == 0.0
+
+
+def test_show_into_a_folder_that_is_not_there_is_one_line(cli, services, photos, tmp_path):
+    """A PNG that cannot be written names its path."""
+    cli("profile", "fit", "landscapes", photos)
+    result = cli("profile", "show", "landscapes", "--png", tmp_path / "no" / "a.png")
+    assert result.status == 1
+    assert result.err == f"error: {tmp_path / 'no' / 'a.png'}: No such file or directory\n"
+
+
+def test_show_of_an_unknown_profile_is_one_line(cli, services):
+    """NOT_FOUND is the server's sentence."""
+    result = cli("profile", "show", "cats")
+    assert result.status == 1
+    assert result.err == "error: there is no profile 'cats'\n"
+
+
+def test_list_shows_the_newest_versions(cli, services, photos):
+    """One line per name; without profiles it says how to make one."""
+    assert "lodestone profile fit" in cli("profile", "list").out
+    for name in ("sunsets", "landscapes", "landscapes"):
+        cli("profile", "fit", name, photos)
+    listed = cli("profile", "list", "--json").objects()
+    assert [(one["name"], one["version"]) for one in listed] == [("landscapes", 2), ("sunsets", 1)]
+    assert "landscapes@2" in cli("profile", "list").out
