@@ -115,7 +115,11 @@ class Lodestone:
             [sys.executable, "-m", "lodestone.cli", "up", *self._options],
             cwd=ROOT, env=self.environment, stdout=self._output, stderr=self._output,
         )  # fmt: skip
-        self.wait_for_line("ready", 90)
+        try:
+            self.wait_for_line("ready", 90)
+        except BaseException:
+            self.stop()
+            raise
 
     def wait_for_line(self, line, seconds):
         deadline = time.monotonic() + seconds
@@ -126,10 +130,10 @@ class Lodestone:
             time.sleep(0.1)
 
     def stop(self):
-        if self._process is not None and self._process.poll() is None:
+        self._output.close()
+        if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             assert self._process.wait(60) == 0
-            self._output.close()
 
     def pid(self, word):
         """The process that runs a service now."""

@@ -43,7 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     folders = {"type": Path, "nargs": "+", "metavar": "DIR", "default": []}
     parser.add_argument(
-        "--photos", **folders, required=True, help="photos: 80 %% train, 10 %% calibrate, 10 %% test"
+        "--photos",
+        **folders,
+        required=True,
+        help="photos: 80 %% train, 10 %% calibrate, 10 %% test",
     )
     parser.add_argument(
         "--held-out", **folders, help="photos of other sources: half calibrate, half test"

@@ -1,5 +1,7 @@
 """The lower part of EfficientNet-Lite0, with its batch norms folded into the convolutions."""
 
+# ruff: noqa: SLF001 - the package has no public names for its layers
+
 from __future__ import annotations
 
 import torch

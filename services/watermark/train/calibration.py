@@ -59,7 +59,7 @@ class Calibration:
 
 
 def smooth_maximum(judged: Sequence[Judged]) -> npt.NDArray[np.float64]:
-    """ln Σ exp over the four log-odds of each image, (n,)."""
+    """The logarithm of Σ exp over the four log-odds of each image, (n,)."""
     logits = np.stack([one.logits for one in judged]).astype(np.float64)
     top = logits.max(axis=1)
     total: npt.NDArray[np.float64] = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 import torch
 from torch import nn
@@ -72,7 +73,7 @@ def fit_network(body: Body, tiles: TrainingTiles, plan: FitPlan) -> Head:
             nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], 1.0)
             optimizer.step()
             schedule.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
             if step % _LOG_EVERY == _LOG_EVERY - 1:
                 mean = float(np.mean(losses[-_LOG_EVERY:]))
                 structlog.get_logger().info("training", epoch=epoch, step=step + 1, loss=mean)
@@ -81,7 +82,7 @@ def fit_network(body: Body, tiles: TrainingTiles, plan: FitPlan) -> Head:
 
 
 def _batch_loss(
-    body: Body, head: Head, tiles: TrainingTiles, chosen: np.ndarray
+    body: Body, head: Head, tiles: TrainingTiles, chosen: npt.NDArray[np.int64]
 ) -> torch.Tensor:
     features = torch.from_numpy(tiles.features[chosen]).float()
     features = features.contiguous(memory_format=torch.channels_last)

@@ -32,8 +32,11 @@ class Texts:
 
 
 TRAINING_TEXTS = Texts(
-    syllables=tuple("al an ber cor del el fer gar hol in jo ka lin mar nor os pet ri sun tor".split())
-    + tuple("um ver win yor zen land ton field smith berg".split()),
+    syllables=(
+        "al", "an", "ber", "cor", "del", "el", "fer", "gar", "hol", "in", "jo", "ka", "lin", "mar",
+        "nor", "os", "pet", "ri", "sun", "tor", "um", "ver", "win", "yor", "zen", "land", "ton",
+        "field", "smith", "berg",
+    ),
     signatures=(
         "© {name}", "© {year} {name}", "{name} Photography", "@{name}", "www.{name}.com",
         "{name}.de", "photo: {name}", "{name} {name}", "(c) {name} {year}", "{name}",
@@ -47,8 +50,11 @@ TRAINING_TEXTS = Texts(
 )  # fmt: skip
 
 HELD_OUT_TEXTS = Texts(
-    syllables=tuple("bi chu dra eth fio gwen hux ix kei lum moy neb oph qua rhi sko tae ulv".split())
-    + tuple("wex yps zo wood mann sson ley vale".split()),
+    syllables=(
+        "bi", "chu", "dra", "eth", "fio", "gwen", "hux", "ix", "kei", "lum", "moy", "neb", "oph",
+        "qua", "rhi", "sko", "tae", "ulv", "wex", "yps", "zo", "wood", "mann", "sson", "ley",
+        "vale",
+    ),
     signatures=(
         "{name} Studio", "Copyright {year} {name}", "instagram.com/{name}", "{name}.net",
         "shot by {name}", "#{name}", "{name} & {name}", "Picture {name}/{name}", "{name}-art.org",

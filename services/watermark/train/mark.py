@@ -34,6 +34,18 @@ class MarkKind(StrEnum):
     STOCK = "stock"
 
 
+# Kinds that are harder to see are trained on more often.
+_SHARES = {
+    MarkKind.CORNER: 0.20,
+    MarkKind.CENTER: 0.13,
+    MarkKind.DIAGONAL: 0.19,
+    MarkKind.TILED: 0.16,
+    MarkKind.LOGO: 0.18,
+    MarkKind.BAR: 0.06,
+    MarkKind.STOCK: 0.08,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class MarkPlan:
     """What to draw.
@@ -49,7 +61,7 @@ class MarkPlan:
 
 def choose_plan(rng: np.random.Generator, kind: MarkKind | None = None) -> MarkPlan:
     """A plan at random: any kind unless one is given, opacity 0.15 to 0.9."""
-    chosen = kind or MarkKind(str(rng.choice(list(MarkKind))))
+    chosen = kind or MarkKind(str(rng.choice(list(_SHARES), p=list(_SHARES.values()))))
     return MarkPlan(chosen, float(rng.uniform(0.15, 0.9)))
 
 

@@ -36,8 +36,8 @@ class TileLogits(NamedTuple):
 class Head(nn.Module):
     """Looks for marks place by place; a tile is as marked as its strongest places.
 
-    Averaging over a tile would throw small text away: what is pooled is the maximum of each channel, and the mean of the
-    eight strongest places.
+    Averaging over a tile would throw small text away: what is pooled is the maximum of each channel, and the mean of
+    the eight strongest places.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -33,11 +33,13 @@ class PhotoFolders:
         training: 80 % train, 10 % calibrate, 10 % test.
         held_out: Half calibrates, half tests; for sources that nothing is trained on.
         test: All test.
+        marked: Photos that carry real marks; all test.
     """
 
     training: tuple[Path, ...]
     held_out: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
+    marked: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class Photo:
         path: Its file, which decodes.
         source: The name of the folder that was given, for the report.
         role: What it is used for.
+        marked: Whether it carries a real mark.
     """
 
     path: Path
     source: str
     role: Role
+    marked: bool = False
 
     def read(self) -> Rgb:
         """Decodes it: (height, width, 3) uint8."""
@@ -68,18 +72,18 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
         Misconfigured: A folder is missing, or no photo is left for a role.
     """
     # Of two copies the first is kept: what trains must not test.
-    shares = (
+    groups = (
         (folders.training, (0.8, 0.9)),
         (folders.held_out, (0.0, 0.5)),
         (folders.test, (0.0, 0.0)),
+        (folders.marked, (0.0, 0.0)),
     )
     seen: set[str] = set()
     photos = [
-        photo
-        for group, bounds in shares
+        Photo(path, folder.name, role_of(digest, bounds), marked=group is folders.marked)
+        for group, bounds in groups
         for folder in group
-        for path in _files(folder)
-        if (photo := _examine(path, folder.name, bounds=bounds, seen=seen)) is not None
+        for path, digest in _new_files(folder, seen)
     ]
     for role in Role:
         if not any(photo.role is role for photo in photos):
@@ -101,24 +105,22 @@ def role_of(digest: str, bounds: tuple[float, float]) -> Role:
     return Role.CALIBRATE if share < bounds[1] else Role.TEST
 
 
-def _files(folder: Path) -> list[Path]:
+def _new_files(folder: Path, seen: set[str]) -> Iterator[tuple[Path, str]]:
+    """The folder's readable photos and their digests, without those seen before."""
     if not folder.is_dir():
         message = f"{folder}: there is no such folder of photos"
         raise Misconfigured(message)
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-
-
-def _examine(
-    path: Path, source: str, *, bounds: tuple[float, float], seen: set[str]
-) -> Photo | None:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest in seen:
-        return None
-    seen.add(digest)
-    photo = Photo(path, source, role_of(digest, bounds))
-    try:
-        photo.read()
-    except ItemRejected as error:
-        structlog.get_logger().warning("photo_left_out", path=str(path), reason=error.reason)
-        return None
-    return photo
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in _SUFFIXES:
+            continue
+        encoded = path.read_bytes()
+        digest = hashlib.sha256(encoded).hexdigest()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        try:
+            decode(encoded, _LIMITS)
+        except ItemRejected as error:
+            structlog.get_logger().warning("photo_left_out", path=str(path), reason=error.reason)
+            continue
+        yield path, digest

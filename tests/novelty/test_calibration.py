@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.novelty.calibration import drawn_evenly, threshold_of, warnings_for
+from services.novelty.mixture import Covariance
+from tests.novelty.tastes import mixture
+
+
+@pytest.mark.parametrize("count", [20, 60, 400])
+@pytest.mark.parametrize("keep_ratio", [0.5, 0.9, 0.95])
+def test_the_threshold_keeps_the_ratio_of_unseen_images(count, keep_ratio):
+    """On average over many draws, unseen scores reach the threshold as often as was asked for."""
+    rng = np.random.default_rng(0)
+    kept = []
+    for _ in range(400):
+        threshold = threshold_of(rng.standard_t(4, count), keep_ratio)
+        kept.append(np.mean(rng.standard_t(4, 500) >= threshold))
+    assert np.mean(kept) == pytest.approx(keep_ratio, abs=0.015)
+
+
+def test_everything_kept_is_the_lowest_score():
+    """A ratio of 1 puts the threshold at the lowest held-out score, which itself passes."""
+    assert threshold_of(np.array([3.0, -1.0, 2.0]), 1.0) == -1.0
+
+
+def test_few_scores_do_not_extrapolate():
+    """With 8 images and 0.95 the threshold is the lowest score, not below it."""
+    assert threshold_of(np.arange(8.0), 0.95) == 0.0
+
+
+def test_few_values_are_kept_in_order():
+    """Up to 2,000 values are only sorted."""
+    np.testing.assert_array_equal(drawn_evenly(np.array([2.0, -1.0, 5.0])), [-1.0, 2.0, 5.0])
+
+
+def test_many_values_are_drawn_evenly():
+    """The ends stay, and the quantiles hardly move."""
+    values = np.random.default_rng(0).normal(size=10_007)
+    drawn = drawn_evenly(values)
+    assert len(drawn) == 2000
+    assert (drawn[0], drawn[-1]) == (values.min(), values.max())
+    quantiles = (0.05, 0.5, 0.95)
+    np.testing.assert_allclose(
+        np.quantile(drawn, quantiles), np.quantile(values, quantiles), atol=0.01
+    )
+
+
+def warned(liked_count, *, covariance=Covariance.DIAG, background=()):
+    return warnings_for(
+        mixture(covariance, components=2, dimension=16),
+        liked_count=liked_count,
+        threshold_nats=0.0,
+        background=np.array(background),
+    )
+
+
+def test_a_small_profile_says_so():
+    """Under 30 liked images there is a sentence with their number; from 30 on there is none."""
+    (sentence,) = warned(29)
+    assert sentence.startswith("29 liked images make a small profile: ")
+    assert warned(30) == ()
+
+
+def test_more_covariances_than_images_can_tell():
+    """A full covariance with more numbers than the embeddings have is announced as an overfit."""
+    (sentence,) = warned(31, covariance=Covariance.FULL)
+    assert "512 numbers, learned from 31 liked images" in sentence
+    assert warned(32, covariance=Covariance.FULL) == ()
+
+
+def test_a_background_that_passes():
+    """A profile that lets more than half of the background through says so."""
+    assert warned(50, background=(0.0, 1.0, -1.0, -1.0)) == ()
+    (sentence,) = warned(50, background=(0.0, 1.0, 2.0, -1.0))
+    assert sentence.startswith("75% of the background sample passes too")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.mixture import GaussianMixture
+
+from services.novelty.mixture import Covariance, Mixture
+from tests.novelty.tastes import mixture, unit_rows
+
+
+def fitted(covariance, rows, *, scale, components=3):
+    estimator = GaussianMixture(components, covariance_type=covariance.lower(), random_state=0)
+    estimator.fit(rows / scale)
+    return estimator, Mixture(
+        covariance=covariance,
+        scale=scale,
+        weights=estimator.weights_,
+        means=estimator.means_,
+        precisions_cholesky=estimator.precisions_cholesky_,
+    )
+
+
+@pytest.mark.parametrize("covariance", list(Covariance))
+def test_log_likelihoods_are_those_of_sklearn(covariance):
+    """All three forms agree with score_samples, minus the change of variables."""
+    rows = unit_rows(200, 12).astype(np.float64)
+    estimator, density = fitted(covariance, rows, scale=0.25)
+    expected = estimator.score_samples(rows / 0.25) - 12 * np.log(0.25)
+    np.testing.assert_allclose(density.log_likelihoods(rows), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("covariance", list(Covariance))
+def test_density_over_embeddings_integrates_to_one(covariance):
+    """The log-likelihood is that of the embedding itself, whatever the scale inside."""
+    density = mixture(covariance, components=2, dimension=2, scale=0.5)
+    side = np.linspace(-6.0, 6.0, 601)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    cell = (side[1] - side[0]) ** 2
+    assert np.exp(density.log_likelihoods(grid)).sum() * cell == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("covariance", list(Covariance))
+def test_the_batch_makes_no_difference(covariance):
+    """Rows one by one, together, and over more than one chunk score the same."""
+    density = mixture(covariance, components=3, dimension=5)
+    rows = unit_rows(2500, 5)
+    together = density.log_likelihoods(rows)
+    for row in (0, 2047, 2048, 2499):
+        alone = density.log_likelihoods(rows[row : row + 1])[0]
+        assert alone == pytest.approx(together[row], rel=1e-12)
+
+
+def test_no_rows_give_no_log_likelihoods():
+    """An empty background sample is scored like any other."""
+    assert mixture(dimension=4).log_likelihoods(np.empty((0, 4))).shape == (0,)
+
+
+def test_far_rows_stay_finite():
+    """A row hundreds of deviations away is unlikely, not minus infinity or NaN."""
+    far = np.full((1, 4), 1e3)
+    found = mixture(scale=0.1).log_likelihoods(far)
+    assert np.isfinite(found).all()
+    assert found[0] < -1e6
+
+
+def test_float32_embeddings_are_scored_in_float64():
+    """Single-precision input loses nothing on the way to the score."""
+    density, rows = mixture(dimension=16, components=2), unit_rows(10, 16)
+    exact = density.log_likelihoods(rows.astype(np.float64))
+    np.testing.assert_array_equal(density.log_likelihoods(rows), exact)
+
+
+@pytest.mark.parametrize(
+    ("covariance", "shape"),
+    [(Covariance.DIAG, (3, 5)), (Covariance.FULL, (3, 5, 5)), (Covariance.TIED, (5, 5))],
+)
+def test_size_and_shape(covariance, shape):
+    """The shape of the factors follows from the form, and the size from all arrays."""
+    assert covariance.shape(3, 5) == shape
+    density = mixture(covariance, components=3, dimension=5)
+    assert (density.component_count, density.dimension) == (3, 5)
+    assert density.size_bytes == 8 * (3 + 3 * 5 + int(np.prod(shape)))
