@@ -92,12 +92,12 @@ class CrawlView:
     def _print_counts(self, crawl: Crawl) -> None:
         counts = crawl.progress
         rows = [(outcome, name, f"{count:,}") for outcome, name, count in tally(counts)]
-        self._output.table(
-            ("outcome", "verdict or reason", ">listings"),
-            rows,
-            title=f"crawl {crawl.crawl_id}, {crawl.profile_name}@{crawl.profile_version}",
-            caption=f"found {counts.found_count:,} · settled {counts.settled_count:,} · "
-            f"fetched {counts.fetched_count:,} · known before {counts.known_count:,}",
+        self._output.text(f"crawl {crawl.crawl_id}, {crawl.profile_name}@{crawl.profile_version}")
+        if rows:
+            self._output.table(("outcome", "verdict or reason", ">listings"), rows)
+        self._output.text(
+            f"found {counts.found_count:,} · settled {counts.settled_count:,} · "
+            f"fetched {counts.fetched_count:,} · known before {counts.known_count:,}"
         )
 
 

@@ -39,7 +39,9 @@ def list_images(
         return
     if rows:
         columns = ("~file", "profile", ">size", ">nats", "~source", "accepted")
-        output.table(columns, rows, caption=f"{len(rows):,} kept, under {data / 'kept'}")
+        output.table(columns, rows)
+        kept = data / "kept"
+        output.text(f"{len(rows):,} kept" + (f", as files under {kept}" if kept.is_dir() else ""))
     else:
         output.text("nothing kept yet")
 

@@ -59,9 +59,6 @@ class Output:
         self,
         columns: Sequence[str],
         rows: Iterable[Sequence[str | Text]],
-        *,
-        title: str | None = None,
-        caption: str | None = None,
     ) -> None:
         """Prints a table for people.
 
@@ -71,6 +68,8 @@ class Output:
         table = Table(
             box=box.SIMPLE_HEAD,
             pad_edge=False,
+            show_edge=False,
+            show_header=any(column.strip(">~") for column in columns),
         )
         for column in columns:
             table.add_column(
@@ -82,9 +81,7 @@ class Output:
         for row in rows:
             cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]
             table.add_row(*cells)
-        for part in (title, table, caption):
-            if part is not None:
-                self._out.print(part, soft_wrap=part is not table, markup=False)
+        self._out.print(table, soft_wrap=False)
 
     def progress(self) -> Progress:
         """A progress bar on stderr; silent unless that is a terminal. Tasks may set the field `counters`."""

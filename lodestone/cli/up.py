@@ -78,9 +78,9 @@ def up(
     options = UpOptions(data.absolute(), encoder, tuple(allow_address or ()), min_pixels)
     checkout = require_checkout()
     where = addresses()
-    for word, address in asdict(where).items():
-        _require_free(word, address)
     with _locked(options.data):
+        for word, address in asdict(where).items():
+            _require_free(word, address)
         asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
 
 

@@ -132,7 +132,9 @@ class MultiplexedStream(Generic[Request, Answer]):
                 if broken is not None and not _passes(broken):
                     self._fail_all(broken)
                 elif self._in_flight:
-                    self._set_waiting(_ENDED_EARLY if broken is None else _describe(broken))
+                    # What the server said is not known after a lost status: the next try tells whether it is away.
+                    if broken is None or not is_lost_status(broken):
+                        self._set_waiting(_ENDED_EARLY if broken is None else _describe(broken))
                     await asyncio.sleep(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
             self._fail_all(error)
@@ -209,6 +211,4 @@ def _own(error: Exception) -> Exception:
 
 
 def _describe(error: grpc.aio.AioRpcError) -> str:
-    if is_lost_status(error):
-        return "the connection broke"
     return error.details() or error.code().name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -83,9 +83,9 @@ class NoveltyClient(ServiceClient):
         return answer.result
 
 
-def _fit_messages(
+async def _fit_messages(
     options: pb.FitOptions, liked: Iterable[Embedding], background: Iterable[Embedding]
-) -> Iterator[pb.FitProfileRequest]:
+) -> AsyncIterator[pb.FitProfileRequest]:
     yield pb.FitProfileRequest(options=options)
     for batch in _batches(liked):
         yield pb.FitProfileRequest(liked=batch)

@@ -73,27 +73,26 @@ class Mixture:
         Density over x, not over x / scale: the change of variables adds -dimension * ln(scale), so that mixtures of
         different scales compare. Bishop, Pattern Recognition and Machine Learning (2006), §2.3 and §9.2.
         """
-        parts = [
-            self._of_rows(embeddings[start : start + _ROWS_AT_ONCE].astype(np.float64) / self.scale)
-            for start in range(0, len(embeddings), _ROWS_AT_ONCE)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0)
+        starts = range(0, max(1, len(embeddings)), _ROWS_AT_ONCE)
+        parts = [self._of_rows(embeddings[start : start + _ROWS_AT_ONCE]) for start in starts]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _of_rows(self, rows: Floats) -> Floats:
-        terms = self._constants - 0.5 * self._squared_distances(rows)  # (n, component_count)
-        largest = terms.max(axis=1)
+    def _of_rows(self, embeddings: Embeddings | Floats) -> Floats:
+        rows = embeddings.astype(np.float64)
+        if self.covariance is Covariance.DIAG:
+            of_squares, of_values, constants = self._diagonal
+            terms = rows**2 @ of_squares + rows @ of_values + constants
+        else:
+            terms = self._constants - 0.5 * self._squared_distances(rows / self.scale)
+        largest = terms.max(axis=1)  # terms is (n, component_count): ln of weight times density
         shifted = np.exp(terms - largest[:, np.newaxis])
         return np.asarray(largest + np.log(shifted.sum(axis=1)))
 
     def _squared_distances(self, rows: Floats) -> Floats:
         """Squared Mahalanobis distances of (n, dimension) scaled rows to each mean: (n, component_count)."""
-        if self.covariance is Covariance.DIAG:
-            precisions, weighted_means, constant = self._diagonal
-            return np.asarray(rows**2 @ precisions - 2.0 * (rows @ weighted_means) + constant)
         if self.covariance is Covariance.TIED:
             whitened = rows @ self.precisions_cholesky
-            means = self._whitened_means
-            columns = [((whitened - mean) ** 2).sum(axis=1) for mean in means]
+            columns = [((whitened - mean) ** 2).sum(axis=1) for mean in self._whitened_means]
         else:
             factors = zip(self.precisions_cholesky, self._whitened_means, strict=True)
             columns = [((rows @ factor - mean) ** 2).sum(axis=1) for factor, mean in factors]
@@ -111,9 +110,12 @@ class Mixture:
 
     @cached_property
     def _diagonal(self) -> tuple[Floats, Floats, Floats]:
+        """The square of the distance multiplied out: what x², x and 1 are multiplied with, x unscaled."""
         precisions = self.precisions_cholesky**2
-        constant = (self.means**2 * precisions).sum(axis=1)
-        return precisions.T.copy(), (self.means * precisions).T.copy(), constant
+        weighted_means = self.means * precisions
+        constants = self._constants - 0.5 * (self.means * weighted_means).sum(axis=1)
+        of_squares = np.ascontiguousarray(precisions.T) * (-0.5 / self.scale**2)
+        return of_squares, np.ascontiguousarray(weighted_means.T) / self.scale, constants
 
     @cached_property
     def _whitened_means(self) -> Floats:

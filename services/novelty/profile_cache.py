@@ -5,30 +5,38 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from services.novelty.profile import Profile, ProfileReference
 from services.novelty.profile_store import ProfileStore
 
-# A folder may change twice within one tick of its file system's clock, so a younger change is not relied on.
-_SETTLED_NS: Final = 2_000_000_000
+_NEWEST_FOR_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Newest:
     version: int
-    change_ns: int
+    until_s: float
 
 
 class ProfileCache:
     """Finds profiles for the scoring calls; keeps the ones used last, up to `limit_bytes` of mixtures (but always one).
 
-    A version never changes, so it is read once. `landscapes` is resolved on each call and sees what any process stored.
+    A version never changes, so it is read once. Which one is the newest is looked up again after a second, for other
+    processes store profiles too, and at once after `forget_newest`.
     """
 
-    def __init__(self, store: ProfileStore, *, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        store: ProfileStore,
+        *,
+        limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._limit_bytes = limit_bytes
         self._profiles: OrderedDict[tuple[str, int], Profile] = OrderedDict()
         self._newest: dict[str, _Newest] = {}
@@ -46,14 +54,17 @@ class ProfileCache:
         version = reference.version or self._newest_version(reference.name)
         return self._kept(reference.name, version) or await self._load(reference.name, version)
 
+    def forget_newest(self, name: str) -> None:
+        """Looks the newest version of a name up again on the next call: this process has stored one."""
+        self._newest.pop(name, None)
+
     def _newest_version(self, name: str) -> int:
-        change_ns = self._store.change_ns(name)
+        now_s = self._clock()
         known = self._newest.get(name)
-        if known is not None and known.change_ns == change_ns:
+        if known is not None and now_s < known.until_s:
             return known.version
         version = self._store.newest_version(name)
-        if time.time_ns() - change_ns > _SETTLED_NS:
-            self._newest[name] = _Newest(version, change_ns)
+        self._newest[name] = _Newest(version, now_s + _NEWEST_FOR_S)
         return version
 
     def _kept(self, name: str, version: int) -> Profile | None:

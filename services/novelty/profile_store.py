@@ -66,13 +66,6 @@ class ProfileStore:
             raise NotFound("profile", name)
         return max(versions)
 
-    def change_ns(self, name: str) -> int:
-        """A number that differs after a version of the name came or went; 0 if there is none."""
-        try:
-            return (self._root / name).stat().st_mtime_ns
-        except OSError:
-            return 0
-
     def names(self) -> list[str]:
         """The names that have a version, in order."""
         entries = (entry.name for entry in self._root.iterdir() if entry.is_dir())

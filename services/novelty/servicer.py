@@ -17,7 +17,7 @@ from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceServicer
 from services.novelty.fit_jobs import FitJobs
 from services.novelty.liked_set import FitOptions, LikedSet, LikedSetBuilder, Role, UnfitEmbedding
 from services.novelty.messages import options_from_message, profile_to_message, score_to_message
-from services.novelty.mixture import Embeddings
+from services.novelty.mixture import Embeddings, Mixture
 from services.novelty.profile import Profile
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_files import ProfileUnreadable
@@ -31,6 +31,9 @@ from services.servicekit.streams import answer_stream
 EMBEDDINGS_MAX = 1024
 
 _ID_MAX_CHARS = 128
+
+# Scored in some 20 µs, less than handing it to another thread costs.
+_SMALL_MIXTURE_BYTES = 1_000_000
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -79,6 +82,7 @@ class NoveltyServicer(NoveltyServiceServicer):
         """
         options, liked_set = await self._read_fit(request_iterator)
         profile = await self._fits.run(liked_set, options)
+        self._cache.forget_newest(profile.name)
         return pb.FitProfileResponse(profile=profile_to_message(profile))
 
     async def GetProfile(
@@ -154,9 +158,13 @@ class NoveltyServicer(NoveltyServiceServicer):
         if isinstance(reading, ItemRejected):
             result = pb.ScoreResult(rejection=rejection_to_message(reading))
         else:
-            item = (profile.taste.mixture, reading)
-            result = _result(await self._batcher.compute_when_room(item), profile)
+            result = _result(await self._log_likelihood(profile.taste.mixture, reading), profile)
         return pb.StreamScoreEmbeddingsResponse(id=request.id, result=result)
+
+    async def _log_likelihood(self, mixture: Mixture, values: Embeddings) -> float:
+        if mixture.size_bytes <= _SMALL_MIXTURE_BYTES:
+            return float(mixture.log_likelihoods(values[np.newaxis])[0])
+        return await self._batcher.compute_when_room((mixture, values))
 
     async def _read_fit(
         self, requests: AsyncIterator[pb.FitProfileRequest]

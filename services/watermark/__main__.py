@@ -35,9 +35,7 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
         Misconfigured: The detector or the backend is not there or not usable.
     """
     folder = load_detector_folder(find_detector(settings.detector, settings.data))
-    backend = OnnxRuntimeBackend(
-        folder.read_model(), backend=settings.backend, threads=settings.threads
-    )
+    backend = OnnxRuntimeBackend(folder.model, backend=settings.backend, threads=settings.threads)
     return define(Detector(folder, backend, threshold=settings.threshold), settings)
 
 
@@ -57,7 +55,7 @@ def define(detector: Detector, settings: WatermarkSettings) -> ServiceDefinition
     threads = settings.decode_threads or len(os.sched_getaffinity(0))
     decoding = ThreadPoolExecutor(threads, thread_name_prefix="watermark-decode")
     servicer = WatermarkServicer(detector, batcher, decoding=decoding, settings=settings)
-    shape = detector.input_shape
+    shape = detector.facts.input_shape
     black: Rgb = np.zeros((shape.height_px, shape.width_px, 3), np.uint8)
 
     async def probe() -> None:

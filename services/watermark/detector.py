@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import Backend
-from services.servicekit.resize import InputShape
 from services.watermark.detector_folder import DetectorFolder
 
 QUADRANTS = ("top left", "top right", "bottom left", "bottom right")
@@ -65,8 +64,8 @@ class Detector:
         Raises:
             DetectorUnfit: The network does not give probabilities of image and quadrants.
         """
-        self.facts = folder
-        self.threshold = folder.threshold if threshold is None else threshold
+        self.facts = folder.description
+        self.threshold = folder.description.threshold if threshold is None else threshold
         self._backend = backend
         self._check()
 
@@ -74,11 +73,6 @@ class Detector:
     def execution_provider(self) -> str:
         """What computes, for example `CPUExecutionProvider`."""
         return self._backend.execution_provider
-
-    @property
-    def input_shape(self) -> InputShape:
-        """The input that the network takes; images are squashed to it."""
-        return InputShape(self.facts.input_width_px, self.facts.input_height_px)
 
     def detect(self, inputs: npt.NDArray[np.uint8]) -> list[Detection]:
         """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each."""

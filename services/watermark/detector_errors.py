@@ -8,8 +8,7 @@ Misconfigured
     ├── DetectorFormatUnsupported   detector.json is of another format version
     ├── DetectorDigestMismatch      model.onnx is not the file that detector.json describes
     ├── DetectorMalformed           model.onnx is no ONNX file
-    ├── DetectorHasExternalData     model.onnx keeps tensors in other files
-    └── DetectorGraphWrong          model.onnx does not take or give what a detector does
+    └── DetectorHasExternalData     model.onnx keeps tensors in other files
 """
 
 from __future__ import annotations
@@ -114,15 +113,3 @@ class DetectorHasExternalData(DetectorUnusable):
     def __init__(self, path: Path, tensor: str) -> None:
         super().__init__(path, f"keeps tensor {tensor!r} outside the file; export it as one file")
         self.tensor = tensor
-
-
-class DetectorGraphWrong(DetectorUnusable):
-    """model.onnx does not take or give what a detector does.
-
-    Attributes:
-        problem: What it does instead.
-    """
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, f"is no detector: {problem}")
-        self.problem = problem

@@ -87,7 +87,7 @@ class DetectorFolder:
     Attributes:
         path: The folder.
         description: The content of detector.json.
-        model: The bytes of model.onnx, as they were verified.
+        model: The bytes of model.onnx, as they were verified: the runtime is given what was checked.
     """
 
     path: Path
@@ -105,18 +105,9 @@ def load_detector_folder(path: Path) -> DetectorFolder:
         raise DetectorFolderMissing(path)
     description_path = path / DESCRIPTION_FILE
     description = _parse(_read(description_path), description_path)
-    model_path = path / MODEL_FILE
-    model = _read(model_path)
-    actual = hashlib.sha256(model).hexdigest()
-    if actual != description.detector_id:
-        raise DetectorDigestMismatch(model_path, expected=description.detector_id, actual=actual)
-    try:
-        external = first_external_tensor(model)
-    except MalformedProtobufError as error:
-        raise DetectorMalformed(model_path, str(error)) from error
-    if external is not None:
-        raise DetectorHasExternalData(model_path, external)
-    return DetectorFolder(path, description, model)
+    return DetectorFolder(
+        path, description, _read_model(path / MODEL_FILE, description.detector_id)
+    )
 
 
 def write_detector_folder(path: Path, model: bytes, description: DetectorDescription) -> None:
@@ -151,6 +142,20 @@ def _check_version(content: bytes, path: Path) -> None:
     found = facts.get("format_version", FORMAT_VERSION)
     if found != FORMAT_VERSION:
         raise DetectorFormatUnsupported(path, found=found, supported=FORMAT_VERSION)
+
+
+def _read_model(path: Path, detector_id: str) -> bytes:
+    model = _read(path)
+    actual = hashlib.sha256(model).hexdigest()
+    if actual != detector_id:
+        raise DetectorDigestMismatch(path, expected=detector_id, actual=actual)
+    try:
+        external = first_external_tensor(model)
+    except MalformedProtobufError as error:
+        raise DetectorMalformed(path, str(error)) from error
+    if external is not None:
+        raise DetectorHasExternalData(path, external)
+    return model
 
 
 def _read(path: Path) -> bytes:

@@ -119,7 +119,7 @@ class WatermarkServicer(WatermarkServiceServicer):
         return pb.DetectResult(value=_detection_to_message(await compute(pixels)))
 
     def _to_input(self, image: image_pb2.Image) -> Rgb:
-        return to_input(image_to_rgb(image, self._decode_limits), self._detector.input_shape)
+        return to_input(image_to_rgb(image, self._decode_limits), self._detector.facts.input_shape)
 
 
 def _detection_to_message(detection: Detection) -> pb.Detection:

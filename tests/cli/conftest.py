@@ -34,7 +34,7 @@ def cli(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
     def run_command(*arguments):
-        from lodestone.cli.__main__ import run
+        from lodestone.cli.app import run
 
         capsys.readouterr()
         status = run([str(argument) for argument in arguments])

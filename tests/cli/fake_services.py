@@ -198,6 +198,7 @@ class FakeCrawler(CrawlerServiceServicer):
         seen: The (profile name, bytes) of every image marked as seen.
         kept, yields: What the lists answer.
         judged: The options of every judged image.
+        silent: Set: images are not judged; `judging` tells that one has arrived.
     """
 
     def __init__(self):
@@ -212,6 +213,8 @@ class FakeCrawler(CrawlerServiceServicer):
         self.kept = []
         self.yields = []
         self.judged = []
+        self.silent = threading.Event()
+        self.judging = threading.Event()
         self._paused = threading.Event()
         self._crawl = None
 
@@ -263,6 +266,9 @@ class FakeCrawler(CrawlerServiceServicer):
     def StreamJudgeImages(self, requests, context):  # noqa: N802 - the contract's name
         for request in requests:
             self.judged.append(request.options)
+            self.judging.set()
+            if self.silent.is_set():
+                continue
             if request.options.profile != "landscapes":
                 details = f"there is no profile {request.options.profile!r}"
                 context.abort(grpc.StatusCode.NOT_FOUND, details)

@@ -192,7 +192,6 @@ asyncio.run(Child(spec, Timing(), print).keep_alive())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
 def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path):
     """SIGKILL of the supervisor, which can clean up nothing, ends its child too."""
     with (tmp_path / "output").open("wb") as output:

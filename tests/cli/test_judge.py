@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -132,3 +133,13 @@ def test_names_that_rule_terminals_are_defused(cli, services, tmp_path):
     path.write_bytes(png(2, 2))
     assert "\x1b" not in cli("judge", path, "--profile", "landscapes").out
     assert cli("judge", path, "--profile", "landscapes", "--json").objects()[0]["path"] == str(path)
+
+
+def test_ctrl_c_ends_without_a_traceback(services, start_cli, mixed, tmp_path):
+    """SIGINT while the crawler takes its time: exit status 130 and silence."""
+    services.crawler.silent.set()
+    process = start_cli("judge", mixed, "--profile", "landscapes")
+    assert services.crawler.judging.wait(30)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert (tmp_path / "err").read_text() == ""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from scipy.fft import dctn
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.perceptual_hash import _low_frequencies, fingerprint
@@ -39,10 +38,19 @@ def test_hashes_are_whole_and_half_set() -> None:
             assert len(side.hex) == 16
 
 
+def dct_by_fft(rows: np.ndarray) -> np.ndarray:
+    """The orthonormal DCT-II along the last axis, out of the FFT of each row and its mirror image."""
+    count = rows.shape[-1]
+    turned = np.fft.fft(np.concatenate([rows, rows[..., ::-1]], axis=-1))[..., :count]
+    waves = (turned * np.exp(-0.5j * np.pi * np.arange(count) / count)).real / np.sqrt(2 * count)
+    waves[..., 0] /= np.sqrt(2)
+    return waves
+
+
 def test_the_transform_is_the_orthonormal_dct() -> None:
-    """The low frequencies are those of scipy's DCT-II."""
+    """The low frequencies are those of a DCT-II by another way."""
     grey = np.random.default_rng(0).normal(size=(64, 64))
-    expected = dctn(grey, norm="ortho")[:16, :16]
+    expected = dct_by_fft(dct_by_fft(grey).T).T[:16, :16]
     np.testing.assert_allclose(_low_frequencies(grey, 16), expected, atol=1e-9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,7 @@ K8S = ROOT / "deploy" / "k8s"
 SERVICES = ("embedder", "novelty", "watermark", "crawler")
 
 
+@cache
 def documents(path):
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 

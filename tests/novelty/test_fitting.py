@@ -119,7 +119,7 @@ def test_the_background_is_scored_by_the_final_mixture():
 def test_more_components_than_images():
     """Refused with both numbers; as many as images is allowed."""
     rows = unit_rows(15)
-    with pytest.raises(TooManyComponents, match="16 components need 16 .* there are 15"):
+    with pytest.raises(TooManyComponents, match=r"16 components need 16 .* there are 15"):
         fit_taste(liked_set(rows), options(component_count=16))
     assert fit_taste(liked_set(rows), options(component_count=15)).mixture.component_count == 15
 

@@ -41,22 +41,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m services.watermark.train",
         description="Trains a watermark detector on photos with synthesised marks.",
     )
-    folders = {"type": Path, "nargs": "+", "metavar": "DIR", "default": []}
-    parser.add_argument(
-        "--photos",
-        **folders,
-        required=True,
-        help="photos: 80 %% train, 10 %% calibrate, 10 %% test",
-    )
-    parser.add_argument(
-        "--held-out", **folders, help="photos of other sources: half calibrate, half test"
-    )
-    parser.add_argument("--test", **folders, help="photos that are only reported on")
-    parser.add_argument("--marked", **folders, help="photos with real marks; only reported on")
-    parser.add_argument(
-        "--fonts", **folders, help="TrueType and OpenType files to train with (default: Pillow's)"
-    )
-    parser.add_argument("--held-out-fonts", **folders, help="the same to test with")
+    _add_folders(
+        parser, "--photos", "photos: 80 %% train, 10 %% calibrate, 10 %% test"
+    ).required = True
+    _add_folders(parser, "--held-out", "photos of other sources: half calibrate, half test")
+    _add_folders(parser, "--test", "photos that are only reported on")
+    _add_folders(parser, "--marked", "photos with real marks; only reported on")
+    _add_folders(parser, "--fonts", "TrueType and OpenType files to train with (default: Pillow's)")
+    _add_folders(parser, "--held-out-fonts", "the same to test with")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new folder")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
     parser.add_argument(
@@ -65,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=2, help="passes over them (default 2)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser, name: str, meaning: str) -> argparse.Action:
+    return parser.add_argument(name, type=Path, nargs="+", metavar="DIR", default=[], help=meaning)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,11 @@ class Line:
 
     def probability(self, log_odds: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Elementwise, in [0, 1]."""
-        return 1 / (1 + np.exp(-(self.slope * log_odds.astype(np.float64) + self.offset)))
+        # σ(x) = (1 + tanh(x / 2)) / 2 does not overflow.
+        probability: npt.NDArray[np.float64] = (
+            1 + np.tanh((self.slope * log_odds.astype(np.float64) + self.offset) / 2)
+        ) / 2
+        return probability
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,8 @@ def fit_network(body: Body, tiles: TrainingTiles, plan: FitPlan) -> Head:
     for module in (body, head):
         module.to(memory_format=torch.channels_last)
         module.train()
-    groups = [
-        {"params": list(body.tuned.parameters()), "lr": _BODY_RATE},
-        {"params": list(head.parameters()), "lr": _HEAD_RATE},
-    ]
+    tuned, fresh = list(body.tuned.parameters()), list(head.parameters())
+    groups = [{"params": tuned, "lr": _BODY_RATE}, {"params": fresh, "lr": _HEAD_RATE}]
     optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
     steps_per_epoch = len(tiles.marked) // plan.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -70,7 +68,7 @@ def fit_network(body: Body, tiles: TrainingTiles, plan: FitPlan) -> Head:
             optimizer.zero_grad(set_to_none=True)
             loss = _batch_loss(body, head, tiles, chosen)
             loss.backward()
-            nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], 1.0)
+            nn.utils.clip_grad_norm_([*tuned, *fresh], 1.0)
             optimizer.step()
             schedule.step()
             losses.append(loss.item())

@@ -21,6 +21,7 @@ TileLogits = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """(N, 448, 448, 3) uint8 RGB → (N, 4) log-odds before calibration."""
 
 _MARKED_SIDE_MAX_PX = 1600
+_Labels = tuple[bool | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Judged:
 
     photo: Photo
     plan: MarkPlan | None
-    labels: tuple[bool | None, ...]
+    labels: _Labels
     logits: npt.NDArray[np.float32]
 
 
@@ -50,8 +51,8 @@ def judge_photo(
 ) -> Iterator[Judged]:
     """Judges a photo as it is, once encoded like the marked ones, and with a mark of each kind."""
     rgb = photo.read()
-    nothing = (False,) * 4
-    images = [(None, nothing, to_input(rgb, INPUT))]
+    nothing: _Labels = (False,) * 4
+    images: list[tuple[MarkPlan | None, _Labels, Rgb]] = [(None, nothing, to_input(rgb, INPUT))]
     base = _shrunk(rgb)
     for kind in kinds:
         pair = synthesize_pair(base, choose_plan(rng, kind), lettering, rng)

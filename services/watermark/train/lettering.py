@@ -91,7 +91,7 @@ class Lettering:
         return self._fill(self.texts.warnings, rng)
 
     def _fill(self, templates: Sequence[str], rng: np.random.Generator) -> str:
-        text = templates[rng.integers(len(templates))]
+        text = templates[int(rng.integers(len(templates)))]
         while "{name}" in text:
             text = text.replace("{name}", self._name(rng), 1)
         text = text.replace("{year}", str(rng.integers(1998, 2027)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from services.watermark.train.mark import choose_plan
 from services.watermark.train.photos import Photo
 from services.watermark.train.synthesis import Pair, crop_at_random, synthesize_pair
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 EarlyFeatures = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """(N, 224, 224, 3) uint8 RGB → (N, 40, 28, 28)."""
 
@@ -124,6 +126,6 @@ def _places(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     return targets
 
 
-def _quadrants(image: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
+def _quadrants(image: npt.NDArray[Scalar]) -> list[npt.NDArray[Scalar]]:
     side = _TILE_PX
     return [image[top : top + side, left : left + side] for top in (0, side) for left in (0, side)]

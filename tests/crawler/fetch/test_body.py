@@ -146,17 +146,17 @@ async def test_slow_answers_run_out_of_time(
 
 
 async def test_a_steady_body_outlives_the_rate_window() -> None:
-    """A body that takes many windows but keeps the rate is read whole."""
-    pieces = 20
+    """A body that takes several windows but keeps the rate is read whole."""
+    pieces = 40
 
     async def respond(_path: str, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + f"Content-Length: {pieces * 1_000}\r\n\r\n".encode())
         for _ in range(pieces):
             writer.write(b"x" * 1_000)
             await writer.drain()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
 
-    limits = {"rate_window_s": 0.05, "min_bytes_per_s": 1_000.0}
+    limits = {"rate_window_s": 0.3, "min_bytes_per_s": 10.0}
     async with RawServer(respond) as server, fetcher_for(server.port, **limits) as fetcher:
         assert len((await fetcher.fetch(listing(server.url()))).encoded) == pieces * 1_000
 

@@ -1,0 +1,1 @@
+"""The sample run: photos to learn from, and a small web site to mine."""

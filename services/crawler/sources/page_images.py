@@ -1,0 +1,199 @@
+"""What an HTML page shows and links to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from services.crawler.fetch.url import BadUrl, WebUrl
+from services.crawler.sources.html_tags import Tag, read_tags
+from services.crawler.sources.source import IMAGE_SUFFIXES
+from services.crawler.sources.srcset import widest
+from services.crawler.sources.text import clean_text
+
+_PREVIEWS = frozenset({"og:image", "og:image:url", "og:image:secure_url", "twitter:image"})
+_NO_PAGES = frozenset(
+    (
+        *(".7z", ".asc", ".avi", ".bmp", ".bz2", ".css", ".csv", ".deb", ".dmg", ".doc", ".docx"),
+        *(".exe", ".flac", ".gz", ".heic", ".ico", ".iso", ".js", ".json", ".md", ".mkv", ".mov"),
+        *(".mp3", ".mp4", ".ogg", ".pdf", ".ps", ".psd", ".rar", ".raw", ".rpm", ".rss", ".svg"),
+        *(".tar", ".tif", ".tiff", ".txt", ".wav", ".webm", ".xml", ".xz", ".zip", ".zst"),
+    )
+)
+# The same directory in another order, as Apache's listings link it.
+_SORT_ORDER = re.compile(r"\?C=[NMSD](;|&)O=[AD]$")
+_TEXT_MAX_CHARACTERS = 1_000
+# Two seconds of work (measured).
+_REFERENCES_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """What a page has.
+
+    Attributes:
+        images: Titles by canonical URL, in the page's order, previews (`og:image`) first; a title may be empty.
+        links: Pages of the same origin that it links to, each once, in its order.
+        cut_off: Whether it has more references than are read.
+    """
+
+    images: dict[str, str]
+    links: list[WebUrl]
+    cut_off: bool = False
+
+
+def read_page(html: str, page: WebUrl) -> PageContent:
+    """Reads the images and links of a page that came from `page`.
+
+    Images are `img` (the widest of its `srcset`, of a `picture` the widest of all), links to files with an image's
+    suffix, and `og:image`. An image inside a link to an image is that one's thumbnail and left out. At most 50,000
+    references are read.
+    """
+    reader = _PageReader(page)
+    for token in read_tags(html):
+        if isinstance(token, Tag):
+            reader.read_tag(token)
+        else:
+            reader.read_text(token)
+    return reader.content()
+
+
+def image_title(url: WebUrl) -> str:
+    """What an image's address says of it: the name of the file, without its suffix."""
+    return clean_text(PurePosixPath(unquote(url.path)).stem)
+
+
+@dataclass(slots=True)
+class _Link:
+    """An `a` element that is open."""
+
+    target: WebUrl
+    title: str
+    text: str = ""
+    alt: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        return _suffix(self.target) in IMAGE_SUFFIXES
+
+
+@dataclass
+class _PageReader:
+    page: WebUrl
+    base: WebUrl = field(init=False)
+    images: dict[str, str] = field(default_factory=dict)
+    links: dict[str, WebUrl] = field(default_factory=dict)
+    previews: list[WebUrl] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    srcsets: list[str] = field(default_factory=list)
+    link: _Link | None = None
+    in_title: bool = False
+    reference_count: int = 0
+
+    def __post_init__(self) -> None:
+        self.base = self.page
+
+    def content(self) -> PageContent:
+        self._end_link()
+        title = clean_text(self.titles.get("og:title") or self.titles.get("title"))
+        previews = {url.text: self.images.pop(url.text, "") or title for url in self.previews}
+        return PageContent(previews | self.images, list(self.links.values()), self._is_full)
+
+    def read_text(self, text: str) -> None:
+        if self.in_title:
+            self.titles.setdefault("title", text[:_TEXT_MAX_CHARACTERS])
+        if self.link is not None and len(self.link.text) < _TEXT_MAX_CHARACTERS:
+            self.link.text += text[:_TEXT_MAX_CHARACTERS]
+
+    def read_tag(self, tag: Tag) -> None:
+        self.in_title = tag.name == "title"
+        match tag.name:
+            case "img":
+                self._read_image(tag.attributes)
+            case "a" | "/a":
+                self._end_link()
+                self._begin_link(tag.attributes)
+            case "source":
+                self.srcsets.append(tag.attributes.get("srcset", ""))
+            case "/picture":
+                self.srcsets.clear()
+            case "meta":
+                self._read_meta(tag.attributes)
+            case "base" if self.base is self.page:
+                self.base = self._join(tag.attributes.get("href")) or self.base
+
+    def _read_image(self, attributes: dict[str, str]) -> None:
+        alt = attributes.get("alt") or attributes.get("title") or ""
+        srcsets = (*self.srcsets, attributes.get("srcset", ""), attributes.get("data-srcset", ""))
+        self.srcsets = []
+        if self.link is not None and self.link.is_image:
+            self.link.alt = self.link.alt or alt
+            return
+        # Pages that load images late have a placeholder in `src`.
+        references = (widest(", ".join(filter(None, srcsets))), attributes.get("data-src"))
+        for reference in (*references, attributes.get("src")):
+            url = self._join(reference)
+            if url is not None:
+                self._add(url, clean_text(alt))
+                return
+
+    def _begin_link(self, attributes: dict[str, str]) -> None:
+        target = self._join(attributes.get("href"))
+        if target is not None:
+            self.link = _Link(target, attributes.get("title", ""))
+
+    def _end_link(self) -> None:
+        link, self.link = self.link, None
+        if link is None:
+            return
+        if link.is_image:
+            self._add(link.target, clean_text(link.alt or link.title) or _link_title(link))
+        elif self._is_page_below(link.target):
+            self.links.setdefault(link.target.text, link.target)
+
+    def _read_meta(self, attributes: dict[str, str]) -> None:
+        name = (attributes.get("property") or attributes.get("name") or "").strip().lower()
+        content = attributes.get("content", "")
+        if name == "og:title":
+            self.titles.setdefault(name, content)
+        url = self._join(content) if name in _PREVIEWS else None
+        if url is not None:
+            self.previews.append(url)
+
+    def _add(self, url: WebUrl, title: str) -> None:
+        self.images[url.text] = self.images.get(url.text) or title
+
+    @property
+    def _is_full(self) -> bool:
+        return self.reference_count > _REFERENCES_MAX
+
+    def _join(self, reference: str | None) -> WebUrl | None:
+        if not reference or not reference.strip():
+            return None
+        self.reference_count += 1
+        try:
+            return None if self._is_full else self.base.join(reference)
+        except BadUrl:
+            return None
+
+    def _is_page_below(self, url: WebUrl) -> bool:
+        """Whether a link is worth following: of the same origin, by its name a page, and not further up."""
+        if url.origin != self.page.origin or _suffix(url) in _NO_PAGES:
+            return False
+        folder = self.page.path.rpartition("/")[0] + "/"
+        is_above = folder.startswith(url.path) and url.path != folder
+        return not is_above and not _SORT_ORDER.search(url.text)
+
+
+def _suffix(url: WebUrl) -> str:
+    return PurePosixPath(unquote(url.path)).suffix.lower()
+
+
+def _link_title(link: _Link) -> str:
+    """The link's text, unless it is the file's name, which directory listings cut off: then that without its suffix."""
+    text = clean_text(link.text)
+    name = clean_text(PurePosixPath(unquote(link.target.path)).name)
+    start = text.rstrip(".>…")
+    return image_title(link.target) if name.startswith(start) else text

@@ -1,0 +1,46 @@
+"""What is printed where."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from lodestone.cli.output import Output
+
+
+def test_objects_are_one_line_of_json_each(capsys):
+    """Line breaks and infinities inside do not break the form."""
+    output = Output(as_json=True)
+    output.object({"text": "a\nb\udc80", "numbers": [1.5, math.inf, math.nan], "none": None})
+    output.object({"second": {"deep": -math.inf}})
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == {"text": "a\nb\udc80", "numbers": [1.5, None, None], "none": None}
+    assert second == {"second": {"deep": None}}
+
+
+def test_notes_go_to_stderr_and_are_not_markup(capsys):
+    """Brackets in foreign text are printed, not obeyed."""
+    Output(as_json=False).note("left out [bold]a.jpg[/bold] [/x]")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "left out [bold]a.jpg[/bold] [/x]\n"
+
+
+def test_tables_defuse_their_cells(capsys, monkeypatch):
+    """Markup is text, control characters are replaced, long cells are folded and not cut."""
+    monkeypatch.setenv("COLUMNS", "40")
+    long_path = "/photos/" + "x" * 60
+    Output(as_json=False).table(("~path", ">count"), [("[red]\x1b[31m", "1"), (long_path, "2")])
+    out = capsys.readouterr().out
+    assert "[red]�[31m" in out
+    assert "\x1b" not in out
+    assert out.count("x") == 60
+
+
+def test_a_progress_bar_is_silent_where_nobody_looks(capsys):
+    """Nothing on stdout or stderr unless that is a terminal."""
+    with Output(as_json=False).progress() as progress:
+        task = progress.add_task("working", total=2, counters="")
+        progress.advance(task)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")

@@ -1,0 +1,28 @@
+"""Words and texts made fit to print."""
+
+from __future__ import annotations
+
+from lodestone.cli.words import count_of, one_line, printable, spoken, word
+from lodestone.crawler.v1.outcome_pb2 import OutcomeReason
+from lodestone.image.v1.verdict_pb2 import Verdict
+
+
+def test_enum_values_lose_their_prefix():
+    """Also where the prefix has several words; values of a newer server keep their number."""
+    assert word(Verdict, Verdict.VERDICT_OFF_PROFILE) == "OFF_PROFILE"
+    assert word(OutcomeReason, OutcomeReason.OUTCOME_REASON_BAD_URL) == "BAD_URL"
+    assert word(Verdict, 99) == "UNKNOWN_99"
+    assert spoken("OFF_PROFILE") == "off profile"
+
+
+def test_control_characters_do_not_reach_a_terminal():
+    """Escape, bell, line breaks, right-to-left marks and broken encodings become a replacement."""
+    assert printable("a\x1b[31mb\x07\n\u202ec\udc80é") == "a�[31mb���c�é"
+    assert one_line("two\n  lines\x1b") == "two lines�"
+
+
+def test_counts_have_their_plural():
+    """One image, 1,000 images."""
+    assert [count_of(number, "image") for number in (0, 1, 1000)] == [
+        *("0 images", "1 image", "1,000 images")
+    ]

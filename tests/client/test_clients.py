@@ -1,0 +1,119 @@
+"""The four typed clients against fake services over real gRPC."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from lodestone.client import CrawlerClient, EmbedderClient, NoveltyClient, WatermarkClient
+from lodestone.crawler.v1 import crawl_pb2
+from lodestone.crawler.v1.crawler_service_pb2 import CreateCrawlRequest, JudgeOptions
+from lodestone.image.v1 import rejection_pb2, verdict_pb2
+from lodestone.image.v1.image_pb2 import Image
+from lodestone.novelty.v1.novelty_service_pb2 import FitOptions
+from tests.cli.conftest import png
+from tests.cli.fake_services import ENCODER_ID, FakeServices, embedding_of, fetched, kept_image
+
+PICTURE = Image(encoded=png(4, 4))
+TEXT = Image(encoded=b"no image")
+
+
+@pytest.fixture
+def fakes():
+    with FakeServices() as services:
+        yield services
+
+
+async def test_embedder(fakes):
+    """Facts, a batch with a rejection in its place, and one image over the stream."""
+    async with EmbedderClient(fakes.address) as embedder:
+        assert (await embedder.get_encoder()).encoder_id == ENCODER_ID
+        first, second = await embedder.embed_images([PICTURE, TEXT])
+        assert first.value == embedding_of(PICTURE)
+        assert second.rejection.code == rejection_pb2.REJECTION_CODE_UNSUPPORTED_FORMAT
+        assert (await embedder.embed(PICTURE)).value == embedding_of(PICTURE)
+
+
+async def test_novelty(fakes):
+    """A fit of more embeddings than one message holds, the profile back, and scores."""
+    liked = [
+        embedding_of(Image(encoded=bytes([index % 251, index // 251]))) for index in range(600)
+    ]
+    async with NoveltyClient(fakes.address) as novelty:
+        options = FitOptions(request_id="once", name="landscapes")
+        profile = await novelty.fit_profile(options, liked, liked[:3])
+        assert (profile.liked_count, profile.background_count) == (600, 3)
+        assert list(fakes.novelty.fits[0][1]) == liked
+        assert await novelty.fit_profile(options, liked) == profile
+        assert await novelty.get_profile("landscapes@1") == profile
+        assert [one.name for one in await novelty.list_profiles()] == ["landscapes"]
+        (scored,) = await novelty.score_embeddings("landscapes", liked[:1])
+        assert scored.value.verdict == verdict_pb2.VERDICT_ACCEPTED
+        assert (await novelty.score("landscapes", liked[0])).value.log_likelihood == 12.5
+        with pytest.raises(grpc.aio.AioRpcError, match="there is no profile 'cats'"):
+            await novelty.get_profile("cats")
+
+
+async def test_watermark(fakes):
+    """Facts, a batch, and one image over the stream."""
+    async with WatermarkClient(fakes.address) as watermark:
+        assert (await watermark.get_detector()).name == "fake"
+        (detected,) = await watermark.detect_watermarks([PICTURE])
+        assert list(detected.value.quadrant_probabilities) == [0.0, 0.0, 0.0, 0.25]
+        assert (await watermark.detect(PICTURE)).value.probability == 0.25
+
+
+async def test_crawler(fakes):
+    """A crawl from its creation to its end, a judgement, seen images, and the lists."""
+    fakes.crawler.listings = [fetched(1, accepted=True), fetched(2, accepted=False)]
+    fakes.crawler.kept = [kept_image("a.jpg"), kept_image("b.jpg", profile="cats")]
+    async with CrawlerClient(fakes.address) as crawler:
+        request = CreateCrawlRequest(request_id="once", sources=["/x"], profile="landscapes")
+        crawl = await crawler.create_crawl(request)
+        events = [event async for event in crawler.watch_crawl(crawl.crawl_id)]
+        assert [
+            event.settled_listing.sequence for event in events if event.HasField("settled_listing")
+        ] == [1, 2]
+        assert events[-1].crawl.state == crawl_pb2.CRAWL_STATE_COMPLETED
+        paused = await crawler.pause_crawl(crawl.crawl_id)
+        assert paused.state == crawl_pb2.CRAWL_STATE_PAUSED
+        resumed = await crawler.resume_crawl(crawl.crawl_id)
+        assert resumed.state == crawl_pb2.CRAWL_STATE_RUNNING
+        judged = await crawler.judge(PICTURE, JudgeOptions(profile="landscapes"))
+        assert judged.value.perceptual_hash == "0123456789abcdef"
+
+        async def images():
+            yield PICTURE
+            yield TEXT
+
+        assert (await crawler.mark_images_seen("landscapes", images)).marked_count == 2
+        assert fakes.crawler.seen[0] == ("landscapes", PICTURE.encoded)
+        assert [image.file_name async for image in crawler.list_images()] == ["a.jpg", "b.jpg"]
+        assert [image.file_name async for image in crawler.list_images("cats")] == ["b.jpg"]
+        assert await crawler.list_source_yields() == []
+
+
+async def test_a_watch_outlives_its_crawler(fakes):
+    """UNAVAILABLE in the middle: the watch goes on after the last listing and tells that it waited."""
+    fakes.crawler.listings = [fetched(sequence, accepted=True) for sequence in range(1, 6)]
+    fakes.crawler.break_after = 3
+    told = []
+    async with CrawlerClient(fakes.address, on_wait=told.append) as crawler:
+        request = CreateCrawlRequest(request_id="once", sources=["/x"], profile="landscapes")
+        crawl = await crawler.create_crawl(request)
+        sequences = [
+            event.settled_listing.sequence
+            async for event in crawler.watch_crawl(crawl.crawl_id)
+            if event.HasField("settled_listing")
+        ]
+    assert sequences == [1, 2, 3, 4, 5]
+    assert fakes.crawler.watched_from == [0, 3]
+    assert "it is shutting down" in told
+
+
+async def test_a_watch_of_no_crawl_is_an_error(fakes):
+    """Other statuses than the passing ones are raised."""
+    async with CrawlerClient(fakes.address) as crawler:
+        with pytest.raises(grpc.aio.AioRpcError):
+            async for _ in crawler.watch_crawl("c9"):
+                pass

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from lodestone.image.v1 import verdict_pb2
+from lodestone.watermark.v1 import watermark_service_pb2 as pb
+from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceStub
+from services.servicekit.messages import rgb_to_image
+from services.watermark.config import BUNDLED_DETECTORS
+from tests.fakes.image_files import photo
+from tests.fakes.onnx_files import cast_model
+from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
+
+ROOT = Path(__file__).parents[2]
+START_S = 30.0
+
+
+@asynccontextmanager
+async def watermark(folder: Path, **settings: object):
+    """The process; its stderr goes to `folder`/stderr. Killed if it still runs at the end."""
+    environment = {f"LODESTONE_WATERMARK_{name}": str(value) for name, value in settings.items()}
+    with (folder / "stderr").open("wb") as stderr, (folder / "stdout").open("wb") as stdout:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "services.watermark",
+            cwd=ROOT,
+            env={**os.environ, "LODESTONE_DATA": str(folder / "data"), **environment},
+            stdout=stdout,
+            stderr=stderr,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def outcome(folder: Path, **settings: object) -> tuple[int, str]:
+    """The exit status and the stderr of a start that fails."""
+    async with watermark(folder, METRICS_PORT=0, PORT=0, **settings) as process:
+        async with asyncio.timeout(START_S):
+            status = await process.wait()
+    assert (folder / "stdout").read_bytes() == b""
+    return status, (folder / "stderr").read_text()
+
+
+async def ready_address(process, stderr: Path) -> str:
+    """The address in the line that says `ready`; the port was chosen by the system."""
+    async with asyncio.timeout(START_S):
+        while process.returncode is None:
+            for line in stderr.read_text().splitlines():
+                if '"ready"' in line:
+                    return json.loads(line)["address"]
+            await asyncio.sleep(0.02)
+    raise AssertionError(stderr.read_text())
+
+
+async def test_the_process_serves_until_it_is_told_to_stop(tmp_path):
+    """Ready, detects with the bundled detector, drains on SIGTERM and exits with 0."""
+    async with watermark(tmp_path, PORT=0, METRICS_PORT=0, THRESHOLD=1) as process:
+        address = await ready_address(process, tmp_path / "stderr")
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = WatermarkServiceStub(channel)
+            request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
+            [result] = (await stub.DetectWatermarks(request, timeout=START_S)).results
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+    assert (result.value.threshold, result.value.verdict) == (1, verdict_pb2.VERDICT_ACCEPTED)
+    assert len(result.value.quadrant_probabilities) == 4
+    entries = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]
+    assert [entry["event"] for entry in entries] == ["ready", "draining"]
+    assert entries[0]["service"] == "watermark"
+
+
+async def test_a_detector_that_is_not_there_is_one_line(tmp_path):
+    """With the names that there are, and the exit status of a start that can only fail again."""
+    status, stderr = await outcome(tmp_path, DETECTOR="bogus")
+
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith("error: there is no detector 'bogus'; there is quadrant-head")
+
+
+def described(folder: Path, content: bytes) -> Path:
+    """The bundled detector's folder with another model, and a description that fits that."""
+    shutil.copytree(BUNDLED_DETECTORS / "quadrant-head", folder)
+    facts = json.loads((folder / "detector.json").read_text())
+    facts["detector_id"] = hashlib.sha256(content).hexdigest()
+    (folder / "detector.json").write_text(json.dumps(facts))
+    (folder / "model.onnx").write_bytes(content)
+    return folder
+
+
+async def test_a_model_of_another_digest_is_one_line(tmp_path):
+    """One byte too many is another file than the one that detector.json vouches for."""
+    folder = tmp_path / "mine"
+    shutil.copytree(BUNDLED_DETECTORS / "quadrant-head", folder)
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+
+    status, stderr = await outcome(tmp_path, DETECTOR=folder)
+
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith(f"error: {folder / 'model.onnx'}: its sha256 is ")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (model(message(INITIALIZER, tensor("w", EXTERNAL))), "keeps tensor 'w' outside the file"),
+        (cast_model(input_name="image"), "the model's inputs are ['image'], not ['pixels']"),
+        (cast_model(), "detector 'quadrant-head' cannot be served: its network fails: "),
+    ],
+    ids=["external data", "another input", "another shape"],
+)
+async def test_a_model_that_is_no_detector_is_one_line(tmp_path, content, says):
+    """Whatever its description says."""
+    status, stderr = await outcome(tmp_path, DETECTOR=described(tmp_path / "mine", content))
+
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith("error: ")
+    assert says in line
+
+
+async def test_a_wrong_setting_is_one_line(tmp_path):
+    """Before anything is loaded."""
+    status, stderr = await outcome(tmp_path, THRESHOLD="high")
+
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith("error: LODESTONE_WATERMARK_THRESHOLD: ")

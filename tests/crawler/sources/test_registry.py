@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.crawler.fetch.fetcher import Page
+from services.crawler.sources.folder import FolderSource
+from services.crawler.sources.page import PageSource
+from services.crawler.sources.registry import SourceRegistry
+from services.crawler.sources.source import BadSource
+from services.crawler.sources.urls import UrlListSource
+
+
+async def no_page(url: str) -> Page:
+    raise AssertionError(url)
+
+
+REGISTRY = SourceRegistry(no_page, local_sources=True)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a folder of photos and lists of every kind."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos:2").mkdir()
+    for name in ("list.txt", "list.CSV", "list.jsonl", "list.parquet", "photo.jpg", "notes.doc"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path.resolve()
+
+
+def test_folders(place: Path) -> None:
+    """With or without the word, absolute or relative, and through links: one name."""
+    (place / "link").symlink_to(place / "photos")
+    uri = f"folder:{place}/photos"
+    for text in (
+        uri,
+        f"{place}/photos",
+        "photos",
+        "./photos/",
+        "folder:photos",
+        f"{place}/link",
+        " photos ",
+    ):
+        source = REGISTRY.parse(text)
+        assert isinstance(source, FolderSource)
+        assert source.uri == uri
+        assert REGISTRY.parse(source.uri).uri == uri
+    assert REGISTRY.parse(f"{place}/photos:2").uri == f"folder:{place}/photos:2"
+
+
+def test_files_of_urls(place: Path) -> None:
+    """The four suffixes, in any case, with or without the word."""
+    for name in ("list.txt", "list.CSV", "list.jsonl", "list.parquet"):
+        for text in (name, f"urls:{name}", f"urls:{place}/{name}"):
+            source = REGISTRY.parse(text)
+            assert isinstance(source, UrlListSource)
+            assert source.uri == f"urls:{place}/{name}"
+            assert REGISTRY.parse(source.uri).uri == source.uri
+
+
+def test_pages() -> None:
+    """An http or https URL, with or without the word, in its canonical form."""
+    for text in (
+        "https://Example.org",
+        "page:https://example.org:443/#top",
+        "HTTPS://example.org/",
+    ):
+        source = REGISTRY.parse(text)
+        assert isinstance(source, PageSource)
+        assert source.uri == "page:https://example.org/"
+        assert REGISTRY.parse(source.uri).uri == source.uri
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is empty"),
+        ("   ", "it is empty"),
+        ("folder:", "names no path"),
+        ("urls:", "names no path"),
+        ("page:", "not an http or https URL"),
+        ("folder:/no/such/folder", "no such folder"),
+        ("folder:list.txt", "no such folder"),
+        ("urls:gone.txt", "no such file"),
+        ("urls:photos", "ends in one of .txt"),
+        ("gone.csv", "no such file"),
+        ("gone", "no folder, no file of URLs"),
+        ("reddit:earthporn", "no folder, no file of URLs"),
+        ("ftp://example.org/", "no folder, no file of URLs"),
+        ("photo.jpg", "one image"),
+        ("notes.doc", "ends in one of .txt"),
+        ("https://user:pw@example.org/", "credentials"),
+        ("http://", "no valid host"),
+        ("page:file:///etc/passwd", "not an http or https URL"),
+        ("folder:a\x00b", "cannot be read"),
+        ("a\x00b", "cannot be read"),
+        ("x" * 5_000, "cannot be read"),
+        ("~nobody-has-this-name/photos", "cannot be read"),
+    ],
+)
+def test_what_is_no_source_is_one_clear_error(place: Path, text: str, words: str) -> None:
+    """The error names what was given and what is wrong with it, in one line."""
+    with pytest.raises(BadSource) as bad:
+        REGISTRY.parse(text)
+    assert words in bad.value.cause
+    assert bad.value.uri == text[:200] + ("…" if len(text) > 200 else "")
+    assert "\n" not in str(bad.value)
+    assert len(str(bad.value)) < 500
+
+
+def test_local_sources_can_be_forbidden(place: Path) -> None:
+    """A crawler that serves others reads no files of its machine, whatever they are called."""
+    registry = SourceRegistry(no_page, local_sources=False)
+    for text in (f"folder:{place}/photos", "photos", "list.txt", f"urls:{place}/list.txt"):
+        with pytest.raises(BadSource, match="does not read files"):
+            registry.parse(text)
+    assert registry.parse("https://example.org/").uri == "page:https://example.org/"

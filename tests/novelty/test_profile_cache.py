@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import structlog
+
+from services.novelty.profile_cache import ProfileCache
+from services.novelty.profile_files import ProfileUnreadable
+from services.novelty.profile_store import ProfileStore
+from services.servicekit.errors import InvalidInput, NotFound
+from tests.novelty.tastes import taste
+
+
+class CountingStore(ProfileStore):
+    """Remembers what is read."""
+
+    def __init__(self, root):
+        super().__init__(root, libraries={})
+        self.loads = []
+        self.listings = 0
+
+    def load(self, name, version):
+        self.loads.append(f"{name}@{version}")
+        return super().load(name, version)
+
+    def newest_version(self, name):
+        self.listings += 1
+        return super().newest_version(name)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs():
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "profiles"
+
+
+@pytest.fixture
+def store(root):
+    return CountingStore(root)
+
+
+def save(store, request_id, name="landscapes"):
+    return store.save(taste(), name=name, request_id=request_id)
+
+
+async def test_a_version_is_read_once(store):
+    """By name or by version, in turn or at the same time."""
+    save(store, "a")
+    cache = ProfileCache(store, limit_bytes=10**6)
+    names = ["landscapes", "landscapes@1"] * 5
+    found = await asyncio.gather(*(cache.find(name) for name in names))
+    assert all(profile is found[0] for profile in found)
+    assert store.loads == ["landscapes@1"]
+
+
+async def test_a_version_stored_here_is_the_newest_at_once(store):
+    """Once the process that stored it says so."""
+    save(store, "a")
+    cache = ProfileCache(store, limit_bytes=10**6)
+    for number in range(2, 30):
+        await cache.find("landscapes")
+        save(store, str(number))
+        cache.forget_newest("landscapes")
+        assert str(await cache.find("landscapes")) == f"landscapes@{number}"
+    assert str(await cache.find("landscapes@1")) == "landscapes@1"
+
+
+async def test_a_version_stored_elsewhere_is_the_newest_after_a_second(store, root):
+    """Until then the name costs no look at the disk."""
+    now_s = 100.0
+    save(store, "a")
+    cache = ProfileCache(store, limit_bytes=10**6, clock=lambda: now_s)
+    await cache.find("landscapes")
+    save(ProfileStore(root, libraries={}), "b")
+    now_s = 100.9
+    assert str(await cache.find("landscapes")) == "landscapes@1"
+    assert store.listings == 1
+    now_s = 101.0
+    assert str(await cache.find("landscapes")) == "landscapes@2"
+
+
+async def test_the_least_recently_used_are_forgotten(store):
+    """Over the limit the oldest go; the one just read always stays."""
+    size = taste().mixture.size_bytes
+    for request_id in "abc":
+        save(store, request_id)
+    cache = ProfileCache(store, limit_bytes=2 * size)
+    for version in (1, 2, 1, 3, 1, 2):
+        await cache.find(f"landscapes@{version}")
+    assert store.loads == ["landscapes@1", "landscapes@2", "landscapes@3", "landscapes@2"]
+    tiny = ProfileCache(store, limit_bytes=1)
+    assert await tiny.find("landscapes@1") is await tiny.find("landscapes@1")
+
+
+async def test_what_is_not_there(store):
+    """Missing and malformed names are errors, and a profile stored afterwards is found."""
+    cache = ProfileCache(store, limit_bytes=10**6)
+    with pytest.raises(NotFound, match="there is no profile 'landscapes'"):
+        await cache.find("landscapes")
+    with pytest.raises(InvalidInput, match="names no profile"):
+        await cache.find("../landscapes")
+    save(store, "a")
+    assert str(await cache.find("landscapes")) == "landscapes@1"
+    with pytest.raises(NotFound, match="landscapes@2"):
+        await cache.find("landscapes@2")
+
+
+async def test_a_corrupt_profile_is_not_kept(store, root):
+    """It is an error each time, until its file is whole again."""
+    save(store, "a")
+    path = root / "landscapes" / "1" / "profile.npz"
+    whole = path.read_bytes()
+    path.write_bytes(b"broken")
+    cache = ProfileCache(store, limit_bytes=10**6)
+    for _ in range(2):
+        with pytest.raises(ProfileUnreadable):
+            await cache.find("landscapes")
+    path.write_bytes(whole)
+    assert str(await cache.find("landscapes")) == "landscapes@1"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from PIL import Image as PillowImage
+
+from services.servicekit.errors import Misconfigured
+from services.watermark.train.photos import PhotoFolders, Role, find_photos, role_of
+from tests.fakes.image_files import photo
+
+
+def folder_of(path, seeds):
+    path.mkdir(parents=True)
+    for seed in seeds:
+        PillowImage.fromarray(photo(40, 30, seed=seed)).save(path / f"{seed:03}.png")
+    return path
+
+
+def test_roles_follow_the_digest():
+    """A share of all digests under each bound, the first 32 bits of them."""
+    assert role_of("00" * 32, (0.8, 0.9)) is Role.TRAIN
+    assert role_of("d0" + "00" * 31, (0.8, 0.9)) is Role.CALIBRATE
+    assert role_of("ff" * 32, (0.8, 0.9)) is Role.TEST
+    assert role_of("00" * 32, (0.0, 0.5)) is Role.CALIBRATE
+    assert role_of("00" * 32, (0.0, 0.0)) is Role.TEST
+
+
+def test_held_out_folders_never_train(tmp_path):
+    """Training folders give all three roles, held-out ones two, test ones one."""
+    folders = PhotoFolders(
+        training=(folder_of(tmp_path / "a", range(60)),),
+        held_out=(folder_of(tmp_path / "b", range(60, 80)),),
+        test=(folder_of(tmp_path / "c", range(80, 84)),),
+        marked=(folder_of(tmp_path / "d", range(84, 86)),),
+    )
+
+    photos = find_photos(folders)
+
+    roles = {name: {p.role for p in photos if p.source == name} for name in "abcd"}
+    assert roles["a"] == set(Role)
+    assert roles["b"] == {Role.CALIBRATE, Role.TEST}
+    assert roles["c"] == roles["d"] == {Role.TEST}
+    assert len(photos) == 86
+    assert {p.source for p in photos if p.marked} == {"d"}
+    assert photos[0].read().shape == (30, 40, 3)
+
+
+def test_a_copy_has_no_second_role(tmp_path):
+    """A photo that trains does not test under another name."""
+    first = folder_of(tmp_path / "a", range(60))
+    second = tmp_path / "b"
+    shutil.copytree(first, second)
+    folder_of(tmp_path / "c", [99])
+
+    photos = find_photos(
+        PhotoFolders(training=(first,), held_out=(second,), test=(tmp_path / "c",))
+    )
+
+    assert len(photos) == 61
+    assert {p.source for p in photos} == {"a", "c"}
+
+
+def test_what_does_not_decode_is_left_out(tmp_path):
+    """And files that are no photos by their names."""
+    folder = folder_of(tmp_path / "a", range(60))
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (folder / "notes.txt").write_text("notes")
+
+    assert len(find_photos(PhotoFolders(training=(folder,)))) == 60
+
+
+def test_too_few_photos_are_one_line(tmp_path):
+    """Naming the role that nothing is left for."""
+    with pytest.raises(Misconfigured, match="1 photos are too few: none is left to "):
+        find_photos(PhotoFolders(training=(folder_of(tmp_path / "a", [0]),)))
+    with pytest.raises(Misconfigured, match="there is no such folder of photos"):
+        find_photos(PhotoFolders(training=(tmp_path / "none",)))
