@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from lodestone.client import Addresses, CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import SettledListing
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.verdict_pb2 import Verdict
 from samples.contact_sheet import Picture, write_contact_sheet
-from samples.photos import SamplePhotos, SamplePhotosError, fetch_sample_photos
+from samples.photo_folder import Role
+from samples.photos import SamplePhotosError, fetch_sample_photos
 from samples.running import CommandFailed, NotReady, ask, lodestone, services
 from samples.site import SampleSite, build_site, serve
-from samples.summary import goal_lines, summary_lines
+from samples.summary import goal_lines
 
 _CACHE = Path(".cache/samples")
 # Fixed, so that a second run lists the same addresses and finds all of them known.
@@ -75,29 +76,22 @@ def _plan(stack: ExitStack) -> Plan:
     if liked:
         return Plan("mine", Path(liked), None, source, (), None)
     print("Fetching the sample photos (once) ...", flush=True)
-    photos = fetch_sample_photos(_CACHE, progress=lambda line: print(f"  {line}", flush=True))
-    print(
-        f"  {len(photos.liked)} liked photos to learn from, {len(photos.held_back)} of the same kind "
-        f"to be found again, {len(photos.other)} others.",
-        flush=True,
+    photos = fetch_sample_photos(_CACHE, progress=_say)
+    _say(
+        f"{len(photos.liked)} liked photos to learn from, {len(photos.held_back)} of the same kind to be "
+        f"found again, {len(photos.other)} others to be left."
     )
-    site = build_site(photos, _CACHE / "site")
+    site = build_site(photos, _CACHE / "site", progress=_say)
     server = stack.enter_context(serve(site.folder, _SITE_PORT))
     options = ("--allow-address", f"127.0.0.1:{server.port}")
-    folders = _link_folders(photos)
-    return Plan("nature", folders[0], folders[1], server.url, options, site)
+    folder = photos.folder
+    return Plan(
+        "nature", folder / Role.LIKED, folder / Role.BACKGROUND, server.url, options, site
+    )
 
 
-def _link_folders(photos: SamplePhotos) -> tuple[Path, Path]:
-    """Puts the liked photos, and the others, into one folder each."""
-    folders = _CACHE / "liked", _CACHE / "background"
-    for folder, paths in zip(folders, (photos.liked, photos.other), strict=True):
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        for path in paths:
-            (folder / path.name).symlink_to(path.absolute())
-    return folders
+def _say(line: str) -> None:
+    print(f"  {line}", flush=True)
 
 
 def _learn(plan: Plan, data: Path) -> None:
@@ -120,10 +114,9 @@ def _report(plan: Plan, data: Path) -> None:
         title=f"What Lodestone kept for the profile {plan.profile}",
         find_file=lambda picture: _file(picture, plan),
     )
-    lines = summary_lines(settled)
     if plan.site is not None:
-        lines += ["", *goal_lines(settled, plan.site)]
-    print("\n" + "\n".join(lines))
+        print("\n" + "\n".join(goal_lines(settled, plan.site, plan.source)))
+        print("Eighteen photos make a small profile: a few mistakes are to be expected.")
     print(f"\nKept pictures:  {data / 'kept' / plan.profile}")
     print(f"Contact sheet:  {page}")
     print(f"Histogram:      {data / 'histogram.png'}")
@@ -131,28 +124,28 @@ def _report(plan: Plan, data: Path) -> None:
 
 async def _settled() -> list[SettledListing]:
     """Everything that the newest crawl has settled."""
-    found = []
     async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
         [newest, *_] = await crawler.list_crawls()
-        async for event in crawler.watch_crawl(newest.crawl_id):
-            if event.HasField("settled_listing"):
-                found.append(event.settled_listing)
-    return found
+        return [
+            event.settled_listing
+            async for event in crawler.watch_crawl(newest.crawl_id)
+            if event.HasField("settled_listing")
+        ]
 
 
 def _picture(listing: SettledListing) -> Picture:
     url = listing.listing.url
     if listing.HasField("judgement"):
         group = Verdict.Name(listing.judgement.verdict).removeprefix("VERDICT_")
-        return Picture(Path(url).name, group, listing.judgement.reason, url)
+        return Picture(unquote(Path(url).name), group, listing.judgement.reason, url)
     state = OutcomeState.Name(listing.outcome.state).removeprefix("OUTCOME_STATE_")
     reason = OutcomeReason.Name(listing.outcome.reason).removeprefix("OUTCOME_REASON_")
-    return Picture(Path(url).name, f"{state} {reason}", listing.outcome.message, url)
+    return Picture(unquote(Path(url).name), f"{state} {reason}", listing.outcome.message, url)
 
 
 def _file(picture: Picture, plan: Plan) -> Path | None:
     if plan.site is not None:
-        file = plan.site.folder / picture.url.removeprefix(plan.source).lstrip("/")
+        file = plan.site.folder / unquote(picture.url.removeprefix(plan.source))
         return file if file.is_file() else None
     path = picture.url.removeprefix("file://")
     return Path(path) if path != picture.url else None

@@ -55,7 +55,7 @@ class Apt:
         What an earlier call left in `folder` is checked, and downloaded only where it is not whole.
 
         Raises:
-            DownloadError: apt knows none of them, or could not get one that it knows.
+            DownloadError: apt has no package lists, or could not get one that it knows.
         """
         sizes = self._sizes(names)
         if len(sizes) == len(names) and self._get(sizes, folder) is None:
@@ -64,8 +64,6 @@ class Apt:
         sizes = self._sizes(names)
         if sizes:
             failure = self._get(sizes, folder)
-        elif failure is None:
-            failure = "apt knows no such package"
         if failure is not None:
             raise DownloadError(", ".join(sizes or names), failure)
 
@@ -101,7 +99,7 @@ class Apt:
         return {field["Package"]: int(field["Size"]) for field in fields if len(field) == 2}
 
     def _run(self, *command: str, folder: Path) -> str | None:
-        """Runs apt-get in `folder`; None if it ended well, else its last word."""
+        """Runs apt-get in `folder`; None if it ended well, else why not."""
         with tempfile.TemporaryFile("w+") as output:
             process = subprocess.Popen(
                 ["apt-get", "-q", *self._flags(), *command],
@@ -119,7 +117,7 @@ class Apt:
                 process.kill()
                 process.wait()
             output.seek(0)
-            return last_word(output.read()) if process.returncode else None
+            return why_failed(output.read()) if process.returncode else None
 
     def _wait(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         end = time.monotonic() + _LIMIT_S
@@ -153,11 +151,11 @@ def unpack(deb: Path, folder: Path) -> None:
         text=True,
     )
     if done.returncode:
-        raise UnpackError(deb.name, last_word(done.stderr))
+        raise UnpackError(deb.name, why_failed(done.stderr))
 
 
-def last_word(output: str) -> str:
-    """The line of `output` that says best why it failed: the last error of apt's, or the last line."""
+def why_failed(output: str) -> str:
+    """The line of `output` that says best why it failed: the first error of apt's, or else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
-    return (errors or lines or ["no reason given"])[-1]
+    return errors[0] if errors else (lines or ["no reason given"])[-1]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class SamplesError(Exception):
-    """Base of this package's errors; its message is one line for a person."""
+class SamplePhotosError(Exception):
+    """Base of the errors here; its message is one line for a person."""
 
 
-class ToolMissingError(SamplesError):
+class ToolMissingError(SamplePhotosError):
     """A program that the sample photos need is not on the PATH.
 
     Attributes:
@@ -19,7 +19,7 @@ class ToolMissingError(SamplesError):
         self.tool = tool
 
 
-class DownloadError(SamplesError):
+class DownloadError(SamplePhotosError):
     """What was asked for could not be downloaded.
 
     Attributes:
@@ -33,7 +33,7 @@ class DownloadError(SamplesError):
         self.reason = reason
 
 
-class UnpackError(SamplesError):
+class UnpackError(SamplePhotosError):
     """A downloaded package could not be unpacked.
 
     Attributes:
@@ -47,7 +47,7 @@ class UnpackError(SamplesError):
         self.reason = reason
 
 
-class TooFewPhotosError(SamplesError):
+class TooFewPhotosError(SamplePhotosError):
     """A source gave too few photos of one role to show anything.
 
     Attributes:
@@ -57,9 +57,13 @@ class TooFewPhotosError(SamplesError):
         missing: The packages that were not to be had; may be empty.
     """
 
-    def __init__(self, role: str, *, found: int, wanted: int, missing: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, role: str, *, found: int, wanted: int, missing: tuple[str, ...] = ()
+    ) -> None:
         unknown = f" (packages that are not there: {', '.join(missing)})" if missing else ""
-        super().__init__(f"only {found} {role} sample photos of at least {wanted} were found{unknown}")
+        super().__init__(
+            f"only {found} {role} sample photos of at least {wanted} were found{unknown}"
+        )
         self.role = role
         self.found = found
         self.wanted = wanted

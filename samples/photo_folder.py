@@ -88,7 +88,9 @@ def load_photos(folder: Path, key: str) -> SamplePhotos | None:
     )
 
 
-def seal_photos(folder: Path, photos: Iterable[Photo], *, key: str, missing: Iterable[str] = ()) -> None:
+def seal_photos(
+    folder: Path, photos: Iterable[Photo], *, key: str, missing: Iterable[str] = ()
+) -> None:
     """Writes the index of the photos that lie in `folder`.
 
     Args:

@@ -65,7 +65,7 @@ def test_heavy_libraries_stay_in_their_files():
         "torch": r"services/(embedder/export|watermark/train)/",
         "open_clip": r"services/embedder/export/",
         "onnxruntime": r"services/servicekit/inference/onnxruntime_backend\.py",
-        "sklearn": r"services/(novelty/fitting\.py|watermark/train/)",
+        "sklearn": r"services/(novelty/fitter\.py|watermark/train/)",
     }
     for path in python_files("services", "lodestone", "samples"):
         place = path.relative_to(ROOT).as_posix()

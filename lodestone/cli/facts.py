@@ -107,6 +107,7 @@ def profile_facts(profile: Profile) -> dict[str, Any]:
         "covariance": word(Covariance, profile.covariance),
         "liked_count": profile.liked_count,
         "background_count": profile.background_count,
+        "relative_to_background": profile.relative_to_background,
         "create_time": profile.create_time.ToJsonString(),
         "warnings": list(profile.warnings),
     }

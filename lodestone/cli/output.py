@@ -55,6 +55,11 @@ class Output:
         """Prints something that is no result, on stderr."""
         self._err.print(Text(printable(text)))
 
+    def aside(self, text: str) -> None:
+        """A note that only somebody who watches needs: silent unless stderr is a terminal."""
+        if self._err.is_terminal:
+            self.note(text)
+
     def table(
         self,
         columns: Sequence[str],

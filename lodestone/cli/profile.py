@@ -106,8 +106,9 @@ def _rows(profile: Profile) -> list[tuple[str, str]]:
     def percent(name: str) -> str:
         return "–" if facts[name] is None else f"{facts[name]:.1%} pass"
 
+    relative = ", relative to the background" if profile.relative_to_background else ""
     return [
-        ("threshold", f"{profile.threshold_nats:,.2f} nats (at or over it passes)"),
+        ("threshold", f"{profile.threshold_nats:,.2f} nats{relative} (at or over it passes)"),
         ("set to keep", f"{profile.keep_ratio:.0%} of liked photos"),
         ("liked", f"{profile.liked_count:,}; held out: {percent('held_out_pass_ratio')}"),
         ("background", f"{profile.background_count:,}; {percent('background_pass_ratio')}"),

@@ -10,9 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 
-from lodestone.cli.errors import CliError
+from lodestone.cli.errors import CliError, explain
 from lodestone.cli.facts import profile_facts
 from lodestone.cli.image_files import Unreadable, find_images, read_image, shown
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
@@ -108,7 +109,13 @@ async def _fit(
         if not of_liked.embeddings:
             raise CliError(f"none of the {count_of(len(liked), 'image')} can be read")
         profile = await novelty.fit_profile(options, of_liked.embeddings, of_background.embeddings)
-        marked = await crawler.mark_images_seen(profile.name, lambda: _images(of_liked.paths))
+        try:
+            marked = await crawler.mark_images_seen(profile.name, lambda: _images(of_liked.paths))
+        except grpc.aio.AioRpcError as error:
+            raise CliError(
+                f"{profile.name}@{profile.version} is fitted, but its photos could not be marked as seen "
+                f"({explain(error)}): fit it again"
+            ) from error
     left_out = of_liked.left_out | of_background.left_out
     _report_fit(output, profile, marked.marked_count, left_out)
 

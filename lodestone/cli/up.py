@@ -103,6 +103,7 @@ async def _up(output: Output, options: UpOptions, checkout: Path, where: Address
         )
     supervisor = Supervisor(specs, note=output.note)
     _stop_on_signals(stopping, supervisor)
+    output.aside(f"starting the four services; what they say goes to {options.data / 'logs'}")
     try:
         await supervisor.run(stopping, lambda: _announce(output, supervisor, where, options.data))
     finally:

@@ -36,7 +36,7 @@ Answer = TypeVar("Answer", bound=Identified)
 
 
 class StreamClosed(Exception):
-    """The stream was closed by its owner while a call waited, or before it was made."""
+    """The stream, or its channel, was closed while a call waited, or before it was made."""
 
     def __init__(self) -> None:
         super().__init__("this stream was closed")
@@ -100,7 +100,7 @@ class MultiplexedStream(Generic[Request, Answer]):
         Raises:
             grpc.aio.AioRpcError: The server ended the stream with another status than those that pass; every call in
                 flight gets it, and the next call opens a new stream.
-            StreamClosed: `close` was called.
+            StreamClosed: `close` was called, here or on the channel.
         """
         async with self._room:
             if self._closed:
@@ -152,6 +152,12 @@ class MultiplexedStream(Generic[Request, Answer]):
             await self._read(stream)
         except grpc.aio.AioRpcError as error:
             return error
+        except asyncio.CancelledError as error:
+            # Without a request to cancel this task: the channel was closed under the stream.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise StreamClosed from error
         finally:
             stream.cancel()
             writer.cancel()

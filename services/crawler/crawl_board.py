@@ -18,7 +18,7 @@ from services.crawler.crawl_run import CrawlRun, RunLimits
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import Pipeline, PipelineParts
 from services.crawler.sources.source import Source
-from services.servicekit.errors import FailedPrecondition, Unavailable
+from services.servicekit.errors import FailedPrecondition, InvalidInput, Unavailable
 
 ParseSource = Callable[[str], Source]
 
@@ -147,9 +147,12 @@ class CrawlBoard:
         owner = uuid.uuid4().hex
         pipeline = Pipeline(self._parts, crawl, owner)
         run = CrawlRun(crawl, pipeline, database=self._database, owner=owner, limits=self._limits)
-        sources = [self._parse_source(uri) for uri in crawl.request.sources]
         try:
+            sources = [self._parse_source(uri) for uri in crawl.request.sources]
             state, reason = await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        except InvalidInput as error:
+            # A folder or file that was there when the crawl was created may be gone after a restart.
+            state, reason = CrawlState.FAILED, str(error)
         except Exception as error:
             log.exception("crawl_broke")
             state, reason = CrawlState.FAILED, f"internal error: {type(error).__name__}"

@@ -24,6 +24,17 @@ def threshold_of(held_out: Floats, keep_ratio: float) -> float:
     return float(np.quantile(held_out, 1.0 - keep_ratio, method="hazen"))
 
 
+def separation(held_out: Floats, background: Floats) -> float:
+    """The area under the ROC curve: how often a held-out liked image outscores one of the background, 0 to 1.
+
+    The statistic of Mann and Whitney (1947), ties not counted; 0 without a background.
+    """
+    if not background.size:
+        return 0.0
+    beaten = np.searchsorted(np.sort(background), held_out, side="left")
+    return float(beaten.mean() / background.size)
+
+
 def drawn_evenly(log_likelihoods: Floats) -> Floats:
     """Sorts (n,) values ascending and keeps at most 2,000 of them, the lowest and highest included."""
     ordered = np.sort(log_likelihoods)

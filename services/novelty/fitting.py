@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from services.novelty.calibration import drawn_evenly, threshold_of, warnings_for
+from services.novelty.calibration import drawn_evenly, separation, threshold_of, warnings_for
+from services.novelty.fitter import Fitter, counts_for
 from services.novelty.liked_set import FitOptions, LikedSet
 from services.novelty.mixture import Covariance, Floats, Mixture
 from services.novelty.profile import Taste
-from services.servicekit.errors import InvalidInput, Unavailable
+from services.servicekit.errors import InvalidInput
 
 MAX_MIXTURE_BYTES: Final = 512 * 1024**2
+MIN_BACKGROUND: Final = 8
 
-_COUNTS_TO_TRY: Final = (1, 2, 3, 4, 6, 8, 12, 16)
-_LIKED_PER_COMPONENT: Final = 15
-_ROWS_TO_CHOOSE_ON: Final = 2000
-_FOLDS_TO_CHOOSE_BY: Final = 3
-_LEAVE_ONE_OUT_UP_TO: Final = 50
-_TEN_FOLDS_UP_TO: Final = 500
-
-_Indices = npt.NDArray[np.intp]
+_RELATIVE_FLOOR: Final = 1.0
+_WORTH_IT: Final = 0.01
 
 
 class TooManyComponents(InvalidInput):
@@ -82,13 +74,16 @@ def fit_taste(
     """
     liked = liked_set.liked
     _check_size(liked.shape, options)
-    fitter = _Fitter(options.covariance, options.seed % 2**32, stopped)
+    seed = options.seed % 2**32
     # Several threads would add up k-means' centres in any order, and took ten times as long on a busy machine.
     with threadpool_limits(1):
-        count = options.component_count or fitter.choose_count(liked)
-        mixture = fitter.fit(liked, count)
-        held_out = fitter.held_out_log_likelihoods(liked, count)
-    background = mixture.log_likelihoods(liked_set.background)
+        fit = _absolute(liked_set, options, Fitter(options.covariance, seed, stopped))
+        if options.covariance is Covariance.DIAG and len(liked_set.background) >= MIN_BACKGROUND:
+            wide = Fitter(options.covariance, seed, stopped, floor=_RELATIVE_FLOOR)
+            relative = _relative(liked_set, fit.mixture.component_count, wide)
+            if relative.separation > fit.separation + _WORTH_IT:
+                fit = relative
+    mixture, held_out, background = fit.mixture, fit.held_out, fit.background
     threshold_nats = threshold_of(held_out, options.keep_ratio)
     return Taste(
         mixture=mixture,
@@ -114,7 +109,7 @@ def _check_size(shape: tuple[int, ...], options: FitOptions) -> None:
     liked_count, dimension = shape
     if options.component_count > liked_count:
         raise TooManyComponents(options.component_count, liked_count)
-    count = options.component_count or _counts_for(liked_count)[-1]
+    count = options.component_count or counts_for(liked_count)[-1]
     numbers = count * (1 + dimension) + int(
         np.prod(options.covariance.shape(count, dimension), dtype=np.int64)
     )
@@ -122,91 +117,33 @@ def _check_size(shape: tuple[int, ...], options: FitOptions) -> None:
         raise MixtureTooLarge(numbers * 8, MAX_MIXTURE_BYTES)
 
 
-def _counts_for(liked_count: int) -> list[int]:
-    most = max(1, liked_count // _LIKED_PER_COMPONENT)
-    return [count for count in _COUNTS_TO_TRY if count <= most]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """A mixture and what it says of images that it was not fitted to."""
+
+    mixture: Mixture
+    held_out: Floats
+    background: Floats
+
+    @property
+    def separation(self) -> float:
+        return separation(self.held_out, self.background)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitter:
-    """Fits mixtures of one form, again and again.
+def _absolute(liked_set: LikedSet, options: FitOptions, fitter: Fitter) -> _Fit:
+    """The density of liked embeddings."""
+    liked = liked_set.liked
+    count = options.component_count or fitter.choose_count(liked)
+    mixture = fitter.fit(liked, count)
+    held_out = fitter.held_out_log_likelihoods(liked, count)
+    return _Fit(mixture, held_out, mixture.log_likelihoods(liked_set.background))
 
-    Diagonal covariances are fitted after dividing by one standard deviation of all values, and 0.1 is added to each
-    variance there: of the recipes that we compared on photos (kNN, shrunk Mahalanobis, PCA, full covariances) it told
-    liked from other photos best. Full and tied covariances are fitted to the embeddings as they are with sklearn's
-    1e-6, as in the script that Lodestone continues; 0.1 there changed neither the AUC nor the error rates.
-    """
 
-    covariance: Covariance
-    seed: int
-    stopped: Callable[[], bool]
-
-    def fit(self, rows: npt.NDArray[np.float32], count: int) -> Mixture:
-        if self.stopped():
-            raise Unavailable("this server", "it is shutting down")
-        exact = rows.astype(np.float64)
-        scale, floor = self._scaling(exact)
-        estimator = GaussianMixture(
-            count,
-            covariance_type=self.covariance.value.lower(),
-            reg_covar=floor,
-            random_state=self.seed,
-        )
-        with warnings.catch_warnings():
-            # Stopping after 100 rounds is good enough, and so are fewer distinct images than components.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            try:
-                estimator.fit(exact / scale)
-            except (ValueError, np.linalg.LinAlgError) as error:
-                raise InvalidInput(f"these embeddings cannot be fitted: {error}") from error
-        return Mixture(
-            covariance=self.covariance,
-            scale=scale,
-            weights=estimator.weights_,
-            means=estimator.means_,
-            precisions_cholesky=estimator.precisions_cholesky_,
-        )
-
-    def choose_count(self, rows: npt.NDArray[np.float32]) -> int:
-        """The count whose mixtures find held-out rows likeliest; the fewest of equals."""
-        counts = _counts_for(len(rows))
-        if len(counts) == 1:
-            return counts[0]
-        order = np.random.default_rng(self.seed).permutation(len(rows))[:_ROWS_TO_CHOOSE_ON]
-        some = rows[np.sort(order)]
-        folds = self._folds(len(some), _FOLDS_TO_CHOOSE_BY)
-        evidence = [self._out_of_fold(some, count, folds).sum() for count in counts]
-        return counts[int(np.argmax(evidence))]
-
-    def held_out_log_likelihoods(self, rows: npt.NDArray[np.float32], count: int) -> Floats:
-        """The log-likelihood of each row (nats) under a mixture fitted without it: (n,)."""
-        return self._out_of_fold(rows, count, self._folds(len(rows), self._fold_count(len(rows))))
-
-    def _fold_count(self, row_count: int) -> int:
-        """The more the closer to the mixture that serves; a full covariance takes a second, so few."""
-        if self.covariance is not Covariance.DIAG or row_count > _TEN_FOLDS_UP_TO:
-            return 5
-        return row_count if row_count <= _LEAVE_ONE_OUT_UP_TO else 10
-
-    def _folds(self, row_count: int, fold_count: int) -> list[_Indices]:
-        order = np.random.default_rng(self.seed).permutation(row_count)
-        return [np.sort(fold) for fold in np.array_split(order, fold_count)]
-
-    def _out_of_fold(
-        self, rows: npt.NDArray[np.float32], count: int, folds: list[_Indices]
-    ) -> Floats:
-        log_likelihoods = np.empty(len(rows))
-        for fold in folds:
-            rest = np.delete(rows, fold, axis=0)
-            mixture = self.fit(rest, min(count, len(rest)))
-            log_likelihoods[fold] = mixture.log_likelihoods(rows[fold])
-        return log_likelihoods
-
-    def _scaling(self, rows: Floats) -> tuple[float, float]:
-        """What rows are divided by, and what is added to each variance after that."""
-        if self.covariance is not Covariance.DIAG:
-            return 1.0, 1e-6
-        deviation = float(rows.std())
-        if not deviation > 0.0:
-            raise InvalidInput("all values of all liked embeddings are equal")
-        return deviation, 0.1
+def _relative(liked_set: LikedSet, count: int, fitter: Fitter) -> _Fit:
+    """The same divided by the density of the background sample; each is scored by fits without it."""
+    liked, background = liked_set.liked, liked_set.background
+    ordinary = fitter.fit(background, 1)
+    mixture = replace(fitter.fit(liked, count), background=ordinary)
+    held_out = fitter.held_out_log_likelihoods(liked, count) - ordinary.log_likelihoods(liked)
+    own = mixture.log_likelihoods(background) + ordinary.log_likelihoods(background)
+    return _Fit(mixture, held_out, own - fitter.held_out_log_likelihoods(background, 1))

@@ -40,6 +40,7 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         dimension=mixture.dimension,
         component_count=mixture.component_count,
         covariance=profile_pb2.Covariance.Value(f"COVARIANCE_{mixture.covariance.name}"),
+        relative_to_background=mixture.background is not None,
         liked_count=taste.liked_count,
         background_count=taste.background_count,
         warnings=taste.warnings,

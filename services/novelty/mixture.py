@@ -44,6 +44,8 @@ class Mixture:
         means: (component_count, dimension), in the scaled space.
         precisions_cholesky: Upper triangular factors of the inverse covariances, in the scaled space: one per component
             (`FULL`) or one for all (`TIED`); their diagonals alone for `DIAG`. Shaped as `Covariance.shape` says.
+        background: The density of ordinary images, of the same dimension, without a background of its own: with it,
+            log-likelihoods are relative to it. None: they are absolute.
     """
 
     covariance: Covariance
@@ -51,6 +53,7 @@ class Mixture:
     weights: Floats
     means: Floats
     precisions_cholesky: Floats
+    background: Mixture | None = None
 
     @property
     def component_count(self) -> int:
@@ -65,17 +68,20 @@ class Mixture:
     @property
     def size_bytes(self) -> int:
         """The memory that its arrays take."""
-        return self.weights.nbytes + self.means.nbytes + self.precisions_cholesky.nbytes
+        own = self.weights.nbytes + self.means.nbytes + self.precisions_cholesky.nbytes
+        return own if self.background is None else own + self.background.size_bytes
 
     def log_likelihoods(self, embeddings: Embeddings | Floats) -> Floats:
         """Returns ln p of each of (n, dimension) embeddings: (n,), nats, in the embeddings' own space.
 
         Density over x, not over x / scale: the change of variables adds -dimension * ln(scale), so that mixtures of
-        different scales compare. Bishop, Pattern Recognition and Machine Learning (2006), §2.3 and §9.2.
+        different scales compare. Bishop, Pattern Recognition and Machine Learning (2006), §2.3 and §9.2. With a
+        background it is ln p - ln p of the background: the log-likelihood ratio of Neyman and Pearson (1933).
         """
         starts = range(0, max(1, len(embeddings)), _ROWS_AT_ONCE)
         parts = [self._of_rows(embeddings[start : start + _ROWS_AT_ONCE]) for start in starts]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        own = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return own if self.background is None else own - self.background.log_likelihoods(embeddings)
 
     def _of_rows(self, embeddings: Embeddings | Floats) -> Floats:
         rows = embeddings.astype(np.float64)

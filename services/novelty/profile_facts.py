@@ -24,6 +24,7 @@ class ProfileFacts:
     Attributes:
         held_out_count: How many held-out log-likelihoods profile.npz has.
         background_score_count: How many of the background.
+        background_scale: The scale of the background's density; null if log-likelihoods are absolute.
         sha256: Of profile.npz, 64 hex digits.
         libraries: The versions that fitted it, by name; for the record.
         format_version: Of both files.
@@ -45,6 +46,7 @@ class ProfileFacts:
     component_count: Annotated[int, Field(ge=1, le=MAX_COMPONENTS)]
     covariance: Covariance
     scale: Annotated[float, Field(gt=0)]
+    background_scale: Annotated[float, Field(gt=0)] | None
     liked_count: Annotated[int, Field(ge=1, lt=2**31)]
     background_count: Annotated[int, Field(ge=0, lt=2**31)]
     held_out_count: Annotated[int, Field(ge=1, le=KEPT_LOG_LIKELIHOODS)]
@@ -72,6 +74,7 @@ class ProfileFacts:
             component_count=mixture.component_count,
             covariance=mixture.covariance,
             scale=mixture.scale,
+            background_scale=mixture.background.scale if mixture.background else None,
             liked_count=taste.liked_count,
             background_count=taste.background_count,
             held_out_count=len(taste.held_out_log_likelihoods),
@@ -107,10 +110,14 @@ class ProfileFacts:
 
     def array_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the arrays of profile.npz by name."""
-        return {
+        shapes = {
             "weights": (self.component_count,),
             "means": (self.component_count, self.dimension),
             "precisions_cholesky": self.covariance.shape(self.component_count, self.dimension),
             "held_out_log_likelihoods": (self.held_out_count,),
             "background_log_likelihoods": (self.background_score_count,),
         }
+        if self.background_scale is not None:
+            shapes["background_mean"] = (self.dimension,)
+            shapes["background_precisions_cholesky"] = (self.dimension,)
+        return shapes

@@ -39,6 +39,13 @@ class ProfileUnreadable(FailedPrecondition):
 def encode_profile(profile: Profile, libraries: dict[str, str]) -> dict[str, bytes]:
     """Returns the content of the two files by name."""
     taste, mixture = profile.taste, profile.taste.mixture
+    ordinary = mixture.background
+    relative_to = {}
+    if ordinary is not None:
+        relative_to = {
+            "background_mean": ordinary.means[0],
+            "background_precisions_cholesky": ordinary.precisions_cholesky[0],
+        }
     arrays = encode_arrays(
         {
             "weights": mixture.weights,
@@ -47,6 +54,7 @@ def encode_profile(profile: Profile, libraries: dict[str, str]) -> dict[str, byt
             "held_out_log_likelihoods": taste.held_out_log_likelihoods,
             "background_log_likelihoods": taste.background_log_likelihoods,
         }
+        | relative_to
     )
     digest = hashlib.sha256(arrays).hexdigest()
     facts = ProfileFacts.of(profile, sha256=digest, libraries=libraries)
@@ -110,6 +118,8 @@ def _check_values(arrays: dict[str, Floats], covariance: Covariance) -> None:
         factors = np.diagonal(factors, axis1=-2, axis2=-1)
     if not (factors > 0.0).all():
         raise ValueError("precisions_cholesky has a diagonal that is not over 0")
+    if not (arrays.get("background_precisions_cholesky", weights) > 0.0).all():
+        raise ValueError("background_precisions_cholesky is not over 0")
     for name in ("held_out_log_likelihoods", "background_log_likelihoods"):
         if (np.diff(arrays[name]) < 0.0).any():
             raise ValueError(f"{name} is not in ascending order")
@@ -123,6 +133,7 @@ def _profile(facts: ProfileFacts, arrays: dict[str, Floats]) -> Profile:
             weights=arrays["weights"],
             means=arrays["means"],
             precisions_cholesky=arrays["precisions_cholesky"],
+            background=_background(facts, arrays),
         ),
         threshold_nats=facts.threshold_nats,
         keep_ratio=facts.keep_ratio,
@@ -136,3 +147,15 @@ def _profile(facts: ProfileFacts, arrays: dict[str, Floats]) -> Profile:
         seed=facts.seed,
     )
     return Profile(facts.name, facts.version, taste, facts.create_time, facts.request_id)
+
+
+def _background(facts: ProfileFacts, arrays: dict[str, Floats]) -> Mixture | None:
+    if facts.background_scale is None:
+        return None
+    return Mixture(
+        covariance=Covariance.DIAG,
+        scale=facts.background_scale,
+        weights=np.ones(1),
+        means=arrays["background_mean"][np.newaxis],
+        precisions_cholesky=arrays["background_precisions_cholesky"][np.newaxis],
+    )

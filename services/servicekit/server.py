@@ -186,7 +186,7 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", 64),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         # Two processes on one port would share its calls without a word.
         ("grpc.so_reuseport", 0),
     ]

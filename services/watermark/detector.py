@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import Backend
-from services.watermark.detector_folder import DetectorFolder
-
-QUADRANTS = ("top left", "top right", "bottom left", "bottom right")
+from services.watermark.detector_folder import QUADRANTS, DetectorFolder
 
 
 class DetectorUnfit(Misconfigured):

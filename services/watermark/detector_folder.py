@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from services.servicekit.errors import Misconfigured
 from services.servicekit.onnx_external_data import MalformedProtobufError, first_external_tensor
 from services.servicekit.resize import InputShape
 from services.watermark.detector_errors import (
@@ -108,6 +109,19 @@ def load_detector_folder(path: Path) -> DetectorFolder:
     return DetectorFolder(
         path, description, _read_model(path / MODEL_FILE, description.detector_id)
     )
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that no detector.json can state.
+
+    Raises:
+        Misconfigured: It has other characters than `a-z0-9._-`, or starts with one of the last three.
+    """
+    try:
+        TypeAdapter(_Name).validate_python(name)
+    except ValidationError as error:
+        message = f"{name!r} is no name for a detector: use a-z, 0-9, `.`, `_` and `-`"
+        raise Misconfigured(message) from error
 
 
 def write_detector_folder(path: Path, model: bytes, description: DetectorDescription) -> None:

@@ -195,7 +195,7 @@ class FakeCrawler(CrawlerServiceServicer):
         created: Every CreateCrawlRequest.
         watched_from: The after_sequence of every watch.
         watching: Set when a watch has sent everything and waits.
-        seen: The (profile name, bytes) of every image marked as seen.
+        seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         kept, yields: What the lists answer.
         judged: The options of every judged image.
         silent: Set: images are not judged; `judging` tells that one has arrived.
@@ -210,6 +210,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.watched_from = []
         self.watching = threading.Event()
         self.seen = []
+        self.forgetful = False
         self.kept = []
         self.yields = []
         self.judged = []
@@ -278,6 +279,8 @@ class FakeCrawler(CrawlerServiceServicer):
 
     def MarkImagesSeen(self, requests, context):  # noqa: N802 - the contract's name
         marked = [(request.profile_name, request.image.encoded) for request in requests]
+        if self.forgetful:
+            context.abort(grpc.StatusCode.INTERNAL, "internal error 1f3a9c")
         self.seen += marked
         return crawler_service_pb2.MarkImagesSeenResponse(marked_count=len(marked))
 

@@ -96,6 +96,17 @@ def test_fit_of_unreadable_photos_is_one_line_at_the_end(cli, services, tmp_path
     assert services.novelty.fits == []
 
 
+def test_fit_says_when_its_photos_could_not_be_marked(cli, services, photos):
+    """The profile is there, but crawls would keep copies of the liked photos: an error, and the way out."""
+    services.crawler.forgetful = True
+    result = cli("profile", "fit", "landscapes", photos)
+    assert result.status == 1
+    assert result.err == (
+        "error: landscapes@1 is fitted, but its photos could not be marked as seen "
+        "(internal error 1f3a9c): fit it again\n"
+    )
+
+
 @pytest.mark.parametrize("ratio", ["0", "1.5", "-1"])
 def test_fit_refuses_a_keep_ratio_that_is_none(cli, services, photos, ratio):
     """--keep-ratio is in (0, 1]."""

@@ -265,6 +265,26 @@ async def test_close_ends_waiting_calls(serve):
     await stream.close()
 
 
+async def test_a_channel_that_is_closed_ends_waiting_calls(serve_at):
+    """Nobody waits for ever when the channel goes before the stream; later calls fail too."""
+    received_one = asyncio.Event()
+
+    async def silent(requests, context):
+        async for _ in requests:
+            received_one.set()
+        yield
+
+    channel = grpc.aio.insecure_channel(await serve_at(Scripted(silent)))
+    stream = new_stream(channel)
+    call = asyncio.create_task(stream.call(request(1)))
+    await received_one.wait()
+    await channel.close()
+    with pytest.raises(StreamClosed):
+        await asyncio.wait_for(call, 10)
+    with pytest.raises(grpc.aio.UsageError):
+        await asyncio.wait_for(stream.call(request(2)), 10)
+
+
 class MadeUpInternal:
     """A stream as grpc.aio leaves it when a write lost the race against the end (grpc/grpc issue 36066)."""
 

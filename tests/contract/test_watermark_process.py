@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodestone.image.v1 import verdict_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
@@ -59,29 +61,35 @@ async def outcome(folder: Path, **settings: object) -> tuple[int, str]:
     return status, (folder / "stderr").read_text()
 
 
-async def ready_address(process, stderr: Path) -> str:
-    """The address in the line that says `ready`; the port was chosen by the system."""
-    async with asyncio.timeout(START_S):
-        while process.returncode is None:
-            for line in stderr.read_text().splitlines():
-                if '"ready"' in line:
-                    return json.loads(line)["address"]
-            await asyncio.sleep(0.02)
-    raise AssertionError(stderr.read_text())
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return trial.getsockname()[1]
+
+
+async def until_serving(channel: grpc.aio.Channel) -> None:
+    check = health_pb2.HealthCheckRequest(service="lodestone.watermark.v1.WatermarkService")
+    async for health in health_pb2_grpc.HealthStub(channel).Watch(check, timeout=START_S):
+        if health.status == health_pb2.HealthCheckResponse.SERVING:
+            return
 
 
 async def test_the_process_serves_until_it_is_told_to_stop(tmp_path):
     """Ready, detects with the bundled detector, drains on SIGTERM and exits with 0."""
-    async with watermark(tmp_path, PORT=0, METRICS_PORT=0, THRESHOLD=1) as process:
-        address = await ready_address(process, tmp_path / "stderr")
-        async with grpc.aio.insecure_channel(address) as channel:
-            stub = WatermarkServiceStub(channel)
-            request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
-            [result] = (await stub.DetectWatermarks(request, timeout=START_S)).results
+    port = free_port()
+    async with (
+        watermark(tmp_path, PORT=port, METRICS_PORT=0, THRESHOLD=1) as process,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = WatermarkServiceStub(channel)
+        request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
+        answer = await stub.DetectWatermarks(request, wait_for_ready=True, timeout=START_S)
+        await until_serving(channel)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
 
+    [result] = answer.results
     assert (result.value.threshold, result.value.verdict) == (1, verdict_pb2.VERDICT_ACCEPTED)
     assert len(result.value.quadrant_probabilities) == 4
     entries = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]

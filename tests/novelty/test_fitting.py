@@ -168,15 +168,15 @@ def test_a_small_fit_is_fast():
 
 def test_large_sets_choose_on_a_sample(monkeypatch):
     """The count is chosen on at most so many rows."""
-    monkeypatch.setattr(fitting, "_ROWS_TO_CHOOSE_ON", 60)
+    monkeypatch.setattr(fitter, "_ROWS_TO_CHOOSE_ON", 60)
     sizes = []
-    fit = fitting._Fitter.fit
+    fit = fitter.Fitter.fit
 
     def counted(self, rows, count):
         sizes.append(len(rows))
         return fit(self, rows, count)
 
-    monkeypatch.setattr(fitting._Fitter, "fit", counted)
+    monkeypatch.setattr(fitter.Fitter, "fit", counted)
     fit_taste(liked_set(two_clusters(90)), options())
     assert sizes[0] == 40
     assert sizes[-1] == 81

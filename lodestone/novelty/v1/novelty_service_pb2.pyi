@@ -41,7 +41,9 @@ class FitProfileRequest(_message.Message):
 
     @_builtins.property
     def background(self) -> Global___EmbeddingBatch:
-        """Embeddings of an unfiltered background sample; optional, for the histogram and the expected share that passes."""
+        """Embeddings of an unfiltered background sample; optional, for the histogram, the expected share that passes, and a
+        profile that is relative to it where that helps.
+        """
 
     def __init__(
         self,
@@ -393,7 +395,9 @@ class Score(_message.Message):
     THRESHOLD_NATS_FIELD_NUMBER: _builtins.int
     PROFILE_VERSION_FIELD_NUMBER: _builtins.int
     log_likelihood: _builtins.float
-    """ln p(embedding | profile) in nats; unbounded, often positive; higher is more like the profile."""
+    """ln p(embedding | profile) in nats; unbounded, often positive; higher is more like the profile. Relative to the
+    background if the profile is.
+    """
     percentile: _builtins.float
     """The share of held-out liked images that score lower, 0 to 100."""
     verdict: _verdict_pb2.Verdict.ValueType

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import BackendName
+
+# Since 1.32 ONNX Runtime reports its use to its makers unless this is set before it is loaded
+# (microsoft/onnxruntime#27379).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime  # noqa: E402 - after the line above
 
 _PROVIDERS = {
     BackendName.ONNXRUNTIME: "CPUExecutionProvider",

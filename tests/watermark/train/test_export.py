@@ -14,6 +14,7 @@ from tests.fakes.image_files import photo
 pytestmark = pytest.mark.export
 
 PARITY = 1e-4
+CALIBRATION = Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,14 @@ def network():
             state[name] = torch.from_numpy(tensors[name].copy())
     network.load_state_dict(state)
     return network.eval()
+
+
+@pytest.fixture(scope="module")
+def calibrated(network):
+    """The network as a detector is written."""
+    from services.watermark.train.export import calibrated_model
+
+    return calibrated_model(network, CALIBRATION)
 
 
 def batch_of(count):
@@ -66,31 +75,26 @@ def test_the_bundled_graph_computes_what_torch_computes(network, count):
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_calibrated_graph_computes_what_torch_computes(network, count):
+def test_a_calibrated_graph_computes_what_torch_computes(network, calibrated, count):
     """Image and quadrants, with a line for each."""
     import torch
 
-    from services.watermark.train.export import calibrated_model
-
-    model = calibrated_model(network, Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5))
     with torch.no_grad():
         expected = network(torch.from_numpy(batch_of(count)))
 
-    assert first_external_tensor(model) is None
-    for computed, wanted in zip(loaded(model).run(batch_of(count)), expected, strict=True):
+    assert first_external_tensor(calibrated) is None
+    for computed, wanted in zip(loaded(calibrated).run(batch_of(count)), expected, strict=True):
         assert computed.dtype == np.float32
         assert np.abs(computed - wanted.numpy()).max() <= PARITY
 
 
-def test_exporting_twice_gives_the_same_bytes(network):
+def test_exporting_again_gives_the_same_bytes(network, calibrated):
     """And the file names neither a path nor a person."""
-    from services.watermark.train.export import tile_logits_model
+    from services.watermark.train.export import calibrated_model
 
-    model = tile_logits_model(network)
-
-    assert model == tile_logits_model(network)
+    assert calibrated_model(network, CALIBRATION) == calibrated
     for trace in (b"/site-packages", b".py", b"/home", b"/tmp"):
-        assert trace not in model
+        assert trace not in calibrated
 
 
 def test_the_folded_body_is_the_published_network():

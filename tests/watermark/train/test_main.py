@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import structlog
+
+from services.watermark.train.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before():
+    """The command sets logging up for its process."""
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
+    """Set-up installs no torch; the line says which extra brings it."""
+    for name in ("recipe", "export", "fitting", "body", "network", "onnx_file"):
+        monkeypatch.delitem(sys.modules, f"services.watermark.train.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    status = main(["--photos", str(tmp_path), "--out", str(tmp_path / "mine")])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line == "error: training needs torch, which is not installed: see the train extra"
+
+
+def test_a_name_that_no_detector_can_have(tmp_path, capsys):
+    """Told before hours of training; nothing is made."""
+    status = main(["--photos", str(tmp_path), "--out", str(tmp_path / "My Detector")])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line.startswith("error: 'My Detector' is no name for a detector")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, capsys):
+    """A file is in its place."""
+    (tmp_path / "mine").touch()
+
+    status = main(["--photos", str(tmp_path), "--out", str(tmp_path / "mine")])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line == f"error: {tmp_path / 'mine'}: cannot be made: File exists"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--photos", "a"], ["--photos", "a", "--pairs", "3"]])
+def test_a_wrong_command_line_ends_with_status_2(arguments, capsys):
+    """With the usage."""
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--out", "mine"] if "--pairs" in arguments else arguments)
+
+    assert caught.value.code == 2
+    assert "usage: python -m services.watermark.train" in capsys.readouterr().err
+
+
+@pytest.mark.export
+def test_missing_photos_are_one_line(tmp_path, capsys):
+    """With the folder that was given."""
+    status = main(["--photos", str(tmp_path / "none"), "--out", str(tmp_path / "mine")])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line == f"error: {tmp_path / 'none'}: there is no such folder of photos"
