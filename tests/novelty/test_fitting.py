@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from services.novelty import fitting
+from services.novelty import fitter
 from services.novelty.fitting import MixtureTooLarge, TooManyComponents, fit_taste
 from services.novelty.mixture import Covariance
 from services.servicekit.errors import InvalidInput, Unavailable
