@@ -85,9 +85,7 @@ def _plan(stack: ExitStack) -> Plan:
     server = stack.enter_context(serve(site.folder, _SITE_PORT))
     options = ("--allow-address", f"127.0.0.1:{server.port}")
     folder = photos.folder
-    return Plan(
-        "nature", folder / Role.LIKED, folder / Role.BACKGROUND, server.url, options, site
-    )
+    return Plan("nature", folder / Role.LIKED, folder / Role.BACKGROUND, server.url, options, site)
 
 
 def _say(line: str) -> None:

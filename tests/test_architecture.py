@@ -86,7 +86,9 @@ def test_every_test_says_what_it_shows():
     for path in python_files("tests"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+                "test_"
+            ):
                 assert ast.get_docstring(node), f"{path}: {node.name}"
 
 

@@ -204,7 +204,7 @@ class MultiplexedStream(Generic[Request, Answer]):
 
 async def _next_answer(stream: grpc.aio.StreamStreamCall[Any, Answer]) -> Answer | None:
     answer: Any = await stream.read()
-    return None if answer is grpc.aio.EOF else answer  # type: ignore[attr-defined]  # the stubs lack it
+    return None if answer is grpc.aio.EOF else answer
 
 
 def _passes(error: grpc.aio.AioRpcError) -> bool:

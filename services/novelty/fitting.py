@@ -20,7 +20,7 @@ MAX_MIXTURE_BYTES: Final = 512 * 1024**2
 MIN_BACKGROUND: Final = 8
 
 _RELATIVE_FLOOR: Final = 1.0
-_WORTH_IT: Final = 0.01
+_WORTH_IT: Final = 0.05
 
 
 class TooManyComponents(InvalidInput):
@@ -85,6 +85,9 @@ def fit_taste(
                 fit = relative
     mixture, held_out, background = fit.mixture, fit.held_out, fit.background
     threshold_nats = threshold_of(held_out, options.keep_ratio)
+    if mixture.background is not None:
+        # Under 0 an image is likelier an ordinary one than a liked one, whatever ratio was asked for.
+        threshold_nats = max(threshold_nats, 0.0)
     return Taste(
         mixture=mixture,
         threshold_nats=threshold_nats,

@@ -36,7 +36,7 @@ Handler = Callable[..., Any]
 Parse = Callable[[Any], Any]
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every call of our own services: deadline cap, error mapping, metrics.
 
     Unary calls end after `unary_deadline_s` at the latest; streams have idle limits in their servicers instead. An
@@ -54,10 +54,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Replaces the method's handler by the wrapped one."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)

@@ -59,7 +59,7 @@ class ServiceServer:
         settings.require_safe_bind()
         self._definition = definition
         self._settings = settings
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+        self._health = health.aio.HealthServicer()
         self._ready = False
         self._probing: asyncio.Task[None] | None = None
         self._drain = Drain()

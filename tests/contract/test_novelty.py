@@ -193,6 +193,22 @@ async def test_the_seeds_own_recipe(stub):
     assert all(result.HasField("value") for result in answer.results)
 
 
+async def test_a_profile_says_whether_it_is_relative(stub):
+    """A background that the taste alone does not tell apart makes it relative; read from disk it still is."""
+    near, far = unit_rows(40), unit_rows(30, centre=3)
+    assert not (
+        await fit(stub, liked(messages(near)), background(messages(far)))
+    ).relative_to_background
+    middle = unit_rows(2)[:1] * 0.97 + unit_rows(30, seed=8) * 0.03
+    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
+    parts = (liked(messages(near)), background(messages(middle)))
+    assert (await fit(stub, *parts, request_id="two")).relative_to_background
+    (listed,) = (await stub.ListProfiles(pb.ListProfilesRequest())).profiles
+    assert listed.relative_to_background
+    answer = await stub.ScoreEmbeddings(score_request(messages(middle)))
+    assert all(result.value.verdict == OFF_PROFILE for result in answer.results)
+
+
 async def test_a_small_profile_warns(stub):
     """18 liked images are enough to fit, and the profile says that they are few."""
     profile = await fit(stub, liked(messages(unit_rows(18))))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.calibration import drawn_evenly, threshold_of, warnings_for
+from services.novelty.calibration import drawn_evenly, separation, threshold_of, warnings_for
 from services.novelty.mixture import Covariance
 from tests.novelty.tastes import mixture
 
@@ -75,3 +75,12 @@ def test_a_background_that_passes():
     assert warned(50, background=(0.0, 1.0, -1.0, -1.0)) == ()
     (sentence,) = warned(50, background=(0.0, 1.0, 2.0, -1.0))
     assert sentence.startswith("75% of the background sample passes too")
+
+
+def test_separation():
+    """It is the share of pairs in the right order, as in the area under the ROC curve."""
+    held_out, background = np.array([3.0, 1.0, 5.0]), np.array([0.0, 2.0, 5.0, 4.0])
+    pairs = [high > low for high in held_out for low in background]
+    assert separation(held_out, background) == pytest.approx(np.mean(pairs))
+    assert separation(background + 10.0, background) == 1.0
+    assert separation(held_out, np.empty(0)) == 0.0

@@ -180,3 +180,57 @@ def test_large_sets_choose_on_a_sample(monkeypatch):
     fit_taste(liked_set(two_clusters(90)), options())
     assert sizes[0] == 40
     assert sizes[-1] == 81
+
+
+def tastes_and_clutter(count, *, seed=0, dimension=64):
+    """Liked images that scatter widely, and a background close around their middle."""
+    rng = np.random.default_rng(seed)
+    liked = rng.normal(0.0, 0.5, (count, dimension))
+    clutter = rng.normal(0.0, 0.05, (count, dimension))
+    centre = np.eye(1, dimension)
+    return [
+        (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        for rows in (liked + centre, clutter + centre)
+    ]
+
+
+def auc(taste, liked, others):
+    scores = [taste.mixture.log_likelihoods(rows) for rows in (liked, others)]
+    return np.mean(scores[0][:, np.newaxis] > scores[1])
+
+
+def test_a_background_that_lies_nearer_than_the_liked_is_told_apart():
+    """Where the density of liked images prefers the background, the profile becomes relative to it."""
+    liked, clutter = tastes_and_clutter(30)
+    unseen, others = tastes_and_clutter(100, seed=1)
+    absolute = fit_taste(liked_set(liked), options())
+    relative = fit_taste(liked_set(liked, clutter), options())
+    assert absolute.mixture.background is None
+    assert relative.mixture.background is not None
+    assert auc(absolute, unseen, others) < 0.2
+    assert auc(relative, unseen, others) > 0.95
+    kept = relative.mixture.log_likelihoods(unseen) >= relative.threshold_nats
+    assert kept.mean() > 0.85
+
+
+def test_a_background_that_does_not_help_changes_nothing():
+    """Where liked images stand out anyway, log-likelihoods stay absolute."""
+    rows, background = unit_rows(30, 64), unit_rows(30, 64, centre=5)
+    taste = fit_taste(liked_set(rows, background), options())
+    assert taste.mixture.background is None
+    assert taste.threshold_nats == fit_taste(liked_set(rows), options()).threshold_nats
+
+
+def test_a_handful_of_background_is_only_shown():
+    """Fewer than 8 images are too few to be relative to."""
+    liked, clutter = tastes_and_clutter(30)
+    assert fit_taste(liked_set(liked, clutter[:7]), options()).mixture.background is None
+    assert fit_taste(liked_set(liked, clutter[:8]), options()).mixture.background is not None
+
+
+def test_background_scores_are_held_out_too():
+    """In a relative profile, no background image is scored by a density that was fitted to it."""
+    liked, clutter = tastes_and_clutter(20)
+    taste = fit_taste(liked_set(liked, clutter), options())
+    trained = np.sort(taste.mixture.log_likelihoods(clutter))
+    assert (taste.background_log_likelihoods > trained).all()

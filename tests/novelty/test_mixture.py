@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
@@ -80,3 +82,22 @@ def test_size_and_shape(covariance, shape):
     density = mixture(covariance, components=3, dimension=5)
     assert (density.component_count, density.dimension) == (3, 5)
     assert density.size_bytes == 8 * (3 + 3 * 5 + int(np.prod(shape)))
+
+
+@pytest.mark.parametrize("covariance", list(Covariance))
+def test_with_a_background_it_is_the_ratio(covariance):
+    """Relative log-likelihoods are the difference of two absolute ones, and the size counts both."""
+    own, ordinary = mixture(covariance), mixture(components=1, seed=1, scale=0.3)
+    relative = replace(own, background=ordinary)
+    rows = unit_rows(30, 4)
+    np.testing.assert_allclose(
+        relative.log_likelihoods(rows), own.log_likelihoods(rows) - ordinary.log_likelihoods(rows)
+    )
+    assert relative.size_bytes == own.size_bytes + ordinary.size_bytes
+
+
+def test_a_mixture_relative_to_itself_says_nothing():
+    """What the background explains as well scores 0."""
+    density = mixture()
+    relative = replace(density, background=density)
+    assert not relative.log_likelihoods(unit_rows(5, 4)).any()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,35 @@ def test_what_is_written_is_read(tmp_path, covariance):
         "warnings", "seed",
     ):  # fmt: skip
         assert getattr(found.taste, name) == getattr(stored.taste, name)
+
+
+def relative():
+    return profile(density=replace(mixture(), background=mixture(components=1, seed=2, scale=0.3)))
+
+
+def test_a_relative_profile_stays_relative(tmp_path):
+    """The density of the background is stored with it; without one there is none."""
+    stored = relative()
+    found = read_profile(write(tmp_path / "relative", stored))
+    rows = unit_rows(5, 4)
+    np.testing.assert_array_equal(
+        found.taste.mixture.log_likelihoods(rows), stored.taste.mixture.log_likelihoods(rows)
+    )
+    assert found.taste.mixture.background is not None
+    assert read_profile(write(tmp_path / "absolute")).taste.mixture.background is None
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_a_background_that_is_no_density(tmp_path, value):
+    """It is checked as the rest is."""
+    folder = write(tmp_path, relative())
+    changed = GOOD | {
+        "background_mean": np.zeros(4),
+        "background_precisions_cholesky": np.array([1.0, 1.0, value, 1.0]),
+    }
+    forge(folder, encode_arrays(changed))
+    with pytest.raises(ProfileUnreadable, match="background_precisions_cholesky"):
+        read_profile(folder)
 
 
 @pytest.mark.parametrize("name", ["profile.json", "profile.npz"])

@@ -31,7 +31,9 @@ def sample_photos(tmp_path_factory) -> SamplePhotos:
     counts = {Role.LIKED: 4, Role.HELD_BACK: 4, Role.BACKGROUND: 1, Role.OTHER: 3}
     paths = {
         role: tuple(
-            write_photo(folder / role / f"{role}-{n}.{'png' if role == 'other' else 'jpg'}", seed=10 * i + n)
+            write_photo(
+                folder / role / f"{role}-{n}.{'png' if role == 'other' else 'jpg'}", seed=10 * i + n
+            )
             for n in range(count)
         )
         for i, (role, count) in enumerate(counts.items())

@@ -97,7 +97,7 @@ def test_an_unsigned_repository_is_refused(tmp_path, debian_repository):
 def test_no_network_is_one_line(tmp_path, debian_repository, free_port):
     """A repository that does not answer ends in apt's own reason, in one line."""
     debian_repository.sources.write_text(f"deb [trusted=yes] http://127.0.0.1:{free_port} ./\n")
-    with pytest.raises(DownloadError, match="127.0.0.1") as caught:
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1") as caught:
         fetch(tmp_path / "cache", debian_repository)
     assert "\n" not in str(caught.value)
 
@@ -105,7 +105,7 @@ def test_no_network_is_one_line(tmp_path, debian_repository, free_port):
 def test_without_apt_it_says_so(tmp_path, debian_repository, monkeypatch):
     """A system without apt gets its name, not a traceback of subprocess."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolMissingError, match="^apt-get is not here"):
+    with pytest.raises(ToolMissingError, match=r"^apt-get is not here"):
         fetch(tmp_path / "cache", debian_repository)
 
 
@@ -114,7 +114,7 @@ def test_a_missing_package_is_named(tmp_path, debian_repository):
     packages = debian_repository.folder / "Packages"
     packages.write_text(packages.read_text().split("\n\n")[0] + "\n\n")
     lines = []
-    with pytest.raises(TooFewPhotosError, match="only 0 background .*sample-graphics"):
+    with pytest.raises(TooFewPhotosError, match=r"only 0 background .*sample-graphics"):
         fetch(tmp_path / "cache", debian_repository, lines)
     assert "sample-graphics is not in this system's packages: going on without it" in lines
 

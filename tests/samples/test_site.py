@@ -23,7 +23,10 @@ def of_kind(site, *kinds):
 
 def test_the_photos_are_there_as_they_are(site, sample_photos):
     """Every held-back photo and every other one, byte for byte."""
-    for kind, photos in ((Kind.HELD_BACK, sample_photos.held_back), (Kind.OTHER, sample_photos.other)):
+    for kind, photos in (
+        (Kind.HELD_BACK, sample_photos.held_back),
+        (Kind.OTHER, sample_photos.other),
+    ):
         files = of_kind(site, kind)
         assert [file.made_from for file in files] == [photo.name for photo in photos]
         for file, photo in zip(files, photos, strict=True):
@@ -159,9 +162,10 @@ def test_other_photos_build_it_anew(sample_photos, tmp_path):
     assert first != second
 
 
-def test_a_photo_too_small_to_shrink_gets_no_resized_copy(sample_photos, tmp_path):
-    """A 1280×1024 photo has no smaller copy that the crawl would take."""
-    photo = write_photo(tmp_path / "a.jpg", size=(1280, 1024))
+@pytest.mark.parametrize("size", [(1280, 1024), (2000, 700)])
+def test_a_photo_too_small_to_shrink_gets_no_resized_copy(sample_photos, tmp_path, size):
+    """A photo just over the screen's size has no smaller copy that the crawl would take."""
+    photo = write_photo(tmp_path / "a.jpg", size=size)
     photos = type(sample_photos)(tmp_path, (), (photo,), (), ())
     site = build_site(photos, tmp_path / "site")
     assert not of_kind(site, Kind.RESIZED_COPY)

@@ -1,3 +1,4 @@
+import time
 from http.client import HTTPConnection
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -38,9 +39,11 @@ def test_it_ends_with_its_block_though_a_client_stays(tmp_path):
     """A connection that is kept open does not keep the server, and the port is free afterwards."""
     (tmp_path / "index.html").touch()
     with serve(tmp_path) as server:
+        begun = time.monotonic()
         client = HTTPConnection("127.0.0.1", server.port)
         client.request("GET", "/")
         assert client.getresponse().status == 200
+    assert time.monotonic() - begun < 15
     with pytest.raises(ConnectionError):
         HTTPConnection("127.0.0.1", server.port, timeout=10).request("GET", "/")
     client.close()

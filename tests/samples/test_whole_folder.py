@@ -20,9 +20,9 @@ def test_the_old_folder_stays_when_the_new_one_fails(tmp_path):
     folder = tmp_path / "made"
     folder.mkdir()
     (folder / "old").touch()
-    with pytest.raises(ValueError, match="broken"), replaced_whole(folder) as draft:
-        (draft / "new").touch()
-        raise ValueError("broken")
+    with pytest.raises(FileExistsError), replaced_whole(folder) as draft:
+        (draft / "new").mkdir()
+        (draft / "new").mkdir()
     assert [path.name for path in folder.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [folder]
 

@@ -98,7 +98,7 @@ class Profile(_message.Message):
     relative_to_background: _builtins.bool
     """Whether log-likelihoods are ln p(embedding | profile) minus ln p(embedding | background) rather than the first alone.
     So it is when a background sample of at least 8 images was given and the difference told the held-out liked images
-    from it better.
+    from it better. The threshold is then at least 0.
     """
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -16,7 +16,7 @@ from services.servicekit.inference.backend import BackendName
 # (microsoft/onnxruntime#27379).
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402 - after the line above
+import onnxruntime
 
 _PROVIDERS = {
     BackendName.ONNXRUNTIME: "CPUExecutionProvider",

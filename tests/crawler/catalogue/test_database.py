@@ -32,9 +32,9 @@ async def test_failed_work_is_rolled_back(database):
 
     def work(connection):
         connection.execute(text("INSERT INTO seen_images VALUES ('p', 'd', '0', x'00', 0)"))
-        raise ValueError
+        raise ValueError("after the insert")
 
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="after the insert"):
         await database.run(work)
     count = "SELECT count(*) FROM seen_images"
     assert await database.run(lambda c: c.execute(text(count)).scalar_one()) == 0
