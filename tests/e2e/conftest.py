@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -105,6 +106,8 @@ class Lodestone:
             f"LODESTONE_{word.upper()}": f"127.0.0.1:{port}" for word, port in self.ports.items()
         }
         self.environment["LODESTONE_DATA"] = str(self.data)
+        # The bundled detector is made for photos and takes some of the drawn pictures for marked ones.
+        self.environment["LODESTONE_WATERMARK_THRESHOLD"] = "1"
         self._folder = folder
         self._options = options
         self._process = None
@@ -140,8 +143,10 @@ class Lodestone:
         import psutil
 
         for child in psutil.Process(self._process.pid).children(recursive=True):
-            if child.cmdline()[-2:] == ["-m", f"services.{word}"]:
-                return child.pid
+            # One that has just been killed is a zombie until `up` has noticed.
+            with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                if child.cmdline()[-2:] == ["-m", f"services.{word}"]:
+                    return child.pid
         return None
 
     def popen(self, *words, stdout):
