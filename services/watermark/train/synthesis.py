@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,21 +94,6 @@ def choose_encoding(size: tuple[int, int], rng: np.random.Generator) -> Encoding
     quality = None if rng.random() < 0.15 else int(rng.integers(55, 96))
     sharpness = int(rng.integers(40, 150)) if rng.random() < 0.3 else 0
     return Encoding(scaled, quality, sharpness)
-
-
-def lay_out_four(photos: Sequence[Rgb], rng: np.random.Generator) -> Rgb:
-    """Four photos as one of twice their size, one a quadrant.
-
-    At 448 pixels each of them is as sharp as a large photo made small. Without that a network takes whatever is sharp
-    for a mark: small photos are soft, and what is drawn on them is not.
-    """
-    width_px, height_px = (int(side) for side in rng.integers((400, 300), (520, 480)))
-    size = (width_px, height_px)
-    cells = [
-        np.asarray(PillowImage.fromarray(photo).resize(size, PillowImage.Resampling.BICUBIC))
-        for photo in photos
-    ]
-    return np.vstack([np.hstack(cells[:2]), np.hstack(cells[2:])])
 
 
 def crop_at_random(photo: Rgb, rng: np.random.Generator) -> Rgb:

@@ -14,12 +14,7 @@ from services.servicekit.image import Rgb
 from services.watermark.train.lettering import Lettering
 from services.watermark.train.mark import choose_plan
 from services.watermark.train.photos import Photo
-from services.watermark.train.synthesis import (
-    Pair,
-    crop_at_random,
-    lay_out_four,
-    synthesize_pair,
-)
+from services.watermark.train.synthesis import Pair, crop_at_random, synthesize_pair
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 EarlyFeatures = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
@@ -33,7 +28,6 @@ _PLACE_PX = 16
 _VISIBLE_PX = 60
 _PLACE_SHARE = 0.04
 _OTHER_TILE_SHARE = 0.25
-_FOUR_SHARE = 0.5
 _BATCH = 32
 
 
@@ -82,8 +76,8 @@ def make_training_tiles(
     waiting: list[Tile] = []
     for index in range(pairs):
         rng = np.random.default_rng((seed, index))
-        base = _base(photos, index, rng)
-        pair = synthesize_pair(base, choose_plan(rng), lettering, rng)
+        photo = crop_at_random(photos[index % len(photos)].read(), rng)
+        pair = synthesize_pair(photo, choose_plan(rng), lettering, rng)
         waiting.extend(choose_tiles(pair, rng))
         if len(waiting) >= _BATCH or index == pairs - 1:
             features.append(early(np.stack([tile.rgb for tile in waiting])).astype(np.float16))
@@ -121,15 +115,6 @@ def quadrant_labels(mask: npt.NDArray[np.bool_]) -> list[bool | None]:
     """Whether each quadrant of a (448, 448) mask has a mark; None where it barely has."""
     counts = [int(part.sum()) for part in _quadrants(mask)]
     return [None if 0 < count < _VISIBLE_PX else count > 0 for count in counts]
-
-
-def _base(photos: Sequence[Photo], index: int, rng: np.random.Generator) -> Rgb:
-    """A part of one photo in turn, or of it and three others."""
-    first = crop_at_random(photos[index % len(photos)].read(), rng)
-    if rng.random() >= _FOUR_SHARE:
-        return first
-    others = rng.integers(len(photos), size=3)
-    return lay_out_four([first, *(crop_at_random(photos[i].read(), rng) for i in others)], rng)
 
 
 def _places(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

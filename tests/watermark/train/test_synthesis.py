@@ -3,14 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.servicekit.resize import to_input
 from services.watermark.train.mark import MarkKind, MarkPlan
-from services.watermark.train.synthesis import (
-    INPUT,
-    crop_at_random,
-    lay_out_four,
-    synthesize_pair,
-)
+from services.watermark.train.synthesis import crop_at_random, synthesize_pair
 from tests.fakes.image_files import photo
 from tests.watermark.train.lettering_for_tests import TRAINING
 
@@ -59,20 +53,6 @@ def test_clean_forms_are_encoded_in_many_ways():
 
     assert len({form.tobytes() for form in forms}) > 8
     assert all(np.abs(form - forms[0]).mean() < 20 for form in forms)
-
-
-def test_four_photos_fill_a_quadrant_each():
-    """Of one size, in reading order, so that a quadrant of the input is one photo."""
-    levels = (10, 80, 150, 220)
-    photos = [np.full((50, 30 + level, 3), level, np.uint8) for level in levels]
-
-    laid_out = lay_out_four(photos, np.random.default_rng(0))
-
-    height_px, width_px, _ = laid_out.shape
-    assert width_px >= 800
-    assert height_px >= 600
-    quadrants = to_input(laid_out, INPUT).reshape(2, 224, 2, 224, 3)[:, 8:-8, :, 8:-8]
-    assert np.array_equal(quadrants.mean(axis=(1, 3, 4)), [[10, 80], [150, 220]])
 
 
 def test_crops_keep_most_of_the_photo():
