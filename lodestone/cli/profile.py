@@ -65,9 +65,9 @@ def list_profiles(as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA)
     profiles = asyncio.run(_list())
     if as_json:
         for profile in profiles:
-            output.object(profile_facts(profile))
+            output.object(_listed_facts(profile))
     elif profiles:
-        columns = ("profile", ">liked", ">background", ">components", ">threshold, nats", "fitted")
+        columns = ("profile", ">liked", ">background", ">components", ">threshold, nats", "~fitted")
         output.table(columns, (_row(profile) for profile in profiles))
     else:
         output.text("no profiles yet: make one with `lodestone profile fit NAME DIR`")
@@ -87,6 +87,13 @@ async def _list() -> list[Profile]:
 
 def _passing_share(scores: Sequence[float], threshold_nats: float) -> float | None:
     return sum(one >= threshold_nats for one in scores) / len(scores) if scores else None
+
+
+def _listed_facts(profile: Profile) -> dict[str, Any]:
+    facts = profile_facts(profile)
+    if profile.damage:
+        facts = dict.fromkeys(facts) | {"name": profile.name, "version": profile.version}
+    return {**facts, "damage": profile.damage}
 
 
 def _shown_facts(profile: Profile) -> dict[str, Any]:
@@ -122,8 +129,11 @@ def _rows(profile: Profile) -> list[tuple[str, str]]:
 
 
 def _row(profile: Profile) -> tuple[str, ...]:
+    reference = f"{profile.name}@{profile.version}"
+    if profile.damage:
+        return (reference, *["–"] * 4, f"damaged: {one_line(profile.damage)}")
     return (
-        f"{profile.name}@{profile.version}",
+        reference,
         f"{profile.liked_count:,}",
         f"{profile.background_count:,}",
         str(profile.component_count),

@@ -7,6 +7,7 @@ from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
 from services.novelty.liked_set import DEFAULT_KEEP_RATIO, FitOptions
 from services.novelty.mixture import Covariance
 from services.novelty.profile import Profile, Score
+from services.novelty.profile_files import ProfileDamaged
 from services.servicekit.errors import InvalidInput
 from services.servicekit.messages import precision_to_message
 
@@ -50,6 +51,12 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         message.held_out_log_likelihoods.extend(taste.held_out_log_likelihoods.tolist())
         message.background_log_likelihoods.extend(taste.background_log_likelihoods.tolist())
     return message
+
+
+def damaged_to_message(error: ProfileDamaged) -> profile_pb2.Profile:
+    """Writes what is known of a profile that cannot be read: its name, its version and the damage."""
+    name, _, version = error.profile.partition("@")
+    return profile_pb2.Profile(name=name, version=int(version), damage=error.problem)
 
 
 def score_to_message(score: Score, profile: Profile) -> novelty_service_pb2.Score:

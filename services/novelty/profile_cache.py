@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from services.novelty.profile import Profile, ProfileReference
+from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
+from services.servicekit.errors import NotFound
 
 _NEWEST_FOR_S: Final = 1.0
 
@@ -48,11 +51,19 @@ class ProfileCache:
         Raises:
             InvalidInput: It is neither.
             NotFound: There is no such profile.
-            ProfileUnreadable: Its files are not what they should be.
+            ProfileDamaged: Its files are not what they should be. The newest of a name is not replaced by an older
+                one without a word; the error says which one is whole.
         """
         reference = ProfileReference.parse(text)
-        version = reference.version or self._newest_version(reference.name)
-        return self._kept(reference.name, version) or await self._load(reference.name, version)
+        name = reference.name
+        if reference.version:
+            return await self._version(name, reference.version)
+        version = self._newest_version(name)
+        try:
+            return await self._version(name, version)
+        except ProfileDamaged as error:
+            instead = await self._whole_before(name, version)
+            raise ProfileDamaged(error.profile, error.problem, instead=instead) from error
 
     def forget_newest(self, name: str) -> None:
         """Looks the newest version of a name up again on the next call: this process has stored one."""
@@ -66,6 +77,15 @@ class ProfileCache:
         version = self._store.newest_version(name)
         self._newest[name] = _Newest(version, now_s + _NEWEST_FOR_S)
         return version
+
+    async def _version(self, name: str, version: int) -> Profile:
+        return self._kept(name, version) or await self._load(name, version)
+
+    async def _whole_before(self, name: str, version: int) -> str:
+        for older in await asyncio.to_thread(self._store.versions_before, name, version):
+            with suppress(NotFound, ProfileDamaged):
+                return str(await self._version(name, older))
+        return ""
 
     def _kept(self, name: str, version: int) -> Profile | None:
         profile = self._profiles.get((name, version))

@@ -90,19 +90,19 @@ class ProfileFacts:
         """Reads the content of profile.json.
 
         Raises:
-            ValueError: It is no JSON object, of another format version, or a field is missing, wrong or unknown.
+            ValueError: It is no JSON object, of another format version, or a field is missing, wrong or unknown. The
+                message goes on after the file's name.
         """
-        # Comes first: another version may have other fields.
-        facts = json.loads(content)
-        version = facts.get("format_version") if isinstance(facts, dict) else None
-        if version != _FORMAT_VERSION:
-            raise ValueError(f"its format_version is {version!r}, not {_FORMAT_VERSION}")
+        _check_version(content)
         try:
             return TypeAdapter(ProfileFacts).validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
+            if first["type"] == "json_invalid":
+                raise ValueError("is not valid JSON") from error
             field = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"field {field!r}: {first['msg']}") from error
+            problem = first["msg"][0].lower() + first["msg"][1:]
+            raise ValueError(f"is wrong in field {field!r}: {problem}") from error
 
     def to_json(self) -> bytes:
         """The content of profile.json."""
@@ -121,3 +121,16 @@ class ProfileFacts:
             shapes["background_mean"] = (self.dimension,)
             shapes["background_precisions_cholesky"] = (self.dimension,)
         return shapes
+
+
+def _check_version(content: bytes) -> None:
+    """Comes first: another version may have other fields."""
+    try:
+        facts = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("is not valid JSON") from error
+    if not isinstance(facts, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - the file is wrong, not its caller
+    version = facts.get("format_version")
+    if version != _FORMAT_VERSION:
+        raise ValueError(f"has format_version {version!r}, not {_FORMAT_VERSION}")

@@ -21,19 +21,23 @@ _MAX_FACTS_BYTES: Final = 1024**2
 _MAX_ARRAYS_BYTES: Final = 640 * 1024**2
 
 
-class ProfileUnreadable(FailedPrecondition):
-    """A stored profile cannot be used; the others are not affected.
+class ProfileDamaged(FailedPrecondition):
+    """The files of a stored profile are not what they should be; the others are not affected.
 
     Attributes:
-        path: The file that is wrong.
-        problem: What is wrong with it.
+        profile: Which one, `landscapes@2`.
+        problem: What is wrong, beginning with the file.
+        instead: An older version that is whole, `landscapes@1`; empty if that is not what was looked for.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        name = "/".join(path.parts[-3:])
-        super().__init__(f"the stored profile cannot be used: {name}: {problem}")
-        self.path = path
+    def __init__(self, profile: str, problem: str, *, instead: str = "") -> None:
+        ways = "restore the file or fit the profile again"
+        if instead:
+            ways = f"restore the file, fit the profile again, or ask for {instead}"
+        super().__init__(f"profile {profile} is damaged: {problem}; {ways}")
+        self.profile = profile
         self.problem = problem
+        self.instead = instead
 
 
 def encode_profile(profile: Profile, libraries: dict[str, str]) -> dict[str, bytes]:
@@ -65,33 +69,31 @@ def read_facts(folder: Path) -> ProfileFacts:
     """Reads profile.json.
 
     Raises:
-        ProfileUnreadable: It is missing, too large, or not what it should be.
+        ProfileDamaged: It is missing, too large, or not what it should be.
     """
-    path = folder / FACTS_FILE
-    content = _read(path, _MAX_FACTS_BYTES)
+    content = _read(folder / FACTS_FILE, _MAX_FACTS_BYTES)
     try:
         return ProfileFacts.from_json(content)
-    except (ValueError, RecursionError) as error:
-        raise ProfileUnreadable(path, _one_line(error)) from error
+    except ValueError as error:
+        raise _damaged(folder, f"{FACTS_FILE} {error}") from error
 
 
 def read_profile(folder: Path) -> Profile:
     """Reads both files; nothing of profile.npz is used before its digest, names, types and shapes are right.
 
     Raises:
-        ProfileUnreadable: Something of them is not.
+        ProfileDamaged: Something of them is not.
     """
     facts = read_facts(folder)
-    path = folder / ARRAYS_FILE
-    content = _read(path, _MAX_ARRAYS_BYTES)
+    content = _read(folder / ARRAYS_FILE, _MAX_ARRAYS_BYTES)
     if hashlib.sha256(content).hexdigest() != facts.sha256:
-        raise ProfileUnreadable(path, f"its SHA-256 is not the one in {FACTS_FILE}")
+        raise _damaged(folder, f"{ARRAYS_FILE} has another SHA-256 than {FACTS_FILE} says")
     try:
         arrays = decode_arrays(content, facts.array_shapes())
         _check_values(arrays, facts.covariance)
     except Exception as error:
         # A hostile file breaks the zip and npy readers in any way.
-        raise ProfileUnreadable(path, _one_line(error)) from error
+        raise _damaged(folder, f"{ARRAYS_FILE} cannot be used: {_one_line(error)}") from error
     return _profile(facts, arrays)
 
 
@@ -99,11 +101,18 @@ def _read(path: Path, limit_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(limit_bytes + 1)
+    except FileNotFoundError as error:
+        raise _damaged(path.parent, f"{path.name} is missing") from error
     except OSError as error:
-        raise ProfileUnreadable(path, error.strerror or str(error)) from error
+        cause = error.strerror or type(error).__name__
+        raise _damaged(path.parent, f"{path.name} cannot be read: {cause}") from error
     if len(content) > limit_bytes:
-        raise ProfileUnreadable(path, f"it has more than {limit_bytes:,} bytes")
+        raise _damaged(path.parent, f"{path.name} has more than {limit_bytes:,} bytes")
     return content
+
+
+def _damaged(folder: Path, problem: str) -> ProfileDamaged:
+    return ProfileDamaged(f"{folder.parent.name}@{folder.name}", problem)
 
 
 def _one_line(error: Exception) -> str:

@@ -16,7 +16,7 @@ import structlog
 
 from services.novelty.profile import NAME_PATTERN, VERSION_PATTERN, Profile, ProfileReference, Taste
 from services.novelty.profile_files import (
-    ProfileUnreadable,
+    ProfileDamaged,
     encode_profile,
     read_facts,
     read_profile,
@@ -56,7 +56,7 @@ class ProfileStore:
             raise Misconfigured(message) from error
 
     def newest_version(self, name: str) -> int:
-        """The highest version of a name.
+        """The highest version of a name, damaged or not.
 
         Raises:
             NotFound: There is none.
@@ -65,6 +65,10 @@ class ProfileStore:
         if not versions:
             raise NotFound("profile", name)
         return max(versions)
+
+    def versions_before(self, name: str, version: int) -> list[int]:
+        """The lower versions of a name, damaged or not, the newest first."""
+        return sorted((known for known in self._versions(name) if known < version), reverse=True)
 
     def names(self) -> list[str]:
         """The names that have a version, in order."""
@@ -77,14 +81,15 @@ class ProfileStore:
 
         Raises:
             NotFound: There is no such version.
-            ProfileUnreadable: Its files are not what they should be.
+            ProfileDamaged: Its files are not what they should be.
         """
         folder = self._folder(name, version)
         if not folder.is_dir():
             raise NotFound("profile", str(ProfileReference(name, version)))
         profile = read_profile(folder)
         if (profile.name, profile.version) != (name, version):
-            raise ProfileUnreadable(folder, f"it is that of {profile}")
+            reference = str(ProfileReference(name, version))
+            raise ProfileDamaged(reference, f"its files are those of {profile}")
         return profile
 
     def find(self, request_id: str) -> Profile | None:
@@ -92,7 +97,7 @@ class ProfileStore:
         for name in self.names():
             for version in sorted(self._versions(name)):
                 # One that cannot be read is met again when it is asked for.
-                with suppress(ProfileUnreadable):
+                with suppress(ProfileDamaged):
                     if read_facts(self._folder(name, version)).request_id == request_id:
                         return self.load(name, version)
         return None

@@ -16,11 +16,16 @@ from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceServicer
 from services.novelty.fit_jobs import FitJobs
 from services.novelty.liked_set import FitOptions, LikedSet, LikedSetBuilder, Role, UnfitEmbedding
-from services.novelty.messages import options_from_message, profile_to_message, score_to_message
+from services.novelty.messages import (
+    damaged_to_message,
+    options_from_message,
+    profile_to_message,
+    score_to_message,
+)
 from services.novelty.mixture import Embeddings, Mixture
 from services.novelty.profile import Profile
 from services.novelty.profile_cache import ProfileCache
-from services.novelty.profile_files import ProfileUnreadable
+from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.novelty.scoring import Scorable
 from services.servicekit.batcher import Batcher
@@ -95,15 +100,18 @@ class NoveltyServicer(NoveltyServiceServicer):
     async def ListProfiles(
         self, request: pb.ListProfilesRequest, context: Context
     ) -> pb.ListProfilesResponse:
-        """Returns the newest version of every profile that can be read."""
+        """Returns the newest version of every profile, damaged or not."""
         response = pb.ListProfilesResponse()
         for name in await asyncio.to_thread(self._store.names):
             try:
                 profile = await self._cache.find(name)
-            except (NotFound, ProfileUnreadable) as error:
-                structlog.get_logger().warning("profile_skipped", profile=name, cause=str(error))
-                continue
-            response.profiles.append(profile_to_message(profile, with_lists=False))
+            except NotFound:
+                continue  # it was there a moment ago
+            except ProfileDamaged as error:
+                structlog.get_logger().warning("profile_damaged", cause=str(error))
+                response.profiles.append(damaged_to_message(error))
+            else:
+                response.profiles.append(profile_to_message(profile, with_lists=False))
         return response
 
     async def ScoreEmbeddings(

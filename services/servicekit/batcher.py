@@ -1,4 +1,4 @@
-"""Batches what concurrent calls ask for, so that the network computes many images at once."""
+"""Batches what concurrent calls ask for, so that many items are computed at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Batcher(Generic[Item, Result]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-compute")
         self._sizes = Histogram(
             f"lodestone_{name}_batch_size",
-            "Images per computation.",
+            "Items per computation.",
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
         )

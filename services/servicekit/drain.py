@@ -1,4 +1,4 @@
-"""Ends long-lived streams when the server stops, so that clients go elsewhere and nothing in flight is lost."""
+"""Ends long-lived calls when the server stops, so that clients go elsewhere and nothing in flight is lost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from services.servicekit.errors import Unavailable
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Drain:
@@ -44,18 +45,23 @@ class Drain:
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
 
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does the work, and cancels it when the drain begins."""
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Does the work, and cancels it when the drain begins.
+
+        Raises:
+            Unavailable: The drain began before the end of the work.
+        """
         working = asyncio.ensure_future(work)
         begun = asyncio.ensure_future(self._begun.wait())
         try:
             await asyncio.wait({working, begun}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
-                await working
+                return await working
         finally:
             working.cancel()
             begun.cancel()
             await asyncio.gather(working, begun, return_exceptions=True)
+        raise _shutting_down()
 
     def require_not_begun(self) -> None:
         """Tells a client whose stream was cut short to go elsewhere.
@@ -64,7 +70,11 @@ class Drain:
             Unavailable: The drain has begun.
         """
         if self._begun.is_set():
-            raise Unavailable("this server", "it is shutting down")
+            raise _shutting_down()
+
+
+def _shutting_down() -> Unavailable:
+    return Unavailable("this server", "it is shutting down")
 
 
 async def _next(iterator: AsyncIterator[Item]) -> tuple[Item] | tuple[()]:

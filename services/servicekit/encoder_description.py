@@ -5,20 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from services.servicekit.encoder_errors import EncoderDescriptionInvalid, EncoderFormatUnsupported
+from services.servicekit.model_folder import STRICT, ModelName, Sha256, ShortText
 from services.servicekit.resize import InputShape, ResizeRule
 
 FORMAT_VERSION: Final = 1
 
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,127}$")]
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
 _SidePx = Annotated[int, Field(ge=1, le=4096)]
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -33,11 +28,11 @@ class EncoderWeights:
         digest: SHA-256 over the named tensors, 64 hex digits; however they were stored.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    source: _Text
-    licence: _Text
-    digest: _Sha256
+    source: ShortText
+    licence: ShortText
+    digest: Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +73,11 @@ class EncoderDescription:
         format_version: Of encoder.json.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    encoder_id: _Sha256
-    name: _Name
-    architecture: _Text
+    encoder_id: Sha256
+    name: ModelName
+    architecture: ShortText
     weights: EncoderWeights
     dimension: Annotated[int, Field(ge=1, le=65_536)]
     input_width_px: _SidePx
@@ -92,7 +87,7 @@ class EncoderDescription:
     mean: tuple[float, float, float]
     std: tuple[_Positive, _Positive, _Positive]
     opset: Annotated[int, Field(ge=1)]
-    sha256: _Sha256
+    sha256: Sha256
     precision: Literal["fp32"]
     format_version: Literal[1] = FORMAT_VERSION
 
@@ -140,33 +135,3 @@ def encoder_id_of(architecture: str, weights_digest: str, preprocessing: Preproc
     }
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-def parse_description(content: bytes, path: Path) -> EncoderDescription:
-    """Reads the content of encoder.json; `path` is for the error messages.
-
-    Raises:
-        EncoderDescriptionInvalid: It is no JSON object, or a field is missing, wrong or unknown.
-        EncoderFormatUnsupported: It is of another format version.
-    """
-    _check_version(content, path)
-    try:
-        return TypeAdapter(EncoderDescription).validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        raise EncoderDescriptionInvalid(path, field=field, problem=problem) from error
-
-
-def _check_version(content: bytes, path: Path) -> None:
-    """Comes first: another version may have other fields."""
-    try:
-        facts = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise EncoderDescriptionInvalid(path, field="", problem=f"is no JSON: {error}") from error
-    if not isinstance(facts, dict):
-        raise EncoderDescriptionInvalid(path, field="", problem="is no JSON object")
-    found = facts.get("format_version", FORMAT_VERSION)
-    if found != FORMAT_VERSION:
-        raise EncoderFormatUnsupported(path, found=found, supported=FORMAT_VERSION)

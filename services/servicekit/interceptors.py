@@ -6,8 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from functools import partial
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -42,7 +41,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     Unary calls end after `unary_deadline_s` at the latest; streams have idle limits in their servicers instead. An
     unexpected exception is logged and answered with INTERNAL and an error id only: grpc.aio would send its text to the
     caller as UNKNOWN. For the same reason requests are parsed in here. When the server drains, a stream's requests end
-    (what is in flight is still answered), a watch ends, and both answer UNAVAILABLE. Health and reflection pass; only
+    (what is in flight is still answered), a watch ends, a call with a stream of requests is cancelled, and all three
+    answer UNAVAILABLE. Health and reflection pass; only
     their streams end with the drain.
     """
 
@@ -77,7 +77,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if watched:
 
             async def watch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-                await self._drain.run(watched(request, context))
+                with suppress(errors.Unavailable):
+                    await self._drain.run(watched(request, context))
 
             return grpc.unary_stream_rpc_method_handler(watch, **codecs)
         streamed: Handler | None = handler.stream_stream
@@ -97,29 +98,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         respond = {"response_serializer": handler.response_serializer}
         parse = handler.request_deserializer
         if handler.unary_unary:
-            read = partial(_parsed, parse)
-            call = self._unary(handler.unary_unary, method, read, self._unary_deadline_s)
+            call = self._unary(handler.unary_unary, method, parse)
             return grpc.unary_unary_rpc_method_handler(call, **respond)
         if handler.stream_unary:
-            read_all = partial(_each_parsed, parse)
-            call = self._unary(handler.stream_unary, method, read_all, None)
-            return grpc.stream_unary_rpc_method_handler(call, **respond)
+            collect = self._collect(handler.stream_unary, method, parse)
+            return grpc.stream_unary_rpc_method_handler(collect, **respond)
         if handler.unary_stream:
             watch = self._watch(handler.unary_stream, method, parse)
             return grpc.unary_stream_rpc_method_handler(watch, **respond)
         stream = self._stream(handler.stream_stream, method, parse)
         return grpc.stream_stream_rpc_method_handler(stream, **respond)
 
-    def _unary(self, inner: Handler, method: str, read: Parse, limit_s: float | None) -> Handler:
-        async def call(raw: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    def _unary(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
+        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._guarded(method, context):
                 try:
-                    async with asyncio.timeout(limit_s) as deadline:
-                        return await inner(read(raw), context)
+                    async with asyncio.timeout(self._unary_deadline_s) as deadline:
+                        return await inner(_parsed(parse, raw), context)
                 except TimeoutError as error:
-                    if limit_s is None or not deadline.expired():
+                    if not deadline.expired():
                         raise
-                    raise errors.DeadlinePassed(limit_s) from error
+                    raise errors.DeadlinePassed(self._unary_deadline_s) from error
+
+        return call
+
+    def _collect(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
+        async def call(
+            raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> Any:
+            async with self._guarded(method, context):
+                return await self._drain.run(inner(_each_parsed(parse, raws), context))
 
         return call
 

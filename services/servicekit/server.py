@@ -24,6 +24,10 @@ from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+LIVENESS = "liveness"
+"""The health name that is SERVING while the process answers, whatever the probe says; the others are readiness."""
+
 _PROBE_EVERY_S = 5.0
 _PROBE_TIMEOUT_S = 20.0
 
@@ -85,6 +89,7 @@ class ServiceServer:
         if self._settings.reflection:
             names = (definition.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
+        await self._health.set(LIVENESS, _SERVING)
         await self._set_health(ready=False)
         self.port = self._bind()
         await self._server.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,28 +10,21 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.servicekit.errors import Misconfigured
-from services.servicekit.onnx_external_data import MalformedProtobufError, first_external_tensor
-from services.servicekit.resize import InputShape
-from services.watermark.detector_errors import (
-    DetectorDescriptionInvalid,
-    DetectorDigestMismatch,
-    DetectorFileUnreadable,
-    DetectorFolderMissing,
-    DetectorFormatUnsupported,
-    DetectorHasExternalData,
-    DetectorMalformed,
+from services.servicekit.model_folder import (
+    MODEL_FILE,
+    STRICT,
+    ModelFolderKind,
+    ModelName,
+    Sha256,
+    ShortText,
 )
+from services.servicekit.resize import InputShape
 
-MODEL_FILE = "model.onnx"
-DESCRIPTION_FILE = "detector.json"
 FORMAT_VERSION: Final = 1
 
 OUTPUTS = ("probability", "quadrant_probabilities")
 """The graph's outputs, (N,) and (N, 4) float32; its one input is `pixels`, (N, h, w, 3) uint8 RGB."""
 
-_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,127}$")]
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
 _SidePx = Annotated[int, Field(ge=2, le=4096)]
 _Probability = Annotated[float, Field(ge=0, le=1)]
 _Quadrants = tuple[
@@ -57,17 +49,15 @@ class DetectorDescription:
         format_version: Of detector.json.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        strict=True, extra="forbid", allow_inf_nan=False
-    )
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    name: _Name
-    detector_id: _Sha256
+    name: ModelName
+    detector_id: Sha256
     input_width_px: _SidePx
     input_height_px: _SidePx
     threshold: _Probability
     quadrants: _Quadrants
-    architecture: _Text
+    architecture: ShortText
     training: dict[str, Any]
     format_version: Literal[1] = FORMAT_VERSION
 
@@ -79,6 +69,9 @@ class DetectorDescription:
     def to_json(self) -> bytes:
         """The content of detector.json."""
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+DETECTORS: Final = ModelFolderKind("detector", DetectorDescription)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +93,10 @@ def load_detector_folder(path: Path) -> DetectorFolder:
     """Reads and verifies a detector folder.
 
     Raises:
-        DetectorUnusable: One of its subclasses; see `detector_errors`.
+        ModelFolderUnusable: One of its subclasses; see `model_folder_errors`.
     """
-    if not path.is_dir():
-        raise DetectorFolderMissing(path)
-    description_path = path / DESCRIPTION_FILE
-    description = _parse(_read(description_path), description_path)
-    return DetectorFolder(
-        path, description, _read_model(path / MODEL_FILE, description.detector_id)
-    )
+    description = DETECTORS.read_description(path)
+    return DetectorFolder(path, description, DETECTORS.read_model(path, description.detector_id))
 
 
 def check_name(name: str) -> None:
@@ -118,7 +106,7 @@ def check_name(name: str) -> None:
         Misconfigured: It has other characters than `a-z0-9._-`, or starts with one of the last three.
     """
     try:
-        TypeAdapter(_Name).validate_python(name)
+        TypeAdapter(ModelName).validate_python(name)
     except ValidationError as error:
         message = f"{name!r} is no name for a detector: use a-z, 0-9, `.`, `_` and `-`"
         raise Misconfigured(message) from error
@@ -131,49 +119,4 @@ def write_detector_folder(path: Path, model: bytes, description: DetectorDescrip
     """
     path.mkdir(parents=True, exist_ok=True)
     (path / MODEL_FILE).write_bytes(model)
-    (path / DESCRIPTION_FILE).write_bytes(description.to_json())
-
-
-def _parse(content: bytes, path: Path) -> DetectorDescription:
-    _check_version(content, path)
-    try:
-        return TypeAdapter(DetectorDescription).validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        raise DetectorDescriptionInvalid(path, field=field, problem=problem) from error
-
-
-def _check_version(content: bytes, path: Path) -> None:
-    """Comes first: another version may have other fields."""
-    try:
-        facts = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DetectorDescriptionInvalid(path, field="", problem=f"is no JSON: {error}") from error
-    if not isinstance(facts, dict):
-        raise DetectorDescriptionInvalid(path, field="", problem="is no JSON object")
-    found = facts.get("format_version", FORMAT_VERSION)
-    if found != FORMAT_VERSION:
-        raise DetectorFormatUnsupported(path, found=found, supported=FORMAT_VERSION)
-
-
-def _read_model(path: Path, detector_id: str) -> bytes:
-    model = _read(path)
-    actual = hashlib.sha256(model).hexdigest()
-    if actual != detector_id:
-        raise DetectorDigestMismatch(path, expected=detector_id, actual=actual)
-    try:
-        external = first_external_tensor(model)
-    except MalformedProtobufError as error:
-        raise DetectorMalformed(path, str(error)) from error
-    if external is not None:
-        raise DetectorHasExternalData(path, external)
-    return model
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DetectorFileUnreadable(path, error.strerror or type(error).__name__) from error
+    (path / DETECTORS.description_file).write_bytes(description.to_json())

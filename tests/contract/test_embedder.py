@@ -15,9 +15,9 @@ from lodestone.embedder.v1 import encoder_pb2
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
 from lodestone.image.v1 import embedding_pb2, image_pb2, rejection_pb2
 from services.embedder.__main__ import define
-from services.embedder.config import BUNDLED_ENCODERS, EmbedderSettings
+from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
-from services.servicekit.encoder_folder import load_encoder_folder
+from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image import DecodeLimits, decode
 from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
@@ -33,7 +33,7 @@ Code = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def real_encoder() -> Encoder:
-    folder = load_encoder_folder(BUNDLED_ENCODERS / "efficientnet-lite0")
+    folder = load_encoder_folder(ENCODERS.bundled / "efficientnet-lite0")
     model = folder.read_model()
     backend = OnnxRuntimeBackend(model, backend=BackendName.ONNXRUNTIME, threads=1)
     return Encoder(folder, backend)

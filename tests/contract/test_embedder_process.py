@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
-from services.embedder.config import BUNDLED_ENCODERS
+from services.servicekit.encoder_folder import ENCODERS
 from services.servicekit.messages import rgb_to_image
 from tests.fakes.image_files import photo
 
@@ -131,7 +131,7 @@ async def test_a_port_in_use_is_one_line(tmp_path):
 async def test_a_model_of_another_digest_is_one_line(tmp_path):
     """One byte too many is another file than the one that encoder.json vouches for."""
     folder = tmp_path / "mine"
-    shutil.copytree(BUNDLED_ENCODERS / "efficientnet-lite0", folder)
+    shutil.copytree(ENCODERS.bundled / "efficientnet-lite0", folder)
     with (folder / "model.onnx").open("ab") as model:
         model.write(b"\0")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 
 import grpc
 import numpy as np
@@ -18,6 +19,8 @@ from services.novelty import __main__ as novelty_main
 from services.novelty.__main__ import build
 from services.novelty.config import NoveltySettings
 from services.novelty.profile_store import ProfileStore
+from services.servicekit import errors
+from services.servicekit.server import ServiceServer
 from tests.fakes.serving import serving, settings_for_tests
 from tests.novelty.tastes import ENCODER_ID, OTHER_ENCODER_ID, unit_rows
 
@@ -449,23 +452,102 @@ async def test_the_length_of_ids(fitted):
     )
 
 
-async def test_a_corrupt_profile(fitted, settings, logs):
-    """It is one clear error wherever it is named; the list leaves it out and says so in the log."""
+def profile_file(settings, reference, name):
+    profile, version = reference.split("@")
+    return settings.data / "artifacts" / "profiles" / profile / version / name
+
+
+async def listed(stub):
+    return {one.name: one for one in (await stub.ListProfiles(pb.ListProfilesRequest())).profiles}
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (("profile.json", b"{"), "profile.json is not valid JSON"),
+        (("profile.json", None), "profile.json is missing"),
+        (("profile.npz", b"x"), "profile.npz has another SHA-256 than profile.json says"),
+        (("profile.npz", None), "profile.npz is missing"),
+    ],
+)
+async def test_a_damaged_profile(fitted, settings, logs, damage, problem):
+    """It is one clear error wherever it is named; the list has it with the damage, and the others are not affected."""
     await fit(fitted, name="birds", request_id="two")
-    path = settings.data / "artifacts" / "profiles" / "birds" / "1" / "profile.npz"
-    path.write_bytes(path.read_bytes() + b"x")
+    name, content = damage
+    path = profile_file(settings, "birds@1", name)
+    path.unlink() if content is None else path.write_bytes(content)
+    embedding = message(unit_rows(1)[0])
+    streamed = pb.StreamScoreEmbeddingsRequest(id="1", profile="birds", embedding=embedding)
     async with serving(await build(settings), settings) as channel:
         stub = NoveltyServiceStub(channel)
-        code, details = await refusal(stub.GetProfile(pb.GetProfileRequest(profile="birds")))
-        assert code is Code.FAILED_PRECONDITION
-        assert "birds/1/profile.npz: its SHA-256 is not the one in profile.json" in details
-        assert str(settings.data) not in details
-        profiles = (await stub.ListProfiles(pb.ListProfilesRequest())).profiles
-        assert [profile.name for profile in profiles] == ["landscapes"]
-        assert [entry["profile"] for entry in logs if entry["event"] == "profile_skipped"] == [
-            "birds"
-        ]
-        await stub.ScoreEmbeddings(score_request(messages(unit_rows(1))))
+        for call in (
+            stub.GetProfile(pb.GetProfileRequest(profile="birds")),
+            stub.ScoreEmbeddings(score_request([embedding], "birds")),
+            stream_scores(stub, [streamed]),
+        ):
+            assert await refusal(call) == (
+                Code.FAILED_PRECONDITION,
+                f"profile birds@1 is damaged: {problem}; restore the file or fit the profile again",
+            )
+        profiles = await listed(stub)
+        assert list(profiles) == ["birds", "landscapes"]
+        assert profiles["birds"] == profile_pb2.Profile(name="birds", version=1, damage=problem)
+        assert profiles["landscapes"].damage == ""
+        assert profiles["landscapes"].liked_count == 40
+        assert problem in next(e["cause"] for e in logs if e["event"] == "profile_damaged")
+        await stub.ScoreEmbeddings(score_request([embedding]))
+
+
+async def test_a_damaged_newest_version(fitted, settings):
+    """The name does not fall back to an older version without a word: the error says how to choose that one."""
+    assert (await fit(fitted, request_id="two")).version == 2
+    profile_file(settings, "landscapes@2", "profile.json").write_text("")
+    problem = "profile.json is not valid JSON"
+    ways = "restore the file, fit the profile again, or ask for landscapes@1"
+    score = score_request(messages(unit_rows(1)))
+    async with serving(await build(settings), settings) as channel:
+        stub = NoveltyServiceStub(channel)
+        assert await refusal(stub.ScoreEmbeddings(score)) == (
+            Code.FAILED_PRECONDITION,
+            f"profile landscapes@2 is damaged: {problem}; {ways}",
+        )
+        found = (await listed(stub))["landscapes"]
+        assert (found.version, found.damage) == (2, problem)
+        score.profile = "landscapes@1"
+        assert (await stub.ScoreEmbeddings(score)).results[0].value.profile_version == 1
+        assert (await fit(stub, request_id="two")).version == 3
+        score.profile = "landscapes"
+        assert (await stub.ScoreEmbeddings(score)).results[0].value.profile_version == 3
+
+
+async def test_a_stop_ends_a_fit_at_once(settings, monkeypatch):
+    """The client hears UNAVAILABLE long before the end of the drain, and nothing is left of the profile."""
+    started = threading.Event()
+
+    def endless_fit(liked_set, options, *, stopped):
+        started.set()
+        while not stopped():
+            time.sleep(0.001)
+        raise errors.Unavailable("this server", "it is shutting down")
+
+    monkeypatch.setattr(novelty_main, "fit_taste", endless_fit)
+    patient = settings.model_copy(update={"drain_s": 60.0})
+    server = ServiceServer(await build(patient), patient)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = NoveltyServiceStub(channel)
+        fitting = asyncio.create_task(fit(stub))
+        reading = stub.FitProfile()
+        await reading.write(options(request_id="two"))
+        assert await asyncio.to_thread(started.wait, 10)
+        async with asyncio.timeout(10):
+            await server.stop()
+            for call in (fitting, reading):
+                code, details = await refusal(call)
+                assert code is Code.UNAVAILABLE
+                assert "shutting down" in details
+    root = settings.data / "artifacts" / "profiles"
+    assert [path.name for path in root.iterdir()] == [".lock"]
 
 
 async def test_ready_means_that_scores_come_out(settings, monkeypatch):

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -69,6 +70,34 @@ async def test_the_process_serves_until_it_is_told_to_stop(tmp_path):
             assert await process.wait() == 0
     entries = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]
     assert [entry["event"] for entry in entries] == ["ready", "draining"]
+
+
+async def test_a_fit_does_not_hold_the_end_up(tmp_path):
+    """Told to stop during a fit, the process is gone long before the end of the drain, and leaves no profile."""
+    port = free_port()
+    async with (
+        novelty(tmp_path, PORT=port, DRAIN_S=60) as process,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = NoveltyServiceStub(channel)
+        await stub.ListProfiles(pb.ListProfilesRequest(), wait_for_ready=True, timeout=START_S)
+        call = stub.FitProfile()
+        options = pb.FitOptions(request_id="one", name="landscapes")
+        await call.write(pb.FitProfileRequest(options=options))
+        await channel_is_quiet(stub)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    profiles = tmp_path / "data" / "artifacts" / "profiles"
+    assert [path.name for path in profiles.iterdir()] == [".lock"]
+
+
+async def channel_is_quiet(stub):
+    """A later call on the same connection was answered: the server has seen the earlier one."""
+    await stub.ListProfiles(pb.ListProfilesRequest(), timeout=START_S)
 
 
 async def failed_start(folder, **settings):

@@ -19,9 +19,9 @@ from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.resize import to_input
 from services.watermark.__main__ import define
-from services.watermark.config import BUNDLED_DETECTORS, WatermarkSettings
+from services.watermark.config import WatermarkSettings
 from services.watermark.detector import Detector
-from services.watermark.detector_folder import load_detector_folder
+from services.watermark.detector_folder import DETECTORS, load_detector_folder
 from tests.fakes import image_files as files
 from tests.fakes.serving import serving, settings_for_tests
 from tests.watermark.detectors import SIDE_PX, BrightnessBackend, fake_folder
@@ -31,7 +31,7 @@ Code = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def real_detector() -> Detector:
-    folder = load_detector_folder(BUNDLED_DETECTORS / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
     backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
     return Detector(folder, backend, threshold=None)
 
@@ -82,7 +82,7 @@ async def status_of(call) -> grpc.aio.AioRpcError:
 
 async def test_the_detector_describes_itself(real_detector):
     """As in its folder, with the threshold that holds and what computes."""
-    folder = load_detector_folder(BUNDLED_DETECTORS / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
     async with watermark_service(real_detector) as stub:
         found = (await stub.GetDetector(pb.GetDetectorRequest())).detector
 

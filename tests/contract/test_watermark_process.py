@@ -19,7 +19,7 @@ from lodestone.image.v1 import verdict_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceStub
 from services.servicekit.messages import rgb_to_image
-from services.watermark.config import BUNDLED_DETECTORS
+from services.watermark.detector_folder import DETECTORS
 from tests.fakes.image_files import photo
 from tests.fakes.onnx_files import cast_model
 from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
@@ -108,7 +108,7 @@ async def test_a_detector_that_is_not_there_is_one_line(tmp_path):
 
 def described(folder: Path, content: bytes) -> Path:
     """The bundled detector's folder with another model, and a description that fits that."""
-    shutil.copytree(BUNDLED_DETECTORS / "quadrant-head", folder)
+    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
     facts = json.loads((folder / "detector.json").read_text())
     facts["detector_id"] = hashlib.sha256(content).hexdigest()
     (folder / "detector.json").write_text(json.dumps(facts))
@@ -119,7 +119,7 @@ def described(folder: Path, content: bytes) -> Path:
 async def test_a_model_of_another_digest_is_one_line(tmp_path):
     """One byte too many is another file than the one that detector.json vouches for."""
     folder = tmp_path / "mine"
-    shutil.copytree(BUNDLED_DETECTORS / "quadrant-head", folder)
+    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"\0")
 

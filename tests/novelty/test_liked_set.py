@@ -84,6 +84,22 @@ def test_options_out_of_range(change, problem):
         options(**change)
 
 
-def test_options_at_their_limits():
-    """The ends of the ranges are inside."""
-    options(request_id="x" * 128, name="a" * 64, component_count=256, keep_ratio=1.0, seed=-(2**63))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request_id": "x"},
+        {"request_id": "x" * 128},
+        {"name": "a"},
+        {"name": "a" * 64},
+        {"component_count": 0},
+        {"component_count": 1},
+        {"component_count": 256},
+        {"keep_ratio": 1.0},
+        {"keep_ratio": 5e-324},
+        {"seed": -(2**63)},
+    ],
+)
+def test_options_at_their_limits(change):
+    """The ends of the ranges are inside, and are kept as they were given."""
+    ((name, value),) = change.items()
+    assert getattr(options(**change), name) == value

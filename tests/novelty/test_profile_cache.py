@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from services.novelty.profile_cache import ProfileCache
-from services.novelty.profile_files import ProfileUnreadable
+from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import InvalidInput, NotFound
 from tests.novelty.tastes import taste
@@ -119,7 +119,45 @@ async def test_a_corrupt_profile_is_not_kept(store, root):
     path.write_bytes(b"broken")
     cache = ProfileCache(store, limit_bytes=10**6)
     for _ in range(2):
-        with pytest.raises(ProfileUnreadable):
+        with pytest.raises(ProfileDamaged):
             await cache.find("landscapes")
     path.write_bytes(whole)
     assert str(await cache.find("landscapes")) == "landscapes@1"
+
+
+async def test_the_newest_is_not_replaced_by_an_older_one(store, root):
+    """Scores of another version would pass for its own: the error names the damaged one and the newest whole one."""
+    for request_id in "abcd":
+        save(store, request_id)
+    for version in (3, 4):
+        (root / "landscapes" / str(version) / "profile.json").write_text("{")
+    cache = ProfileCache(store, limit_bytes=10**6)
+    with pytest.raises(ProfileDamaged) as caught:
+        await cache.find("landscapes")
+    assert (caught.value.profile, caught.value.instead) == ("landscapes@4", "landscapes@2")
+    assert str(await cache.find("landscapes@2")) == "landscapes@2"
+    with pytest.raises(ProfileDamaged) as caught:
+        await cache.find("landscapes@4")
+    assert caught.value.instead == ""
+
+
+async def test_no_version_is_whole(store, root):
+    """Then none is named."""
+    for request_id in "ab":
+        save(store, request_id)
+    for version in (1, 2):
+        (root / "landscapes" / str(version) / "profile.npz").unlink()
+    with pytest.raises(ProfileDamaged, match="restore the file or fit the profile again$"):
+        await ProfileCache(store, limit_bytes=10**6).find("landscapes")
+
+
+async def test_a_damaged_name_is_whole_again_after_a_new_fit(store, root):
+    """The way out that the error names."""
+    save(store, "a")
+    (root / "landscapes" / "1" / "profile.json").unlink()
+    cache = ProfileCache(store, limit_bytes=10**6)
+    with pytest.raises(ProfileDamaged):
+        await cache.find("landscapes")
+    save(store, "b")
+    cache.forget_newest("landscapes")
+    assert str(await cache.find("landscapes")) == "landscapes@2"

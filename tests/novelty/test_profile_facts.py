@@ -46,16 +46,16 @@ def test_array_shapes_follow_from_the_facts():
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"3", b"[" * 100_000])
 def test_what_is_no_json_object(content):
-    """Anything else is one error."""
-    with pytest.raises((ValueError, RecursionError)):
+    """Anything else is one sentence that quotes no parser."""
+    with pytest.raises(ValueError, match=r"^is not (valid JSON|a JSON object)$"):
         ProfileFacts.from_json(content)
 
 
 def test_another_format_version():
     """A file of a later format is refused by its version, whatever else it holds."""
-    with pytest.raises(ValueError, match="its format_version is 2, not 1"):
+    with pytest.raises(ValueError, match="^has format_version 2, not 1$"):
         ProfileFacts.from_json(b'{"format_version": 2}')
-    with pytest.raises(ValueError, match="its format_version is None, not 1"):
+    with pytest.raises(ValueError, match="^has format_version None, not 1$"):
         ProfileFacts.from_json(changed(format_version="absent"))
 
 
@@ -83,14 +83,16 @@ def test_another_format_version():
     ],
 )
 def test_a_wrong_field_is_named(change):
-    """Missing, unknown, of another type or out of range: the message begins with the field."""
+    """Missing, unknown, of another type or out of range: the message names the field."""
     (field,) = change
-    with pytest.raises(ValueError, match=f"^field '{field}'"):
+    with pytest.raises(ValueError, match=f"^is wrong in field '{field}': "):
         ProfileFacts.from_json(changed(**change))
 
 
 def test_numbers_that_json_does_not_have():
     """NaN and Infinity, which Python's writer would let through, are refused."""
     for value in (float("nan"), float("inf")):
-        with pytest.raises(ValueError, match=r"threshold_nats|JSON"):
+        with pytest.raises(
+            ValueError, match=r"^is (not valid JSON|wrong in field 'threshold_nats')"
+        ):
             ProfileFacts.from_json(changed(threshold_nats=value))

@@ -10,7 +10,7 @@ import pytest
 from services.novelty import profile_files
 from services.novelty.mixture import Covariance
 from services.novelty.profile_arrays import encode_arrays
-from services.novelty.profile_files import ProfileUnreadable, encode_profile, read_profile
+from services.novelty.profile_files import ProfileDamaged, encode_profile, read_profile
 from tests.novelty.tastes import mixture, profile, unit_rows
 
 GOOD = {
@@ -82,7 +82,7 @@ def test_a_background_that_is_no_density(tmp_path, value):
         "background_precisions_cholesky": np.array([1.0, 1.0, value, 1.0]),
     }
     forge(folder, encode_arrays(changed))
-    with pytest.raises(ProfileUnreadable, match="background_precisions_cholesky"):
+    with pytest.raises(ProfileDamaged, match="background_precisions_cholesky"):
         read_profile(folder)
 
 
@@ -91,10 +91,32 @@ def test_a_missing_file(tmp_path, name):
     """The message names the file by profile and version."""
     folder = write(tmp_path / "landscapes" / "1")
     (folder / name).unlink()
-    with pytest.raises(ProfileUnreadable, match=f"landscapes/1/{name}: No such file") as caught:
+    with pytest.raises(ProfileDamaged, match="is damaged") as caught:
         read_profile(folder)
-    assert caught.value.path == folder / name
+    assert str(caught.value) == (
+        f"profile landscapes@1 is damaged: {name} is missing; restore the file or fit the profile again"
+    )
+    assert (caught.value.profile, caught.value.problem) == ("landscapes@1", f"{name} is missing")
+
+
+@pytest.mark.parametrize("name", ["profile.json", "profile.npz"])
+def test_a_file_that_cannot_be_read(tmp_path, name):
+    """With what the operating system says, and without the path on this machine."""
+    folder = write(tmp_path / "landscapes" / "1")
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(ProfileDamaged, match=f"{name} cannot be read: Is a directory;") as caught:
+        read_profile(folder)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_another_version_to_use_instead():
+    """A third way out, if there is one."""
+    error = ProfileDamaged("landscapes@2", "profile.json is missing", instead="landscapes@1")
+    assert str(error) == (
+        "profile landscapes@2 is damaged: profile.json is missing; "
+        "restore the file, fit the profile again, or ask for landscapes@1"
+    )
 
 
 def test_another_digest(tmp_path):
@@ -103,7 +125,9 @@ def test_another_digest(tmp_path):
     content = bytearray((folder / "profile.npz").read_bytes())
     content[-1] ^= 1
     (folder / "profile.npz").write_bytes(content)
-    with pytest.raises(ProfileUnreadable, match=r"profile\.npz: its SHA-256 is not"):
+    with pytest.raises(
+        ProfileDamaged, match=r"profile\.npz has another SHA-256 than profile\.json"
+    ):
         read_profile(folder)
 
 
@@ -112,7 +136,7 @@ def test_arrays_that_are_no_archive(tmp_path, content):
     """Even with the right digest they are one clear error."""
     folder = write(tmp_path)
     forge(folder, content)
-    with pytest.raises(ProfileUnreadable, match=r"profile\.npz: "):
+    with pytest.raises(ProfileDamaged, match=r"profile\.npz cannot be used: "):
         read_profile(folder)
 
 
@@ -130,7 +154,7 @@ def test_arrays_that_make_no_mixture(tmp_path, change, problem):
     """Shapes may be right and the numbers still be none of a mixture."""
     folder = write(tmp_path)
     forge(folder, encode_arrays(GOOD | change))
-    with pytest.raises(ProfileUnreadable, match=problem):
+    with pytest.raises(ProfileDamaged, match=problem):
         read_profile(folder)
 
 
@@ -146,7 +170,10 @@ def test_broken_facts(tmp_path, content):
     """A broken profile.json is one clear error that names it."""
     folder = write(tmp_path)
     (folder / "profile.json").write_bytes(content)
-    with pytest.raises(ProfileUnreadable, match=r"profile\.json: .+"):
+    with pytest.raises(
+        ProfileDamaged,
+        match=r": profile\.json (is not valid JSON|is not a JSON object|has format_version None)",
+    ):
         read_profile(folder)
 
 
@@ -154,8 +181,8 @@ def test_files_over_the_limit(tmp_path, monkeypatch):
     """A file that is too large is not read to its end."""
     folder = write(tmp_path)
     monkeypatch.setattr(profile_files, "_MAX_ARRAYS_BYTES", 100)
-    with pytest.raises(ProfileUnreadable, match=r"profile\.npz: it has more than 100 bytes"):
+    with pytest.raises(ProfileDamaged, match=r"profile\.npz has more than 100 bytes"):
         read_profile(folder)
     (folder / "profile.json").write_bytes(b" " * (1024**2 + 1))
-    with pytest.raises(ProfileUnreadable, match=r"profile\.json: it has more than 1,048,576 bytes"):
+    with pytest.raises(ProfileDamaged, match=r"profile\.json has more than 1,048,576 bytes"):
         read_profile(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from services.novelty.profile_files import ProfileUnreadable
+from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import Misconfigured, NotFound, Unavailable
 from tests.novelty.tastes import taste
@@ -50,6 +50,8 @@ def test_versions_count_as_numbers(store, tmp_path):
     for number in range(10):
         save(store, request_id=str(number))
     assert store.newest_version("landscapes") == 10
+    assert store.versions_before("landscapes", 10) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert store.versions_before("landscapes", 1) == store.versions_before("birds", 5) == []
     assert str(save(store, request_id="x")) == "landscapes@11"
 
 
@@ -105,7 +107,7 @@ def test_a_corrupt_profile_leaves_the_others(store, tmp_path):
     for request_id in "ab":
         save(store, request_id=request_id)
     (tmp_path / "profiles" / "landscapes" / "2" / "profile.npz").write_bytes(b"broken")
-    with pytest.raises(ProfileUnreadable, match=r"landscapes/2/profile\.npz"):
+    with pytest.raises(ProfileDamaged, match=r"landscapes@2 is damaged: profile\.npz has"):
         store.load("landscapes", 2)
     assert store.load("landscapes", 1).request_id == "a"
     assert store.find("b") is None
@@ -118,7 +120,9 @@ def test_a_profile_in_another_ones_place(store, tmp_path):
     root = tmp_path / "profiles"
     (root / "birds").mkdir()
     (root / "landscapes" / "1").rename(root / "birds" / "4")
-    with pytest.raises(ProfileUnreadable, match="it is that of landscapes@1"):
+    with pytest.raises(
+        ProfileDamaged, match="birds@4 is damaged: its files are those of landscapes@1"
+    ):
         store.load("birds", 4)
 
 

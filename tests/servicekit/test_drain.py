@@ -100,28 +100,27 @@ async def test_closed_early_it_closes_the_source():
 
 
 async def test_work_that_ends_by_itself_is_awaited():
-    """With its error, if it has one."""
-    drain, done = Drain(), []
+    """With its result, or its error if it has one."""
+    drain = Drain()
 
-    async def work() -> None:
+    async def work() -> str:
         await asyncio.sleep(0)
-        done.append(True)
+        return "done"
 
     async def broken() -> None:
         message = "broke"
         raise ConnectionError(message)
 
     before = asyncio.all_tasks()
-    await drain.run(work())
+    assert await drain.run(work()) == "done"
     with pytest.raises(ConnectionError, match="broke"):
         await drain.run(broken())
 
-    assert done == [True]
     assert asyncio.all_tasks() == before
 
 
 async def test_work_without_an_end_is_cancelled_by_the_drain():
-    """And by the cancellation of whoever waits for it."""
+    """Its caller is told to go elsewhere; whoever waits for it may cancel it too."""
     ended = []
 
     async def work() -> None:
@@ -139,5 +138,5 @@ async def test_work_without_an_end_is_cancelled_by_the_drain():
     await asyncio.gather(cancelled, drained, return_exceptions=True)
 
     assert cancelled.cancelled()
-    assert drained.result() is None
+    assert isinstance(drained.exception(), Unavailable)
     assert ended == [True, True]

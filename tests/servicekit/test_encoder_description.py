@@ -8,9 +8,9 @@ from services.servicekit.encoder_description import (
     EncoderDescription,
     EncoderWeights,
     encoder_id_of,
-    parse_description,
 )
-from services.servicekit.encoder_errors import EncoderDescriptionInvalid, EncoderFormatUnsupported
+from services.servicekit.encoder_folder import ENCODERS
+from services.servicekit.model_folder_errors import DescriptionInvalid, DescriptionUnsupported
 from services.servicekit.resize import ResizeRule
 
 PATH = Path("encoder.json")
@@ -46,7 +46,7 @@ def facts(**changes) -> bytes:
 
 def test_a_description_reads_back_as_it_was_written():
     """Writing and parsing are inverse."""
-    assert parse_description(description().to_json(), PATH) == description()
+    assert ENCODERS.parse(description().to_json(), PATH) == description()
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_the_encoder_id_is_pinned():
 )
 def test_a_wrong_field_is_named(changes, field):
     """One line says which field of which file is wrong."""
-    with pytest.raises(EncoderDescriptionInvalid) as caught:
-        parse_description(facts(**changes), PATH)
+    with pytest.raises(DescriptionInvalid) as caught:
+        ENCODERS.parse(facts(**changes), PATH)
 
     assert caught.value.field == field
     assert str(caught.value).startswith(f"encoder.json: field '{field}': ")
@@ -132,8 +132,8 @@ def test_a_wrong_field_is_named(changes, field):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_json_object_is_named(content):
     """An empty, cut, wrong or hostile file has no field to name."""
-    with pytest.raises(EncoderDescriptionInvalid) as caught:
-        parse_description(content, PATH)
+    with pytest.raises(DescriptionInvalid) as caught:
+        ENCODERS.parse(content, PATH)
 
     assert caught.value.field == ""
     assert "is no JSON" in str(caught.value)
@@ -142,7 +142,7 @@ def test_what_is_no_json_object_is_named(content):
 @pytest.mark.parametrize("found", [0, 2, "1", None])
 def test_another_format_version_is_named(found):
     """A newer format is told from a broken file, even where it lacks today's fields."""
-    with pytest.raises(EncoderFormatUnsupported) as caught:
-        parse_description(json.dumps({"format_version": found}).encode(), PATH)
+    with pytest.raises(DescriptionUnsupported) as caught:
+        ENCODERS.parse(json.dumps({"format_version": found}).encode(), PATH)
 
     assert (caught.value.found, caught.value.supported) == (found, 1)

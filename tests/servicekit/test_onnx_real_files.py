@@ -4,8 +4,8 @@ from dataclasses import fields
 import pytest
 
 from services.servicekit.encoder_description import EncoderDescription
-from services.servicekit.encoder_errors import ModelHasExternalData
 from services.servicekit.encoder_folder import load_encoder_folder
+from services.servicekit.model_folder_errors import ModelHasExternalData
 from services.servicekit.onnx_external_data import _CHILDREN, first_external_tensor
 from tests.embedder.golden import ENCODER_FOLDER
 

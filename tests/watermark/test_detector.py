@@ -10,9 +10,8 @@ from PIL import ImageDraw, ImageFont
 from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import to_input
-from services.watermark.config import BUNDLED_DETECTORS
 from services.watermark.detector import Detection, Detector, DetectorUnfit
-from services.watermark.detector_folder import QUADRANTS, load_detector_folder
+from services.watermark.detector_folder import DETECTORS, QUADRANTS, load_detector_folder
 from tests.fakes.image_files import photo
 from tests.watermark.detectors import MODEL, SIDE_PX, BrightnessBackend, FixedBackend, fake_folder
 
@@ -21,7 +20,7 @@ SIDES = {"top": 0.25, "bottom": 0.75, "left": 0.25, "right": 0.75}
 
 @functools.cache
 def bundled() -> Detector:
-    folder = load_detector_folder(BUNDLED_DETECTORS / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
     backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
     return Detector(folder, backend, threshold=None)
 

@@ -5,18 +5,18 @@ import hashlib
 import pytest
 
 from services.servicekit.errors import Misconfigured
-from services.servicekit.resize import InputShape, ResizeRule
-from services.watermark.config import BUNDLED_DETECTORS
-from services.watermark.detector_errors import (
-    DetectorDescriptionInvalid,
-    DetectorDigestMismatch,
-    DetectorFileUnreadable,
-    DetectorFolderMissing,
-    DetectorFormatUnsupported,
-    DetectorHasExternalData,
-    DetectorMalformed,
+from services.servicekit.model_folder_errors import (
+    DescriptionInvalid,
+    DescriptionUnsupported,
+    ModelDigestMismatch,
+    ModelFileUnreadable,
+    ModelFolderMissing,
+    ModelHasExternalData,
+    ModelMalformed,
 )
+from services.servicekit.resize import InputShape, ResizeRule
 from services.watermark.detector_folder import (
+    DETECTORS,
     QUADRANTS,
     load_detector_folder,
     write_detector_folder,
@@ -51,7 +51,7 @@ def test_a_written_folder_reads_back(tmp_path):
 
 def test_the_bundled_detector_is_whole():
     """Its model is small enough for the repository and is the one that its description names."""
-    folder = load_detector_folder(BUNDLED_DETECTORS / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
 
     assert folder.description.name == "quadrant-head"
     assert len(folder.model) <= 15_000_000
@@ -63,7 +63,7 @@ def test_the_bundled_detector_is_whole():
 
 def test_a_folder_that_is_not_there(tmp_path):
     """Named as it was given."""
-    with pytest.raises(DetectorFolderMissing) as caught:
+    with pytest.raises(ModelFolderMissing) as caught:
         load_detector_folder(tmp_path / "none")
 
     assert str(caught.value) == f"{tmp_path / 'none'}: there is no such detector folder"
@@ -76,7 +76,7 @@ def test_a_file_that_is_not_there(tmp_path, name):
     folder = write_detector(tmp_path / "fake")
     (folder / name).unlink()
 
-    with pytest.raises(DetectorFileUnreadable) as caught:
+    with pytest.raises(ModelFileUnreadable) as caught:
         load_detector_folder(folder)
 
     assert str(caught.value) == f"{folder / name}: cannot be read: No such file or directory"
@@ -86,7 +86,7 @@ def test_another_model_than_the_described_one(tmp_path):
     """One byte more is another file; both digests are named."""
     folder = write_detector(tmp_path / "fake", model=MODEL + b"\0")
 
-    with pytest.raises(DetectorDigestMismatch) as caught:
+    with pytest.raises(ModelDigestMismatch) as caught:
         load_detector_folder(folder)
 
     assert caught.value.expected == hashlib.sha256(MODEL).hexdigest()
@@ -100,7 +100,7 @@ def test_a_model_that_keeps_data_elsewhere(tmp_path):
     digest = hashlib.sha256(outside).hexdigest()
     folder = write_detector(tmp_path / "fake", model=outside, detector_id=digest)
 
-    with pytest.raises(DetectorHasExternalData) as caught:
+    with pytest.raises(ModelHasExternalData) as caught:
         load_detector_folder(folder)
 
     assert caught.value.tensor == "weights"
@@ -112,7 +112,7 @@ def test_a_model_that_is_no_onnx_file(tmp_path):
     digest = hashlib.sha256(text).hexdigest()
     folder = write_detector(tmp_path / "fake", model=text, detector_id=digest)
 
-    with pytest.raises(DetectorMalformed):
+    with pytest.raises(ModelMalformed):
         load_detector_folder(folder)
 
 
@@ -136,7 +136,7 @@ def test_a_wrong_fact_is_named(tmp_path, changes, field):
     """The first wrong field, with the file."""
     folder = write_detector(tmp_path / "fake", **changes)
 
-    with pytest.raises(DetectorDescriptionInvalid) as caught:
+    with pytest.raises(DescriptionInvalid) as caught:
         load_detector_folder(folder)
 
     assert caught.value.field == field
@@ -150,7 +150,7 @@ def test_a_description_that_is_no_object(tmp_path, content):
     folder = write_detector(tmp_path / "fake")
     (folder / "detector.json").write_text(content)
 
-    with pytest.raises(DetectorDescriptionInvalid, match=r"is no JSON"):
+    with pytest.raises(DescriptionInvalid, match=r"is no JSON"):
         load_detector_folder(folder)
 
 
@@ -158,7 +158,7 @@ def test_a_description_of_another_version(tmp_path):
     """Is not read any further: its fields may mean something else."""
     folder = write_detector(tmp_path / "fake", format_version=2, threshold="high")
 
-    with pytest.raises(DetectorFormatUnsupported) as caught:
+    with pytest.raises(DescriptionUnsupported) as caught:
         load_detector_folder(folder)
 
     assert (caught.value.found, caught.value.supported) == (2, 1)

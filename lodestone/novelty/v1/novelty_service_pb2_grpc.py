@@ -77,14 +77,15 @@ class NoveltyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProfile(self, request, context):
-        """Returns one profile. NOT_FOUND if there is none.
+        """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
+        falls back to an older version when the newest one is damaged: the message says which one is whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProfiles(self, request, context):
-        """Returns the newest version of every profile, by name. The log-likelihood lists are left out.
+        """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,7 +93,7 @@ class NoveltyServiceServicer:
 
     def ScoreEmbeddings(self, request, context):
         """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-        for embeddings of another encoder id or precision than the profile's.
+        for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

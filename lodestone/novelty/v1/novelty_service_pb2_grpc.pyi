@@ -40,12 +40,14 @@ class NoveltyServiceStub:
     more components than liked embeddings.
     """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]
-    """Returns one profile. NOT_FOUND if there is none."""
+    """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
+    falls back to an older version when the newest one is damaged: the message says which one is whole.
+    """
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ListProfilesRequest, _novelty_service_pb2.ListProfilesResponse]
-    """Returns the newest version of every profile, by name. The log-likelihood lists are left out."""
+    """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
     ScoreEmbeddings: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ScoreEmbeddingsRequest, _novelty_service_pb2.ScoreEmbeddingsResponse]
     """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-    for embeddings of another encoder id or precision than the profile's.
+    for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
     """
     StreamScoreEmbeddings: _grpc.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]
     """Scores embeddings one message each, pipelined; the same rules. Answers carry the request's id. The stream ends with
@@ -64,12 +66,14 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     more components than liked embeddings.
     """
     GetProfile: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]  # type: ignore[assignment]
-    """Returns one profile. NOT_FOUND if there is none."""
+    """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
+    falls back to an older version when the newest one is damaged: the message says which one is whole.
+    """
     ListProfiles: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ListProfilesRequest, _novelty_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
-    """Returns the newest version of every profile, by name. The log-likelihood lists are left out."""
+    """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
     ScoreEmbeddings: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ScoreEmbeddingsRequest, _novelty_service_pb2.ScoreEmbeddingsResponse]  # type: ignore[assignment]
     """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-    for embeddings of another encoder id or precision than the profile's.
+    for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
     """
     StreamScoreEmbeddings: _aio.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]  # type: ignore[assignment]
     """Scores embeddings one message each, pipelined; the same rules. Answers carry the request's id. The stream ends with
@@ -97,7 +101,9 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _novelty_service_pb2.GetProfileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.GetProfileResponse, _abc.Awaitable[_novelty_service_pb2.GetProfileResponse]]:
-        """Returns one profile. NOT_FOUND if there is none."""
+        """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
+        falls back to an older version when the newest one is damaged: the message says which one is whole.
+        """
 
     @_abc_1.abstractmethod
     def ListProfiles(
@@ -105,7 +111,7 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _novelty_service_pb2.ListProfilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.ListProfilesResponse, _abc.Awaitable[_novelty_service_pb2.ListProfilesResponse]]:
-        """Returns the newest version of every profile, by name. The log-likelihood lists are left out."""
+        """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
 
     @_abc_1.abstractmethod
     def ScoreEmbeddings(
@@ -114,7 +120,7 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.ScoreEmbeddingsResponse, _abc.Awaitable[_novelty_service_pb2.ScoreEmbeddingsResponse]]:
         """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-        for embeddings of another encoder id or precision than the profile's.
+        for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
         """
 
     @_abc_1.abstractmethod

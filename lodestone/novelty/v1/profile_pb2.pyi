@@ -73,6 +73,7 @@ class Profile(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RELATIVE_TO_BACKGROUND_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name: 1 to 64 of the characters a-z, 0-9, `-` and `_`, the first one a letter or digit."""
     version: _builtins.int
@@ -99,6 +100,10 @@ class Profile(_message.Message):
     """Whether log-likelihoods are ln p(embedding | profile) minus ln p(embedding | background) rather than the first alone.
     So it is when a background sample of at least 8 images was given and the difference told the held-out liked images
     from it better. The threshold is then at least 0.
+    """
+    damage: _builtins.str
+    """What is wrong with its stored files, for example `profile.json is not valid JSON`; empty if nothing is. Only
+    ListProfiles returns damaged profiles, with nothing but name, version and this.
     """
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -137,10 +142,11 @@ class Profile(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         relative_to_background: _builtins.bool = ...,
+        damage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "dimension", b"dimension", "encoder_id", b"encoder_id", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "precision", b"precision", "relative_to_background", b"relative_to_background", "threshold_nats", b"threshold_nats", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "encoder_id", b"encoder_id", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "precision", b"precision", "relative_to_background", b"relative_to_background", "threshold_nats", b"threshold_nats", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,7 +14,8 @@ from services.servicekit.encoder_description import (
     EncoderWeights,
     encoder_id_of,
 )
-from services.servicekit.encoder_folder import DESCRIPTION_FILE, MODEL_FILE
+from services.servicekit.encoder_folder import ENCODERS
+from services.servicekit.model_folder import MODEL_FILE
 
 
 def write_encoder(tower: ImageTower, folder: Path) -> EncoderDescription:
@@ -45,5 +46,5 @@ def write_encoder(tower: ImageTower, folder: Path) -> EncoderDescription:
         precision="fp32",
     )
     (folder / MODEL_FILE).write_bytes(content)
-    (folder / DESCRIPTION_FILE).write_bytes(description.to_json())
+    (folder / ENCODERS.description_file).write_bytes(description.to_json())
     return description

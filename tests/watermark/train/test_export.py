@@ -6,8 +6,7 @@ import pytest
 from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.onnx_external_data import first_external_tensor
-from services.watermark.config import BUNDLED_DETECTORS
-from services.watermark.detector_folder import load_detector_folder
+from services.watermark.detector_folder import DETECTORS, load_detector_folder
 from services.watermark.train.calibration import Calibration, Line
 from tests.fakes.image_files import photo
 
@@ -27,7 +26,7 @@ def network():
     from services.watermark.train.network import Head, QuadrantNetwork
 
     network = QuadrantNetwork(Body(), Head())
-    model = onnx.load_from_string(load_detector_folder(BUNDLED_DETECTORS / "quadrant-head").model)
+    model = onnx.load_from_string(load_detector_folder(DETECTORS.bundled / "quadrant-head").model)
     tensors = {
         tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
     }
@@ -60,7 +59,7 @@ def test_the_bundled_graph_computes_what_torch_computes(network, count):
     """The same log-odds by quadrant; the calibration only draws a rising line through them."""
     import torch
 
-    backend = loaded(load_detector_folder(BUNDLED_DETECTORS / "quadrant-head").model)
+    backend = loaded(load_detector_folder(DETECTORS.bundled / "quadrant-head").model)
     probabilities, quadrants = backend.run(batch_of(count))
     with torch.no_grad():
         logits = network.tile_logits(torch.from_numpy(batch_of(count))).numpy()

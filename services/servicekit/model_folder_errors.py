@@ -1,15 +1,16 @@
-"""What can be wrong with an encoder folder: each stops the start with one sentence.
+"""What can be wrong with the folder of an encoder or a detector: each stops the start with one sentence.
 
 Misconfigured
-└── EncoderUnusable
-    ├── EncoderFolderMissing       no such folder
-    ├── EncoderFileUnreadable      encoder.json or model.onnx is missing or cannot be read
-    ├── EncoderDescriptionInvalid  encoder.json is no JSON, or a field of it is wrong
-    ├── EncoderFormatUnsupported   encoder.json is of another format version
-    ├── EncoderIdMismatch          encoder.json was edited: the id is not that of its facts
-    ├── ModelDigestMismatch        model.onnx is not the file that encoder.json describes
-    ├── ModelMalformed             model.onnx is no ONNX file
-    └── ModelHasExternalData       model.onnx keeps tensors in other files
+├── ModelFolderUnknown              no folder of this name
+└── ModelFolderUnusable
+    ├── ModelFolderMissing          no such folder
+    ├── ModelFileUnreadable         the description or model.onnx is missing or cannot be read
+    ├── DescriptionInvalid          the description is no JSON, or a field of it is wrong
+    ├── DescriptionUnsupported      the description is of another format version
+    ├── EncoderIdMismatch           encoder.json was edited: the id is not that of its facts
+    ├── ModelDigestMismatch         model.onnx is not the file that the description describes
+    ├── ModelMalformed              model.onnx is no ONNX file
+    └── ModelHasExternalData        model.onnx keeps tensors in other files
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pathlib import Path
 from services.servicekit.errors import Misconfigured
 
 
-class EncoderUnusable(Misconfigured):
-    """An encoder folder cannot be served.
+class ModelFolderUnusable(Misconfigured):
+    """A model folder cannot be served.
 
     Attributes:
         path: The folder, or the file in it that is wrong.
@@ -31,14 +32,19 @@ class EncoderUnusable(Misconfigured):
         self.path = path
 
 
-class EncoderFolderMissing(EncoderUnusable):
-    """There is no such folder."""
+class ModelFolderMissing(ModelFolderUnusable):
+    """There is no such folder.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "there is no such encoder folder")
+    Attributes:
+        kind: What it should hold, `encoder` or `detector`.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        super().__init__(path, f"there is no such {kind} folder")
+        self.kind = kind
 
 
-class EncoderFileUnreadable(EncoderUnusable):
+class ModelFileUnreadable(ModelFolderUnusable):
     """A file of the folder is missing or cannot be read.
 
     Attributes:
@@ -50,8 +56,8 @@ class EncoderFileUnreadable(EncoderUnusable):
         self.cause = cause
 
 
-class EncoderDescriptionInvalid(EncoderUnusable):
-    """encoder.json is not what it should be.
+class DescriptionInvalid(ModelFolderUnusable):
+    """The description is not what it should be.
 
     Attributes:
         field: The wrong field, dotted (`weights.digest`); empty when the file as a whole is wrong.
@@ -64,8 +70,8 @@ class EncoderDescriptionInvalid(EncoderUnusable):
         self.problem = problem
 
 
-class EncoderFormatUnsupported(EncoderUnusable):
-    """encoder.json is of another format version.
+class DescriptionUnsupported(ModelFolderUnusable):
+    """The description is of another format version.
 
     Attributes:
         found: The version in the file.
@@ -78,7 +84,7 @@ class EncoderFormatUnsupported(EncoderUnusable):
         self.supported = supported
 
 
-class EncoderIdMismatch(EncoderUnusable):
+class EncoderIdMismatch(ModelFolderUnusable):
     """The encoder id is not the digest of the architecture, weights and preprocessing beside it.
 
     Attributes:
@@ -92,21 +98,21 @@ class EncoderIdMismatch(EncoderUnusable):
         self.computed = computed
 
 
-class ModelDigestMismatch(EncoderUnusable):
-    """model.onnx is not the file that encoder.json describes.
+class ModelDigestMismatch(ModelFolderUnusable):
+    """model.onnx is not the file that the description describes.
 
     Attributes:
-        expected: The SHA-256 in encoder.json.
+        expected: The SHA-256 in the description.
         actual: The SHA-256 of the file.
     """
 
-    def __init__(self, path: Path, *, expected: str, actual: str) -> None:
-        super().__init__(path, f"its sha256 is {actual}, encoder.json says {expected}")
+    def __init__(self, path: Path, *, described_in: str, expected: str, actual: str) -> None:
+        super().__init__(path, f"its sha256 is {actual}, {described_in} says {expected}")
         self.expected = expected
         self.actual = actual
 
 
-class ModelMalformed(EncoderUnusable):
+class ModelMalformed(ModelFolderUnusable):
     """model.onnx is no ONNX file.
 
     Attributes:
@@ -118,7 +124,7 @@ class ModelMalformed(EncoderUnusable):
         self.problem = problem
 
 
-class ModelHasExternalData(EncoderUnusable):
+class ModelHasExternalData(ModelFolderUnusable):
     """model.onnx keeps a tensor outside itself, so its SHA-256 does not cover what is computed.
 
     Attributes:
@@ -128,3 +134,18 @@ class ModelHasExternalData(EncoderUnusable):
     def __init__(self, path: Path, tensor: str) -> None:
         super().__init__(path, f"keeps tensor {tensor!r} outside the file; export it as one file")
         self.tensor = tensor
+
+
+class ModelFolderUnknown(Misconfigured):
+    """No folder has this name.
+
+    Attributes:
+        name: What was asked for.
+        known: The names that there are.
+    """
+
+    def __init__(self, kind: str, name: str, *, known: tuple[str, ...], where: str) -> None:
+        there = ", ".join(known) or "none"
+        super().__init__(f"there is no {kind} {name!r}; there is {there} (in {where})")
+        self.name = name
+        self.known = known

@@ -1,0 +1,124 @@
+"""Images on their way to one network: decoded beside the event loop, computed in batches, answered one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry
+
+from lodestone.image.v1 import image_pb2
+from services.servicekit.batcher import Batcher, BatchLimits
+from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
+from services.servicekit.image import DecodeLimits, Rgb
+from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
+from services.servicekit.items import answer_items
+from services.servicekit.messages import image_to_rgb
+from services.servicekit.resize import InputShape, to_input
+
+_ID_MAX_CHARS = 128
+
+Value = TypeVar("Value")
+Answer = TypeVar("Answer")
+
+
+class ImageQueue(Generic[Value]):
+    """What all calls of one service share. Must be made inside a running event loop.
+
+    `compute` gets (n, height_px, width_px, 3) uint8 RGB of `shape` and returns n values. The `write` of the methods
+    turns the value of an image, or why it has none, into the answer.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[npt.NDArray[np.uint8]], Sequence[Value]],
+        shape: InputShape,
+        *,
+        name: str,
+        settings: ImageSettings,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._shape = shape
+        self._name = name
+        self._limit = settings.queue_limit
+        self._batcher: Batcher[Rgb, Value] = Batcher(
+            lambda inputs: compute(np.stack(inputs)),
+            name=name,
+            limits=BatchLimits(max_batch=settings.max_batch, queue_limit=settings.queue_limit),
+            registry=registry,
+        )
+        threads = settings.decode_threads or len(os.sched_getaffinity(0))
+        self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
+        self._decode_limits = DecodeLimits()
+        self._unary_images = 0
+
+    async def answer_all(
+        self, images: Sequence[image_pb2.Image], write: Callable[[Value | ItemRejected], Answer]
+    ) -> list[Answer]:
+        """Answers the images of a unary call, in their order.
+
+        Raises:
+            InvalidInput: There are none, or more than 64.
+            Overloaded: Too many images of unary calls wait already, undecoded or not yet computed.
+        """
+        count = len(images)
+        if not 1 <= count <= IMAGES_MAX:
+            raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
+        if self._unary_images + count > self._limit:
+            raise Overloaded(self._name, self._limit)
+        self._unary_images += count
+        try:
+            answer = partial(self._answer, write=write, compute=self._batcher.compute_now)
+            return await answer_items(images, answer)
+        finally:
+            self._unary_images -= count
+
+    async def answer_one(
+        self,
+        request_id: str,
+        image: image_pb2.Image,
+        write: Callable[[Value | ItemRejected], Answer],
+    ) -> Answer:
+        """Answers one image of a stream; a full queue slows the stream down.
+
+        Raises:
+            InvalidInput: The id has more than 128 characters.
+        """
+        if len(request_id) > _ID_MAX_CHARS:
+            raise InvalidInput(
+                f"an id of {len(request_id)} characters; it has at most {_ID_MAX_CHARS}"
+            )
+        return await self._answer(image, write=write, compute=self._batcher.compute_when_room)
+
+    async def probe(self) -> None:
+        """Computes a black image."""
+        shape = (self._shape.height_px, self._shape.width_px, 3)
+        await self._batcher.compute_when_room(np.zeros(shape, np.uint8))
+
+    async def close(self) -> None:
+        """Ends both kinds of threads; what still waits is Unavailable."""
+        await self._batcher.close()
+        await asyncio.to_thread(self._decoding.shutdown, cancel_futures=True)
+
+    async def _answer(
+        self,
+        image: image_pb2.Image,
+        *,
+        write: Callable[[Value | ItemRejected], Answer],
+        compute: Callable[[Rgb], Awaitable[Value]],
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(self._decoding, self._to_input, image)
+        except ItemRejected as error:
+            return write(error)
+        return write(await compute(pixels))
+
+    def _to_input(self, image: image_pb2.Image) -> Rgb:
+        return to_input(image_to_rgb(image, self._decode_limits), self._shape)

@@ -1,0 +1,33 @@
+"""The settings of services that compute images with one network."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import Field
+
+from services.servicekit.inference.backend import BackendName
+from services.servicekit.settings import ServiceSettings
+
+IMAGES_MAX: Final = 64
+"""Images of one unary request at most."""
+
+
+class ImageSettings(ServiceSettings):
+    """What the embedder and the watermark service have in common; both set their own sizes."""
+
+    backend: BackendName = Field(
+        default=BackendName.ONNXRUNTIME, description="What computes: onnxruntime or cuda."
+    )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
+    )
+    max_batch: int = Field(default=32, ge=1, le=256, description="Images per computation at most.")
+    queue_limit: int = Field(
+        default=1024,
+        ge=IMAGES_MAX,
+        description="Images of unary calls, and images before the network, that wait at most.",
+    )
+    decode_threads: int = Field(
+        default=0, ge=0, le=256, description="Threads that decode and resize; 0 is one per core."
+    )

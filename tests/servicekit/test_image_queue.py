@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from lodestone.image.v1 import image_pb2
+from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded, Unavailable
+from services.servicekit.image_queue import ImageQueue
+from services.servicekit.image_settings import ImageSettings
+from services.servicekit.messages import rgb_to_image
+from services.servicekit.metrics import new_registry
+from services.servicekit.resize import InputShape
+from tests.fakes.serving import settings_for_tests
+
+SHAPE = InputShape(8, 4)
+NOTHING = image_pb2.Image()
+
+
+def level(value):
+    """An image of one grey level, of a size that the network does not take."""
+    return rgb_to_image(np.full((16, 32, 3), value, np.uint8))
+
+
+def write(outcome):
+    return "rejected" if isinstance(outcome, ItemRejected) else outcome
+
+
+class Levels:
+    """Computes mean levels, once it is let through."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.started = threading.Event()
+        self.open.set()
+        self.shapes = set()
+
+    def __call__(self, inputs):
+        self.started.set()
+        assert self.open.wait(10)
+        self.shapes.add(inputs.shape[1:])
+        return [int(one.mean()) for one in inputs]
+
+
+@pytest.fixture
+def levels():
+    return Levels()
+
+
+@pytest.fixture
+async def queue(levels):
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    yield images
+    levels.open.set()
+    await images.close()
+
+
+async def test_images_are_answered_in_their_order(queue, levels):
+    """Brought to the network's size; one that cannot be read is answered in its place."""
+    images = [level(10), NOTHING, level(30)]
+    assert await queue.answer_all(images, write) == [10, "rejected", 30]
+    assert await queue.answer_one("x" * 128, level(20), write) == 20
+    assert await queue.answer_one("", NOTHING, write) == "rejected"
+    assert levels.shapes == {(4, 8, 3)}
+
+
+async def test_requests_out_of_range(queue):
+    """The number of images and the length of an id have limits."""
+    for count in (0, 65):
+        with pytest.raises(InvalidInput, match=f"^{count} images; a request has 1 to 64$"):
+            await queue.answer_all([NOTHING] * count, write)
+    with pytest.raises(InvalidInput, match="an id of 129 characters; it has at most 128"):
+        await queue.answer_one("x" * 129, level(1), write)
+
+
+async def test_too_many_images_of_unary_calls(queue, levels):
+    """What waits undecoded counts too; once answered there is room again."""
+    levels.open.clear()
+    waiting = asyncio.create_task(queue.answer_all([level(1)] * 64, write))
+    assert await asyncio.to_thread(levels.started.wait, 10)
+    with pytest.raises(Overloaded, match=r"the test queue is full \(64 items\)"):
+        await queue.answer_all([level(2)], write)
+    levels.open.set()
+    assert await waiting == [1] * 64
+    assert await queue.answer_all([level(2)], write) == [2]
+
+
+async def test_the_probe_computes_and_nothing_does_after_closing(queue, levels):
+    """One black image of the network's size."""
+    await queue.probe()
+    assert levels.shapes == {(4, 8, 3)}
+    await queue.close()
+    with pytest.raises(Unavailable):
+        await queue.probe()
