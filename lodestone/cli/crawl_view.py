@@ -10,7 +10,7 @@ from lodestone.cli.errors import EXIT_INTERRUPTED, CliError
 from lodestone.cli.facts import crawl_facts, settled_facts
 from lodestone.cli.output import Output
 from lodestone.cli.words import one_line, spoken, word
-from lodestone.crawler.v1 import crawl_pb2
+from lodestone.crawler.v1 import crawl_pb2, outcome_pb2
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlProgress, SettledListing
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.verdict_pb2 import Verdict
@@ -98,6 +98,28 @@ class CrawlView:
         self._output.text(
             f"found {counts.found_count:,} · settled {counts.settled_count:,} · "
             f"fetched {counts.fetched_count:,} · known before {counts.known_count:,}"
+        )
+        for line in _remarks(crawl):
+            self._output.text(line)
+
+
+def _remarks(crawl: Crawl) -> Iterator[str]:
+    counts, limits = crawl.progress, crawl.screen_limits
+    if counts.skipped_count or counts.repeated_count:
+        yield (
+            f"left out of the sources: {counts.skipped_count:,} entries without a URL, "
+            f"{counts.repeated_count:,} repeated"
+        )
+    reasons = {one.reason for one in counts.outcome_counts}
+    if outcome_pb2.OUTCOME_REASON_TOO_SMALL in reasons:
+        yield (
+            f"too small: under {limits.min_pixels:,} pixels, width × height; "
+            "`lodestone up --min-pixels N` sets this"
+        )
+    if outcome_pb2.OUTCOME_REASON_EXTREME_ASPECT in reasons:
+        yield (
+            f"extreme aspect: wider than {limits.max_width_ratio:g} to 1 "
+            f"or taller than 1 to {limits.max_height_ratio:g}"
         )
 
 

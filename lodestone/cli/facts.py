@@ -7,7 +7,7 @@ from typing import Any
 from lodestone.cli.words import word
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, SettledListing
 from lodestone.crawler.v1.judgement_pb2 import Judgement
-from lodestone.crawler.v1.kept_image_pb2 import KeptImage, SourceYield
+from lodestone.crawler.v1.kept_image_pb2 import FileState, KeptImage, SourceYield
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.embedding_pb2 import Precision
 from lodestone.image.v1.verdict_pb2 import Verdict
@@ -67,7 +67,7 @@ def settled_facts(settled: SettledListing) -> dict[str, Any]:
 
 def crawl_facts(crawl: Crawl) -> dict[str, Any]:
     """A crawl with its counts."""
-    progress = crawl.progress
+    progress, screen = crawl.progress, crawl.screen_limits
     return {
         "crawl_id": crawl.crawl_id,
         "state": word(CrawlState, crawl.state),
@@ -75,10 +75,17 @@ def crawl_facts(crawl: Crawl) -> dict[str, Any]:
         "sources": list(crawl.sources),
         "profile_name": crawl.profile_name,
         "profile_version": crawl.profile_version,
+        "screen_limits": {
+            "min_pixels": screen.min_pixels,
+            "max_width_ratio": screen.max_width_ratio,
+            "max_height_ratio": screen.max_height_ratio,
+        },
         "found_count": progress.found_count,
         "settled_count": progress.settled_count,
         "fetched_count": progress.fetched_count,
         "known_count": progress.known_count,
+        "skipped_count": progress.skipped_count,
+        "repeated_count": progress.repeated_count,
         "outcome_counts": [
             {
                 "outcome": word(OutcomeState, one.state),
@@ -127,6 +134,7 @@ def kept_image_facts(image: KeptImage) -> dict[str, Any]:
         "author": listing.author,
         "final_url": image.final_url,
         "accept_time": image.accept_time.ToJsonString(),
+        "file_state": word(FileState, image.file_state),
         "profile_name": image.judgement.profile_name,
         "profile_version": image.judgement.profile_version,
         **judgement_facts(image.judgement),

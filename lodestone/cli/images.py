@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,14 +40,13 @@ def list_images(
         return
     if rows:
         columns = ("~file", "profile", ">size", ">nats", "~source", "accepted")
-        output.table(columns, rows)
-        kept = data / "kept"
-        output.text(f"{len(rows):,} kept" + (f", as files under {kept}" if kept.is_dir() else ""))
+        output.table(columns, [row for row, _ in rows])
+        output.text(_summary([state for _, state in rows], data / "kept"))
     else:
         output.text("nothing kept yet")
 
 
-async def _list(output: Output, profile: str) -> list[tuple[str, ...]]:
+async def _list(output: Output, profile: str) -> list[tuple[tuple[str, ...], str]]:
     """Prints JSON as it comes; a table needs all of its rows."""
     rows = []
     async with CrawlerClient(addresses().crawler) as crawler:
@@ -56,14 +56,25 @@ async def _list(output: Output, profile: str) -> list[tuple[str, ...]]:
             if output.as_json:
                 output.object(facts)
             else:
-                rows.append(_row(facts))
+                rows.append((_row(facts), facts["file_state"]))
     return rows
 
 
+def _summary(states: list[str], kept: Path) -> str:
+    removed, lost = states.count("REMOVED"), states.count("LOST")
+    text = f"{len(states):,} kept" + (f", as files under {kept}" if kept.is_dir() else "")
+    if removed:
+        text += f"; {removed:,} of them removed there by hand, which is respected"
+    if lost:
+        text += f"; the stored bytes of {lost:,} are gone: restore `blobs` from a backup"
+    return text
+
+
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
-    score = facts["log_likelihood"]
+    score, state = facts["log_likelihood"], facts["file_state"]
+    mark = "" if state == "PRESENT" else f"{state.lower()}: "
     return (
-        facts["file_name"],
+        mark + facts["file_name"],
         f"{facts['profile_name']}@{facts['profile_version']}",
         f"{facts['width_px']}×{facts['height_px']}",
         "" if score is None else f"{score:,.2f}",

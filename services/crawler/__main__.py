@@ -64,7 +64,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(board.close)
     await board.start()
     judging = Judging(inspector, models, screen, seen)
-    servicer = CrawlerServicer(CrawlerParts(board, judging, database, settings.stream_idle_s))
+    servicer = CrawlerServicer(
+        CrawlerParts(board, judging, database, store, screen, settings.stream_idle_s)
+    )
 
     def register(server: grpc.aio.Server) -> None:
         crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)

@@ -45,6 +45,10 @@ class BlobStore:
         """Whether the bytes of a digest are there."""
         return self.path(digest).exists()
 
+    def has_name(self, profile_name: str, file_name: str) -> bool:
+        """Whether an image's readable name is there."""
+        return (self._kept / profile_name / file_name).exists()
+
     def put(self, encoded: bytes) -> str:
         """Stores bytes under their digest, which it returns; storing them again changes nothing."""
         digest = hashlib.sha256(encoded).hexdigest()

@@ -80,6 +80,15 @@ class CrawlBoard:
             self._begin(crawl)
         return crawl
 
+    async def require_profile(self, profile: str) -> None:
+        """Passes a profile that is there.
+
+        Raises:
+            NotFound: It is not.
+            Unavailable: The novelty service is away.
+        """
+        await self._models.profile(profile)
+
     async def get(self, crawl_id: str) -> Crawl:
         """Returns a crawl; while it runs, its reason says what it waits for.
 

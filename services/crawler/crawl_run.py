@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.crawler.catalogue import crawls, frontier
-from services.crawler.catalogue.crawls import Crawl, CrawlState
+from services.crawler.catalogue.crawls import Crawl, CrawlState, SourceCounts
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
 from services.crawler.judgement import Verdict
@@ -119,12 +119,18 @@ class CrawlRun:
 
     async def _list(self, source: Source) -> None:
         batch: list[Listing] = []
+        listed_count = 0
         async with contextlib.aclosing(source.list_images()) as found:
             async for listing in found:
                 batch.append(listing)
+                listed_count += 1
                 if len(batch) >= _LISTING_BATCH and not await self._add(batch):
                     return
         await self._add(batch)
+        counts = SourceCounts(listed_count, source.skipped_count)
+        await self._database.run(
+            lambda c: crawls.record_listed(c, self._crawl.crawl_id, source.uri, counts)
+        )
 
     async def _add(self, batch: list[Listing]) -> bool:
         """Adds a batch to the frontier when there is room, and empties it. False when the crawl has enough."""

@@ -10,9 +10,11 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.crawls import Count, Crawl, SettledListing
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.images import KeptImage, SourceYield
+from services.crawler.file_state import FileState
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.screen import Screen
 
 
 def verdict_to_message(verdict: Verdict) -> verdict_pb2.Verdict.ValueType:
@@ -45,8 +47,8 @@ def judgement_to_message(
     return message
 
 
-def crawl_to_message(crawl: Crawl, counts: list[Count]) -> crawl_pb2.Crawl:
-    """Writes a crawl with its counts."""
+def crawl_to_message(crawl: Crawl, counts: list[Count], screen: Screen) -> crawl_pb2.Crawl:
+    """Writes a crawl with its counts and the screen of now."""
     limits = crawl.request.limits
     return crawl_pb2.Crawl(
         crawl_id=crawl.crawl_id,
@@ -60,6 +62,11 @@ def crawl_to_message(crawl: Crawl, counts: list[Count]) -> crawl_pb2.Crawl:
         ),
         progress=_progress(crawl, counts),
         create_time=_timestamp(crawl.create_time),
+        screen_limits=crawl_pb2.ScreenLimits(
+            min_pixels=screen.min_pixels,
+            max_width_ratio=screen.max_width_ratio,
+            max_height_ratio=screen.max_height_ratio,
+        ),
     )
 
 
@@ -98,9 +105,9 @@ def listing_to_message(listing: Listing) -> crawl_pb2.Listing:
 
 
 def kept_to_message(
-    kept: KeptImage, judged: tuple[DecodedCandidate, Judgement] | None
+    kept: KeptImage, judged: tuple[DecodedCandidate, Judgement] | None, state: FileState
 ) -> kept_image_pb2.KeptImage:
-    """Writes a kept image."""
+    """Writes a kept image and what became of its file."""
     message = kept_image_pb2.KeptImage(
         digest=kept.digest,
         file_name=kept.file_name,
@@ -108,6 +115,7 @@ def kept_to_message(
         listing=listing_to_message(kept.listing),
         final_url=kept.final_url,
         accept_time=_timestamp(kept.accept_time),
+        file_state=kept_image_pb2.FileState.Value(f"FILE_STATE_{state.name}"),
     )
     if judged is not None:
         decoded, judgement = judged
@@ -154,6 +162,8 @@ def _progress(crawl: Crawl, counts: list[Count]) -> crawl_pb2.CrawlProgress:
             crawl_pb2.VerdictCount(verdict=verdict_to_message(verdict), count=count)
             for verdict, count in sorted(verdicts.items())
         ],
+        skipped_count=crawl.skipped_count,
+        repeated_count=crawl.repeated_count,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.crawler.screen import ScreenedOut
 from services.servicekit.errors import ItemRejected, LodestoneError
 
 
@@ -40,6 +41,9 @@ class OutcomeReason(StrEnum):
     CONTENT_ENCODING = "CONTENT_ENCODING"
 
 
+# The screen's: final only while it stays as it is.
+SCREEN_REASONS = frozenset({OutcomeReason.TOO_SMALL, OutcomeReason.EXTREME_ASPECT})
+
 # Worth another try: the host or the way to it may recover. Everything else is final.
 _RETRYABLE = frozenset(
     {
@@ -58,12 +62,21 @@ class FetchFailed(LodestoneError):
     Attributes:
         reason: The reason as a word.
         final_url: The address that answered, after redirects; empty if none did.
+        size_px: Width and height, if the screen left it out for them.
     """
 
-    def __init__(self, reason: OutcomeReason, message: str, *, final_url: str = "") -> None:
+    def __init__(
+        self,
+        reason: OutcomeReason,
+        message: str,
+        *,
+        final_url: str = "",
+        size_px: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.final_url = final_url
+        self.size_px = size_px
 
     @property
     def state(self) -> OutcomeState:
@@ -79,7 +92,8 @@ class FetchFailed(LodestoneError):
     def from_rejection(cls, rejection: ItemRejected, *, final_url: str) -> FetchFailed:
         """The outcome of bytes that do not decode; the codes have the same names, and what has none is CORRUPT."""
         reason = OutcomeReason.__members__.get(rejection.code.name, OutcomeReason.CORRUPT)
-        return cls(reason, rejection.reason, final_url=final_url)
+        size_px = rejection.size_px if isinstance(rejection, ScreenedOut) else None
+        return cls(reason, rejection.reason, final_url=final_url, size_px=size_px)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,8 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
             final_url=finding.outcome.final_url,
             now=now,
         )
-        new_keep = images.keep(connection, candidate.digest, profile, file_name=file_name)
+        kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
+        new_keep = images.keep(connection, candidate.digest, kept)
     settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
     settle(connection, finding.crawl_id, finding.leased, settlement)
     return new_image, new_keep

@@ -8,6 +8,18 @@ from services.servicekit.errors import ItemRejected
 from services.servicekit.rejection import RejectionCode
 
 
+class ScreenedOut(ItemRejected):
+    """An image whose size or shape the screen leaves out.
+
+    Attributes:
+        size_px: Its width and height.
+    """
+
+    def __init__(self, code: RejectionCode, reason: str, *, size_px: tuple[int, int]) -> None:
+        super().__init__(code, reason)
+        self.size_px = size_px
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """Bounds on an upright image; equality passes. Wide is allowed more than tall: it is for landscapes.
@@ -26,16 +38,25 @@ class Screen:
         """Passes a size.
 
         Raises:
-            ItemRejected: TOO_SMALL or EXTREME_ASPECT.
+            ScreenedOut: TOO_SMALL or EXTREME_ASPECT.
         """
         size = f"{width_px}x{height_px} pixels"
+        code, reason = RejectionCode.EXTREME_ASPECT, ""
         if width_px * height_px < self.min_pixels:
+            code = RejectionCode.TOO_SMALL
             reason = f"{size} are {width_px * height_px:,}, under {self.min_pixels:,}"
-            raise ItemRejected(RejectionCode.TOO_SMALL, reason)
         # Products, not quotients: exactly three to one passes whatever the numbers.
-        if width_px > self.max_width_ratio * height_px:
+        elif width_px > self.max_width_ratio * height_px:
             reason = f"{size} are {width_px / height_px:.2f} to 1, over {self.max_width_ratio:g}"
-            raise ItemRejected(RejectionCode.EXTREME_ASPECT, reason)
-        if height_px > self.max_height_ratio * width_px:
+        elif height_px > self.max_height_ratio * width_px:
             reason = f"{size} are 1 to {height_px / width_px:.2f}, over {self.max_height_ratio:g}"
-            raise ItemRejected(RejectionCode.EXTREME_ASPECT, reason)
+        if reason:
+            raise ScreenedOut(code, reason, size_px=(width_px, height_px))
+
+    def passes(self, size_px: tuple[int, int]) -> bool:
+        """Whether a width and height pass."""
+        try:
+            self.check(*size_px)
+        except ScreenedOut:
+            return False
+        return True

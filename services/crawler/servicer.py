@@ -15,10 +15,12 @@ from lodestone.crawler.v1 import (
     crawler_service_pb2_grpc,
 )
 from lodestone.image.v1 import image_pb2
+from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, judgements
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlState, SettledListing
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_board import CrawlBoard
+from services.crawler.file_state import file_states
 from services.crawler.judging import JudgeOptions, Judging
 from services.crawler.messages import (
     crawl_to_message,
@@ -27,6 +29,7 @@ from services.crawler.messages import (
     settled_to_message,
     yield_to_message,
 )
+from services.crawler.screen import Screen
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.image import Rgb, pixels_to_rgb
 from services.servicekit.messages import rejection_to_message
@@ -49,6 +52,8 @@ class CrawlerParts:
     board: CrawlBoard
     judging: Judging
     database: Database
+    store: BlobStore
+    screen: Screen
     stream_idle_s: float
 
 
@@ -59,6 +64,8 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         self._board = parts.board
         self._judging = parts.judging
         self._database = parts.database
+        self._store = parts.store
+        self._screen = parts.screen
         self._stream_idle_s = parts.stream_idle_s
 
     async def CreateCrawl(
@@ -190,11 +197,14 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         """Streams the kept images."""
         after = (0, "")
         while kept := await self._kept(request.profile_name, after):
-            for image, judged in kept:
-                message = kept_to_message(image, judged)
+            found = [image for image, _ in kept]
+            states = await asyncio.to_thread(file_states, self._store, found)
+            for (image, judged), state in zip(kept, states, strict=True):
+                message = kept_to_message(image, judged, state)
                 yield crawler_service_pb2.ListImagesResponse(image=message)
-            last = kept[-1][0]
-            after = (last.sequence, last.profile.name)
+            after = (found[-1].sequence, found[-1].profile.name)
+        if request.profile_name and after == (0, ""):
+            await self._board.require_profile(request.profile_name)
 
     async def ListSourceYields(
         self, request: crawler_service_pb2.ListSourceYieldsRequest, context: Context
@@ -206,7 +216,7 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
 
     async def _crawl(self, crawl: Crawl) -> crawl_pb2.Crawl:
         counts = await self._database.run(lambda c: crawls.list_counts(c, crawl.crawl_id))
-        return crawl_to_message(crawl, counts)
+        return crawl_to_message(crawl, counts, self._screen)
 
     async def _settled(self, crawl: Crawl, *, after: int) -> list[crawl_pb2.SettledListing]:
         profile = crawl.request.profile

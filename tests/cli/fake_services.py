@@ -285,6 +285,10 @@ class FakeCrawler(CrawlerServiceServicer):
         return crawler_service_pb2.MarkImagesSeenResponse(marked_count=len(marked))
 
     def ListImages(self, request, context):  # noqa: N802 - the contract's name
+        names = {"", "landscapes"} | {image.judgement.profile_name for image in self.kept}
+        if request.profile_name not in names:
+            details = f"there is no profile {request.profile_name!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
         for image in self.kept:
             if request.profile_name in ("", image.judgement.profile_name):
                 yield crawler_service_pb2.ListImagesResponse(image=image)
@@ -369,7 +373,7 @@ def missing(sequence):
     )
 
 
-def kept_image(name, *, profile="landscapes"):
+def kept_image(name, *, profile="landscapes", state=kept_image_pb2.FILE_STATE_PRESENT):
     """An image that was kept."""
     judgement = judgement_of(accepted=True)
     judgement.profile_name = profile
@@ -379,6 +383,7 @@ def kept_image(name, *, profile="landscapes"):
         size_bytes=123_456,
         listing=crawl_pb2.Listing(source="folder:/photos", url="file:///photos/a.jpg"),
         judgement=judgement,
+        file_state=state,
     )
     image.accept_time.FromJsonString("2026-11-22T10:00:00Z")
     return image

@@ -45,8 +45,9 @@ LIMITS = RunLimits(workers=4, max_pending=50, lease_s=60.0, poll_s=0.01)
 class FakeSource:
     """Lists `count` images whose names say what becomes of them."""
 
-    def __init__(self, uri, names, failure=None):
+    def __init__(self, uri, names, failure=None, skipped_count=0):
         self.uri = uri
+        self.skipped_count = skipped_count
         self._names, self._failure = names, failure
 
     async def list_images(self):
@@ -133,6 +134,7 @@ class World:
         self.fetcher = FakeFetcher()
         self.inspector = FakeInspector(self.seen)
         self.recorder = Recorder(self.database, self.store, self.seen)
+        self.screen = Screen()
         self.settled = 0
 
     def count(self):
@@ -144,7 +146,7 @@ class World:
 
     async def run(self, crawl, *sources):
         parts = PipelineParts(
-            self.database, self.store, self.fetcher, self.inspector, Screen(), self.recorder
+            self.database, self.store, self.fetcher, self.inspector, self.screen, self.recorder
         )
         pipeline = Pipeline(parts, crawl, "me")
         run = CrawlRun(crawl, pipeline, database=self.database, owner="me", limits=LIMITS)
@@ -312,3 +314,40 @@ async def test_embeddings_are_recorded_for_rejected_images(world):
 def held(connection):
     query = "SELECT count(*) FROM listings WHERE lease_owner IS NOT NULL"
     return connection.exec_driver_sql(query).scalar_one()
+
+
+async def test_what_the_source_left_out_is_counted(world):
+    """Rows without a URL and repeated ones, also when the crawl goes on from the beginning of the list."""
+    source = FakeSource("folder:/a", ["a", "b", "a", "a"], skipped_count=3)
+    crawl = await world.create()
+    for _ in range(2):
+        assert (await world.run(crawl, source))[0] is CrawlState.COMPLETED
+        counted = await world.database.run(lambda c: crawls.get_crawl(c, "c1"))
+        assert (counted.found_count, counted.repeated_count, counted.skipped_count) == (2, 2, 3)
+
+
+async def test_another_screen_judges_what_was_left_out(world):
+    """Too small is known while the screen would say so again; a screen that passes the size fetches it."""
+    names = ["a", "b"]
+    world.screen = Screen(min_pixels=2_000 * 1_000 + 1)
+    await world.run(await world.create("c1"), FakeSource("folder:/a", names))
+    assert await world.verdicts("c1") == {"TOO_SMALL": 2}
+    world.screen = Screen(min_pixels=3_000_000)
+    await world.run(await world.create("c2"), FakeSource("folder:/a", names))
+    assert len(world.fetcher.fetched) == 2
+    world.screen = Screen(min_pixels=2_000 * 1_000)
+    await world.run(await world.create("c3"), FakeSource("folder:/a", names))
+    assert await world.verdicts("c3") == {"ACCEPTED": 2}
+    assert len(world.fetcher.fetched) == 4
+
+
+async def test_a_left_out_listing_without_a_size_is_fetched_once_more(world):
+    """Catalogues of the first version did not record sizes."""
+    world.screen = Screen(min_pixels=3_000_000)
+    await world.run(await world.create("c1"), FakeSource("folder:/a", ["a"]))
+    forget = "UPDATE listings SET width_px = NULL, height_px = NULL"
+    await world.database.run(lambda c: c.exec_driver_sql(forget))
+    for crawl_id in ("c2", "c3"):
+        await world.run(await world.create(crawl_id), FakeSource("folder:/a", ["a"]))
+        assert await world.verdicts(crawl_id) == {"TOO_SMALL": 1}
+    assert world.fetcher.fetched == ["a", "a"]

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from lodestone.crawler.v1 import crawl_pb2, outcome_pb2
+from lodestone.crawler.v1 import crawl_pb2, kept_image_pb2, outcome_pb2
 from lodestone.image.v1 import rejection_pb2, verdict_pb2
 from services.crawler.catalogue.crawls import Count, Crawl, CrawlRequest, CrawlState, SettledListing
 from services.crawler.catalogue.frontier import Outcome
+from services.crawler.file_state import FileState
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.messages import crawl_to_message, judgement_to_message, settled_to_message
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.screen import Screen
 from services.servicekit.rejection import RejectionCode
 from tests.crawler.subjects import accepted, decoded_candidate
 
@@ -24,6 +26,7 @@ LISTING = Listing("folder:/a", "file:///a/1.jpg", "one")
         (OutcomeState, outcome_pb2.OutcomeState, "OUTCOME_STATE_"),
         (OutcomeReason, outcome_pb2.OutcomeReason, "OUTCOME_REASON_"),
         (CrawlState, crawl_pb2.CrawlState, "CRAWL_STATE_"),
+        (FileState, kept_image_pb2.FileState, "FILE_STATE_"),
         (RejectionCode, rejection_pb2.RejectionCode, "REJECTION_CODE_"),
     ],
 )
@@ -79,10 +82,28 @@ def test_counts_add_up():
     ]
     request = CrawlRequest("r", ("folder:/a",), PROFILE)
     crawl = Crawl("c", request, CrawlState.RUNNING, "", 12, 10, 1.0)
-    progress = crawl_to_message(crawl, counts).progress
+    progress = crawl_to_message(crawl, counts, Screen()).progress
     assert (progress.found_count, progress.settled_count) == (12, 10)
     assert (progress.fetched_count, progress.known_count) == (3, 3)
     assert [(one.verdict, one.count) for one in progress.verdict_counts] == [
         (verdict_pb2.VERDICT_ACCEPTED, 5)
     ]
     assert [one.count for one in progress.outcome_counts] == [5]
+
+
+@pytest.mark.parametrize(("listed", "repeated"), [(15, 3), (12, 0), (11, 0), (None, 0)])
+def test_what_the_sources_left_out(listed, repeated):
+    """Repeated is what was listed and not found; unknown until all sources were listed, and never negative."""
+    request = CrawlRequest("r", ("urls:/a.csv",), PROFILE)
+    crawl = Crawl("c", request, CrawlState.RUNNING, "", 12, 10, 1.0, listed, skipped_count=4)
+    progress = crawl_to_message(crawl, [], Screen()).progress
+    assert (progress.skipped_count, progress.repeated_count) == (4, repeated)
+
+
+def test_a_crawl_tells_the_screen():
+    """The limits are those that the crawler has now, not the defaults."""
+    crawl = Crawl(
+        "c", CrawlRequest("r", ("folder:/a",), PROFILE), CrawlState.RUNNING, "", 0, 0, 1.0
+    )
+    limits = crawl_to_message(crawl, [], Screen(99, 4.5, 1.5)).screen_limits
+    assert (limits.min_pixels, limits.max_width_ratio, limits.max_height_ratio) == (99, 4.5, 1.5)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -154,6 +155,20 @@ async def test_two_profiles_share_the_bytes(world):
     assert {str(image.profile) for image in kept} == {"landscapes@1", "sunsets@1"}
     assert world.store.path(world.digest(0)).stat().st_nlink == 3
     assert [image.profile.name for image in await world.kept("sunsets")] == ["sunsets"]
+
+
+async def test_each_profile_has_its_own_acceptance(world):
+    """The same bytes, found elsewhere by a second taste: source, title and time are those of its own acceptance."""
+    await world.recorder.record(world.finding(0))
+    sunsets = ProfileVersion("sunsets", 1)
+    await world.database.run(frontier.release_all)
+    await world.begin("c2", sunsets)
+    elsewhere = replace(world.finding(0, crawl_id="c2", profile=sunsets), leased=world.leased[7])
+    await world.recorder.record(elsewhere)
+    first, second = await world.kept()
+    assert (first.listing.title, second.listing.title) == ("No 0", "No 7")
+    assert first.accept_time < second.accept_time
+    assert first.digest == second.digest
 
 
 async def test_a_cancelled_accept_is_carried_through(world):

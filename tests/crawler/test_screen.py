@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.crawler.screen import Screen
-from services.servicekit.errors import ItemRejected
+from services.crawler.screen import Screen, ScreenedOut
 from services.servicekit.rejection import RejectionCode
 
 
@@ -13,7 +12,7 @@ from services.servicekit.rejection import RejectionCode
 )
 def test_equality_passes(width_px: int, height_px: int) -> None:
     """Exactly 1280×1024 pixels, three to one and one to two pass."""
-    Screen().check(width_px, height_px)
+    assert Screen().passes((width_px, height_px))
 
 
 @pytest.mark.parametrize(
@@ -31,14 +30,15 @@ def test_what_is_beyond_is_rejected(
     width_px: int, height_px: int, code: RejectionCode, words: str
 ) -> None:
     """One pixel beyond a bound is rejected, with the numbers."""
-    with pytest.raises(ItemRejected) as rejected:
+    with pytest.raises(ScreenedOut) as rejected:
         Screen().check(width_px, height_px)
     assert rejected.value.code is code
     assert words in rejected.value.reason
+    assert rejected.value.size_px == (width_px, height_px)
+    assert not Screen().passes((width_px, height_px))
 
 
 def test_all_bounds_can_be_set() -> None:
     """A screen that allows everything allows everything."""
-    Screen(min_pixels=0, max_width_ratio=1e9, max_height_ratio=1e9).check(30_000, 1)
-    with pytest.raises(ItemRejected):
-        Screen(min_pixels=0, max_width_ratio=1.0).check(2, 1)
+    assert Screen(min_pixels=0, max_width_ratio=1e9, max_height_ratio=1e9).passes((30_000, 1))
+    assert not Screen(min_pixels=0, max_width_ratio=1.0).passes((2, 1))

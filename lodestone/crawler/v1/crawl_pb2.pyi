@@ -74,6 +74,7 @@ class Crawl(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SCREEN_LIMITS_FIELD_NUMBER: _builtins.int
     crawl_id: _builtins.str
     """The id, made by the server."""
     state: Global___CrawlState.ValueType
@@ -100,6 +101,12 @@ class Crawl(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
+    @_builtins.property
+    def screen_limits(self) -> Global___ScreenLimits:
+        """What the crawler's screen lets through now. A listing that another screen left out is judged again by the next crawl
+        that lists it.
+        """
+
     def __init__(
         self,
         *,
@@ -112,10 +119,11 @@ class Crawl(_message.Message):
         limits: Global___CrawlLimits | None = ...,
         progress: Global___CrawlProgress | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        screen_limits: Global___ScreenLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits", "progress", b"progress", "screen_limits", b"screen_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "create_time", b"create_time", "limits", b"limits", "profile_name", b"profile_name", "profile_version", b"profile_version", "progress", b"progress", "sources", b"sources", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "create_time", b"create_time", "limits", b"limits", "profile_name", b"profile_name", "profile_version", b"profile_version", "progress", b"progress", "screen_limits", b"screen_limits", "sources", b"sources", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,6 +156,36 @@ class CrawlLimits(_message.Message):
 Global___CrawlLimits: _TypeAlias = CrawlLimits  # noqa: Y015
 
 @_typing.final
+class ScreenLimits(_message.Message):
+    """The sizes and shapes of upright images that are judged; equality passes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_PIXELS_FIELD_NUMBER: _builtins.int
+    MAX_WIDTH_RATIO_FIELD_NUMBER: _builtins.int
+    MAX_HEIGHT_RATIO_FIELD_NUMBER: _builtins.int
+    min_pixels: _builtins.int
+    """Width × height at least."""
+    max_width_ratio: _builtins.float
+    """Width ÷ height at most."""
+    max_height_ratio: _builtins.float
+    """Height ÷ width at most."""
+    def __init__(
+        self,
+        *,
+        min_pixels: _builtins.int = ...,
+        max_width_ratio: _builtins.float = ...,
+        max_height_ratio: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_height_ratio", b"max_height_ratio", "max_width_ratio", b"max_width_ratio", "min_pixels", b"min_pixels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenLimits: _TypeAlias = ScreenLimits  # noqa: Y015
+
+@_typing.final
 class CrawlProgress(_message.Message):
     """The counts of a crawl."""
 
@@ -159,6 +197,8 @@ class CrawlProgress(_message.Message):
     KNOWN_COUNT_FIELD_NUMBER: _builtins.int
     OUTCOME_COUNTS_FIELD_NUMBER: _builtins.int
     VERDICT_COUNTS_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    REPEATED_COUNT_FIELD_NUMBER: _builtins.int
     found_count: _builtins.int
     """Listings found in the sources."""
     settled_count: _builtins.int
@@ -167,6 +207,14 @@ class CrawlProgress(_message.Message):
     """Listings whose bytes this crawl fetched."""
     known_count: _builtins.int
     """Listings whose outcome was known before, so that nothing was fetched."""
+    skipped_count: _builtins.int
+    """Entries of the sources that have no address, so that there is nothing to fetch: a row of a file without a URL.
+    Counted for each source once it is listed to its end.
+    """
+    repeated_count: _builtins.int
+    """Entries of the sources whose address was listed before by this crawl. Counted once all sources are listed to their
+    ends.
+    """
     @_builtins.property
     def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeCount]:
         """Listings by outcome, other than fetched."""
@@ -184,10 +232,12 @@ class CrawlProgress(_message.Message):
         known_count: _builtins.int = ...,
         outcome_counts: _abc.Iterable[Global___OutcomeCount] | None = ...,
         verdict_counts: _abc.Iterable[Global___VerdictCount] | None = ...,
+        skipped_count: _builtins.int = ...,
+        repeated_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched_count", b"fetched_count", "found_count", b"found_count", "known_count", b"known_count", "outcome_counts", b"outcome_counts", "settled_count", b"settled_count", "verdict_counts", b"verdict_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched_count", b"fetched_count", "found_count", b"found_count", "known_count", b"known_count", "outcome_counts", b"outcome_counts", "repeated_count", b"repeated_count", "settled_count", b"settled_count", "skipped_count", b"skipped_count", "verdict_counts", b"verdict_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

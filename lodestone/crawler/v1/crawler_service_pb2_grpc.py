@@ -177,7 +177,8 @@ class CrawlerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListImages(self, request, context):
-        """Streams the images that were kept, oldest first.
+        """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
+        anything.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

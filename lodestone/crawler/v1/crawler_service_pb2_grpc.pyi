@@ -64,7 +64,9 @@ class CrawlerServiceStub:
     images are marked when a profile is fitted. Idempotent. Images that cannot be read are counted and left out.
     """
     ListImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ListImagesRequest, _crawler_service_pb2.ListImagesResponse]
-    """Streams the images that were kept, oldest first."""
+    """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
+    anything.
+    """
     ListSourceYields: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]
     """Returns what each source has given so far, best yield first."""
 
@@ -104,7 +106,9 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     images are marked when a profile is fitted. Idempotent. Images that cannot be read are counted and left out.
     """
     ListImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ListImagesRequest, _crawler_service_pb2.ListImagesResponse]  # type: ignore[assignment]
-    """Streams the images that were kept, oldest first."""
+    """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
+    anything.
+    """
     ListSourceYields: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]  # type: ignore[assignment]
     """Returns what each source has given so far, best yield first."""
 
@@ -207,7 +211,9 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crawler_service_pb2.ListImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ListImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ListImagesResponse]]:
-        """Streams the images that were kept, oldest first."""
+        """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
+        anything.
+        """
 
     @_abc_1.abstractmethod
     def ListSourceYields(

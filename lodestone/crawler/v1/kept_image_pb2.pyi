@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 import builtins as _builtins
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FileState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FileStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FILE_STATE_UNSPECIFIED: _FileState.ValueType  # 0
+    """Not stated."""
+    FILE_STATE_PRESENT: _FileState.ValueType  # 1
+    """The readable name and the stored bytes are there."""
+    FILE_STATE_REMOVED: _FileState.ValueType  # 2
+    """Somebody removed the readable name; the stored bytes are there. The image is not kept again."""
+    FILE_STATE_LOST: _FileState.ValueType  # 3
+    """The stored bytes are gone."""
+
+class FileState(_FileState, metaclass=_FileStateEnumTypeWrapper):
+    """What became of a kept image's file. New values may be added."""
+
+FILE_STATE_UNSPECIFIED: FileState.ValueType  # 0
+"""Not stated."""
+FILE_STATE_PRESENT: FileState.ValueType  # 1
+"""The readable name and the stored bytes are there."""
+FILE_STATE_REMOVED: FileState.ValueType  # 2
+"""Somebody removed the readable name; the stored bytes are there. The image is not kept again."""
+FILE_STATE_LOST: FileState.ValueType  # 3
+"""The stored bytes are gone."""
+Global___FileState: _TypeAlias = FileState  # noqa: Y015
 
 @_typing.final
 class KeptImage(_message.Message):
@@ -32,6 +61,7 @@ class KeptImage(_message.Message):
     FINAL_URL_FIELD_NUMBER: _builtins.int
     JUDGEMENT_FIELD_NUMBER: _builtins.int
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
+    FILE_STATE_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """The SHA-256 of the bytes, 64 hex digits; also their name in the store."""
     file_name: _builtins.str
@@ -40,9 +70,11 @@ class KeptImage(_message.Message):
     """How many bytes."""
     final_url: _builtins.str
     """The address that answered, after redirects."""
+    file_state: Global___FileState.ValueType
+    """Whether its file is still there."""
     @_builtins.property
     def listing(self) -> _crawl_pb2.Listing:
-        """The listing that it was first fetched for."""
+        """The listing that the profile accepted it for."""
 
     @_builtins.property
     def judgement(self) -> _judgement_pb2.Judgement:
@@ -50,7 +82,7 @@ class KeptImage(_message.Message):
 
     @_builtins.property
     def accept_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was accepted."""
+        """When the profile accepted it."""
 
     def __init__(
         self,
@@ -62,10 +94,11 @@ class KeptImage(_message.Message):
         final_url: _builtins.str = ...,
         judgement: _judgement_pb2.Judgement | None = ...,
         accept_time: _timestamp_pb2.Timestamp | None = ...,
+        file_state: Global___FileState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "judgement", b"judgement", "listing", b"listing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "digest", b"digest", "file_name", b"file_name", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "digest", b"digest", "file_name", b"file_name", "file_state", b"file_state", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

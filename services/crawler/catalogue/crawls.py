@@ -69,8 +69,26 @@ class CrawlRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceCounts:
+    """What was found when a source was listed to its end.
+
+    Attributes:
+        listed: Listings, each as often as the source names it.
+        skipped: Entries without an address.
+    """
+
+    listed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Crawl:
-    """A crawl as it stands."""
+    """A crawl as it stands.
+
+    Attributes:
+        listed_count: Entries with an address of all sources; None until all were listed to their ends.
+        skipped_count: Entries without one, of the sources that were listed to their ends.
+    """
 
     crawl_id: str
     request: CrawlRequest
@@ -79,6 +97,14 @@ class Crawl:
     found_count: int
     last_sequence: int
     create_time: float
+    listed_count: int | None = None
+    skipped_count: int = 0
+
+    @property
+    def repeated_count(self) -> int:
+        """Entries whose address the crawl had already; 0 until all sources were listed to their ends."""
+        # A file that shrank since an earlier listing of it names fewer than were found.
+        return max(0, self.listed_count - self.found_count) if self.listed_count is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +239,15 @@ def settle(connection: Connection, crawl_id: str, listing_id: int, settlement: S
     _count(connection, crawl_id, replace(settlement, verdict=verdict))
 
 
+def record_listed(connection: Connection, crawl_id: str, uri: str, counts: SourceCounts) -> None:
+    """Writes what was found when a source of a crawl was listed to its end."""
+    connection.execute(
+        update(crawl_sources)
+        .where(crawl_sources.c.crawl_id == crawl_id, crawl_sources.c.uri == uri)
+        .values(listed_count=counts.listed, skipped_count=counts.skipped)
+    )
+
+
 def list_counts(connection: Connection, crawl_id: str) -> list[Count]:
     """Returns the counts of what is settled."""
     query = select(crawl_counts).where(crawl_counts.c.crawl_id == crawl_id)
@@ -280,13 +315,11 @@ def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> Non
 
 
 def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:
-    query = select(crawl_sources.c.uri).where(crawl_sources.c.crawl_id == row.crawl_id)
-    uris: Sequence[str] = (
-        connection.execute(query.order_by(crawl_sources.c.position)).scalars().all()
-    )
+    query = select(crawl_sources).where(crawl_sources.c.crawl_id == row.crawl_id)
+    sources = connection.execute(query.order_by(crawl_sources.c.position)).all()
     request = CrawlRequest(
         row.request_id,
-        tuple(uris),
+        tuple(source.uri for source in sources),
         ProfileVersion(row.profile_name, row.profile_version),
         CrawlLimits(row.max_listings, row.max_accepted),
     )
@@ -298,4 +331,13 @@ def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:
         row.found_count,
         row.last_sequence,
         row.create_time,
+        _listed_count(sources),
+        sum(source.skipped_count or 0 for source in sources),
     )
+
+
+def _listed_count(sources: Sequence[Row[tuple[object, ...]]]) -> int | None:
+    if any(source.listed_count is None for source in sources):
+        return None
+    # One place, named twice, is listed twice.
+    return sum(int(source.listed_count) for source in sources)

@@ -34,6 +34,7 @@ class Outcome:
         digest: SHA-256 of the bytes, 64 hex digits; empty if there are none.
         size_bytes: How many bytes.
         time: When, seconds since 1970.
+        size_px: Width and height, if the screen left it out for them.
     """
 
     state: OutcomeState
@@ -43,6 +44,7 @@ class Outcome:
     digest: str
     size_bytes: int
     time: float
+    size_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def release_all(connection: Connection) -> int:
 
 def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) -> None:
     """Writes what became of a listing and lets go of it."""
+    width_px, height_px = outcome.size_px or (None, None)
     connection.execute(
         update(listings)
         .where(listings.c.listing_id == listing_id)
@@ -183,6 +186,8 @@ def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) ->
             final_url=outcome.final_url,
             digest=outcome.digest or None,
             size_bytes=outcome.size_bytes,
+            width_px=width_px,
+            height_px=height_px,
             outcome_time=outcome.time,
         )
     )
@@ -223,6 +228,7 @@ def outcome_of(row: object) -> Outcome | None:
         columns["digest"] or "",
         columns["size_bytes"],
         columns["outcome_time"],
+        (columns["width_px"], columns["height_px"]) if columns["width_px"] else None,
     )
 
 

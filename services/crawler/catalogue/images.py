@@ -30,10 +30,11 @@ class KeptImage:
         digest: SHA-256, 64 hex digits; its name in the store.
         profile: The version that accepted it.
         file_name: Its readable name under `kept/<profile>/`.
-        listing: The listing that it was first fetched for.
+        listing: The listing that the profile accepted it for.
         final_url: The address that answered.
         size_bytes: How many bytes.
-        accept_time: Seconds since 1970.
+        accept_time: When the profile accepted it, seconds since 1970.
+        linked: Whether its readable name was made; somebody may have removed it since.
     """
 
     sequence: int
@@ -44,6 +45,7 @@ class KeptImage:
     final_url: str
     size_bytes: int
     accept_time: float
+    linked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,33 @@ def record_image(
     return connection.execute(statement).rowcount > 0
 
 
-def keep(connection: Connection, digest: str, profile: ProfileVersion, *, file_name: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """An image is kept under a profile's name.
+
+    Attributes:
+        profile: The version that accepted it.
+        listing_id: The listing that it was accepted for.
+        file_name: Its readable name.
+        time: When, seconds since 1970.
+    """
+
+    profile: ProfileVersion
+    listing_id: int
+    file_name: str
+    time: float
+
+
+def keep(connection: Connection, digest: str, kept: Keep) -> bool:
     """Keeps a stored image under a profile's name. Returns False if it was kept there before."""
     row = {
         "digest": digest,
-        "profile_name": profile.name,
-        "profile_version": profile.version,
-        "file_name": file_name,
+        "profile_name": kept.profile.name,
+        "profile_version": kept.profile.version,
+        "file_name": kept.file_name,
         "linked": False,
+        "listing_id": kept.listing_id,
+        "keep_time": kept.time,
     }
     statement = insert(kept_images).values(row).on_conflict_do_nothing()
     return connection.execute(statement).rowcount > 0
@@ -109,9 +130,26 @@ def list_kept(
 ) -> list[KeptImage]:
     """Returns kept images by (sequence, profile name), oldest first; an empty name is every profile's."""
     query = (
-        select(images, kept_images, listings, candidates.c.size_bytes.label("stored_bytes"))
+        select(
+            images.c.sequence,
+            images.c.digest,
+            func.coalesce(kept_images.c.keep_time, images.c.accept_time).label("time"),
+            func.coalesce(func.nullif(listings.c.final_url, ""), images.c.final_url).label(
+                "answered"
+            ),
+            kept_images.c.profile_name,
+            kept_images.c.profile_version,
+            kept_images.c.file_name,
+            kept_images.c.linked,
+            listings,
+            candidates.c.size_bytes.label("stored_bytes"),
+        )
         .join(kept_images, kept_images.c.digest == images.c.digest)
-        .join(listings, listings.c.listing_id == images.c.listing_id)
+        .join(
+            listings,
+            # What was kept before the catalogue knew this has the listing that it was first fetched for.
+            listings.c.listing_id == func.coalesce(kept_images.c.listing_id, images.c.listing_id),
+        )
         .join(candidates, candidates.c.digest == images.c.digest)
         .where(
             (images.c.sequence > after[0])
@@ -129,9 +167,10 @@ def list_kept(
             ProfileVersion(row.profile_name, row.profile_version),
             row.file_name,
             listing_of(row),
-            row.final_url,
+            row.answered,
             row.stored_bytes,
-            row.accept_time,
+            row.time,
+            row.linked,
         )
         for row in connection.execute(query)
     ]

@@ -46,6 +46,9 @@ crawl_sources = Table(
     Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("uri", Text, nullable=False),
+    # Null until the source was listed to its end.
+    Column("listed_count", BigInteger),
+    Column("skipped_count", BigInteger),
 )
 
 # The frontier and the outcomes: one row per address, shared by all crawls.
@@ -69,6 +72,9 @@ listings = Table(
     Column("final_url", Text),
     Column("digest", _Digest, index=True),
     Column("size_bytes", BigInteger),
+    # Of what the screen left out, so that another screen can tell whether it would.
+    Column("width_px", Integer),
+    Column("height_px", Integer),
     Column("outcome_time", Float),
 )
 
@@ -154,6 +160,9 @@ kept_images = Table(
     Column("profile_version", Integer, nullable=False),
     Column("file_name", String(200), nullable=False),
     Column("linked", Boolean, nullable=False, default=False),
+    # The listing that the profile accepted it for, which need not be the one that it was first fetched for.
+    Column("listing_id", ForeignKey("listings.listing_id")),
+    Column("keep_time", Float),
     UniqueConstraint("profile_name", "file_name"),
 )
 

@@ -31,6 +31,11 @@ class FolderSource:
         """`folder:` and the absolute path."""
         return f"folder:{self._folder}"
 
+    @property
+    def skipped_count(self) -> int:
+        """Always 0: what has no address is not seen as an entry."""
+        return 0
+
     async def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists one image file after the other, reading one folder at a time.
 

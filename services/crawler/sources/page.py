@@ -38,6 +38,11 @@ class PageSource:
         """`page:` and the canonical URL."""
         return f"page:{self._url.text}"
 
+    @property
+    def skipped_count(self) -> int:
+        """Always 0: what has no address is not seen as an entry."""
+        return 0
+
     async def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists each image once; a linked page is asked for when the images before it are listed.
 

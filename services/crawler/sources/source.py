@@ -22,6 +22,11 @@ class Source(Protocol):
         """The source's canonical name: the same place has one, however it was written."""
         ...
 
+    @property
+    def skipped_count(self) -> int:
+        """Entries without an address that the last listing left out."""
+        ...
+
     def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists the images, as they are found.
 

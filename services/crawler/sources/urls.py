@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 from pathlib import Path
 
-import structlog
-
 from services.crawler.listing import Listing
 from services.crawler.sources.source import SourceFailed
 from services.crawler.sources.url_rows import UnreadableList, UrlRow, read_rows
@@ -24,18 +22,23 @@ class UrlListSource:
     - `.jsonl`: an object a line, with the same keys.
     - `.parquet`: the same columns.
 
-    Rows without a URL are counted, logged once, and left out.
+    Rows without a URL are counted and left out.
     """
 
     def __init__(self, path: Path) -> None:
         """Takes an existing file with one of the four suffixes."""
         self._path = path.resolve()
-        self._log = structlog.get_logger()
+        self._skipped_count = 0
 
     @property
     def uri(self) -> str:
         """`urls:` and the absolute path."""
         return f"urls:{self._path}"
+
+    @property
+    def skipped_count(self) -> int:
+        """Rows without a URL."""
+        return self._skipped_count
 
     async def list_images(self) -> AsyncGenerator[Listing, None]:
         """Lists one row after the other, read in a thread, 256 at a time.
@@ -44,18 +47,13 @@ class UrlListSource:
             SourceFailed: The file cannot be read, or is not what its suffix says.
         """
         rows = read_rows(self._path)
-        good_count = bad_count = 0
+        self._skipped_count = 0
         while batch := await self._next(rows):
             for row in batch:
                 if row is None:
-                    bad_count += 1
+                    self._skipped_count += 1
                     continue
-                good_count += 1
                 yield Listing(self.uri, row.url, row.title, row.page_url, row.author)
-        if bad_count:
-            self._log.warning(
-                "rows_without_url", source=self.uri, skipped=bad_count, listed=good_count
-            )
 
     async def _next(self, rows: Iterator[UrlRow | None]) -> list[UrlRow | None]:
         try:

@@ -9,6 +9,7 @@ from services.crawler.catalogue.crawls import (
     CrawlRequest,
     CrawlState,
     Settlement,
+    SourceCounts,
 )
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.judgement import ProfileVersion, Verdict
@@ -124,3 +125,20 @@ async def test_watching_from_the_middle(database):
         return crawls.list_settled(connection, "c1", after=2, limit=2)
 
     assert [one.sequence for one in await database.run(work)] == [3, 4]
+
+
+async def test_what_sources_left_out(database):
+    """Rows without a URL show at once; repeated ones when every source was listed to its end."""
+
+    def work(connection):
+        crawls.create_crawl(connection, "c1", REQUEST, now=1.0)
+        found = [Listing("folder:/a", f"file:///a/{n}.jpg") for n in range(4)]
+        frontier.add_listings(connection, "c1", found, now=1.0)
+        crawls.record_listed(connection, "c1", "folder:/a", SourceCounts(5, 2))
+        first = crawls.get_crawl(connection, "c1")
+        crawls.record_listed(connection, "c1", "folder:/b", SourceCounts(1, 1))
+        return first, crawls.get_crawl(connection, "c1")
+
+    first, both = await database.run(work)
+    assert (first.listed_count, first.skipped_count, first.repeated_count) == (None, 2, 0)
+    assert (both.listed_count, both.skipped_count, both.repeated_count) == (6, 3, 2)

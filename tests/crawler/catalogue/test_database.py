@@ -3,11 +3,14 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
-from services.crawler.catalogue.database import Database
+from services.crawler.catalogue import images
+from services.crawler.catalogue.database import _MIGRATIONS, Database
 from services.crawler.catalogue.schema import metadata
 from services.servicekit.errors import Misconfigured
 
@@ -65,3 +68,43 @@ def test_a_catalogue_of_a_newer_version(tmp_path):
     connection.close()
     with pytest.raises(Misconfigured, match="9999"):
         Database(path)
+
+
+async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
+    """Its rows stay, whatever refers to them; an image has the listing and time that it was first accepted for."""
+    path = tmp_path / "catalog.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in _FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    database = Database(path)
+    try:
+        [kept] = await database.run(lambda c: images.list_kept(c, ""))
+        names = text("SELECT sql FROM sqlite_master WHERE name = 'kept_images'")
+        sql = await database.run(lambda c: c.execute(names).scalar_one())
+    finally:
+        database.close()
+    assert (kept.listing.url, kept.final_url, kept.accept_time) == ("file:///1", "file:///x", 7.0)
+    assert "UNIQUE (profile_name, file_name)" in sql
+
+
+_FIRST_ROWS = (
+    "INSERT INTO crawls VALUES ('c1', 'r1', 'p', 1, 'COMPLETED', '', 0, 0, 1, 1, 1.0)",
+    "INSERT INTO crawl_sources VALUES ('c1', 0, 'folder:/a')",
+    (
+        "INSERT INTO listings VALUES (1, 'file:///1', 'folder:/a', '', '', '', 1.0, NULL, NULL, 0, 0.0,"
+        " 'FETCHED', NULL, '', 'file:///x', 'd', 9, 2.0)"
+    ),
+    "INSERT INTO crawl_listings VALUES ('c1', 1, 1, 0, 0)",
+    (
+        "INSERT INTO candidates (digest, size_bytes, width_px, height_px, format, animated, hash64, hash256,"
+        " mirrored64, mirrored256, flat) VALUES ('d', 9, 2, 2, 'PNG', 0, '0', x'00', '0', x'00', 0)"
+    ),
+    "INSERT INTO images VALUES (1, 'd', 1, 'file:///x', 7.0)",
+    "INSERT INTO kept_images VALUES ('d', 'p', 1, 'a.png', 1)",
+)
