@@ -74,8 +74,11 @@ def test_ports_are_the_ones_the_service_serves_on(word):
     ports = one("Service", word)["spec"]["ports"]
     assert {port["name"]: port["port"] for port in ports} == expected
     assert all(port["targetPort"] == port["name"] for port in ports)
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for probe in ("startupProbe", "readinessProbe"):
         assert container(word)[probe]["grpc"] == {"port": expected["grpc"]}
+    # Alive is not ready: a model that is away for a while is no reason to start the process again.
+    liveness = {"port": expected["grpc"], "service": "liveness"}
+    assert container(word)["livenessProbe"]["grpc"] == liveness
 
 
 def test_a_start_may_take_minutes_and_liveness_is_patient(word):
