@@ -11,8 +11,9 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+from lodestone.cli.words import spoken, word
 from lodestone.client import Addresses, CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import SettledListing
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
@@ -22,7 +23,7 @@ from samples.photo_folder import Role
 from samples.photos import SamplePhotosError, fetch_sample_photos
 from samples.running import CommandFailed, NotReady, ask, lodestone, services
 from samples.site import SampleSite, build_site, serve
-from samples.summary import goal_lines
+from samples.summary import goal_lines, hint_lines, news_line
 
 _CACHE = Path(".cache/samples")
 # Fixed, so that a second run lists the same addresses and finds all of them known.
@@ -58,9 +59,13 @@ def main() -> int:
             plan = _plan(stack)
             stack.enter_context(services(data, *plan.options))
             _learn(plan, data)
+            kept_before = asyncio.run(_kept_count(plan.profile))
             lodestone("crawl", plan.source, "--profile", plan.profile, "--data", str(data))
-            _report(plan, data)
-    except (CommandFailed, NotReady, SamplePhotosError, OSError) as error:
+            _report(plan, data, kept_before)
+    except CommandFailed as error:
+        # It has said why.
+        return error.code
+    except (NotReady, SamplePhotosError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -74,7 +79,10 @@ def _plan(stack: ExitStack) -> Plan:
         message = "give both LIKED (a folder of photos you like) and SOURCE (a folder, file of URLs or page)"
         raise OSError(message)
     if liked:
-        return Plan("mine", Path(liked), None, source, (), None)
+        folder = Path(liked).expanduser()
+        if not folder.is_dir():
+            raise OSError(f"LIKED: there is no folder {folder}")
+        return Plan("mine", folder, None, source, (), None)
     print("Fetching the sample photos (once) ...", flush=True)
     photos = fetch_sample_photos(_CACHE, progress=_say)
     _say(
@@ -102,20 +110,27 @@ def _learn(plan: Plan, data: Path) -> None:
     lodestone("profile", "show", plan.profile, "--png", str(png), "--data", str(data))
 
 
-def _report(plan: Plan, data: Path) -> None:
+def _report(plan: Plan, data: Path, kept_before: int) -> None:
     settled = asyncio.run(_settled())
     page = data / "report.html"
     pictures = [_picture(listing) for listing in settled]
+    stored = {one.listing.url: _blob(data, one.outcome.digest) for one in settled}
     write_contact_sheet(
         page,
         pictures,
         title=f"What Lodestone kept for the profile {plan.profile}",
-        find_file=lambda picture: _file(picture, plan),
+        find_file=lambda picture: _file(picture, plan) or stored.get(picture.url),
     )
+    new_count = asyncio.run(_kept_count(plan.profile)) - kept_before
+    print("\n" + news_line(settled, new_count))
     if plan.site is not None:
-        print("\n" + "\n".join(goal_lines(settled, plan.site, plan.source)))
+        print("\n".join(goal_lines(settled, plan.site, plan.source)))
         print("Eighteen photos make a small profile: a few mistakes are to be expected.")
-    print(f"\nKept pictures:  {data / 'kept' / plan.profile}")
+    else:
+        for line in hint_lines(settled):
+            print(line)
+    kept = data / "kept" / plan.profile
+    print(f"\nKept pictures:  {kept if kept.is_dir() else 'none'}")
     print(f"Contact sheet:  {page}")
     print(f"Histogram:      {data / 'histogram.png'}")
 
@@ -131,22 +146,34 @@ async def _settled() -> list[SettledListing]:
         ]
 
 
+async def _kept_count(profile: str) -> int:
+    """How many pictures are kept for the profile."""
+    async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
+        return len([image async for image in crawler.list_images(profile)])
+
+
 def _picture(listing: SettledListing) -> Picture:
     url = listing.listing.url
     if listing.HasField("judgement"):
-        group = Verdict.Name(listing.judgement.verdict).removeprefix("VERDICT_")
+        group = spoken(word(Verdict, listing.judgement.verdict))
         return Picture(unquote(Path(url).name), group, listing.judgement.reason, url)
-    state = OutcomeState.Name(listing.outcome.state).removeprefix("OUTCOME_STATE_")
-    reason = OutcomeReason.Name(listing.outcome.reason).removeprefix("OUTCOME_REASON_")
-    return Picture(unquote(Path(url).name), f"{state} {reason}", listing.outcome.message, url)
+    state = spoken(word(OutcomeState, listing.outcome.state))
+    reason = spoken(word(OutcomeReason, listing.outcome.reason))
+    return Picture(unquote(Path(url).name), f"{state}, {reason}", listing.outcome.message, url)
 
 
 def _file(picture: Picture, plan: Plan) -> Path | None:
     if plan.site is not None:
         file = plan.site.folder / unquote(picture.url.removeprefix(plan.source))
         return file if file.is_file() else None
-    path = picture.url.removeprefix("file://")
-    return Path(path) if path != picture.url else None
+    address = urlsplit(picture.url)
+    return Path(unquote(address.path)) if address.scheme == "file" else None
+
+
+def _blob(data: Path, digest: str) -> Path | None:
+    """The bytes in the store; of what was not kept, there are none."""
+    file = data / "blobs" / digest[:2] / digest
+    return file if file.is_file() else None
 
 
 if __name__ == "__main__":

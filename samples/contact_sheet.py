@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 _THUMBNAIL_PX = (220, 150)
-_ORDER = ("ACCEPTED", "OFF_PROFILE", "WATERMARKED", "DUPLICATE")
+_ORDER = ("accepted", "off profile", "watermarked", "duplicate")
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #1c2024; }
@@ -24,7 +24,7 @@ figure { margin: 0; border: 1px solid #e2e5e9; border-radius: 8px; overflow: hid
 figure img, .none { display: block; width: 100%; height: 150px; object-fit: cover; background: #eef0f2 }
 .none { display: grid; place-items: center; color: #8b929b }
 figcaption { padding: 8px 10px; font-size: 12.5px; overflow-wrap: anywhere }
-figcaption b { display: block; font-size: 13px } .ACCEPTED { border-color: #2f9e5f; border-width: 2px }
+figcaption b { display: block; font-size: 13px } .accepted { border-color: #2f9e5f; border-width: 2px }
 """
 
 
@@ -34,7 +34,7 @@ class Picture:
 
     Attributes:
         name: What to call it.
-        group: Its verdict, or why it was not fetched.
+        group: Its verdict, or why it was not fetched, in words for people.
         reason: A sentence.
         url: Where it is.
     """
@@ -76,7 +76,7 @@ def write_contact_sheet(
 def _section(
     name: str, pictures: Sequence[Picture], find_file: Callable[[Picture], Path | None]
 ) -> str:
-    heading = "Kept" if name == "ACCEPTED" else f"Not kept: {name}"
+    heading = "Kept" if name == "accepted" else f"Not kept: {html.escape(name)}"
     figures = "".join(_figure(picture, find_file(picture)) for picture in pictures)
     count = f'<span class="count">({len(pictures)})</span>'
     return f'<h2>{heading} {count}</h2><div class="sheet">{figures}</div>'

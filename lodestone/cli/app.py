@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from lodestone.cli import crawl, encoder, images, judge, profile, sources, up
-from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, explain
+from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.words import one_line
 
 _HELP = """Finds the pictures you like.
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except CliError as error:
-        return _fail(explain(error), error, error.exit_status)
+        return _fail("\nerror: ".join(error_lines(error)), error, error.exit_status)
     except Exception as error:  # noqa: BLE001 - the one place that turns every error into a line
         return _fail(explain(error), error, 1)
     return status if isinstance(status, int) else 0

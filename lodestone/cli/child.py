@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from lodestone.cli import tether
 from lodestone.cli.errors import CliError
-from lodestone.cli.words import one_line
+from lodestone.cli.last_words import last_words
 from lodestone.client import Backoff
 
 # What a service ends with when its settings or artifacts make every start fail.
@@ -86,20 +86,22 @@ class Child:
         """Starts the process again and again; returns never.
 
         Raises:
-            CliError: It is misconfigured, or died too often, before it ever served. One line: its own last words.
+            CliError: It is misconfigured, or died too often, before it ever served. One line: its own last words, or
+                where its log is.
         """
         deaths = 0
         while True:
             log_start = await self._start()
             status = await self._live()
             deaths += 1
-            said = self._last_words(log_start)
+            said = last_words(self._written_since(log_start))
             hopeless = status == EXIT_MISCONFIGURED or deaths >= self._timing.early_deaths
             if hopeless and not self.served.is_set():
-                raise CliError(f"{self.spec.word}: {said or f'ended with status {status}'}")
+                message = said or f"ended with status {status}; its log is {self.spec.log}"
+                raise CliError(f"{self.spec.word}: {message}")
             delay_s = self._backoff.next_s()
             self._note(
-                f"{self.spec.word} ended with status {status}{f' ({said})' if said else ''}: "
+                f"{self.spec.word} ended with status {status} ({said or f'its log is {self.spec.log}'}): "
                 f"starting it again in {delay_s:.1f} s"
             )
             await asyncio.sleep(delay_s)
@@ -168,12 +170,9 @@ class Child:
         log.seek(0, os.SEEK_END)
         return log
 
-    def _last_words(self, log_start: int) -> str:
-        """The last `error: …` line that this start wrote, or else its last line."""
+    def _written_since(self, log_start: int) -> str:
+        """The end of what this start wrote."""
         with self.spec.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(log_start, end - _TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-        lines = [one_line(line) for line in text.splitlines() if line.strip()]
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return (errors or lines or [""])[-1]
+            return log.read().decode(errors="replace")

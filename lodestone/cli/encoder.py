@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,6 +17,7 @@ from lodestone.cli.checkout import (
     module_environment,
     require_checkout,
 )
+from lodestone.cli.encoder_folders import described_encoders
 from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
@@ -37,7 +36,8 @@ class Resize(StrEnum):
 def list_encoders(as_json: JsonOption = False, data: DataOption = DEFAULT_DATA) -> None:
     """List the bundled encoders and the exported ones; `lodestone up --encoder NAME` serves one."""
     output = Output(as_json=as_json)
-    found = [{**facts, "folder": str(folder)} for folder, facts in _encoders(output, data)]
+    encoders = described_encoders(data, find_checkout(), output.note)
+    found = [{**facts, "folder": str(folder)} for folder, facts in encoders]
     if as_json:
         for facts in found:
             output.object(facts)
@@ -91,7 +91,10 @@ def export(
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Export a pretrained encoder to ONNX; needs torch (`pip install 'lodestone[export]'`)."""
+    """Export a pretrained encoder to ONNX, into DATA/artifacts/encoders/NAME.
+
+    Needs torch: `pip install 'lodestone[export]'`. `lodestone up --encoder NAME` serves it.
+    """
     checkout = require_checkout()
     if importlib.util.find_spec("torch") is None:
         raise CliError("exporting needs torch: pip install 'lodestone[export]'")
@@ -106,17 +109,3 @@ def export(
     environment = module_environment(checkout, os.environ)
     command = module_command("services.embedder.export", *arguments)
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
-
-
-def _encoders(output: Output, data: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    checkout = find_checkout()
-    parents = [checkout / "encoders"] if checkout else []
-    for parent in (*parents, data / "artifacts" / "encoders"):
-        for description in sorted(parent.glob("*/encoder.json")):
-            try:
-                facts = json.loads(description.read_bytes())
-            except (OSError, ValueError) as error:
-                output.note(f"left out {description}: {error}")
-                continue
-            if isinstance(facts, dict):
-                yield description.parent, facts

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 import grpc
 
 from lodestone.cli.words import one_line
-from lodestone.client import BadAddress, ServiceUnreachable
+from lodestone.client import Addresses, BadAddress, ServiceUnreachable
+from lodestone.client.channel import lost_peer
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -24,6 +28,18 @@ class CliError(Exception):
         self.exit_status = exit_status
 
 
+class SeveralErrors(CliError):
+    """Several things that went wrong, one clear line each.
+
+    Attributes:
+        lines: At least one.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = tuple(lines)
+
+
 class WrongUsage(CliError):
     """A command line that cannot be meant."""
 
@@ -35,9 +51,11 @@ def explain(error: BaseException) -> str:
     """An error as one line for a person."""
     match error:
         case ServiceUnreachable():
-            return f"{error}: start one with `lodestone up`"
+            return _no_service(f"the {error.word} service", error.address)
         case grpc.aio.AioRpcError():
-            return one_line(error.details() or error.code().name)
+            details = error.details() or error.code().name
+            lost = lost_peer(details)
+            return _no_service(_service_at(lost[0]), lost[0]) if lost else one_line(details)
         case OSError() if error.filename is not None:
             return one_line(f"{error.filename}: {error.strerror}")
         case CliError() | BadAddress():
@@ -46,3 +64,28 @@ def explain(error: BaseException) -> str:
             return one_line(
                 f"unexpected {type(error).__name__}: {error} (LODESTONE_TRACEBACK=1 shows where)"
             )
+
+
+def error_lines(error: CliError) -> list[str]:
+    """An error as one line for each thing that went wrong."""
+    lines = error.lines if isinstance(error, SeveralErrors) else [str(error)]
+    return [one_line(line) for line in lines]
+
+
+def plain_reason(text: str) -> str:
+    """Why something waits, on one line, with gRPC's own words for a connection that fails in ours."""
+    lost = lost_peer(text)
+    return one_line(text.replace(lost[1], f"no connection to {lost[0]}") if lost else text)
+
+
+def _no_service(name: str, address: str) -> str:
+    return one_line(f"cannot reach {name} at {address}: is `lodestone up` running?")
+
+
+def _service_at(peer: str) -> str:
+    """What to call the service with this port: its host may have another name here than the peer's address."""
+    port = peer.rpartition(":")[2]
+    for word, address in asdict(Addresses.from_environment(os.environ)).items():
+        if address.rpartition(":")[2] == port:
+            return f"the {word} service"
+    return "a service"

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from lodestone.cli.errors import SeveralErrors, explain
 from lodestone.cli.facts import judgement_facts
-from lodestone.cli.image_files import Unreadable, expand, read_image, shown
+from lodestone.cli.image_files import Unreadable, expand, read_image, regular_files, shown
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, addresses, ordered_map
-from lodestone.cli.words import word
+from lodestone.cli.words import spoken, word
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawler_service_pb2 import JudgeOptions
 from lodestone.image.v1.rejection_pb2 import RejectionCode
@@ -32,18 +33,39 @@ def judge(
         typer.Option("--all-gates", help="Compute every score, even after a gate has rejected."),
     ] = False,
     screen: Annotated[
-        bool, typer.Option("--screen", help="Also check the size and look for duplicates.")
+        bool,
+        typer.Option(
+            "--screen", help="Judge all that a crawl does: size, shape and duplicates too."
+        ),
     ] = False,
     as_json: JsonOption = False,
     _data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Judge images as a crawl would, and store nothing.
+    """Say what the profile and the watermark detector think of images, and store nothing.
+
+    These are the gates that look at the picture itself. A crawl first rejects what is too small or of an extreme
+    shape, and keeps no copies of what was kept or liked before; --screen judges that too, as a crawl would.
 
     Every file of a folder gets a line. Scores that were not computed are null, or empty in the table; a file that is no
     readable image has only a path, a verdict and a reason.
     """
     options = JudgeOptions(profile=profile, all_gates=all_gates, screen=screen)
+    problems = [problem for path in paths if (problem := _problem(path))]
+    if problems:
+        raise SeveralErrors(problems)
     asyncio.run(_judge(Output(as_json=as_json), list(expand(paths)), options))
+
+
+def _problem(path: Path) -> str:
+    """Why there is nothing to judge at a path; empty if there is something."""
+    try:
+        if not path.exists():
+            return f"there is no file or folder {path}"
+        if path.is_dir() and not regular_files(path):
+            return f"the folder {path} is empty"
+    except OSError as error:
+        return explain(error)
+    return ""
 
 
 async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -> None:
@@ -84,7 +106,7 @@ def _row(path: Path, facts: dict[str, Any]) -> tuple[str, ...]:
 
     return (
         shown(path),
-        facts["verdict"],
+        spoken(facts["verdict"]),
         number("log_likelihood", ",.2f"),
         number("percentile", ".1f"),
         number("watermark_probability", ".3f"),

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from lodestone.cli.errors import CliError
-from lodestone.cli.words import one_line
+from lodestone.cli.errors import CliError, plain_reason
 from lodestone.client import Addresses
 
 Item = TypeVar("Item")
@@ -46,7 +45,9 @@ class Patience:
     def on_wait(self, reason: str | None) -> None:
         """Told why calls wait, or None when they do not."""
         if (reason is None) != (self._reason is None):
-            why = "is back" if reason is None else f"is away ({one_line(reason)}): waiting for it"
+            why = (
+                "is back" if reason is None else f"is away ({plain_reason(reason)}): waiting for it"
+            )
             self._note(f"the {self._word} {why}")
             if self._timeout is not None:
                 now = asyncio.get_running_loop().time()
@@ -70,7 +71,8 @@ class Patience:
         except TimeoutError as error:
             if self._timeout is None or not self._timeout.expired():
                 raise
-            message = f"the {self._word} stayed away for {self._limit_s:g} s: {reason}"
+            why = plain_reason(reason or "no answer")
+            message = f"the {self._word} stayed away for {self._limit_s:g} s: {why}"
             raise CliError(message) from error
         finally:
             self._timeout = None

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from lodestone.cli.checkout import module_command, module_environment, require_checkout
 from lodestone.cli.child import ChildSpec
-from lodestone.cli.errors import CliError
+from lodestone.cli.data_folder import locked
+from lodestone.cli.encoder_folders import require_encoder
 from lodestone.cli.health import HealthCheck
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
+from lodestone.cli.ports import metrics_port, require_free
 from lodestone.cli.running import addresses
 from lodestone.cli.supervisor import Supervisor
 from lodestone.client import Addresses
 from lodestone.client.addresses import split_address
-
-_METRICS_OFFSET: Final = 10_000
-_LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +74,13 @@ def up(
     options = UpOptions(data.absolute(), encoder, tuple(allow_address or ()), min_pixels)
     checkout = require_checkout()
     where = addresses()
-    with _locked(options.data):
-        for word, address in asdict(where).items():
-            _require_free(word, address)
+    if encoder:
+        require_encoder(encoder, options.data, checkout)
+    if not options.data.exists():
+        # What cannot start makes no folder; in one that is there, its lock has the clearer answer.
+        require_free(where)
+    with locked(options.data):
+        require_free(where)
         asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
 
 
@@ -133,12 +133,6 @@ def service_environment(
     return {**environment, **settings}
 
 
-def metrics_port(port: int) -> int:
-    """A service's port + 10000; 0, which is none, where that is no port."""
-    shifted = port + _METRICS_OFFSET
-    return shifted if shifted <= _LAST_PORT else 0
-
-
 def _announce(output: Output, supervisor: Supervisor, where: Addresses, data: Path) -> None:
     services = [
         {
@@ -166,36 +160,3 @@ def _stop_on_signals(stopping: asyncio.Event, supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
-
-
-def _require_free(word: str, address: str) -> None:
-    """Another server on the port would answer our questions for health in our child's stead."""
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CliError(
-                f"{address} cannot be had for the {word} ({(error.strerror or str(error)).lower()}): "
-                f"is another `lodestone up` running? LODESTONE_{word.upper()}=127.0.0.1:PORT chooses another"
-            ) from error
-
-
-@contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    """Holds the data folder: two sets of services must not share one."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "up.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip()
-            message = f"another `lodestone up` (process {holder}) uses {data}"
-            raise CliError(message) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield

@@ -15,7 +15,9 @@ class BadAddress(ValueError):
     """
 
     def __init__(self, name: str, value: str) -> None:
-        super().__init__(f"{name}: {value!r} is not host:port, for example 127.0.0.1:50051")
+        super().__init__(
+            f"{name}: {value!r} is not HOST:PORT with a port from 1 to 65535, for example 127.0.0.1:50051"
+        )
         self.name = name
         self.value = value
 

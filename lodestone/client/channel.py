@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
+from urllib.parse import unquote
 
 import grpc
 
@@ -16,6 +18,14 @@ _REOPENED: Final = (
     ("lodestone.watermark.v1.WatermarkService", "StreamDetectWatermarks"),
     ("lodestone.crawler.v1.CrawlerService", "StreamJudgeImages"),
     ("lodestone.crawler.v1.CrawlerService", "WatchCrawl"),
+)
+
+# grpc's own words, before and since 1.80; the peer is percent-encoded: `ipv6:%5B::1%5D:50051`.
+_NO_CONNECTION: Final = re.compile(
+    r"(?:failed to connect to all addresses|connections to all backends failing); "
+    r"last error: \w+: (?:ipv[46]:)?(?P<peer>\S+): .*"
+    r"|(?:errors resolving|DNS resolution failed for) (?P<name>\S+): .*",
+    re.DOTALL,
 )
 
 
@@ -44,6 +54,16 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         ("grpc.enable_http_proxy", 0),
     ]
     return grpc.aio.insecure_channel(target, options=options)
+
+
+def lost_peer(details: str) -> tuple[str, str] | None:
+    """The peer (`host:port`) that gRPC says it cannot connect to, and that part of the text; None if there is none.
+
+    Args:
+        details: Of a status, or any text that ends with them.
+    """
+    match = _NO_CONNECTION.search(details)
+    return (unquote(match["peer"] or match["name"]), match[0]) if match else None
 
 
 def _service_config() -> dict[str, object]:

@@ -70,7 +70,8 @@ def test_a_bad_address_is_one_line(cli, monkeypatch):
     result = cli("sources")
     assert result.status == 1
     assert result.err == (
-        "error: LODESTONE_CRAWLER: 'nowhere' is not host:port, for example 127.0.0.1:50051\n"
+        "error: LODESTONE_CRAWLER: 'nowhere' is not HOST:PORT with a port from 1 to 65535, "
+        "for example 127.0.0.1:50051\n"
     )
 
 
@@ -102,7 +103,7 @@ def test_the_command_as_a_process_without_services(tmp_path):
         )
     assert process.returncode == 1
     assert (tmp_path / "err").read_text() == (
-        "error: no crawler at 127.0.0.1:1: start one with `lodestone up`\n"
+        "error: cannot reach the crawler service at 127.0.0.1:1: is `lodestone up` running?\n"
     )
 
 

@@ -79,8 +79,10 @@ async def test_a_child_that_dies_is_started_again(keep, tmp_path):
 
 
 async def test_a_serving_child_that_is_killed_is_started_again(keep, tmp_path):
-    """SIGKILL: a new process, and a note when it serves again."""
-    child, keeper, notes = keep("serve()")
+    """SIGKILL: a new process, a note that blames no line logged in passing, and one when it serves again."""
+    child, keeper, notes = keep(
+        """print('{"event": "an answer", "level": "info"}', flush=True)\nserve()"""
+    )
     await asyncio.wait_for(child.served.wait(), 30)
     first = child.pid
     (tmp_path / "serving").unlink()
@@ -88,7 +90,10 @@ async def test_a_serving_child_that_is_killed_is_started_again(keep, tmp_path):
     await eventually(lambda: "embedder serves again" in notes)
     assert child.pid != first
     assert not is_running(first)
-    assert notes[0].startswith("embedder ended with status -9: starting it again in")
+    log = tmp_path / "logs" / "embedder.log"
+    assert notes[0].startswith(
+        f"embedder ended with status -9 (its log is {log}): starting it again in"
+    )
     assert not keeper.done()
 
 

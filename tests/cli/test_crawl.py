@@ -201,7 +201,10 @@ def test_no_crawler_is_one_line(cli, monkeypatch):
     monkeypatch.setenv("LODESTONE_CRAWLER", "127.0.0.1:1")
     result = cli("crawl", "/photos", "--profile", "landscapes")
     assert result.status == 1
-    assert result.err == "error: no crawler at 127.0.0.1:1: start one with `lodestone up`\n"
+    assert (
+        result.err
+        == "error: cannot reach the crawler service at 127.0.0.1:1: is `lodestone up` running?\n"
+    )
 
 
 def test_a_title_cannot_rule_the_terminal(cli, services):

@@ -88,17 +88,12 @@ def test_many_files_come_in_their_order(cli, services, tmp_path):
 
 
 def test_what_cannot_be_opened_gets_a_line(cli, services, tmp_path):
-    """An empty folder, a pipe and a broken link inside a folder cost a line at most, and nothing hangs."""
-    (tmp_path / "empty").mkdir()
+    """A pipe costs a line, and nothing hangs."""
     os.mkfifo(tmp_path / "pipe")
-    result = cli(
-        "judge", tmp_path / "empty", tmp_path / "pipe", "--profile", "landscapes", "--json"
-    )
+    result = cli("judge", tmp_path / "pipe", "--profile", "landscapes", "--json")
     assert result.status == 0
-    assert [(one["verdict"], one["reason"]) for one in result.objects()] == [
-        ("UNREADABLE", "the folder is empty"),
-        ("UNREADABLE", "not a regular file"),
-    ]
+    [pipe] = result.objects()
+    assert (pipe["verdict"], pipe["reason"]) == ("UNREADABLE", "not a regular file")
 
 
 def test_the_table_shows_verdicts_and_reasons(cli, services, mixed):
@@ -106,17 +101,23 @@ def test_the_table_shows_verdicts_and_reasons(cli, services, mixed):
     result = cli("judge", mixed, "--profile", "landscapes")
     assert result.status == 0
     row = next(line for line in result.out.splitlines() if "b.png" in line)
-    assert "OFF_PROFILE" in row
+    assert "off profile" in row
     assert "-3.00" in row
     assert "under the threshold" in row
     assert "{" not in result.out
 
 
-def test_a_missing_path_is_one_line(cli, services, tmp_path):
-    """Nothing is judged when one of the paths is not there."""
-    result = cli("judge", tmp_path / "nope", "--profile", "landscapes", "--json")
+def test_paths_with_nothing_to_judge_are_told_all_at_once(cli, services, mixed, tmp_path):
+    """Nothing is judged when a path is not there or a folder is empty; one line each."""
+    (tmp_path / "empty").mkdir()
+    paths = [tmp_path / "nope", mixed / "a.png", tmp_path / "empty", tmp_path / "neither"]
+    result = cli("judge", *paths, "--profile", "landscapes", "--json")
     assert result.status == 1
-    assert result.err == f"error: there is no file or folder {tmp_path / 'nope'}\n"
+    assert result.err.splitlines() == [
+        f"error: there is no file or folder {tmp_path / 'nope'}",
+        f"error: the folder {tmp_path / 'empty'} is empty",
+        f"error: there is no file or folder {tmp_path / 'neither'}",
+    ]
     assert result.out == ""
 
 

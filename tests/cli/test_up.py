@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lodestone.cli.up import UpOptions, metrics_port, service_environment
+from lodestone.cli.up import UpOptions, service_environment
 from lodestone.client import Addresses
 from tests.cli.processes import eventually_sync, is_running, lines_of
 
@@ -64,6 +64,8 @@ def checkout(tmp_path):
         (folder / "__init__.py").touch()
         (folder / "__main__.py").write_text(SERVICE)
     (root / "services" / "__init__.py").touch()
+    (root / "encoders" / "mine").mkdir(parents=True)
+    (root / "encoders" / "mine" / "encoder.json").touch()
     return root
 
 
@@ -168,10 +170,20 @@ def test_up_with_a_port_in_use_is_one_line(up, addresses, tmp_path):
         process = up()
         assert process.wait(60) == 1
     assert (tmp_path / "err").read_text() == (
-        f"error: {address} cannot be had for the watermark (address already in use): is another "
-        "`lodestone up` running? LODESTONE_WATERMARK=127.0.0.1:PORT chooses another\n"
+        f"error: port {address.rpartition(':')[2]} of 127.0.0.1, for the watermark service, is in use by "
+        "another program or `lodestone up`: LODESTONE_WATERMARK=127.0.0.1:PORT chooses another\n"
     )
-    assert not (tmp_path / "data" / "logs").exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_up_with_an_unknown_encoder_makes_nothing(up, tmp_path):
+    """One line with the names there are, and no data folder."""
+    process = up("--encoder", "nope")
+    assert process.wait(60) == 1
+    assert (tmp_path / "err").read_text() == (
+        "error: there is no encoder 'nope'; there is mine (see: lodestone encoder list)\n"
+    )
+    assert not (tmp_path / "data").exists()
 
 
 def test_two_ups_do_not_share_a_data_folder(up, tmp_path):
@@ -200,13 +212,6 @@ def test_a_killed_up_takes_its_services_along_and_can_be_started_again(up, tmp_p
     up("--json")
     eventually_sync(lambda: lines_of(tmp_path / "out"), limit_s=60)
     assert json.loads((tmp_path / "out").read_text())["ready"] is True
-
-
-def test_metrics_are_at_port_plus_ten_thousand_or_off():
-    """Ports over 55535 have no room for metrics."""
-    assert metrics_port(50051) == 60051
-    assert metrics_port(55535) == 65535
-    assert metrics_port(55536) == 0
 
 
 def test_localhost_is_an_address_for_the_services():

@@ -32,7 +32,9 @@ def test_each_variable_sets_its_service():
 )
 def test_what_is_no_address_is_refused_by_name(value):
     """The error names the variable and its value."""
-    with pytest.raises(BadAddress, match=r"LODESTONE_EMBEDDER: .* is not host:port") as raised:
+    with pytest.raises(
+        BadAddress, match=r"LODESTONE_EMBEDDER: .* is not HOST:PORT with a port from 1 to 65535"
+    ) as raised:
         Addresses.from_environment({"LODESTONE_EMBEDDER": value})
     assert raised.value.value == value
 

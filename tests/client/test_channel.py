@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from lodestone.client import EmbedderClient, connect
+from lodestone.client.channel import lost_peer
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from lodestone.image.v1.image_pb2 import Image
@@ -68,12 +69,36 @@ async def test_a_proxy_for_the_world_is_not_asked_for_a_neighbour(serve_at, monk
     """http_proxy does not stand between the services."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    async with EmbedderClient(await serve_at(Flaky(failures=0))) as embedder:
+    servicer = Flaky(failures=0)
+    async with EmbedderClient(await serve_at(servicer)) as embedder:
         await embedder.get_encoder()
+    assert servicer.call_count == 1
 
 
 async def test_a_target_with_a_scheme_is_taken_as_it_is(serve_at):
     """`ipv4:///…` and `unix:…` are gRPC's own."""
-    address = await serve_at(Flaky(failures=0))
-    async with EmbedderClient(f"dns:///{address}") as embedder:
+    servicer = Flaky(failures=0)
+    address = await serve_at(servicer)
+    async with EmbedderClient(f"ipv4:///{address}") as embedder:
         await embedder.get_encoder()
+    assert servicer.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("details", "peer"),
+    [
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:5: refused", "10.0.0.1:5"),
+        ("connections to all backends failing; last error: UNKNOWN: ipv6:%5B::1%5D:5: no", "[::1]:5"),
+        ("errors resolving host.invalid:5: [field:lookup error: not found]", "host.invalid:5"),
+        ("DNS resolution failed for host.invalid:5: C-ares status", "host.invalid:5"),
+        ("failed to connect to all addresses; last error: FAILED_PRECONDITION: unix:/a/b: no", "unix:/a/b"),
+    ],
+)  # fmt: skip
+def test_the_peer_of_a_lost_connection_is_known(details, peer):
+    """With gRPC's part of a longer text."""
+    assert lost_peer(f"away: {details}") == (peer, details)
+
+
+def test_other_texts_have_no_peer():
+    """What a server says is its own."""
+    assert lost_peer("there is no profile 'all addresses'") is None

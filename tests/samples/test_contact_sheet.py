@@ -10,11 +10,11 @@ def test_kept_first_then_the_others_with_their_reasons(tmp_path):
     Image.new("RGB", (600, 400), "green").save(tmp_path / "good.jpg")
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     pictures = [
-        Picture("broken.jpg", "FAILED TRUNCATED", "it ends too early", "http://x/broken.jpg"),
+        Picture("broken.jpg", "failed, truncated", "it ends too early", "http://x/broken.jpg"),
         Picture(
-            "missing.jpg", "FAILED NOT_FOUND", "the server answered 404", "http://x/missing.jpg"
+            "missing.jpg", "failed, not found", "the server answered 404", "http://x/missing.jpg"
         ),
-        Picture("<script>good.jpg", "ACCEPTED", "log-likelihood 3 & more", "http://x/good.jpg"),
+        Picture("<script>good.jpg", "accepted", "log-likelihood 3 & more", "http://x/good.jpg"),
     ]
 
     def find(picture):
@@ -23,6 +23,8 @@ def test_kept_first_then_the_others_with_their_reasons(tmp_path):
 
     write_contact_sheet(tmp_path / "report.html", pictures, title="What was kept", find_file=find)
     page = (tmp_path / "report.html").read_text()
+    assert "<h2>Kept <" in page
+    assert "<h2>Not kept: failed, truncated <" in page
     assert page.index("log-likelihood 3 &amp; more") < page.index("the server answered 404")
     assert page.count("data:image/jpeg;base64,") == 1
     assert page.count("no picture") == 2
