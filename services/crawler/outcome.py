@@ -41,9 +41,6 @@ class OutcomeReason(StrEnum):
     CONTENT_ENCODING = "CONTENT_ENCODING"
 
 
-# The screen's: final only while it stays as it is.
-SCREEN_REASONS = frozenset({OutcomeReason.TOO_SMALL, OutcomeReason.EXTREME_ASPECT})
-
 # Worth another try: the host or the way to it may recover. Everything else is final.
 _RETRYABLE = frozenset(
     {

@@ -20,7 +20,7 @@ from services.crawler.gates.gate import NeedsPixels, Subject, judge
 from services.crawler.inspector import Inspector
 from services.crawler.judgement import Evidence, Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
-from services.crawler.outcome import SCREEN_REASONS, Fetched, FetchFailed, OutcomeState
+from services.crawler.outcome import Fetched, FetchFailed, OutcomeState
 from services.crawler.recorder import Finding, Recorder, settle
 from services.crawler.screen import Screen
 from services.servicekit.errors import ItemRejected
@@ -73,7 +73,8 @@ class Pipeline:
 
     async def _settle_known(self, leased: LeasedListing, outcome: Outcome) -> bool:
         """Settles a listing from what is recorded; False if it must be fetched again."""
-        if outcome.reason in SCREEN_REASONS and not self._is_screened_out(outcome):
+        if outcome.size_px is not None and self._parts.screen.passes(outcome.size_px):
+            # Another screen left it out.
             return False
         if outcome.state is not OutcomeState.FETCHED:
             await self._settle(leased, Settlement(outcome, None, known=True))
@@ -84,10 +85,6 @@ class Pipeline:
                 await self._settle(leased, Settlement(outcome, verdict, known=True))
                 return True
             return await self._judge_recorded(leased, outcome)
-
-    def _is_screened_out(self, outcome: Outcome) -> bool:
-        """Whether the screen of now leaves it out too; what has no size was recorded before sizes were."""
-        return outcome.size_px is not None and not self._parts.screen.passes(outcome.size_px)
 
     async def _settle_fetched(self, leased: LeasedListing, fetched: Fetched) -> None:
         digest = hashlib.sha256(fetched.encoded).hexdigest()

@@ -339,15 +339,3 @@ async def test_another_screen_judges_what_was_left_out(world):
     await world.run(await world.create("c3"), FakeSource("folder:/a", names))
     assert await world.verdicts("c3") == {"ACCEPTED": 2}
     assert len(world.fetcher.fetched) == 4
-
-
-async def test_a_left_out_listing_without_a_size_is_fetched_once_more(world):
-    """Catalogues of the first version did not record sizes."""
-    world.screen = Screen(min_pixels=3_000_000)
-    await world.run(await world.create("c1"), FakeSource("folder:/a", ["a"]))
-    forget = "UPDATE listings SET width_px = NULL, height_px = NULL"
-    await world.database.run(lambda c: c.exec_driver_sql(forget))
-    for crawl_id in ("c2", "c3"):
-        await world.run(await world.create(crawl_id), FakeSource("folder:/a", ["a"]))
-        assert await world.verdicts(crawl_id) == {"TOO_SMALL": 1}
-    assert world.fetcher.fetched == ["a", "a"]
