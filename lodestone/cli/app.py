@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lodestone.cli import crawl, encoder, images, judge, profile, sources, up
+from lodestone.cli import crawl, encoder, images, judge, profile, purge, sources, up
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.words import one_line
 
@@ -33,6 +33,7 @@ app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
 app.command("judge")(judge.judge)
 app.command("sources")(sources.sources)
+app.command("purge")(purge.purge)
 app.add_typer(images.app, name="images")
 app.add_typer(encoder.app, name="encoder")
 

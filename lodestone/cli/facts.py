@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lodestone.cli.words import word
-from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, SettledListing
+from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, OutcomeCount, SettledListing
 from lodestone.crawler.v1.judgement_pb2 import Judgement
-from lodestone.crawler.v1.kept_image_pb2 import FileState, KeptImage, SourceYield
+from lodestone.crawler.v1.kept_image_pb2 import (
+    FileState,
+    HostReport,
+    KeptImage,
+    PurgedImage,
+    SourceYield,
+)
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.embedding_pb2 import Precision
 from lodestone.image.v1.verdict_pb2 import Verdict
@@ -86,14 +93,7 @@ def crawl_facts(crawl: Crawl) -> dict[str, Any]:
         "known_count": progress.known_count,
         "skipped_count": progress.skipped_count,
         "repeated_count": progress.repeated_count,
-        "outcome_counts": [
-            {
-                "outcome": word(OutcomeState, one.state),
-                "outcome_reason": word(OutcomeReason, one.reason) if one.reason else None,
-                "count": one.count,
-            }
-            for one in progress.outcome_counts
-        ],
+        "outcome_counts": _outcome_facts(progress.outcome_counts),
         "verdict_counts": {
             word(Verdict, one.verdict): one.count for one in progress.verdict_counts
         },
@@ -135,9 +135,60 @@ def kept_image_facts(image: KeptImage) -> dict[str, Any]:
         "final_url": image.final_url,
         "accept_time": image.accept_time.ToJsonString(),
         "file_state": word(FileState, image.file_state),
+        "compliance": _compliance_facts(image),
         "profile_name": image.judgement.profile_name,
         "profile_version": image.judgement.profile_version,
         **judgement_facts(image.judgement),
+    }
+
+
+def host_facts(host: HostReport) -> dict[str, Any]:
+    """What a host has answered."""
+    return {
+        "host": host.host,
+        "found_count": host.found_count,
+        "fetched_count": host.fetched_count,
+        "outcome_counts": _outcome_facts(host.outcome_counts),
+    }
+
+
+def purged_facts(image: PurgedImage) -> dict[str, Any]:
+    """An image that was purged, or would be."""
+    return {
+        "digest": image.digest,
+        "source": image.listing.source,
+        "url": image.listing.url,
+        "reason": image.reason,
+    }
+
+
+def _outcome_facts(counts: Iterable[OutcomeCount]) -> list[dict[str, Any]]:
+    return [
+        {
+            "outcome": word(OutcomeState, one.state),
+            "outcome_reason": word(OutcomeReason, one.reason) if one.reason else None,
+            "count": one.count,
+        }
+        for one in counts
+    ]
+
+
+def _compliance_facts(image: KeptImage) -> dict[str, Any] | None:
+    if not image.HasField("compliance"):
+        return None
+    rules = image.compliance
+    return {
+        "user_agent": rules.user_agent,
+        "request_time": rules.request_time.ToJsonString(),
+        "final_address": rules.final_address,
+        "robots_url": rules.robots_url,
+        "robots_status": rules.robots_status,
+        "robots_time": rules.robots_time.ToJsonString(),
+        "crawl_delay_s": rules.crawl_delay_s,
+        "robots_tags": list(rules.robots_tags),
+        "licence": rules.licence,
+        "last_modified": rules.last_modified,
+        "etag": rules.etag,
     }
 
 
@@ -149,4 +200,5 @@ def source_yield_facts(source: SourceYield) -> dict[str, Any]:
         "fetched_count": source.fetched_count,
         "accepted_count": source.accepted_count,
         "yield": getattr(source, "yield"),
+        "outcome_counts": _outcome_facts(source.outcome_counts),
     }

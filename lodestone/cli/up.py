@@ -36,12 +36,16 @@ class UpOptions:
         encoder: The encoder's name or folder; empty is the embedder's default.
         allowed_addresses: Private addresses that the crawler may fetch from.
         min_pixels: The crawler's smallest image; None is its default.
+        contact: How a host can reach whoever runs this; empty leaves the crawler's own setting.
+        host_requests_per_s: The crawler's fastest pace for one host; None is its default.
     """
 
     data: Path
     encoder: str
     allowed_addresses: tuple[str, ...]
-    min_pixels: int | None
+    min_pixels: int | None = None
+    contact: str = ""
+    host_requests_per_s: float | None = None
 
 
 def up(
@@ -61,6 +65,18 @@ def up(
         int | None,
         typer.Option(min=0, help="The smallest image that a crawl keeps, width × height."),
     ] = None,
+    contact: Annotated[
+        str,
+        typer.Option(
+            metavar="MAIL_OR_URL",
+            help="How a host can reach you; goes into the User-Agent. Without it nothing but "
+            "--allow-address is asked.",
+        ),
+    ] = "",
+    host_requests_per_s: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Requests to one host in a second, at most."),
+    ] = None,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -71,7 +87,14 @@ def up(
     other commands; every other setting of a service comes from its own variables, for example
     LODESTONE_CRAWLER_CONTACT.
     """
-    options = UpOptions(data.absolute(), encoder, tuple(allow_address or ()), min_pixels)
+    options = UpOptions(
+        data.absolute(),
+        encoder,
+        tuple(allow_address or ()),
+        min_pixels,
+        contact,
+        host_requests_per_s,
+    )
     checkout = require_checkout()
     where = addresses()
     if encoder:
@@ -126,11 +149,25 @@ def service_environment(
     }
     if word == "embedder" and options.encoder:
         settings[f"{prefix}ENCODER"] = options.encoder
-    if word == "crawler" and options.allowed_addresses:
+    if word == "crawler":
+        settings |= _crawler_settings(prefix, options)
+    # What belongs to another service may be a secret of its.
+    others = tuple(f"LODESTONE_{other.upper()}_" for other in asdict(where) if other != word)
+    own = {name: value for name, value in environment.items() if not name.startswith(others)}
+    return {**own, **settings}
+
+
+def _crawler_settings(prefix: str, options: UpOptions) -> dict[str, str]:
+    settings = {}
+    if options.allowed_addresses:
         settings[f"{prefix}ALLOWED_ADDRESSES"] = json.dumps(options.allowed_addresses)
-    if word == "crawler" and options.min_pixels is not None:
+    if options.min_pixels is not None:
         settings[f"{prefix}MIN_PIXELS"] = str(options.min_pixels)
-    return {**environment, **settings}
+    if options.contact:
+        settings[f"{prefix}CONTACT"] = options.contact
+    if options.host_requests_per_s is not None:
+        settings[f"{prefix}HOST_REQUESTS_PER_S"] = str(options.host_requests_per_s)
+    return settings
 
 
 def _announce(output: Output, supervisor: Supervisor, where: Addresses, data: Path) -> None:

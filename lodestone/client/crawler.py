@@ -16,7 +16,7 @@ from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClie
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
-from lodestone.crawler.v1.kept_image_pb2 import KeptImage, SourceYield
+from lodestone.crawler.v1.kept_image_pb2 import HostReport, KeptImage, PurgedImage, SourceYield
 from lodestone.image.v1.image_pb2 import Image
 
 if TYPE_CHECKING:
@@ -142,6 +142,16 @@ class CrawlerClient(ServiceClient):
         request = pb.ListImagesRequest(profile_name=profile_name)
         async for answer in self._stub.ListImages(request):
             yield answer.image
+
+    async def purge_images(self, request: pb.PurgeImagesRequest) -> AsyncIterator[PurgedImage]:
+        """Removes kept images for good; yields each one, and why."""
+        async for answer in self._stub.PurgeImages(request):
+            yield answer.image
+
+    async def list_hosts(self) -> list[HostReport]:
+        """What each host has answered so far, most listings first."""
+        answer = await self._stub.ListHosts(pb.ListHostsRequest(), timeout=UNARY_TIMEOUT_S)
+        return list(answer.hosts)
 
     async def list_source_yields(self) -> list[SourceYield]:
         """What each source has given so far, best yield first."""

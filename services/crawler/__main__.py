@@ -14,19 +14,24 @@ from sqlalchemy import Connection
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue import crawls, images
+from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
 from services.crawler.config import CrawlerSettings
 from services.crawler.crawl_board import CrawlBoard
 from services.crawler.crawl_run import RunLimits
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
-from services.crawler.fetch.fetcher import Fetcher, honest_user_agent
+from services.crawler.fetch.egress_proxy import EgressProxy
+from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.pace_limits import PaceLimits
+from services.crawler.fetch.web_client import Network
 from services.crawler.inspector import Inspector
 from services.crawler.judging import Judging
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import PipelineParts
+from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
@@ -58,14 +63,16 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
-    parts = PipelineParts(database, store, fetcher, inspector, screen, recorder)
+    parts = PipelineParts(database, store, fetcher, inspector, screen, recorder, seen)
+    purging = Purging(database, store, seen, fetcher, parts.digests)
+    await purging.finish()
     sources = SourceRegistry(fetcher.fetch_page, local_sources=settings.local_sources)
     board = CrawlBoard(parts, models, sources.parse, RunLimits(workers=settings.workers))
     stack.push_async_callback(board.close)
     await board.start()
     judging = Judging(inspector, models, screen, seen)
     servicer = CrawlerServicer(
-        CrawlerParts(board, judging, database, store, screen, settings.stream_idle_s)
+        CrawlerParts(board, judging, purging, database, store, screen, settings.stream_idle_s)
     )
 
     def register(server: grpc.aio.Server) -> None:
@@ -90,6 +97,9 @@ async def _load_seen(database: Database) -> SeenImages:
     def load(connection: Connection) -> None:
         for digest, fingerprint in images.iterate_kept_fingerprints(connection):
             seen.add_kept(digest, fingerprint)
+        for digest, fingerprint in purges.iterate_purged(connection):
+            seen.add_kept(digest, fingerprint)
+            seen.forbid(digest)
         for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
             seen.mark(name, digest, fingerprint)
 
@@ -98,11 +108,20 @@ async def _load_seen(database: Database) -> SeenImages:
 
 
 def _fetcher(settings: CrawlerSettings) -> Fetcher:
+    proxy = settings.egress_proxy.get_secret_value()
     allowed = tuple(AllowedAddress.parse(entry) for entry in settings.allowed_addresses)
     return Fetcher(
         policy=AddressPolicy(allowed),
-        user_agent=honest_user_agent(version("lodestone"), settings.contact),
-        limits=FetchLimits(max_bytes=settings.max_bytes, total_s=settings.fetch_timeout_s),
+        identity=Identity(version("lodestone"), settings.contact),
+        limits=FetchLimits(
+            max_bytes=settings.max_bytes,
+            total_s=settings.fetch_timeout_s,
+            connections=settings.connections,
+            pace=PaceLimits(
+                connections=settings.host_connections, requests_per_s=settings.host_requests_per_s
+            ),
+        ),
+        network=Network(proxy=EgressProxy.parse(proxy) if proxy else None),
     )
 
 

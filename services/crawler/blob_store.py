@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,28 @@ class BlobStore:
         """Whether an image's readable name is there."""
         return (self._kept / profile_name / file_name).exists()
 
-    def put(self, encoded: bytes) -> str:
-        """Stores bytes under their digest, which it returns; storing them again changes nothing."""
-        digest = hashlib.sha256(encoded).hexdigest()
+    def put(self, encoded: bytes, *, digest: str = "") -> str:
+        """Stores bytes under their digest, which it returns; storing them again changes nothing.
+
+        Args:
+            encoded: The bytes.
+            digest: Their SHA-256 if it is known, 64 hex digits.
+        """
+        digest = digest or hashlib.sha256(encoded).hexdigest()
         path = self.path(digest)
         if not path.exists():
             self._write(path, encoded)
         return digest
+
+    def remove(self, digest: str, names: Sequence[tuple[str, str]]) -> None:
+        """Removes an image for good: its readable names, as (profile name, file name), its sidecar and its bytes."""
+        for profile_name, file_name in names:
+            (self._kept / profile_name / file_name).unlink(missing_ok=True)
+        path = self.path(digest)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync_folder(path.parent)
 
     def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
         """Writes what is known of an image beside it.

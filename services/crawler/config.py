@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.servicekit.settings import ServiceSettings
@@ -37,8 +37,24 @@ class CrawlerSettings(ServiceSettings):
     local_sources: bool = Field(
         default=True, description="Allow sources that read files on the crawler's machine."
     )
+    egress_proxy: SecretStr = Field(
+        default=SecretStr(""),
+        description="An HTTP proxy that everything is fetched through: `http://user:password@host:3128`; better "
+        "in a file that LODESTONE_CRAWLER_EGRESS_PROXY_FILE names.",
+    )
     contact: str = Field(
-        default="", description="How a host can reach you: an address or URL for the User-Agent."
+        default="",
+        max_length=200,
+        pattern=r"^[!-~]*$",
+        description="How a host can reach you: a mail address or URL for the User-Agent. Without it nothing "
+        "is asked but `allowed_addresses`.",
+    )
+    connections: int = Field(default=32, ge=1, description="Requests at a time, over all hosts.")
+    host_connections: int = Field(default=4, ge=1, description="Requests at a time to one host.")
+    host_requests_per_s: float = Field(
+        default=4.0,
+        gt=0,
+        description="Requests to one host in a second, at most; fewer if it is slow.",
     )
     min_pixels: int = Field(
         default=1_310_720, ge=0, description="Width × height at least; exactly this passes."

@@ -14,6 +14,7 @@ from services.crawler.catalogue import crawls, frontier
 from services.crawler.catalogue.crawls import Crawl, CrawlState, SourceCounts
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
+from services.crawler.host_queue import HostQueue
 from services.crawler.judgement import Verdict
 from services.crawler.listing import Listing
 from services.crawler.pipeline import Pipeline
@@ -30,13 +31,17 @@ class RunLimits:
 
     Attributes:
         workers: Listings under way at once.
-        max_pending: The lister waits while so many listings are to do.
+        max_pending: The lister waits while so many listings are to do. Many, so that a host that rests is not all.
+        max_held: Listings that are leased ahead of the workers, so that each worker finds a host that may be asked.
+        patience_s: A host that rests longer has its listings given back, seconds.
         lease_s: How long a listing is held without renewal, seconds.
         poll_s: How long an idle crawl waits before it looks again, seconds.
     """
 
     workers: int = 16
-    max_pending: int = 5_000
+    max_pending: int = 20_000
+    max_held: int = 256
+    patience_s: float = 5.0
     lease_s: float = 60.0
     poll_s: float = 0.5
 
@@ -62,7 +67,7 @@ class CrawlRun:
         self._database = database
         self._owner = owner
         self._limits = limits
-        self._work: asyncio.Queue[LeasedListing] = asyncio.Queue(limits.workers)
+        self._queue = HostQueue(pipeline.paces, patience_s=limits.patience_s)
         self._problems: list[str] = []
         self._failed_sources = 0
         self._listing_done = False
@@ -151,9 +156,10 @@ class CrawlRun:
     async def _lease_until_done(self) -> None:
         while True:
             listing_done = self._listing_done
+            await self._queue.wait_for_room(self._limits.max_held)
             leased = await self._lease()
             for listing in leased:
-                await self._work.put(listing)
+                self._queue.put(listing)
             if leased:
                 continue
             if listing_done and await self._unsettled() == 0:
@@ -161,20 +167,23 @@ class CrawlRun:
             await asyncio.sleep(self._limits.poll_s)
 
     async def _lease(self) -> list[LeasedListing]:
-        terms = self._terms()
+        crawl_id, terms, crowded = self._crawl.crawl_id, self._terms(), self._queue.crowded_hosts
+        limit = max(self._limits.workers, self._limits.max_held // 4)
         return await self._database.run(
-            lambda c: frontier.lease(c, self._crawl.crawl_id, terms, limit=self._limits.workers)
+            lambda c: frontier.lease(c, crawl_id, terms, limit=limit, but_hosts=crowded)
         )
 
     async def _process(self, on_settled: Callable[[], None]) -> None:
         while True:
-            leased = await self._work.get()
+            leased = await self._queue.get()
             try:
                 await self._pipeline.process(leased)
             except (FailedPrecondition, InvalidInput):
                 raise
             except Exception as error:  # noqa: BLE001 - an infrastructure failure is never a verdict: try again
                 await self._give_back(leased, error)
+            finally:
+                self._queue.done(leased)
             on_settled()
             await self._check_limits()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,12 @@ class Listing:
     title: str = ""
     page_url: str = ""
     author: str = ""
+
+
+def host_of(url: str) -> str:
+    """The host of a canonical http or https URL, without brackets; empty for another or none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme in ("http", "https") else ""

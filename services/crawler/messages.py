@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from lodestone.crawler.v1 import crawl_pb2, judgement_pb2, kept_image_pb2, outcome_pb2
+from lodestone.crawler.v1 import (
+    crawl_pb2,
+    crawler_service_pb2,
+    judgement_pb2,
+    kept_image_pb2,
+    outcome_pb2,
+)
 from lodestone.image.v1 import verdict_pb2
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.crawls import Count, Crawl, SettledListing
 from services.crawler.catalogue.frontier import Outcome
-from services.crawler.catalogue.images import KeptImage, SourceYield
+from services.crawler.catalogue.images import KeptImage
+from services.crawler.catalogue.purges import PurgeCandidate, PurgeSelection
+from services.crawler.catalogue.reports import Failures, HostReport, SourceYield
+from services.crawler.compliance import Compliance
 from services.crawler.file_state import FileState
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.purging import PurgeRequest
 from services.crawler.screen import Screen
+from services.servicekit.errors import InvalidInput
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAX_DIGESTS = 10_000
+_MAX_REASON = 1_000
 
 
 def verdict_to_message(verdict: Verdict) -> verdict_pb2.Verdict.ValueType:
@@ -117,6 +134,8 @@ def kept_to_message(
         accept_time=_timestamp(kept.accept_time),
         file_state=kept_image_pb2.FileState.Value(f"FILE_STATE_{state.name}"),
     )
+    if kept.compliance is not None:
+        message.compliance.CopyFrom(_compliance(kept.compliance))
     if judged is not None:
         decoded, judgement = judged
         message.judgement.CopyFrom(
@@ -132,9 +151,71 @@ def yield_to_message(source: SourceYield) -> kept_image_pb2.SourceYield:
         found_count=source.found_count,
         fetched_count=source.fetched_count,
         accepted_count=source.accepted_count,
+        outcome_counts=_failures(source.failures),
     )
     setattr(message, "yield", source.share)
     return message
+
+
+def host_to_message(host: HostReport) -> kept_image_pb2.HostReport:
+    """Writes what a host has answered."""
+    return kept_image_pb2.HostReport(
+        host=host.host,
+        found_count=host.found_count,
+        fetched_count=host.fetched_count,
+        outcome_counts=_failures(host.failures),
+    )
+
+
+def purge_from_message(request: crawler_service_pb2.PurgeImagesRequest) -> PurgeRequest:
+    """Reads what to purge.
+
+    Raises:
+        InvalidInput: A digest is none, there are too many, or the reason is too long.
+    """
+    bad = [digest for digest in request.digests if not _DIGEST.fullmatch(digest)]
+    if bad:
+        message = f"{bad[0][:80]!r} is no digest: 64 hex digits, lower-case"
+        raise InvalidInput(message)
+    if len(request.digests) > _MAX_DIGESTS or len(request.reason) > _MAX_REASON:
+        message = f"at most {_MAX_DIGESTS:,} digests and {_MAX_REASON:,} characters of reason"
+        raise InvalidInput(message)
+    selection = PurgeSelection(
+        tuple(request.digests), request.url, request.source, request.host, request.author
+    )
+    return PurgeRequest(selection, request.gone, request.dry_run, request.reason)
+
+
+def purged_to_message(image: PurgeCandidate, reason: str) -> kept_image_pb2.PurgedImage:
+    """Writes an image that was purged."""
+    return kept_image_pb2.PurgedImage(
+        digest=image.digest, listing=listing_to_message(image.listing), reason=reason
+    )
+
+
+def _compliance(compliance: Compliance) -> kept_image_pb2.Compliance:
+    return kept_image_pb2.Compliance(
+        user_agent=compliance.user_agent,
+        request_time=_timestamp(compliance.request_time),
+        final_address=compliance.final_address,
+        robots_url=compliance.robots_url,
+        robots_status=compliance.robots_status,
+        robots_time=_timestamp(compliance.robots_time),
+        crawl_delay_s=compliance.crawl_delay_s,
+        robots_tags=compliance.robots_tags,
+        licence=compliance.licence,
+        last_modified=compliance.last_modified,
+        etag=compliance.etag,
+    )
+
+
+def _failures(failures: tuple[Failures, ...]) -> list[crawl_pb2.OutcomeCount]:
+    return [
+        crawl_pb2.OutcomeCount(
+            state=_state(failed.state), reason=_reason(failed.reason), count=failed.count
+        )
+        for failed in failures
+    ]
 
 
 def _progress(crawl: Crawl, counts: list[Count]) -> crawl_pb2.CrawlProgress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.crawler.compliance import Compliance
 from services.crawler.screen import ScreenedOut
 from services.servicekit.errors import ItemRejected, LodestoneError
 
@@ -39,18 +40,53 @@ class OutcomeReason(StrEnum):
     EXTREME_ASPECT = "EXTREME_ASPECT"
     DECODER_CRASHED = "DECODER_CRASHED"
     CONTENT_ENCODING = "CONTENT_ENCODING"
+    RATE_LIMITED = "RATE_LIMITED"
+    HOST_DOWN = "HOST_DOWN"
+    NAME_UNRESOLVED = "NAME_UNRESOLVED"
+    TLS_FAILED = "TLS_FAILED"
+    ROBOTS_DISALLOWED = "ROBOTS_DISALLOWED"
+    ROBOTS_UNREACHABLE = "ROBOTS_UNREACHABLE"
+    OPTED_OUT = "OPTED_OUT"
+    PLACEHOLDER = "PLACEHOLDER"
+    PURGED = "PURGED"
 
 
-# Worth another try: the host or the way to it may recover. Everything else is final.
+# Worth another try: the host or the way to it may recover.
 _RETRYABLE = frozenset(
     {
         OutcomeReason.SERVER_ERROR,
         OutcomeReason.UNREACHABLE,
         OutcomeReason.TIMEOUT,
         OutcomeReason.INCOMPLETE,
+        OutcomeReason.RATE_LIMITED,
+        OutcomeReason.NAME_UNRESOLVED,
+        OutcomeReason.ROBOTS_UNREACHABLE,
     }
 )
-_BLOCKED = frozenset({OutcomeReason.FORBIDDEN_ADDRESS})
+# Not tried again by the same crawl, since the host or its operator must act first; by a later one they are.
+_PASSING = frozenset(
+    {
+        OutcomeReason.FORBIDDEN_ADDRESS,
+        OutcomeReason.HOST_DOWN,
+        OutcomeReason.TLS_FAILED,
+        OutcomeReason.ROBOTS_DISALLOWED,
+        OutcomeReason.OPTED_OUT,
+    }
+)
+_BLOCKED = frozenset(
+    {
+        OutcomeReason.FORBIDDEN_ADDRESS,
+        OutcomeReason.ROBOTS_DISALLOWED,
+        OutcomeReason.ROBOTS_UNREACHABLE,
+        OutcomeReason.OPTED_OUT,
+        OutcomeReason.PURGED,
+    }
+)
+
+
+def is_passing(reason: OutcomeReason) -> bool:
+    """Whether a later crawl tries again: everything else is final."""
+    return reason in _RETRYABLE or reason in _PASSING
 
 
 class FetchFailed(LodestoneError):
@@ -60,6 +96,7 @@ class FetchFailed(LodestoneError):
         reason: The reason as a word.
         final_url: The address that answered, after redirects; empty if none did.
         size_px: Width and height, if the screen left it out for them.
+        retry_after_s: Seconds until another try is worth it, as the host says; None if it says nothing.
     """
 
     def __init__(
@@ -69,11 +106,13 @@ class FetchFailed(LodestoneError):
         *,
         final_url: str = "",
         size_px: tuple[int, int] | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.final_url = final_url
         self.size_px = size_px
+        self.retry_after_s = retry_after_s
 
     @property
     def state(self) -> OutcomeState:
@@ -93,6 +132,26 @@ class FetchFailed(LodestoneError):
         return cls(reason, rejection.reason, final_url=final_url, size_px=size_px)
 
 
+class StatusFailed(FetchFailed):
+    """A host answered with a status that is neither a body nor a redirect.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(
+        self,
+        reason: OutcomeReason,
+        message: str,
+        *,
+        status: int,
+        final_url: str,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(reason, message, final_url=final_url, retry_after_s=retry_after_s)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a fetch brought.
@@ -100,7 +159,9 @@ class Fetched:
     Attributes:
         encoded: The bytes as they came.
         final_url: The address that answered, after redirects.
+        compliance: The rules under which it came; None for a local file.
     """
 
     encoded: bytes
     final_url: str
+    compliance: Compliance | None = None

@@ -16,13 +16,20 @@ from services.crawler.catalogue.crawls import Crawl, Settlement
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
 from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.host_paces import HostPaces, HostResting
 from services.crawler.gates.gate import NeedsPixels, Subject, judge
 from services.crawler.inspector import Inspector
 from services.crawler.judgement import Evidence, Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
-from services.crawler.outcome import Fetched, FetchFailed, OutcomeState
+from services.crawler.outcome import (
+    Fetched,
+    FetchFailed,
+    OutcomeReason,
+    OutcomeState,
+)
 from services.crawler.recorder import Finding, Recorder, settle
 from services.crawler.screen import Screen
+from services.crawler.seen_images import SeenImages
 from services.servicekit.errors import ItemRejected
 
 MAX_ATTEMPTS = 3
@@ -43,6 +50,7 @@ class PipelineParts:
     inspector: Inspector
     screen: Screen
     recorder: Recorder
+    seen: SeenImages
     digests: KeyedLock = field(default_factory=KeyedLock)
 
 
@@ -56,6 +64,11 @@ class Pipeline:
         self._owner = owner
         self._gates = parts.inspector.gates(self._profile, duplicates=True)
 
+    @property
+    def paces(self) -> HostPaces:
+        """How fast each host is asked."""
+        return self._parts.fetcher.paces
+
     async def process(self, leased: LeasedListing) -> None:
         """Settles the listing, or gives it back to be tried again later.
 
@@ -68,6 +81,8 @@ class Pipeline:
         try:
             fetched = await self._parts.fetcher.fetch(leased.listing)
             await self._settle_fetched(leased, fetched)
+        except HostResting as resting:
+            await self._rest(leased, resting)
         except FetchFailed as failure:
             await self._settle_failure(leased, failure)
 
@@ -87,10 +102,20 @@ class Pipeline:
             return await self._judge_recorded(leased, outcome)
 
     async def _settle_fetched(self, leased: LeasedListing, fetched: Fetched) -> None:
-        digest = hashlib.sha256(fetched.encoded).hexdigest()
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(fetched.encoded).hexdigest())
+        if self._parts.seen.is_forbidden(digest):
+            message = f"the image {digest[:12]} was purged"
+            raise FetchFailed(OutcomeReason.PURGED, message, final_url=fetched.final_url)
         size_bytes = len(fetched.encoded)
         outcome = Outcome(
-            OutcomeState.FETCHED, None, "", fetched.final_url, digest, size_bytes, time.time()
+            OutcomeState.FETCHED,
+            None,
+            "",
+            fetched.final_url,
+            digest,
+            size_bytes,
+            time.time(),
+            compliance=fetched.compliance,
         )
         async with self._parts.digests.hold(digest):
             verdict = await self._verdict(digest)
@@ -150,17 +175,30 @@ class Pipeline:
         )
         await self._parts.recorder.record(finding)
 
+    async def _rest(self, leased: LeasedListing, resting: HostResting) -> None:
+        """Gives a listing back that was not asked for, and holds back the others of its host."""
+        until = time.time() + resting.wait_s
+
+        def work(connection: Connection) -> None:
+            self._release(connection, leased, until, tried=False)
+            if resting.host == leased.host:
+                frontier.rest_host(connection, resting.host, until=until)
+
+        await self._parts.database.run(work)
+
+    def _release(
+        self, connection: Connection, leased: LeasedListing, until: float, *, tried: bool
+    ) -> None:
+        frontier.release(
+            connection, leased.listing_id, self._owner, next_attempt_time=until, tried=tried
+        )
+
     async def _settle_failure(self, leased: LeasedListing, failure: FetchFailed) -> None:
         tries, now = leased.attempts + 1, time.time()
         if failure.retryable and tries < MAX_ATTEMPTS:
+            wait_s = max(_RETRY_AFTER_S * 2**leased.attempts, failure.retry_after_s or 0.0)
             await self._parts.database.run(
-                lambda connection: frontier.release(
-                    connection,
-                    leased.listing_id,
-                    self._owner,
-                    next_attempt_time=now + _RETRY_AFTER_S * 2**leased.attempts,
-                    tried=True,
-                )
+                lambda connection: self._release(connection, leased, now + wait_s, tried=True)
             )
             return
         message = f"{failure} (after {tries} tries)" if failure.retryable else str(failure)

@@ -95,7 +95,7 @@ class Recorder:
     def _write_files(self, finding: Finding) -> None:
         candidate, profile = finding.candidate, finding.profile
         if candidate.encoded:
-            self._store.put(candidate.encoded)
+            self._store.put(candidate.encoded, digest=candidate.digest)
         facts = sidecar_facts(finding.leased.listing, finding.outcome, candidate, finding.judgement)
         judged = judgement_facts(
             profile, finding.judgement, crawl_id=finding.crawl_id, time=time.time()
@@ -137,11 +137,7 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
     new_image = new_keep = False
     if file_name:
         new_image = images.record_image(
-            connection,
-            candidate.digest,
-            finding.leased.listing_id,
-            final_url=finding.outcome.final_url,
-            now=now,
+            connection, candidate.digest, finding.leased.listing_id, finding.outcome, now=now
         )
         kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
         new_keep = images.keep(connection, candidate.digest, kept)

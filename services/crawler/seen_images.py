@@ -27,12 +27,21 @@ class SeenImages:
 
     def __init__(self) -> None:
         self._kept = DuplicateIndex()
+        self._forbidden: set[str] = set()
         self._marked: dict[str, DuplicateIndex] = defaultdict(DuplicateIndex)
         self._marked_digests: dict[str, set[str]] = defaultdict(set)
 
     def add_kept(self, digest: str, fingerprint: Fingerprint) -> None:
         """Adds an image of the store; it counts under every profile."""
         self._kept.add(digest, fingerprint)
+
+    def forbid(self, digest: str) -> None:
+        """Notes that an image was purged. Its fingerprint still finds its near copies."""
+        self._forbidden.add(digest)
+
+    def is_forbidden(self, digest: str) -> bool:
+        """Whether an image was purged, so that it is not even to be decoded again."""
+        return digest in self._forbidden
 
     def mark(self, profile_name: str, digest: str, fingerprint: Fingerprint) -> None:
         """Adds an image that was seen elsewhere; it counts under one profile name."""

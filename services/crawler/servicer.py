@@ -16,7 +16,7 @@ from lodestone.crawler.v1 import (
 )
 from lodestone.image.v1 import image_pb2
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue import crawls, images, judgements
+from services.crawler.catalogue import crawls, images, judgements, reports
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlState, SettledListing
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_board import CrawlBoard
@@ -24,11 +24,15 @@ from services.crawler.file_state import file_states
 from services.crawler.judging import JudgeOptions, Judging
 from services.crawler.messages import (
     crawl_to_message,
+    host_to_message,
     judgement_to_message,
     kept_to_message,
+    purge_from_message,
+    purged_to_message,
     settled_to_message,
     yield_to_message,
 )
+from services.crawler.purging import Purging
 from services.crawler.screen import Screen
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.image import Rgb, pixels_to_rgb
@@ -51,6 +55,7 @@ class CrawlerParts:
 
     board: CrawlBoard
     judging: Judging
+    purging: Purging
     database: Database
     store: BlobStore
     screen: Screen
@@ -63,6 +68,7 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
     def __init__(self, parts: CrawlerParts) -> None:
         self._board = parts.board
         self._judging = parts.judging
+        self._purging = parts.purging
         self._database = parts.database
         self._store = parts.store
         self._screen = parts.screen
@@ -206,11 +212,27 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         if request.profile_name and after == (0, ""):
             await self._board.require_profile(request.profile_name)
 
+    async def PurgeImages(
+        self, request: crawler_service_pb2.PurgeImagesRequest, context: Context
+    ) -> AsyncIterator[crawler_service_pb2.PurgeImagesResponse]:
+        """Removes kept images for good."""
+        async for image, reason in self._purging.purge(purge_from_message(request)):
+            message = purged_to_message(image, reason)
+            yield crawler_service_pb2.PurgeImagesResponse(image=message)
+
+    async def ListHosts(
+        self, request: crawler_service_pb2.ListHostsRequest, context: Context
+    ) -> crawler_service_pb2.ListHostsResponse:
+        """Returns what each host has answered."""
+        found = await self._database.run(reports.list_hosts)
+        messages = [host_to_message(host) for host in found]
+        return crawler_service_pb2.ListHostsResponse(hosts=messages)
+
     async def ListSourceYields(
         self, request: crawler_service_pb2.ListSourceYieldsRequest, context: Context
     ) -> crawler_service_pb2.ListSourceYieldsResponse:
         """Returns what each source has given."""
-        found = await self._database.run(images.list_source_yields)
+        found = await self._database.run(reports.list_source_yields)
         messages = [yield_to_message(source) for source in found]
         return crawler_service_pb2.ListSourceYieldsResponse(source_yields=messages)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue.frontier import Outcome
+from services.crawler.compliance import Compliance
 from services.crawler.judgement import Judgement, ProfileVersion
 from services.crawler.listing import Listing
 
@@ -30,6 +31,7 @@ def sidecar_facts(
         "listing": asdict(listing),
         "final_url": outcome.final_url,
         "fetch_time": _iso(outcome.time),
+        "compliance": _compliance_facts(outcome.compliance) if outcome.compliance else None,
         "encoder_id": evidence.embedding.encoder_id if evidence.embedding else None,
         "precision": evidence.embedding.precision.value if evidence.embedding else None,
         "detector_id": evidence.detection.detector_id if evidence.detection else None,
@@ -54,6 +56,13 @@ def judgement_facts(
         "watermark_threshold": detection.threshold if detection else None,
         "crawl_id": crawl_id,
         "judge_time": _iso(time),
+    }
+
+
+def _compliance_facts(compliance: Compliance) -> dict[str, Any]:
+    return asdict(compliance) | {
+        "request_time": _iso(compliance.request_time),
+        "robots_time": _iso(compliance.robots_time),
     }
 
 

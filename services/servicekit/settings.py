@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.servicekit.errors import Misconfigured
@@ -78,13 +79,30 @@ class ServiceSettings(BaseSettings):
             raise Misconfigured(message)
 
 
+def _secrets(settings: type[ServiceSettings], prefix: str) -> dict[str, Any]:
+    """Secrets out of the files that `<NAME>_FILE` names: unlike the environment, no child process sees those."""
+    found = {}
+    for field, facts in settings.model_fields.items():
+        name = f"{prefix}{field}_FILE".upper()
+        path = os.environ.get(name)
+        if facts.annotation is not SecretStr or not path:
+            continue
+        try:
+            found[field] = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it is no text"
+            sys.stderr.write(f"error: {name}: {path} cannot be read: {cause}\n")
+            sys.exit(EXIT_MISCONFIGURED)
+    return found
+
+
 def read_settings(settings: type[Settings]) -> Settings:
     """Reads settings from the environment, or ends the process with one line that names each bad one."""
+    prefix = str(settings.model_config.get("env_prefix", ""))
     try:
-        return settings()
+        return settings(**_secrets(settings, prefix))
     except ValidationError as error:
-        prefix = str(settings.model_config.get("env_prefix", ""))
-        for problem in error.errors():
+        for problem in error.errors(include_input=False):
             name = "_".join(str(part) for part in problem["loc"])
             name = name if name.startswith("LODESTONE_") else f"{prefix}{name}".upper()
             sys.stderr.write(f"error: {name}: {problem['msg']}\n")

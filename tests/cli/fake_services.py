@@ -213,6 +213,8 @@ class FakeCrawler(CrawlerServiceServicer):
         self.forgetful = False
         self.kept = []
         self.yields = []
+        self.hosts = []
+        self.purges = []
         self.judged = []
         self.silent = threading.Event()
         self.judging = threading.Event()
@@ -292,6 +294,18 @@ class FakeCrawler(CrawlerServiceServicer):
         for image in self.kept:
             if request.profile_name in ("", image.judgement.profile_name):
                 yield crawler_service_pb2.ListImagesResponse(image=image)
+
+    def PurgeImages(self, request, context):  # noqa: N802 - the contract's name
+        self.purges.append(request)
+        for image in self.kept:
+            if image.digest in request.digests:
+                purged = kept_image_pb2.PurgedImage(
+                    digest=image.digest, listing=image.listing, reason="asked"
+                )
+                yield crawler_service_pb2.PurgeImagesResponse(image=purged)
+
+    def ListHosts(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
 
     def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListSourceYieldsResponse(source_yields=self.yields)

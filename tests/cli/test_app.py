@@ -81,7 +81,7 @@ def test_a_defect_is_one_line_and_shows_its_place_on_request(cli, monkeypatch):
     def broken():
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(sources, "_list", broken)
+    monkeypatch.setattr(sources, "_list_sources", broken)
     result = cli("sources")
     assert result.status == 1
     assert result.err == (

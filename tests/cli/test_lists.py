@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from lodestone.crawler.v1.kept_image_pb2 import SourceYield
+from lodestone.crawler.v1 import outcome_pb2
+from lodestone.crawler.v1.crawl_pb2 import OutcomeCount
+from lodestone.crawler.v1.kept_image_pb2 import HostReport, SourceYield
 from tests.cli.fake_services import kept_image
+
+NOT_FOUND = OutcomeCount(
+    state=outcome_pb2.OUTCOME_STATE_FAILED, reason=outcome_pb2.OUTCOME_REASON_NOT_FOUND, count=4
+)
 
 
 def test_sources_show_their_yield(cli, services):
@@ -15,6 +21,7 @@ def test_sources_show_their_yield(cli, services):
             fetched_count=8,
             accepted_count=2,
             **{"yield": 0.25},
+            outcome_counts=[NOT_FOUND],
         )
     ]
     assert cli("sources", "--json").objects() == [
@@ -24,13 +31,28 @@ def test_sources_show_their_yield(cli, services):
             "fetched_count": 8,
             "accepted_count": 2,
             "yield": 0.25,
+            "outcome_counts": [{"outcome": "FAILED", "outcome_reason": "NOT_FOUND", "count": 4}],
         }
     ]
     table = cli("sources")
     assert table.status == 0
-    assert ["folder:/photos", "12", "8", "2", "25.0%"] in [
+    assert ["folder:/photos", "12", "8", "2", "25.0%", "not", "found", "4"] in [
         line.split() for line in table.out.splitlines()
     ]
+
+
+def test_hosts_show_their_outcomes(cli, services):
+    """Most listings first, local files last; the most frequent reasons in words."""
+    services.crawler.hosts = [
+        HostReport(host="a.example", found_count=9, fetched_count=5, outcome_counts=[NOT_FOUND]),
+        HostReport(found_count=2, fetched_count=2),
+    ]
+    first, second = cli("sources", "--hosts", "--json").objects()
+    assert first["outcome_counts"][0]["outcome_reason"] == "NOT_FOUND"
+    assert second == {"host": "", "found_count": 2, "fetched_count": 2, "outcome_counts": []}
+    lines = [line.split() for line in cli("sources", "--hosts").out.splitlines()]
+    assert ["a.example", "9", "5", "not", "found", "4"] in lines
+    assert ["local", "files", "2", "2"] in lines
 
 
 def test_nothing_yet_says_what_to_do(cli, services):

@@ -11,6 +11,8 @@ from services.crawler.catalogue import crawls, images, judgements
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.fetch.host_paces import HostPaces
+from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.novelty import NoveltyGate
 from services.crawler.gates.watermark import WatermarkGate
@@ -61,6 +63,7 @@ class FakeFetcher:
     """Answers by name: `missing`, `flaky` (fails once), `copy-of-X` (X's bytes), else bytes of the name."""
 
     def __init__(self):
+        self.paces = HostPaces(PaceLimits(requests_per_s=10_000.0), connections=32)
         self.fetched = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -146,7 +149,13 @@ class World:
 
     async def run(self, crawl, *sources):
         parts = PipelineParts(
-            self.database, self.store, self.fetcher, self.inspector, self.screen, self.recorder
+            self.database,
+            self.store,
+            self.fetcher,
+            self.inspector,
+            self.screen,
+            self.recorder,
+            self.seen,
         )
         pipeline = Pipeline(parts, crawl, "me")
         run = CrawlRun(crawl, pipeline, database=self.database, owner="me", limits=LIMITS)

@@ -12,7 +12,7 @@ from services.crawler.listing import Listing
 def kept(digest, file_name, *, linked=True):
     listing = Listing("folder:/a", "file:///a/1.jpg")
     profile = ProfileVersion("p", 1)
-    return KeptImage(1, digest, profile, file_name, listing, "", 7, 1.0, linked)
+    return KeptImage(1, digest, profile, file_name, listing, "", 7, 1.0, linked, None)
 
 
 def test_what_became_of_files(tmp_path):

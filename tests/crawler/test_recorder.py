@@ -203,7 +203,7 @@ async def test_missing_links_are_made(world):
 async def test_a_failed_write_leaves_no_row(world, monkeypatch):
     """Bytes go first: when they cannot be written, nothing says that they are there."""
 
-    def full(_encoded):
+    def full(_encoded, **_digest):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(world.store, "put", full)

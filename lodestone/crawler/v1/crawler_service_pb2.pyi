@@ -686,3 +686,120 @@ class ListSourceYieldsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSourceYieldsResponse: _TypeAlias = ListSourceYieldsResponse  # noqa: Y015
+
+@_typing.final
+class PurgeImagesRequest(_message.Message):
+    """The request message for `CrawlerService.PurgeImages`. An image is selected if it matches every field that is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """The address of the image, as listed or after redirects, or of the page that showed it."""
+    source: _builtins.str
+    """The source that listed it."""
+    host: _builtins.str
+    """The host of its address."""
+    author: _builtins.str
+    """The author whom the source named."""
+    gone: _builtins.bool
+    """Only images that their hosts have deleted (404, 410) or opted out of since: each is asked for again, politely."""
+    dry_run: _builtins.bool
+    """Say what would be removed, and remove nothing."""
+    reason: _builtins.str
+    """Why, for the record; at most 1,000 characters."""
+    @_builtins.property
+    def digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 digests, 64 hex digits each; at most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        digests: _abc.Iterable[_builtins.str] | None = ...,
+        url: _builtins.str = ...,
+        source: _builtins.str = ...,
+        host: _builtins.str = ...,
+        author: _builtins.str = ...,
+        gone: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "digests", b"digests", "dry_run", b"dry_run", "gone", b"gone", "host", b"host", "reason", b"reason", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeImagesRequest: _TypeAlias = PurgeImagesRequest  # noqa: Y015
+
+@_typing.final
+class PurgeImagesResponse(_message.Message):
+    """The response message for `CrawlerService.PurgeImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def image(self) -> _kept_image_pb2.PurgedImage:
+        """One image."""
+
+    def __init__(
+        self,
+        *,
+        image: _kept_image_pb2.PurgedImage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeImagesResponse: _TypeAlias = PurgeImagesResponse  # noqa: Y015
+
+@_typing.final
+class ListHostsRequest(_message.Message):
+    """The request message for `CrawlerService.ListHosts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHostsRequest: _TypeAlias = ListHostsRequest  # noqa: Y015
+
+@_typing.final
+class ListHostsResponse(_message.Message):
+    """The response message for `CrawlerService.ListHosts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hosts(self) -> _containers.RepeatedCompositeFieldContainer[_kept_image_pb2.HostReport]:
+        """The hosts."""
+
+    def __init__(
+        self,
+        *,
+        hosts: _abc.Iterable[_kept_image_pb2.HostReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hosts", b"hosts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHostsResponse: _TypeAlias = ListHostsResponse  # noqa: Y015

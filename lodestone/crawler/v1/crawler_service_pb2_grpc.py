@@ -90,6 +90,16 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.FromString,
                 _registered_method=True)
+        self.PurgeImages = channel.unary_stream(
+                '/lodestone.crawler.v1.CrawlerService/PurgeImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.FromString,
+                _registered_method=True)
+        self.ListHosts = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/ListHosts',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.FromString,
+                _registered_method=True)
         self.ListSourceYields = channel.unary_unary(
                 '/lodestone.crawler.v1.CrawlerService/ListSourceYields',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.SerializeToString,
@@ -184,6 +194,22 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeImages(self, request, context):
+        """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
+        digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
+        Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHosts(self, request, context):
+        """Returns what each host has answered so far, most listings first, at most 10,000.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSourceYields(self, request, context):
         """Returns what each source has given so far, best yield first.
         """
@@ -248,6 +274,16 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.ListImages,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.SerializeToString,
+            ),
+            'PurgeImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.PurgeImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.SerializeToString,
+            ),
+            'ListHosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHosts,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.SerializeToString,
             ),
             'ListSourceYields': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSourceYields,
@@ -553,6 +589,60 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/ListImages',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/PurgeImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListHosts',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

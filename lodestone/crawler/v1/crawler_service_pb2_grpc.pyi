@@ -67,6 +67,13 @@ class CrawlerServiceStub:
     """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
     anything.
     """
+    PurgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]
+    """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
+    digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
+    Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+    """
+    ListHosts: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]
+    """Returns what each host has answered so far, most listings first, at most 10,000."""
     ListSourceYields: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]
     """Returns what each source has given so far, best yield first."""
 
@@ -109,6 +116,13 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
     anything.
     """
+    PurgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]  # type: ignore[assignment]
+    """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
+    digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
+    Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+    """
+    ListHosts: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]  # type: ignore[assignment]
+    """Returns what each host has answered so far, most listings first, at most 10,000."""
     ListSourceYields: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]  # type: ignore[assignment]
     """Returns what each source has given so far, best yield first."""
 
@@ -214,6 +228,25 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
         anything.
         """
+
+    @_abc_1.abstractmethod
+    def PurgeImages(
+        self,
+        request: _crawler_service_pb2.PurgeImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.PurgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.PurgeImagesResponse]]:
+        """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
+        digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
+        Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHosts(
+        self,
+        request: _crawler_service_pb2.ListHostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.ListHostsResponse, _abc.Awaitable[_crawler_service_pb2.ListHostsResponse]]:
+        """Returns what each host has answered so far, most listings first, at most 10,000."""
 
     @_abc_1.abstractmethod
     def ListSourceYields(

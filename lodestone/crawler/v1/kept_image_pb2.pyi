@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
@@ -62,6 +64,7 @@ class KeptImage(_message.Message):
     JUDGEMENT_FIELD_NUMBER: _builtins.int
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     FILE_STATE_FIELD_NUMBER: _builtins.int
+    COMPLIANCE_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """The SHA-256 of the bytes, 64 hex digits; also their name in the store."""
     file_name: _builtins.str
@@ -84,6 +87,10 @@ class KeptImage(_message.Message):
     def accept_time(self) -> _timestamp_pb2.Timestamp:
         """When the profile accepted it."""
 
+    @_builtins.property
+    def compliance(self) -> Global___Compliance:
+        """The rules under which it was fetched; absent for a local file."""
+
     def __init__(
         self,
         *,
@@ -95,14 +102,83 @@ class KeptImage(_message.Message):
         judgement: _judgement_pb2.Judgement | None = ...,
         accept_time: _timestamp_pb2.Timestamp | None = ...,
         file_state: Global___FileState.ValueType = ...,
+        compliance: Global___Compliance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "judgement", b"judgement", "listing", b"listing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "compliance", b"compliance", "judgement", b"judgement", "listing", b"listing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "digest", b"digest", "file_name", b"file_name", "file_state", b"file_state", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "compliance", b"compliance", "digest", b"digest", "file_name", b"file_name", "file_state", b"file_state", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeptImage: _TypeAlias = KeptImage  # noqa: Y015
+
+@_typing.final
+class Compliance(_message.Message):
+    """Which rules applied when an image was fetched from the web."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    REQUEST_TIME_FIELD_NUMBER: _builtins.int
+    FINAL_ADDRESS_FIELD_NUMBER: _builtins.int
+    ROBOTS_URL_FIELD_NUMBER: _builtins.int
+    ROBOTS_STATUS_FIELD_NUMBER: _builtins.int
+    ROBOTS_TIME_FIELD_NUMBER: _builtins.int
+    CRAWL_DELAY_S_FIELD_NUMBER: _builtins.int
+    ROBOTS_TAGS_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
+    LAST_MODIFIED_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    user_agent: _builtins.str
+    """What the crawler called itself."""
+    final_address: _builtins.str
+    """The IP address that answered."""
+    robots_url: _builtins.str
+    """The robots.txt that allowed it."""
+    robots_status: _builtins.int
+    """The HTTP status of that robots.txt; 4xx means that there is none."""
+    crawl_delay_s: _builtins.float
+    """The seconds between requests that it asks for; 0 if it asks for none."""
+    licence: _builtins.str
+    """The licence that the answer's Link header names; empty if it names none."""
+    last_modified: _builtins.str
+    """The answer's Last-Modified header; may be empty."""
+    etag: _builtins.str
+    """The answer's ETag header; may be empty."""
+    @_builtins.property
+    def request_time(self) -> _timestamp_pb2.Timestamp:
+        """When the image was asked for."""
+
+    @_builtins.property
+    def robots_time(self) -> _timestamp_pb2.Timestamp:
+        """When that robots.txt was fetched."""
+
+    @_builtins.property
+    def robots_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The answer's X-Robots-Tag headers; none of them opts out for this crawler."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: _builtins.str = ...,
+        request_time: _timestamp_pb2.Timestamp | None = ...,
+        final_address: _builtins.str = ...,
+        robots_url: _builtins.str = ...,
+        robots_status: _builtins.int = ...,
+        robots_time: _timestamp_pb2.Timestamp | None = ...,
+        crawl_delay_s: _builtins.float = ...,
+        robots_tags: _abc.Iterable[_builtins.str] | None = ...,
+        licence: _builtins.str = ...,
+        last_modified: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request_time", b"request_time", "robots_time", b"robots_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_delay_s", b"crawl_delay_s", "etag", b"etag", "final_address", b"final_address", "last_modified", b"last_modified", "licence", b"licence", "request_time", b"request_time", "robots_status", b"robots_status", "robots_tags", b"robots_tags", "robots_time", b"robots_time", "robots_url", b"robots_url", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Compliance: _TypeAlias = Compliance  # noqa: Y015
 
 @_typing.final
 class SourceYield(_message.Message):
@@ -115,6 +191,7 @@ class SourceYield(_message.Message):
     FETCHED_COUNT_FIELD_NUMBER: _builtins.int
     ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
     YIELD_FIELD_NUMBER: _builtins.int
+    OUTCOME_COUNTS_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The source, as given to the crawls."""
     found_count: _builtins.int
@@ -123,6 +200,10 @@ class SourceYield(_message.Message):
     """Listings fetched and decoded."""
     accepted_count: _builtins.int
     """Listings whose image was accepted under any profile."""
+    @_builtins.property
+    def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_pb2.OutcomeCount]:
+        """Its listings by outcome, other than fetched."""
+
     def __init__(
         self,
         *,
@@ -130,11 +211,80 @@ class SourceYield(_message.Message):
         found_count: _builtins.int = ...,
         fetched_count: _builtins.int = ...,
         accepted_count: _builtins.int = ...,
+        outcome_counts: _abc.Iterable[_crawl_pb2.OutcomeCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "fetched_count", b"fetched_count", "found_count", b"found_count", "source", b"source", "yield", b"yield"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "fetched_count", b"fetched_count", "found_count", b"found_count", "outcome_counts", b"outcome_counts", "source", b"source", "yield", b"yield"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SourceYield: _TypeAlias = SourceYield  # noqa: Y015
+
+@_typing.final
+class HostReport(_message.Message):
+    """What a host has answered so far, over all crawls and sources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    FOUND_COUNT_FIELD_NUMBER: _builtins.int
+    FETCHED_COUNT_FIELD_NUMBER: _builtins.int
+    OUTCOME_COUNTS_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """The host; empty stands for local files."""
+    found_count: _builtins.int
+    """Listings found that are on this host."""
+    fetched_count: _builtins.int
+    """Listings fetched and decoded."""
+    @_builtins.property
+    def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_pb2.OutcomeCount]:
+        """Its listings by outcome, other than fetched."""
+
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        found_count: _builtins.int = ...,
+        fetched_count: _builtins.int = ...,
+        outcome_counts: _abc.Iterable[_crawl_pb2.OutcomeCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched_count", b"fetched_count", "found_count", b"found_count", "host", b"host", "outcome_counts", b"outcome_counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostReport: _TypeAlias = HostReport  # noqa: Y015
+
+@_typing.final
+class PurgedImage(_message.Message):
+    """An image that was purged, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """The SHA-256 of its bytes, 64 hex digits."""
+    reason: _builtins.str
+    """Why, one sentence."""
+    @_builtins.property
+    def listing(self) -> _crawl_pb2.Listing:
+        """The listing that it was first fetched for."""
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        listing: _crawl_pb2.Listing | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "listing", b"listing", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgedImage: _TypeAlias = PurgedImage  # noqa: Y015

@@ -59,9 +59,9 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     OUTCOME_REASON_REFUSED: _OutcomeReason.ValueType  # 2
     """The server answered another 4xx."""
     OUTCOME_REASON_SERVER_ERROR: _OutcomeReason.ValueType  # 3
-    """The server answered 5xx, 408 or 429, and went on doing so."""
+    """The server answered 5xx or 408, or otherwise as no server should, and went on doing so."""
     OUTCOME_REASON_UNREACHABLE: _OutcomeReason.ValueType  # 4
-    """No connection: the name does not resolve, nobody listens, the connection broke, TLS failed."""
+    """No connection: nobody listens, or the connection broke."""
     OUTCOME_REASON_TIMEOUT: _OutcomeReason.ValueType  # 5
     """The deadline for the whole answer passed."""
     OUTCOME_REASON_BAD_URL: _OutcomeReason.ValueType  # 6
@@ -92,6 +92,24 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """The decoder died or ran out of its time or memory on it."""
     OUTCOME_REASON_CONTENT_ENCODING: _OutcomeReason.ValueType  # 19
     """The answer has a Content-Encoding, which was not asked for."""
+    OUTCOME_REASON_RATE_LIMITED: _OutcomeReason.ValueType  # 20
+    """The server answered 429, and went on doing so however long it was left alone."""
+    OUTCOME_REASON_HOST_DOWN: _OutcomeReason.ValueType  # 21
+    """The host failed again and again, so that this was not asked for any more."""
+    OUTCOME_REASON_NAME_UNRESOLVED: _OutcomeReason.ValueType  # 22
+    """The host's name does not resolve."""
+    OUTCOME_REASON_TLS_FAILED: _OutcomeReason.ValueType  # 23
+    """TLS failed: a bad certificate, or no protocol in common."""
+    OUTCOME_REASON_ROBOTS_DISALLOWED: _OutcomeReason.ValueType  # 24
+    """The host's robots.txt forbids it."""
+    OUTCOME_REASON_ROBOTS_UNREACHABLE: _OutcomeReason.ValueType  # 25
+    """The host's robots.txt cannot be had, so that nothing may be asked for."""
+    OUTCOME_REASON_OPTED_OUT: _OutcomeReason.ValueType  # 26
+    """The answer's headers ask to leave it alone: noai, noimageai, noindex."""
+    OUTCOME_REASON_PLACEHOLDER: _OutcomeReason.ValueType  # 27
+    """The picture that a host shows instead of one that was removed."""
+    OUTCOME_REASON_PURGED: _OutcomeReason.ValueType  # 28
+    """The image was purged: it is known by its hash, and not kept again."""
 
 class OutcomeReason(_OutcomeReason, metaclass=_OutcomeReasonEnumTypeWrapper):
     """The closed set of reasons for which a listing is not fetched. New values may be added."""
@@ -103,9 +121,9 @@ OUTCOME_REASON_NOT_FOUND: OutcomeReason.ValueType  # 1
 OUTCOME_REASON_REFUSED: OutcomeReason.ValueType  # 2
 """The server answered another 4xx."""
 OUTCOME_REASON_SERVER_ERROR: OutcomeReason.ValueType  # 3
-"""The server answered 5xx, 408 or 429, and went on doing so."""
+"""The server answered 5xx or 408, or otherwise as no server should, and went on doing so."""
 OUTCOME_REASON_UNREACHABLE: OutcomeReason.ValueType  # 4
-"""No connection: the name does not resolve, nobody listens, the connection broke, TLS failed."""
+"""No connection: nobody listens, or the connection broke."""
 OUTCOME_REASON_TIMEOUT: OutcomeReason.ValueType  # 5
 """The deadline for the whole answer passed."""
 OUTCOME_REASON_BAD_URL: OutcomeReason.ValueType  # 6
@@ -136,6 +154,24 @@ OUTCOME_REASON_DECODER_CRASHED: OutcomeReason.ValueType  # 18
 """The decoder died or ran out of its time or memory on it."""
 OUTCOME_REASON_CONTENT_ENCODING: OutcomeReason.ValueType  # 19
 """The answer has a Content-Encoding, which was not asked for."""
+OUTCOME_REASON_RATE_LIMITED: OutcomeReason.ValueType  # 20
+"""The server answered 429, and went on doing so however long it was left alone."""
+OUTCOME_REASON_HOST_DOWN: OutcomeReason.ValueType  # 21
+"""The host failed again and again, so that this was not asked for any more."""
+OUTCOME_REASON_NAME_UNRESOLVED: OutcomeReason.ValueType  # 22
+"""The host's name does not resolve."""
+OUTCOME_REASON_TLS_FAILED: OutcomeReason.ValueType  # 23
+"""TLS failed: a bad certificate, or no protocol in common."""
+OUTCOME_REASON_ROBOTS_DISALLOWED: OutcomeReason.ValueType  # 24
+"""The host's robots.txt forbids it."""
+OUTCOME_REASON_ROBOTS_UNREACHABLE: OutcomeReason.ValueType  # 25
+"""The host's robots.txt cannot be had, so that nothing may be asked for."""
+OUTCOME_REASON_OPTED_OUT: OutcomeReason.ValueType  # 26
+"""The answer's headers ask to leave it alone: noai, noimageai, noindex."""
+OUTCOME_REASON_PLACEHOLDER: OutcomeReason.ValueType  # 27
+"""The picture that a host shows instead of one that was removed."""
+OUTCOME_REASON_PURGED: OutcomeReason.ValueType  # 28
+"""The image was purged: it is known by its hash, and not kept again."""
 Global___OutcomeReason: _TypeAlias = OutcomeReason  # noqa: Y015
 
 @_typing.final

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.catalogue.schema import crawl_listings, crawls, listings
-from services.crawler.listing import Listing
-from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.compliance import Compliance
+from services.crawler.listing import Listing, host_of
+from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
 
-# Failures that a later crawl tries again: the host may be back, or the configuration may allow it now.
-_TRIED_AGAIN = (
-    OutcomeReason.SERVER_ERROR,
-    OutcomeReason.UNREACHABLE,
-    OutcomeReason.TIMEOUT,
-    OutcomeReason.INCOMPLETE,
-    OutcomeReason.FORBIDDEN_ADDRESS,
-)
+_PASSING = [reason.value for reason in OutcomeReason if is_passing(reason)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +29,7 @@ class Outcome:
         size_bytes: How many bytes.
         time: When, seconds since 1970.
         size_px: Width and height, if the screen left it out for them.
+        compliance: The rules under which it was fetched just now; kept with the image, not with the listing.
     """
 
     state: OutcomeState
@@ -45,6 +40,7 @@ class Outcome:
     size_bytes: int
     time: float
     size_px: tuple[int, int] | None = None
+    compliance: Compliance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +52,14 @@ class LeasedListing:
         listing: What the source said.
         attempts: How often it was tried before.
         outcome: What is known of it; None if it was never fetched.
+        host: The host to ask; empty for a local file.
     """
 
     listing_id: int
     listing: Listing
     attempts: int
     outcome: Outcome | None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +77,23 @@ class LeaseTerms:
     duration_s: float
 
 
+# Built once, with the values bound: building a statement costs six times what running it does (measured).
+_OUTCOME_COLUMNS = (
+    *("lease_owner", "lease_expire_time", "outcome_state", "outcome_reason", "outcome_message"),
+    *("final_url", "digest", "size_bytes", "width_px", "height_px", "outcome_time"),
+)
+_RECORD_OUTCOME = (
+    update(listings)
+    .where(listings.c.listing_id == bindparam("of_listing"))
+    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+)
+_LET_GO = (
+    update(listings)
+    .where(listings.c.listing_id == bindparam("of_listing"))
+    .values(lease_owner=None, lease_expire_time=None)
+)
+
+
 def add_listings(
     connection: Connection, crawl_id: str, found: Sequence[Listing], *, now: float
 ) -> int:
@@ -90,6 +105,7 @@ def add_listings(
         {
             "url": listing.url,
             "source": listing.source,
+            "host": host_of(listing.url),
             "title": listing.title,
             "page_url": listing.page_url,
             "author": listing.author,
@@ -111,9 +127,14 @@ def add_listings(
 
 
 def lease(
-    connection: Connection, crawl_id: str, terms: LeaseTerms, *, limit: int
+    connection: Connection,
+    crawl_id: str,
+    terms: LeaseTerms,
+    *,
+    limit: int,
+    but_hosts: Sequence[str] = (),
 ) -> list[LeasedListing]:
-    """Takes up to `limit` listings of a crawl that are to do, oldest first."""
+    """Takes up to `limit` listings of a crawl that are to do, oldest first, none of `but_hosts`."""
     query = (
         select(listings)
         .join(crawl_listings)
@@ -122,6 +143,7 @@ def lease(
             crawl_listings.c.sequence.is_(None),
             listings.c.next_attempt_time <= terms.now,
             or_(listings.c.lease_expire_time.is_(None), listings.c.lease_expire_time < terms.now),
+            listings.c.host.not_in(but_hosts),
         )
         .order_by(listings.c.listing_id)
         .limit(limit)
@@ -131,7 +153,7 @@ def lease(
     held = {"lease_owner": terms.owner, "lease_expire_time": terms.now + terms.duration_s}
     connection.execute(update(listings).where(listings.c.listing_id.in_(ids)).values(held))
     return [
-        LeasedListing(row.listing_id, listing_of(row), row.attempts, outcome_of(row))
+        LeasedListing(row.listing_id, listing_of(row), row.attempts, outcome_of(row), row.host)
         for row in rows
     ]
 
@@ -150,6 +172,31 @@ def release(
             attempts=listings.c.attempts + int(tried),
         )
     )
+
+
+def rest_host(connection: Connection, host: str, *, until: float) -> None:
+    """Holds back the listings of a host that nobody holds and that are to do; those that wait longer are left alone."""
+    connection.execute(
+        update(listings)
+        .where(
+            listings.c.host == host,
+            listings.c.outcome_state.is_(None),
+            listings.c.lease_owner.is_(None),
+            listings.c.next_attempt_time < until,
+        )
+        .values(next_attempt_time=until)
+    )
+
+
+def earliest_attempt(connection: Connection, crawl_id: str) -> float | None:
+    """When the first listing of a crawl that is to do may be tried, seconds since 1970; None if there is none."""
+    query = (
+        select(func.min(listings.c.next_attempt_time))
+        .join(crawl_listings)
+        .where(crawl_listings.c.crawl_id == crawl_id, crawl_listings.c.sequence.is_(None))
+    )
+    earliest = connection.execute(query).scalar_one_or_none()
+    return None if earliest is None else float(earliest)
 
 
 def release_owner(connection: Connection, owner: str) -> None:
@@ -174,29 +221,26 @@ def release_all(connection: Connection) -> int:
 def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) -> None:
     """Writes what became of a listing and lets go of it."""
     width_px, height_px = outcome.size_px or (None, None)
-    connection.execute(
-        update(listings)
-        .where(listings.c.listing_id == listing_id)
-        .values(
-            lease_owner=None,
-            lease_expire_time=None,
-            outcome_state=outcome.state.value,
-            outcome_reason=outcome.reason.value if outcome.reason else None,
-            outcome_message=outcome.message,
-            final_url=outcome.final_url,
-            digest=outcome.digest or None,
-            size_bytes=outcome.size_bytes,
-            width_px=width_px,
-            height_px=height_px,
-            outcome_time=outcome.time,
-        )
-    )
+    row = {
+        "of_listing": listing_id,
+        "lease_owner": None,
+        "lease_expire_time": None,
+        "outcome_state": outcome.state.value,
+        "outcome_reason": outcome.reason.value if outcome.reason else None,
+        "outcome_message": outcome.message,
+        "final_url": outcome.final_url,
+        "digest": outcome.digest or None,
+        "size_bytes": outcome.size_bytes,
+        "width_px": width_px,
+        "height_px": height_px,
+        "outcome_time": outcome.time,
+    }
+    connection.execute(_RECORD_OUTCOME, row)
 
 
 def let_go(connection: Connection, listing_id: int) -> None:
     """Ends the lease of a listing whose outcome stands."""
-    free = {"lease_owner": None, "lease_expire_time": None}
-    connection.execute(update(listings).where(listings.c.listing_id == listing_id).values(free))
+    connection.execute(_LET_GO, {"of_listing": listing_id})
 
 
 def count_unsettled(connection: Connection, crawl_id: str) -> int:
@@ -239,7 +283,7 @@ def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequen
         .where(
             and_(
                 listings.c.url.in_(urls),
-                listings.c.outcome_reason.in_([reason.value for reason in _TRIED_AGAIN]),
+                listings.c.outcome_reason.in_(_PASSING),
                 listings.c.listing_id.not_in(listed),
             )
         )

@@ -58,6 +58,8 @@ listings = Table(
     Column("listing_id", _Id, primary_key=True, autoincrement=True),
     Column("url", Text, nullable=False, unique=True),
     Column("source", Text, nullable=False, index=True),
+    # The host to ask; empty for a local file.
+    Column("host", String(253), nullable=False, server_default="", index=True),
     Column("title", Text, nullable=False),
     Column("page_url", Text, nullable=False),
     Column("author", Text, nullable=False),
@@ -149,6 +151,22 @@ images = Table(
     Column("listing_id", ForeignKey("listings.listing_id"), nullable=False),
     Column("final_url", Text, nullable=False),
     Column("accept_time", Float, nullable=False),
+    # JSON; null for a local file.
+    Column("compliance", Text),
+)
+
+# What is left of images that were purged: enough to know them again.
+purged_images = Table(
+    "purged_images",
+    metadata,
+    Column("digest", _Digest, primary_key=True),
+    Column("hash64", String(16), nullable=False),
+    Column("hash256", LargeBinary(32), nullable=False),
+    Column("flat", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("purge_time", Float, nullable=False),
+    # JSON: the readable names that are to be removed with the bytes; null once they are.
+    Column("pending_names", Text),
 )
 
 # Under which profiles an image is kept, and its readable name there.

@@ -27,7 +27,7 @@ _ENTRY = re.compile(
 _FORBIDDEN_V4 = tuple(
     (ipaddress.IPv4Network(network), kind)
     for network, kind in (
-        ("0.0.0.0/8", "this network"),
+        ("0.0.0.0/8", "non-routable"),
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "shared or metadata"),
         ("127.0.0.0/8", "loopback"),
@@ -68,7 +68,7 @@ class ForbiddenAddress(LodestoneError):
     """
 
     def __init__(self, address: str, kind: str) -> None:
-        super().__init__(f"{address} is a {kind} address, which must not be asked")
+        super().__init__(f"{address} is not a public address ({kind}) and must not be asked")
         self.address = address
         self.kind = kind
 
@@ -161,7 +161,7 @@ class AddressPolicy:
         except ValueError as error:
             raise ForbiddenAddress(address, "unreadable") from error
         target = _embedded(parsed)
-        if any(entry.permits(target, port) for entry in self.allowed):
+        if self._allows(target, port):
             return
         kind = _forbidden_kind(target)
         if kind:
@@ -185,9 +185,21 @@ class AddressPolicy:
         if forbidden_port is not None:
             raise forbidden_port
 
-    def permits_port(self, port: int) -> bool:
-        """Whether any address may be asked at this port: what can be said of a name before it is resolved."""
-        return port in _WEB_PORTS or any(entry.permits_port(port) for entry in self.allowed)
+    def is_allowed(self, address: str, port: int) -> bool:
+        """Whether the configuration names an IP address, so that it is one of our own."""
+        return self._allows(_embedded(ipaddress.ip_address(address)), port)
+
+    def _allows(self, address: IpAddress, port: int) -> bool:
+        return any(entry.permits(address, port) for entry in self.allowed)
+
+    def check_port(self, port: int) -> None:
+        """Passes a port if any address may be asked at it: what can be said of a name before it is resolved.
+
+        Raises:
+            ForbiddenPort: It is not 80 or 443, and no exception names it.
+        """
+        if port not in _WEB_PORTS and not any(entry.permits_port(port) for entry in self.allowed):
+            raise ForbiddenPort(port)
 
 
 def _embedded(address: IpAddress) -> IpAddress:

@@ -40,6 +40,13 @@ async def read_body(
         return bytes(body)
 
 
+async def read_start(response: aiohttp.ClientResponse, *, max_bytes: int) -> bytes:
+    """Reads the first `max_bytes` of a body, without decoding it; what comes after does not matter."""
+    body = bytearray()
+    await _read_into(body, response.content, max_bytes)
+    return bytes(body[:max_bytes])
+
+
 async def _read_into(body: bytearray, stream: aiohttp.StreamReader, max_bytes: int) -> None:
     while len(body) <= max_bytes:
         chunk = await stream.readany()

@@ -7,7 +7,7 @@ import aiohttp
 from services.crawler.fetch.address import ForbiddenAddress, ForbiddenPort
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.url import BadUrl, WebUrl
-from services.crawler.outcome import FetchFailed, OutcomeReason
+from services.crawler.outcome import FetchFailed, OutcomeReason, StatusFailed
 
 # What stands between a request and its answer: all that the client, the guard and the sockets raise.
 REQUEST_ERRORS = (
@@ -19,7 +19,7 @@ REQUEST_ERRORS = (
 )
 
 _SHOWN_CHARACTERS = 200
-_RETRY_LATER = frozenset({408, 425, 429})
+_RETRY_LATER = frozenset({408, 425})
 _GONE = frozenset({404, 410})
 
 
@@ -48,23 +48,35 @@ def failure_of(
         case aiohttp.ClientResponseError():
             reason = OutcomeReason.SERVER_ERROR
             message = f"{where} does not answer in valid HTTP: {_one_line(error.message)}"
+        case aiohttp.ClientConnectorDNSError():
+            reason = OutcomeReason.NAME_UNRESOLVED
+            message = f"the name {url.host} does not resolve: {_cause(error)}"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            reason = OutcomeReason.TLS_FAILED
+            message = f"TLS with {where} failed: {_cause(error)}"
         case _:
             reason, message = OutcomeReason.UNREACHABLE, _unreachable(error, url)
     return FetchFailed(reason, message, final_url=final_url)
 
 
-def failure_of_status(status: int, url: WebUrl) -> FetchFailed:
+def failure_of_status(
+    status: int, url: WebUrl, *, retry_after_s: float | None = None
+) -> StatusFailed:
     """Sorts an answer that is neither a body nor a redirect."""
     message = f"{url.host} answered HTTP {status}"
     if status in _GONE:
         reason = OutcomeReason.NOT_FOUND
+    elif status == 429:
+        reason = OutcomeReason.RATE_LIMITED
     elif 400 <= status < 500 and status not in _RETRY_LATER:
         reason = OutcomeReason.REFUSED
     elif status == 206:
         reason, message = OutcomeReason.INCOMPLETE, f"{url.host} sent only a part (HTTP 206)"
     else:
         reason = OutcomeReason.SERVER_ERROR
-    return FetchFailed(reason, message, final_url=url.text)
+    return StatusFailed(
+        reason, message, final_url=url.text, status=status, retry_after_s=retry_after_s
+    )
 
 
 def failure_of_redirect(error: BadUrl, url: WebUrl) -> FetchFailed:
@@ -76,10 +88,6 @@ def failure_of_redirect(error: BadUrl, url: WebUrl) -> FetchFailed:
 def _unreachable(error: Exception, url: WebUrl) -> str:
     where = f"{url.host}:{url.port}"
     match error:
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name {url.host} does not resolve: {_cause(error)}"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return f"TLS with {where} failed: {_cause(error)}"
         case aiohttp.ClientConnectorError():
             return f"no connection to {where}: {_cause(error)}"
         case aiohttp.ServerDisconnectedError():

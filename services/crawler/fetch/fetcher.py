@@ -1,45 +1,36 @@
-"""The fetcher: listings and pages to bytes, over guarded connections and within limits."""
+"""The fetcher: listings and pages to bytes."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable
+import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
-from yarl import URL
+import structlog
 
-from services.crawler.fetch.address import AddressPolicy, ForbiddenAddress, ForbiddenPort
+from services.crawler.fetch.address import AddressPolicy
+from services.crawler.fetch.answer_rules import compliance_of, refuse_opt_out
 from services.crawler.fetch.body import read_body
 from services.crawler.fetch.charset import decode_html
-from services.crawler.fetch.failure import (
-    REQUEST_ERRORS,
-    failure_of,
-    failure_of_redirect,
-    failure_of_status,
-)
-from services.crawler.fetch.guarded_connector import GuardedConnector, SystemResolver
-from services.crawler.fetch.host_slots import HostSlots
+from services.crawler.fetch.guarded_connector import forget_peer, peer_address
+from services.crawler.fetch.host_paces import HostPaces, HostResting
+from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.local_file import read_listed_file
-from services.crawler.fetch.url import BadUrl, WebUrl, parse_url
+from services.crawler.fetch.polite_client import PoliteClient
+from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.web_client import Network
 from services.crawler.listing import Listing
-from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
+from services.crawler.outcome import Fetched, FetchFailed
 
 PAGE_MAX_BYTES = 5_000_000
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BODIES = frozenset({200, 203})
 _HTML_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _IMAGE_ACCEPT = "image/*,*/*;q=0.5"
 _PAGE_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.5"
-
-Answer = TypeVar("Answer")
-_Reader = Callable[[aiohttp.ClientResponse], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,47 +48,27 @@ class Page:
     content_type: str
 
 
-def honest_user_agent(version: str, contact: str) -> str:
-    """What the crawler calls itself: `Lodestone/0.1.0 (+https://example.org/bot)`; without a contact just the name."""
-    return f"Lodestone/{version} (+{contact})" if contact else f"Lodestone/{version}"
-
-
 class Fetcher:
-    """Fetches over one session; use it as an async context manager.
-
-    Ignores proxies of the environment, keeps no cookies, sends no referrer, asks for no content encoding, and follows
-    redirects itself, each hop checked like the first.
-    """
+    """Fetches local files and, through one polite client, what is on the web; use it as an async context manager."""
 
     def __init__(
         self,
         *,
         policy: AddressPolicy,
-        user_agent: str,
+        identity: Identity,
         limits: FetchLimits | None = None,
-        resolver: AbstractResolver | None = None,
-        tls: ssl.SSLContext | None = None,
+        network: Network | None = None,
     ) -> None:
-        """Keeps the settings; `resolver` and `tls` replace the system's names and certificate authorities."""
-        self._policy = policy
-        self._user_agent = user_agent
+        """Keeps the settings; `network` replaces what is the system's."""
+        self._identity = identity
         self._limits = limits or FetchLimits()
-        self._resolver = resolver or SystemResolver()
-        self._tls = tls
-        self._slots = HostSlots(self._limits.connections, self._limits.connections_per_host)
-        self._session: aiohttp.ClientSession
+        self._client = PoliteClient(
+            policy=policy, identity=identity, limits=self._limits, network=network
+        )
+        self._log = structlog.get_logger()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(self._policy, self._resolver, tls=self._tls),
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=self._limits.connect_s, sock_read=self._limits.first_byte_s
-            ),
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(
@@ -106,34 +77,58 @@ class Fetcher:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._session.close()
-        await self._resolver.close()
+        await self._client.__aexit__(kind, error, traceback)
+
+    @property
+    def paces(self) -> HostPaces:
+        """How fast each host is asked."""
+        return self._client.paces
 
     async def fetch(self, listing: Listing) -> Fetched:
-        """Fetches a listing's bytes.
+        """Fetches a listing's bytes, and logs one line about it.
 
         Raises:
             FetchFailed: They could not be fetched; says why.
+            HostResting: A host is not to be asked yet.
+            ContactMissing: A host is not our own, and no contact is configured.
         """
-        max_bytes = self._limits.max_bytes
         if listing.url[:5].lower() == "file:":
+            max_bytes = self._limits.max_bytes
             encoded = await asyncio.to_thread(read_listed_file, listing, max_bytes=max_bytes)
             return Fetched(encoded, listing.url)
+        began = time.monotonic()
+        forget_peer()
+        try:
+            fetched = await self._client.get(listing.url, self._read_image, accept=_IMAGE_ACCEPT)
+        except FetchFailed as failure:
+            self._log_fetch(listing, failure.final_url, began, reason=failure.reason.value)
+            raise
+        self._log_fetch(listing, fetched.final_url, began, size_bytes=len(fetched.encoded))
+        return fetched
 
-        async def read(response: aiohttp.ClientResponse) -> Fetched:
-            encoded = await read_body(response, self._limits, max_bytes=max_bytes)
-            return Fetched(encoded, str(response.url))
+    async def ask_again(self, url: str) -> None:
+        """Asks whether an image may still be had, and reads no body.
 
-        return await self._follow(listing.url, read, accept=_IMAGE_ACCEPT)
+        Raises:
+            FetchFailed: It may not; says why.
+            HostResting, ContactMissing: As for `fetch`.
+        """
+
+        async def read(response: aiohttp.ClientResponse, _rules: RobotsRules) -> None:
+            refuse_opt_out(response)
+
+        await self._client.get(url, read, accept=_IMAGE_ACCEPT)
 
     async def fetch_page(self, url: str, *, max_bytes: int = PAGE_MAX_BYTES) -> Page:
-        """Fetches an HTML page, of at most `max_bytes`.
+        """Fetches an HTML page, of at most `max_bytes`; waits for its host's turn, however long that takes.
 
         Raises:
             FetchFailed: It could not be fetched; says why.
+            ContactMissing: A host is not our own, and no contact is configured.
         """
 
-        async def read(response: aiohttp.ClientResponse) -> Page:
+        async def read(response: aiohttp.ClientResponse, _rules: RobotsRules) -> Page:
+            refuse_opt_out(response)
             stated = response.headers.get("Content-Type", "")
             content_type = stated.partition(";")[0].strip().lower()
             if content_type not in _HTML_TYPES:
@@ -141,78 +136,25 @@ class Fetcher:
             body = await read_body(response, self._limits, max_bytes=max_bytes)
             return Page(decode_html(body, stated), str(response.url), content_type)
 
-        return await self._follow(url, read, accept=_PAGE_ACCEPT)
+        while True:
+            try:
+                return await self._client.get(url, read, accept=_PAGE_ACCEPT)
+            except HostResting as resting:
+                await asyncio.sleep(resting.wait_s)
 
-    async def _follow(self, url: str, read: _Reader[Answer], *, accept: str) -> Answer:
-        try:
-            at = parse_url(url)
-        except BadUrl as error:
-            raise FetchFailed(OutcomeReason.BAD_URL, str(error)) from error
-        left_s = self._limits.total_s
-        clock = asyncio.get_running_loop().time
-        for _ in range(self._limits.max_redirects + 1):
-            self._check_before_dialling(at)
-            async with self._slots.hold(at.host):
-                started_s = clock()
-                answer = await self._request(at, read, accept=accept, left_s=left_s)
-                left_s -= clock() - started_s
-            if not isinstance(answer, WebUrl):
-                return answer
-            at = answer
-        message = f"more than {self._limits.max_redirects} redirects, the last to {at.host}"
-        raise FetchFailed(OutcomeReason.TOO_MANY_REDIRECTS, message)
+    async def _read_image(self, response: aiohttp.ClientResponse, rules: RobotsRules) -> Fetched:
+        refuse_opt_out(response)
+        compliance = compliance_of(response, rules, user_agent=self._identity.user_agent)
+        encoded = await read_body(response, self._limits, max_bytes=self._limits.max_bytes)
+        return Fetched(encoded, str(response.url), compliance)
 
-    def _check_before_dialling(self, url: WebUrl) -> None:
-        """What a URL alone gives away: no name is looked up and nothing is dialled for it."""
-        if not url.address:
-            if not self._policy.permits_port(url.port):
-                raise failure_of(ForbiddenPort(url.port), url, self._limits)
-            return
-        try:
-            self._policy.check(url.address, url.port)
-        except (ForbiddenAddress, ForbiddenPort) as error:
-            raise failure_of(error, url, self._limits) from error
-
-    async def _request(
-        self, url: WebUrl, read: _Reader[Answer], *, accept: str, left_s: float
-    ) -> Answer | WebUrl:
-        """Asks one host; returns the answer, or where it redirects to."""
-        final_url = ""
-        try:
-            async with (
-                asyncio.timeout(left_s),
-                self._session.get(
-                    URL(url.text, encoded=True), headers={"Accept": accept}, allow_redirects=False
-                ) as response,
-            ):
-                final_url = url.text
-                if response.status in _REDIRECTS:
-                    return _redirect(response, url)
-                if response.status not in _BODIES:
-                    raise failure_of_status(response.status, url)
-                _refuse_content_encoding(response, url)
-                return await read(response)
-        except FetchFailed:
-            raise
-        except REQUEST_ERRORS as error:
-            raise failure_of(error, url, self._limits, final_url=final_url) from error
-
-
-def _redirect(response: aiohttp.ClientResponse, url: WebUrl) -> WebUrl:
-    location = response.headers.get("Location", "")
-    if not location:
-        raise failure_of_status(response.status, url)
-    try:
-        target = url.join(location)
-    except BadUrl as error:
-        raise failure_of_redirect(error, url) from error
-    if url.scheme == "https" and target.scheme == "http":
-        raise failure_of_redirect(BadUrl(target.text, "it leads from https to http"), url)
-    return target
-
-
-def _refuse_content_encoding(response: aiohttp.ClientResponse, url: WebUrl) -> None:
-    encoding = ", ".join(response.headers.getall("Content-Encoding", ()))
-    if encoding.strip().lower() not in ("", "identity"):
-        message = f"the answer is encoded as {encoding[:100]!r}, which was not asked for"
-        raise FetchFailed(OutcomeReason.CONTENT_ENCODING, message, final_url=url.text)
+    def _log_fetch(self, listing: Listing, final_url: str, began: float, **facts: object) -> None:
+        self._log.info(
+            "fetch",
+            url=listing.url,
+            source=listing.source,
+            final_url=final_url,
+            final_address=peer_address(),
+            seconds=round(time.monotonic() - began, 3),
+            **facts,
+        )

@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import aiohttp
+from aiohttp import AsyncResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from services.crawler.fetch.address import AddressPolicy
+from services.crawler.fetch.egress_proxy import EgressProxy
 
-_RESOLVER_THREADS = 16
+_LOOKUP_S = 2.0
+_LOOKUP_TRIES = 2
+# Wrong for at most so long; aiohttp remembers at most 1,000 names, and looks a name up once for all who wait.
+_NAME_CACHE_S = 300
+# RFC 6761, 6.3: this name never needs a name server.
+_LOCALHOST = ("localhost", ".localhost")
+
+_peer: ContextVar[str] = ContextVar("peer", default="")
 
 
-class SystemResolver(AbstractResolver):
-    """`getaddrinfo` in threads of its own, so that slow name servers hold up nothing else."""
+def peer_address() -> str:
+    """The IP address that this task's last request was sent to; empty if there was none."""
+    return _peer.get()
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """All addresses of a name, in the system's order."""
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _addresses, host, port, family
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=answer_family,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for answer_family, address in found
-        ]
+def forget_peer() -> None:
+    """Lets the task begin anew: it has asked nobody."""
+    _peer.set("")
 
-    async def close(self) -> None:
-        """Lets the threads go; lookups that are under way are not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+
+def name_resolver() -> AbstractResolver:
+    """Asks the system's name servers over sockets of its own, so that slow ones hold up nothing else.
+
+    c-ares answers (no threads, no search domains), each try within its time. Needs a running event loop.
+    """
+    return AsyncResolver(timeout=_LOOKUP_S, tries=_LOOKUP_TRIES, domains=[])
 
 
 class GuardedConnector(aiohttp.TCPConnector):
@@ -62,12 +58,16 @@ class GuardedConnector(aiohttp.TCPConnector):
         resolver: AbstractResolver,
         *,
         tls: ssl.SSLContext | None = None,
+        proxy: EgressProxy | None = None,
     ) -> None:
+        """Takes the policy, what looks names up, the certificate authorities, and the one proxy that may be dialled."""
+        self._names = _GuardedResolver(policy, resolver, proxy)
         super().__init__(
-            resolver=_GuardedResolver(policy, resolver),
+            resolver=self._names,
             socket_factory=self._open_socket,
             ssl=tls or True,
-            # The fetcher limits connections itself: there, waiting for one costs no time of the deadline.
+            ttl_dns_cache=_NAME_CACHE_S,
+            # The paces limit connections: there, waiting for one costs no time of the deadline.
             limit=0,
         )
         self._policy = policy
@@ -83,7 +83,8 @@ class GuardedConnector(aiohttp.TCPConnector):
         try:
             peer = connection.transport.get_extra_info("peername") if connection.transport else None
             if peer is not None:
-                self._policy.check(*peer[:2])
+                self._check(*peer[:2])
+                _peer.set(str(peer[0]))
         except BaseException:
             connection.close()
             raise
@@ -91,22 +92,52 @@ class GuardedConnector(aiohttp.TCPConnector):
 
     def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
-        self._policy.check(str(address[0]), int(address[1]))
+        self._check(str(address[0]), int(address[1]))
         return socket.socket(family, kind, protocol)
+
+    async def check_name(self, host: str, port: int) -> None:
+        """Looks up a name that a proxy will dial, and passes it if each answer passes.
+
+        Raises:
+            OSError: It does not resolve.
+            ForbiddenAddress, ForbiddenPort: An answer must not be asked.
+        """
+        await self._names.resolve(host, port)
+
+    def _check(self, address: str, port: int) -> None:
+        if not self._names.is_proxy(address, port):
+            self._policy.check(address, port)
 
 
 class _GuardedResolver(AbstractResolver):
-    def __init__(self, policy: AddressPolicy, resolver: AbstractResolver) -> None:
+    def __init__(
+        self, policy: AddressPolicy, resolver: AbstractResolver, proxy: EgressProxy | None
+    ) -> None:
         self._policy = policy
         self._resolver = resolver
+        self._proxy = proxy
+        self._proxy_addresses = {proxy.host} if proxy else set()
+
+    def is_proxy(self, address: str, port: int) -> bool:
+        return (
+            self._proxy is not None
+            and port == self._proxy.port
+            and address in self._proxy_addresses
+        )
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The answers; one forbidden answer spoils all, since a client could be led to any of them."""
-        answers = await self._resolver.resolve(host, port, family)
+        if is_loopback_name(host):
+            answers = [_loopback(host, port)]
+        else:
+            answers = await self._resolver.resolve(host, port, family)
         if not answers:
             raise OSError(None, f"{host} has no address")
+        if self._proxy is not None and (host, port) == (self._proxy.host, self._proxy.port):
+            self._proxy_addresses.update(answer["host"] for answer in answers)
+            return answers
         self._policy.check_all((answer["host"] for answer in answers), port)
         return answers
 
@@ -114,8 +145,17 @@ class _GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def _addresses(
-    host: str, port: int, family: socket.AddressFamily
-) -> list[tuple[socket.AddressFamily, str]]:
-    infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    return [(info[0], str(info[4][0])) for info in infos]
+def is_loopback_name(host: str) -> bool:
+    """Whether a name is `localhost` or below it: this machine, whatever a name server says (RFC 6761, 6.3)."""
+    return host == _LOCALHOST[0] or host.endswith(_LOCALHOST[1])
+
+
+def _loopback(host: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host="127.0.0.1",
+        port=port,
+        family=socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST,
+    )

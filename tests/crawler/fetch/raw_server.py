@@ -47,7 +47,11 @@ async def hang(_path: str, writer: asyncio.StreamWriter) -> None:
 
 
 class RawServer:
-    """An async context manager; `connections` and `requests` say what it saw."""
+    """An async context manager; `connections`, `requests` and their `times` say what it saw, robots.txt apart.
+
+    `robots` answers those; by default there is no robots.txt. `first` answers the first bytes, whatever they are,
+    and ends the connection.
+    """
 
     def __init__(
         self,
@@ -56,14 +60,23 @@ class RawServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        robots: bytes | Respond | None = None,
+        first: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._respond = respond
+        absent = says(answer(status="404 Not Found"))
+        self._robots = (
+            absent if robots is None else says(robots) if isinstance(robots, bytes) else robots
+        )
+        self._first = first
         self._host = host
         self._tls = tls
         self.port = port
         self.connections = 0
         self.busiest = 0
         self.requests: list[str] = []
+        self.times: list[float] = []
+        self.robots_requests: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -95,8 +108,19 @@ class RawServer:
         self._tasks.add(task)
         self.busiest = max(self.busiest, len(self._tasks))
         try:
+            if self._first is not None:
+                writer.write(self._first(await reader.read(65_536)))
+                await writer.drain()
+                return
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            if head.startswith("GET /robots.txt "):
+                self.connections -= 1
+                self.robots_requests.append(head)
+                await self._robots("/robots.txt", writer)
+                await writer.drain()
+                return
             self.requests.append(head)
+            self.times.append(asyncio.get_running_loop().time())
             await self._respond(head.split(" ")[1], writer)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):

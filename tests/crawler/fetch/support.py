@@ -8,27 +8,47 @@ import pytest
 
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.pace_limits import PaceLimits
+from services.crawler.fetch.web_client import Network
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed
 from tests.crawler.fetch.fake_resolver import FakeResolver
+
+# Tests of the pace set their own.
+_QUICK: dict[str, Any] = {
+    "connect_s": 2.0,
+    "first_byte_s": 2.0,
+    "total_s": 5.0,
+    "pace": PaceLimits(requests_per_s=1_000.0, first_pause_s=0.01),
+}
+
+
+class TableFetcher(Fetcher):
+    """A fetcher whose names come from a table."""
+
+    resolver: FakeResolver
 
 
 def fetcher_for(
     *allowed: int | str,
     names: dict[str, list[list[str]]] | None = None,
     tls: Any = None,
+    identity: Identity = Identity("0", "https://example.org/bot"),
     **limits: Any,
-) -> Fetcher:
+) -> TableFetcher:
     """A fetcher that may ask 127.0.0.1 at these ports, or what these entries allow; names come from a table."""
+    resolver = FakeResolver(names or {})
     entries = (entry if isinstance(entry, str) else f"127.0.0.1:{entry}" for entry in allowed)
-    return Fetcher(
+    fetcher = TableFetcher(
         policy=policy_for(*entries),
-        user_agent="Lodestone/0 (+https://example.org/bot)",
-        limits=FetchLimits(**{"connect_s": 2.0, "first_byte_s": 2.0, "total_s": 5.0} | limits),
-        resolver=FakeResolver(names or {}),
-        tls=tls,
+        identity=identity,
+        limits=FetchLimits(**_QUICK | limits),
+        network=Network(resolver=resolver, tls=tls),
     )
+    fetcher.resolver = resolver
+    return fetcher
 
 
 def policy_for(*entries: str) -> AddressPolicy:

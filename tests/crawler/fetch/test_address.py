@@ -129,6 +129,28 @@ def test_refuses_unreadable_allow_entries(entry: str) -> None:
 def test_ports_that_some_entry_names() -> None:
     """Before a name is resolved, a port passes if any entry names it."""
     policy = AddressPolicy((AllowedAddress.parse("127.0.0.1:8099"),))
-    assert [policy.permits_port(port) for port in (80, 443, 8099, 8100)] == [
-        *(True, True, True, False)
-    ]
+    for port in (80, 443, 8099):
+        policy.check_port(port)
+    with pytest.raises(ForbiddenPort) as refused:
+        policy.check_port(8100)
+    assert refused.value.port == 8100
+
+
+def test_a_name_is_told_its_forbidden_address_before_its_forbidden_port() -> None:
+    """Of all answers the forbidden address counts, wherever it stands; else the forbidden port."""
+    policy = AddressPolicy()
+    for answers in (["8.8.8.8", "127.0.0.1"], ["127.0.0.1", "8.8.8.8"]):
+        with pytest.raises(ForbiddenAddress):
+            policy.check_all(answers, 8080)
+    with pytest.raises(ForbiddenPort):
+        policy.check_all(["8.8.8.8", "1.1.1.1"], 8080)
+    policy.check_all(["8.8.8.8", "1.1.1.1"], 443)
+
+
+def test_only_what_the_configuration_names_is_our_own() -> None:
+    """A public address is none of ours; an allowed one is, at its port and in its IPv6 spelling."""
+    policy = AddressPolicy((AllowedAddress.parse("127.0.0.1:8099"),))
+    assert policy.is_allowed("127.0.0.1", 8099)
+    assert policy.is_allowed("::ffff:127.0.0.1", 8099)
+    assert not policy.is_allowed("127.0.0.1", 80)
+    assert not policy.is_allowed("8.8.8.8", 80)

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.web_client import Network
 from services.crawler.outcome import FetchFailed, OutcomeReason
 from tests.crawler.fetch.fake_resolver import SilentResolver
 from tests.crawler.fetch.raw_server import RawServer, answer, hang, says
@@ -181,7 +183,10 @@ async def test_connecting_has_its_own_deadline() -> None:
     async with RawServer(hang) as server:
         limits = FetchLimits(connect_s=0.05)
         async with Fetcher(
-            policy=policy_for(), user_agent="L", limits=limits, resolver=SilentResolver()
+            policy=policy_for(),
+            identity=Identity("0", "https://example.org/bot"),
+            limits=limits,
+            network=Network(resolver=SilentResolver()),
         ) as fetcher:
             lookup = await failure(fetcher, "http://slow.example/")
         async with fetcher_for(server.port, connect_s=0.05) as fetcher:

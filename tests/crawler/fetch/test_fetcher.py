@@ -7,7 +7,9 @@ import ssl
 import pytest
 import trustme
 
-from services.crawler.fetch.fetcher import Fetcher, honest_user_agent
+from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.identity import Identity
+from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
 from tests.crawler.fetch.raw_server import RawServer, answer, by_path, hang, says
 from tests.crawler.fetch.support import failure, fetcher_for, listing, policy_for
@@ -25,7 +27,7 @@ async def test_fetches_bytes_as_they_are() -> None:
 
 async def test_says_who_asks_and_nothing_else() -> None:
     """The request has the honest name, asks for no encoding, and carries no cookie or referrer."""
-    cookie = answer(b"x", headers={"Set-Cookie": "a=b", "Connection": "keep-alive"})
+    cookie = answer(b"x", headers={"Set-Cookie": "a=b"})
     async with RawServer(says(cookie)) as server, fetcher_for(server.port) as fetcher:
         for _ in range(2):
             await fetcher.fetch(listing(server.url()))
@@ -57,7 +59,7 @@ async def test_ignores_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatc
         ("451 Unavailable For Legal Reasons", OutcomeReason.REFUSED),
         ("408 Request Timeout", OutcomeReason.SERVER_ERROR),
         ("425 Too Early", OutcomeReason.SERVER_ERROR),
-        ("429 Too Many Requests", OutcomeReason.SERVER_ERROR),
+        ("429 Too Many Requests", OutcomeReason.RATE_LIMITED),
         ("500 Internal Server Error", OutcomeReason.SERVER_ERROR),
         ("503 Service Unavailable", OutcomeReason.SERVER_ERROR),
         ("204 No Content", OutcomeReason.SERVER_ERROR),
@@ -80,7 +82,10 @@ async def test_statuses_become_reasons(status: str, reason: OutcomeReason) -> No
     assert failed.state is OutcomeState.FAILED
     assert status[:3] in str(failed)
     assert failed.final_url == server.url("/x")
-    assert failed.retryable is (reason in (OutcomeReason.SERVER_ERROR, OutcomeReason.INCOMPLETE))
+    assert failed.status == int(status[:3])
+    assert failed.retryable is (
+        reason in (OutcomeReason.SERVER_ERROR, OutcomeReason.INCOMPLETE, OutcomeReason.RATE_LIMITED)
+    )
 
 
 async def test_follows_redirects_to_the_last_address() -> None:
@@ -209,13 +214,14 @@ async def test_answers_that_are_not_http(head: bytes, reason: OutcomeReason) -> 
 
 
 async def test_nobody_listens_and_names_that_do_not_resolve() -> None:
-    """Both are UNREACHABLE and say what was tried."""
+    """Each has its reason and says what was tried."""
     async with RawServer(hang) as server:
         pass
     async with fetcher_for(server.port) as fetcher:
         refused = await failure(fetcher, server.url())
         unknown = await failure(fetcher, "http://nowhere.example/")
-    assert (refused.reason, unknown.reason) == (OutcomeReason.UNREACHABLE,) * 2
+    assert refused.reason is OutcomeReason.UNREACHABLE
+    assert unknown.reason is OutcomeReason.NAME_UNRESOLVED
     assert f"127.0.0.1:{server.port}" in str(refused)
     assert "nowhere.example does not resolve" in str(unknown)
 
@@ -253,7 +259,8 @@ async def test_limits_requests_per_host_and_in_all() -> None:
 
         server._respond = respond
         # Waiting for a slot costs no time: a deadline for all twelve in turn would have passed.
-        limits = {"connections": 3, "connections_per_host": 2}
+        pace = PaceLimits(connections=2, requests_per_s=1_000.0, burst=4)
+        limits = {"connections": 3, "pace": pace}
         async with fetcher_for(server.port, names=names, **limits) as fetcher:
             fetches = [
                 asyncio.create_task(fetcher.fetch(listing(server.url(host=host))))
@@ -288,7 +295,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def test_https_needs_the_right_certificate(authority: trustme.CA) -> None:
-    """A trusted certificate for the name passes; one for another name or of a stranger fails as UNREACHABLE."""
+    """A trusted certificate for the name passes; one for another name or of a stranger is TLS_FAILED."""
     names = {"photos.example": [["127.0.0.1"]], "other.example": [["127.0.0.1"]]}
     tls = served_by(authority, "photos.example")
     async with RawServer(says(answer(b"x")), tls=tls) as server:
@@ -299,8 +306,8 @@ async def test_https_needs_the_right_certificate(authority: trustme.CA) -> None:
         async with fetcher_for(server.port, names=names) as fetcher:
             stranger = await failure(fetcher, good)
     for failed in (wrong, stranger):
-        assert failed.reason is OutcomeReason.UNREACHABLE
-        assert "TLS" in str(failed)
+        assert failed.reason is OutcomeReason.TLS_FAILED
+        assert not failed.retryable
     assert len(server.requests) == 1
 
 
@@ -339,20 +346,15 @@ async def test_pages_are_text_within_their_cap() -> None:
     assert large.value.reason is OutcomeReason.TOO_MANY_BYTES
 
 
-async def test_the_system_resolver_knows_localhost() -> None:
-    """Without a fake the system's names are used: localhost is found, and refused unless it is allowed."""
+@pytest.mark.parametrize("name", ["localhost", "localhost.", "LOCALHOST", "photos.localhost"])
+async def test_localhost_needs_no_name_server(name: str) -> None:
+    """localhost and what is below it are 127.0.0.1 without a lookup, and refused unless that is allowed."""
+    identity = Identity("0")
     async with RawServer(says(answer(b"x"))) as server:
-        async with Fetcher(
-            policy=policy_for(f"127.0.0.1:{server.port}", f"[::1]:{server.port}"), user_agent="L"
-        ) as fetcher:
-            url = server.url(host="localhost")
+        policy = policy_for(f"127.0.0.1:{server.port}")
+        async with Fetcher(policy=policy, identity=identity) as fetcher:
+            url = server.url(host=name)
             assert (await fetcher.fetch(listing(url))).encoded == b"x"
-        async with Fetcher(policy=policy_for(), user_agent="L") as fetcher:
-            failed = await failure(fetcher, "http://localhost/")
+        async with Fetcher(policy=policy_for(), identity=identity) as fetcher:
+            failed = await failure(fetcher, f"http://{name}/")
     assert failed.reason is OutcomeReason.FORBIDDEN_ADDRESS
-
-
-def test_user_agent() -> None:
-    """The name has the version, and the contact if there is one."""
-    assert honest_user_agent("1.2", "https://x/bot") == "Lodestone/1.2 (+https://x/bot)"
-    assert honest_user_agent("1.2", "") == "Lodestone/1.2"

@@ -125,7 +125,8 @@ async def test_kept_connections_serve_again() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        for _ in range(2):
+        # robots.txt, then the two listings.
+        for _ in range(3):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer(b"x", headers={"Connection": "keep-alive"}))
         writer.close()

@@ -1,0 +1,154 @@
+"""Images that were purged: what is left of them, and how everything else goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue.frontier import listing_of
+from services.crawler.catalogue.schema import (
+    candidates,
+    images,
+    judgements,
+    kept_images,
+    listings,
+    purged_images,
+    seen_images,
+)
+from services.crawler.listing import Listing
+from services.crawler.outcome import OutcomeReason, OutcomeState
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSelection:
+    """Which images to purge: those that match everything that is set.
+
+    Attributes:
+        digests: SHA-256, 64 hex digits each.
+        url: The address as listed or after redirects, or of the page.
+        source: The source that listed it.
+        host: The host of the address.
+        author: The author whom the source named.
+    """
+
+    digests: tuple[str, ...] = ()
+    url: str = ""
+    source: str = ""
+    host: str = ""
+    author: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names nothing, which would be everything."""
+        return self == PurgeSelection()
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeCandidate:
+    """A kept image that is selected.
+
+    Attributes:
+        digest: SHA-256, 64 hex digits.
+        listing: The listing that it was first fetched for.
+        names: Its readable names, as (profile name, file name).
+    """
+
+    digest: str
+    listing: Listing
+    names: tuple[tuple[str, str], ...]
+
+
+def select_images(connection: Connection, selection: PurgeSelection) -> list[PurgeCandidate]:
+    """Returns the kept images that a selection names, oldest first: by any of the listings that had their bytes."""
+    matching = select(listings.c.digest)
+    if selection.digests:
+        matching = matching.where(listings.c.digest.in_(selection.digests))
+    if selection.url:
+        places = (listings.c.url, listings.c.final_url, listings.c.page_url)
+        matching = matching.where(or_(*(place == selection.url for place in places)))
+    for column, value in (
+        (listings.c.source, selection.source),
+        (listings.c.host, selection.host),
+        (listings.c.author, selection.author),
+    ):
+        matching = matching.where(column == value) if value else matching
+    query = (
+        select(images.c.digest.label("stored"), listings)
+        .join(listings, listings.c.listing_id == images.c.listing_id)
+        .where(images.c.digest.in_(matching))
+        .order_by(images.c.sequence)
+    )
+    return [
+        PurgeCandidate(row.stored, listing_of(row), _names(connection, row.stored))
+        for row in connection.execute(query)
+    ]
+
+
+def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: float) -> None:
+    """Removes all that the catalogue knows of an image but its digest, perceptual hash and addresses.
+
+    Its listings get the outcome PURGED, so that they are never asked for again. Its files are to be removed next.
+    """
+    digest = image.digest
+    columns = ("digest", "hash64", "hash256", "flat")
+    row = connection.execute(
+        select(*(candidates.c[name] for name in columns)).where(candidates.c.digest == digest)
+    ).one_or_none()
+    if row is not None:
+        left = {
+            **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
+            "reason": reason,
+            "purge_time": now,
+            "pending_names": json.dumps(image.names),
+        }
+        connection.execute(insert(purged_images).values(left).on_conflict_do_nothing())
+    # Rows that refer to others go first.
+    for table in (kept_images, images, judgements, candidates, seen_images):
+        connection.execute(delete(table).where(table.c.digest == digest))
+    connection.execute(
+        update(listings)
+        .where(listings.c.digest == digest)
+        .values(
+            title="",
+            page_url="",
+            author="",
+            final_url="",
+            outcome_state=OutcomeState.BLOCKED.value,
+            outcome_reason=OutcomeReason.PURGED.value,
+            outcome_message=reason,
+        )
+    )
+
+
+def list_pending(connection: Connection) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Returns (digest, readable names) of purged images whose files may still be there."""
+    query = select(purged_images.c.digest, purged_images.c.pending_names)
+    rows = connection.execute(query.where(purged_images.c.pending_names.is_not(None)))
+    return [
+        (row.digest, tuple((profile, name) for profile, name in json.loads(row.pending_names)))
+        for row in rows
+    ]
+
+
+def record_removed(connection: Connection, digest: str) -> None:
+    """Writes that the files of a purged image are gone."""
+    connection.execute(
+        update(purged_images).where(purged_images.c.digest == digest).values(pending_names=None)
+    )
+
+
+def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
+    """Yields (digest, fingerprint) of every image that was purged."""
+    for row in connection.execute(select(purged_images)):
+        yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
+
+
+def _names(connection: Connection, digest: str) -> tuple[tuple[str, str], ...]:
+    query = select(kept_images.c.profile_name, kept_images.c.file_name)
+    rows = connection.execute(query.where(kept_images.c.digest == digest))
+    return tuple((row.profile_name, row.file_name) for row in rows)

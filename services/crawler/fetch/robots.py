@@ -1,0 +1,54 @@
+"""The robots.txt of each origin: fetched once, remembered for a day at most."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.time_budget import TimeBudget
+from services.crawler.fetch.url import WebUrl
+from services.crawler.keyed_lock import KeyedLock
+
+FetchRobots: TypeAlias = Callable[[WebUrl, TimeBudget], Awaitable[RobotsRules]]
+
+# RFC 9309, 2.4: not longer.
+_MAX_AGE_S = 24 * 3_600
+_ORIGINS_MAX = 10_000
+
+
+class Robots:
+    """Knows what each origin allows; at most 10,000 are remembered, those that were asked for last."""
+
+    def __init__(self, fetch: FetchRobots, *, wall_clock: Callable[[], float] = time.time) -> None:
+        """Takes what fetches a robots.txt, and a clock in seconds since 1970."""
+        self._fetch = fetch
+        self._wall_clock = wall_clock
+        self._known: OrderedDict[str, RobotsRules] = OrderedDict()
+        self._fetching = KeyedLock()
+
+    async def rules(self, url: WebUrl, budget: TimeBudget) -> RobotsRules:
+        """The rules of a URL's origin. A failure is not remembered: the pace of the host bounds how often it is asked.
+
+        Whoever fetches spends time of the budget; waiting while another does is like waiting for the host's turn.
+
+        Raises:
+            FetchFailed: They cannot be had, so that nothing may be asked for (RFC 9309, 2.3.1.4).
+        """
+        robots_url = robots_url_of(url)
+        async with self._fetching.hold(robots_url.text):
+            known = self._known.get(robots_url.text)
+            if known is None or self._wall_clock() - known.fetch_time > _MAX_AGE_S:
+                known = await self._fetch(robots_url, budget)
+                self._known[robots_url.text] = known
+            self._known.move_to_end(robots_url.text)
+            if len(self._known) > _ORIGINS_MAX:
+                self._known.popitem(last=False)
+            return known
+
+
+def robots_url_of(url: WebUrl) -> WebUrl:
+    """Where the robots.txt of a URL's origin is."""
+    return url.join("/robots.txt")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.crawler.fetch import robots as robots_module
+from services.crawler.fetch.robots import Robots, robots_url_of
+from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.time_budget import TimeBudget
+from services.crawler.fetch.url import WebUrl, parse_url
+from services.crawler.outcome import FetchFailed, OutcomeReason
+
+DAY_S = 24 * 3_600
+
+
+class Host:
+    """Answers with rules, or fails, and counts; the clock is the test's."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.now = 1_000_000.0
+        self.fails = False
+        self.robots = Robots(self.fetch, wall_clock=lambda: self.now)
+
+    async def rules(self, url: WebUrl) -> RobotsRules:
+        return await self.robots.rules(url, TimeBudget(5.0))
+
+    async def fetch(self, url: WebUrl, _budget: TimeBudget) -> RobotsRules:
+        self.asked.append(url.text)
+        began = self.now
+        await asyncio.sleep(0)
+        if self.fails:
+            raise FetchFailed(OutcomeReason.ROBOTS_UNREACHABLE, "no")
+        return RobotsRules(404, began)
+
+
+@pytest.mark.parametrize(
+    ("url", "robots_url"),
+    [
+        ("http://h.example/a/b?c#d", "http://h.example/robots.txt"),
+        ("https://h.example:8443/", "https://h.example:8443/robots.txt"),
+        ("http://[2606:4700::1]/x", "http://[2606:4700::1]/robots.txt"),
+    ],
+)
+def test_where_robots_txt_is(url: str, robots_url: str) -> None:
+    """At the root of the origin: scheme, host and port."""
+    assert robots_url_of(parse_url(url)).text == robots_url
+
+
+async def test_fifty_listings_ask_once() -> None:
+    """Those who come while it is being fetched wait for it; another origin has its own."""
+    host = Host()
+    urls = [parse_url(f"http://h.example/{number}") for number in range(50)]
+    found = await asyncio.gather(*map(host.rules, urls))
+    assert len({id(rules) for rules in found}) == 1
+    assert host.asked == ["http://h.example/robots.txt"]
+    await host.rules(parse_url("https://h.example/"))
+    await host.rules(parse_url("http://h.example:81/"))
+    assert len(host.asked) == 3
+
+
+async def test_it_is_asked_again_after_a_day() -> None:
+    """Rules are used for 24 hours and no longer."""
+    host = Host()
+    url = parse_url("http://h.example/")
+    await host.rules(url)
+    host.now += DAY_S
+    await host.rules(url)
+    assert len(host.asked) == 1
+    host.now += 1
+    await host.rules(url)
+    assert len(host.asked) == 2
+
+
+async def test_a_failure_is_not_remembered() -> None:
+    """Who comes after a failure asks again."""
+    host = Host()
+    url = parse_url("http://h.example/")
+    host.fails = True
+    for _ in range(2):
+        with pytest.raises(FetchFailed):
+            await host.rules(url)
+    host.fails = False
+    assert (await host.rules(url)).status == 404
+    assert len(host.asked) == 3
+
+
+async def test_one_who_gives_up_holds_up_nobody() -> None:
+    """If the one who asks is cancelled the next in line asks."""
+    host = Host()
+    url = parse_url("http://h.example/")
+    first, second = (asyncio.create_task(host.rules(url)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await asyncio.wait_for(second, 1)).status == 404
+    assert first.cancelled()
+
+
+async def test_the_least_used_origin_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most so many origins are remembered; the one that was not asked for the longest time goes."""
+    monkeypatch.setattr(robots_module, "_ORIGINS_MAX", 2)
+    host = Host()
+    a, b, c = (parse_url(f"http://{name}.example/") for name in "abc")
+    for url in (a, b, a, c, a):
+        await host.rules(url)
+    assert len(host.asked) == 3
+    await host.rules(b)
+    assert len(host.asked) == 4
