@@ -8,6 +8,7 @@ from pathlib import Path
 from services.crawler.fetch.url import BadUrl, parse_url
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.page import FetchPage, PageSource
+from services.crawler.sources.resolved import ResolvedSource
 from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
 from services.crawler.sources.url_rows import LIST_READERS
 from services.crawler.sources.urls import UrlListSource
@@ -74,7 +75,7 @@ class SourceRegistry:
             raise BadSource(source, f"a file of URLs ends in one of {_LIST_SUFFIXES}")
         if not _exists(source, file, Path.is_file):
             raise BadSource(source, "there is no such file")
-        return UrlListSource(file)
+        return ResolvedSource(UrlListSource(file), self._fetch_page)
 
     def _page(self, source: str, url: str) -> Source:
         try:

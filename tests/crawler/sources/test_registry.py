@@ -8,8 +8,8 @@ from services.crawler.fetch.fetcher import Page
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.page import PageSource
 from services.crawler.sources.registry import SourceRegistry
+from services.crawler.sources.resolved import ResolvedSource
 from services.crawler.sources.source import BadSource
-from services.crawler.sources.urls import UrlListSource
 
 
 async def no_page(url: str) -> Page:
@@ -55,7 +55,7 @@ def test_files_of_urls(place: Path) -> None:
     for name in ("list.txt", "list.CSV", "list.jsonl", "list.parquet"):
         for text in (name, f"urls:{name}", f"urls:{place}/{name}"):
             source = REGISTRY.parse(text)
-            assert isinstance(source, UrlListSource)
+            assert isinstance(source, ResolvedSource)
             assert source.uri == f"urls:{place}/{name}"
             assert REGISTRY.parse(source.uri).uri == source.uri
 

@@ -1,0 +1,153 @@
+"""A post of Reddit: what it says of itself, and where its images are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.crawler.fetch.url import WebUrl
+from services.crawler.resolvers.reading import elements, is_on, segments, web_url, word
+from services.crawler.resolvers.reddit_media import (
+    is_gallery,
+    read_gallery,
+    read_inline_media,
+    read_previews,
+)
+from services.crawler.resolvers.resolution import NOTHING, Images, Resolution, or_else
+from services.crawler.sources.text import clean_text
+from services.servicekit.errors import InvalidInput
+
+ResolveLink = Callable[[WebUrl], Resolution]
+
+_CHAIN_MAX = 64
+
+
+class BadPost(InvalidInput):
+    """Something that is no post, or whose crossposts cannot be followed to their end.
+
+    Attributes:
+        cause: What is wrong with it.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"this is no post of Reddit: {cause}")
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class PostFlags:
+    """What a post, or any post that it is a crosspost of, is marked as."""
+
+    over_18: bool = False
+    is_video: bool = False
+    is_removed: bool = False
+    is_spoiler: bool = False
+
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether its images are not to be listed: for adults, a video, or removed."""
+        return self.over_18 or self.is_video or self.is_removed
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post as far as its images need it.
+
+    Attributes:
+        flags: Its marks, its parents' counted.
+        title: Its title, one line; may be empty.
+        resolution: Where its images are; previews if there is nothing else.
+        previews: Reddit's copies, for when the images themselves are gone.
+    """
+
+    flags: PostFlags
+    title: str
+    resolution: Resolution
+    previews: Images
+
+
+def read_post(post: object, resolve_link: ResolveLink) -> Post:
+    """Reads a post (the `data` of a `t3`), with the parents of a crosspost at any depth.
+
+    Of the post and then its parents, the first that has images counts. A gallery's `url` is never used, that of a text
+    post neither.
+
+    Raises:
+        BadPost: It is no JSON object, or has over 63 parents: flags that were not seen would not count.
+    """
+    chain = _chain(post)
+    contents = _contents(chain, resolve_link)
+    found = next((content for content in contents if content != NOTHING), NOTHING)
+    all_previews = (read_previews(member) for member in chain)
+    previews = next((images for images in all_previews if images.images), NOTHING)
+    title = clean_text(chain[0].get("title"))
+    return Post(_flags(chain), title, or_else(found, previews), previews)
+
+
+def reddit_post_id(url: WebUrl) -> str:
+    """The id of the post that an address of Reddit's leads to; empty if it leads to none."""
+    parts = segments(url)
+    if url.host in ("redd.it", "www.redd.it"):
+        return _post_id(parts[0]) if len(parts) == 1 else ""
+    if not is_on(url, "reddit.com"):
+        return ""
+    match parts:
+        case ["gallery" | "comments", name, *_]:
+            return _post_id(name)
+        case ["r" | "u" | "user", _, "comments", name, *_]:
+            return _post_id(name)
+    return ""
+
+
+def _post_id(name: str) -> str:
+    lowered = name.lower()
+    return lowered if lowered.isascii() and lowered.isalnum() and len(lowered) <= 16 else ""
+
+
+def _chain(post: object) -> list[dict[str, Any]]:
+    """The post and its parents, parents of parents after them, each object once."""
+    if not isinstance(post, dict):
+        raise BadPost("it is no JSON object")
+    chain = [post]
+    seen = {id(post)}
+    for member in chain:
+        for parent in elements(member.get("crosspost_parent_list")):
+            if not isinstance(parent, dict) or id(parent) in seen:
+                continue
+            if len(chain) == _CHAIN_MAX:
+                raise BadPost(f"it has over {_CHAIN_MAX - 1} parents")
+            seen.add(id(parent))
+            chain.append(parent)
+    return chain
+
+
+def _flags(chain: list[dict[str, Any]]) -> PostFlags:
+    def is_any(name: str) -> bool:
+        return any(bool(member.get(name)) for member in chain)
+
+    return PostFlags(
+        over_18=is_any("over_18"),
+        is_video=is_any("is_video"),
+        is_removed=is_any("removed_by_category"),
+        is_spoiler=is_any("spoiler"),
+    )
+
+
+def _contents(chain: list[dict[str, Any]], resolve_link: ResolveLink) -> Iterator[Resolution]:
+    ids = {word(member.get("id")).lower() for member in chain}
+    for member in chain:
+        if is_gallery(member):
+            yield read_gallery(member)
+            continue
+        inline = read_inline_media(member)
+        url = _link(member, ids)
+        yield inline if url is None else or_else(resolve_link(url), inline)
+
+
+def _link(post: Mapping[str, Any], ids: set[str]) -> WebUrl | None:
+    """What a post links to; None if that is itself, as of text posts, or a post that it is a crosspost of."""
+    if post.get("is_self") is True:
+        return None
+    url = web_url(post.get("url_overridden_by_dest")) or web_url(post.get("url"))
+    return None if url is None or reddit_post_id(url) in ids - {""} else url

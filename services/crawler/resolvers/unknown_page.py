@@ -1,0 +1,43 @@
+"""A page that no resolver knows: what its head names, then what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.crawler.fetch.url import WebUrl, parse_url
+from services.crawler.resolvers.declared_images import declared_images
+from services.crawler.resolvers.resolution import Answer, Images, ImageUrl, Unanswered
+from services.crawler.sources.page_images import image_title, read_page
+
+# Behind the image that it was linked for, a page shows many that are none of it.
+SHOWN_MAX = 20
+
+_HTML_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
+
+
+def read_unknown_page(answer: Answer) -> Images:
+    """The images of a page: those that its head names, then the first 20 that it shows, the widest of each `srcset`.
+
+    An answer that is an image is its only one.
+
+    Raises:
+        Unanswered: It is neither a page nor an image, or a page without images.
+    """
+    if answer.content_type.startswith("image/"):
+        return Images((ImageUrl(answer.url, image_title(answer.url)),))
+    if answer.content_type not in _HTML_TYPES:
+        raise Unanswered(answer.url, f"it is {answer.content_type[:100]}, no HTML page")
+    images = Images.of(_images(answer.text, answer.url))
+    if not images.images:
+        raise Unanswered(answer.url, "the page has no images")
+    return images
+
+
+def _images(html: str, page: WebUrl) -> Iterator[ImageUrl | None]:
+    titles = read_page(html, page).images
+    declared = {url.text: url for url in declared_images(html, page)}
+    for text, url in declared.items():
+        yield ImageUrl(url, titles.get(text, ""))
+    shown = [text for text in titles if text not in declared]
+    for text in shown[:SHOWN_MAX]:
+        yield ImageUrl(parse_url(text), titles[text])
