@@ -31,12 +31,14 @@ from services.crawler.inspector import Inspector
 from services.crawler.judging import Judging
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import PipelineParts
+from services.crawler.placeholders import Placeholders
 from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.crawler.servicer import CrawlerParts, CrawlerServicer
 from services.crawler.sources.registry import SourceRegistry
+from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import InputShape
@@ -58,12 +60,15 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     channels = [await stack.enter_async_context(connect(address)) for address in addresses]
     models = ModelServices(*channels)
     stack.push_async_callback(models.close)
-    fetcher = await stack.enter_async_context(_fetcher(settings))
+    placeholders = _placeholders(settings)
+    fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
     inspector = Inspector(models, seen, partial(_decoder, settings))
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
-    parts = PipelineParts(database, store, fetcher, inspector, screen, recorder, seen)
+    parts = PipelineParts(
+        database, store, fetcher, inspector, screen, recorder, seen, placeholders=placeholders
+    )
     purging = Purging(database, store, seen, fetcher, parts.digests)
     await purging.finish()
     sources = SourceRegistry(fetcher.fetch_page, local_sources=settings.local_sources)
@@ -107,7 +112,17 @@ async def _load_seen(database: Database) -> SeenImages:
     return seen
 
 
-def _fetcher(settings: CrawlerSettings) -> Fetcher:
+def _placeholders(settings: CrawlerSettings) -> Placeholders:
+    path = settings.placeholders
+    if path is None:
+        return Placeholders()
+    try:
+        return Placeholders.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the list of placeholders {path} cannot be read: {error}") from error
+
+
+def _fetcher(settings: CrawlerSettings, placeholder_urls: frozenset[str]) -> Fetcher:
     proxy = settings.egress_proxy.get_secret_value()
     allowed = tuple(AllowedAddress.parse(entry) for entry in settings.allowed_addresses)
     return Fetcher(
@@ -122,6 +137,7 @@ def _fetcher(settings: CrawlerSettings) -> Fetcher:
             ),
         ),
         network=Network(proxy=EgressProxy.parse(proxy) if proxy else None),
+        placeholder_urls=placeholder_urls,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -48,6 +50,11 @@ class CrawlerSettings(ServiceSettings):
         pattern=r"^[!-~]*$",
         description="How a host can reach you: a mail address or URL for the User-Agent. Without it nothing "
         "is asked but `allowed_addresses`.",
+    )
+    placeholders: Path | None = Field(
+        default=None,
+        description="A file of pictures that hosts show in place of removed ones, one a line: a SHA-256 digest (as "
+        "`sha256sum` writes it), a perceptual hash of 16 hex digits, or a URL.",
     )
     connections: int = Field(default=32, ge=1, description="Requests at a time, over all hosts.")
     host_connections: int = Field(default=4, ge=1, description="Requests at a time to one host.")

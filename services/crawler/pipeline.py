@@ -27,6 +27,7 @@ from services.crawler.outcome import (
     OutcomeReason,
     OutcomeState,
 )
+from services.crawler.placeholders import Placeholders
 from services.crawler.recorder import Finding, Recorder, settle
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
@@ -42,6 +43,7 @@ class PipelineParts:
 
     Attributes:
         digests: Held while bytes are judged, so that the same bytes are judged once.
+        placeholders: What hosts show in place of pictures that are gone.
     """
 
     database: Database
@@ -52,6 +54,7 @@ class PipelineParts:
     recorder: Recorder
     seen: SeenImages
     digests: KeyedLock = field(default_factory=KeyedLock)
+    placeholders: Placeholders = field(default_factory=Placeholders)
 
 
 class Pipeline:
@@ -106,6 +109,7 @@ class Pipeline:
         if self._parts.seen.is_forbidden(digest):
             message = f"the image {digest[:12]} was purged"
             raise FetchFailed(OutcomeReason.PURGED, message, final_url=fetched.final_url)
+        self._parts.placeholders.refuse_bytes(digest, final_url=fetched.final_url)
         size_bytes = len(fetched.encoded)
         outcome = Outcome(
             OutcomeState.FETCHED,
@@ -131,6 +135,7 @@ class Pipeline:
 
     async def _judge_fetched(self, fetched: Fetched, digest: str) -> tuple[Candidate, Judgement]:
         decoded = await self._parts.inspector.decode(fetched.encoded)
+        self._parts.placeholders.refuse_picture(decoded.fingerprint, final_url=fetched.final_url)
         self._parts.screen.check(decoded.width_px, decoded.height_px)
         judgement = await judge(self._gates, Subject(digest, decoded, Evidence()))
         return Candidate(fetched.encoded, digest, decoded), judgement

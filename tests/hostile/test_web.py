@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
+from tests.hostile.security_page import table_in_page
 from tests.hostile.web_case import WebCase
 from tests.hostile.web_cases import WEB_CASES
 from tests.hostile.web_run import Seen, run_case
-from tests.hostile.web_table import PAGE, table
+from tests.hostile.web_table import web_table
 
 _SENT = {"accept", "accept-encoding", "host", "user-agent"}
 
@@ -75,6 +76,6 @@ def test_numbers_are_unique_and_all_traps_are_there() -> None:
 
 
 def test_the_page_says_what_was_seen(outcomes: dict[str, str]) -> None:
-    """docs/hostile-web.md is the table of these cases and outcomes."""
+    """The first table of docs/security.md has these cases, what is expected of them, and what was seen."""
     seen = {case.number: outcomes.get(case.number, case.expected) for case in WEB_CASES}
-    assert PAGE.read_text(encoding="utf-8") == table(seen), "run python -m tests.hostile.web_table"
+    assert table_in_page("web") == web_table(seen), "run python -m tests.hostile.security_page"

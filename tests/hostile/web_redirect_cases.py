@@ -1,4 +1,4 @@
-"""Hostile redirects: 20-23."""
+"""Hostile redirects: 20-23, and those of 51."""
 
 from __future__ import annotations
 
@@ -119,5 +119,25 @@ REDIRECT_CASES: tuple[WebCase, ...] = (
         "Alt-Svc and Link point at loopback: neither is asked",
         site=image(Alt_Svc='h2="127.0.0.1:{trap}"', Link="<http://127.0.0.1:{trap}/>; rel=preload"),
         requests=1,
+    ),
+    *(
+        WebCase(
+            number,
+            f"a redirect to {name}: it is not asked for",
+            "PLACEHOLDER",
+            site=moved(location),
+            requests=1,
+            names=("site.example",),
+        )
+        for number, name, location in (
+            ("51c", "Imgur's picture for removed ones", "https://i.imgur.com/removed.png"),
+            ("51d", "Flickr's", "https://s.yimg.com/pw/images/en-us/photo_unavailable.png"),
+            ("51e", "Flickr's, of 2009", "http://l.yimg.com/g/images/photo_unavailable_s.gif"),
+        )
+    ),
+    WebCase(
+        "51f",
+        "a redirect to a picture of the same name elsewhere",
+        site={"/x": moved("/removed.png"), "/removed.png": image()},
     ),
 )

@@ -58,12 +58,17 @@ class Fetcher:
         identity: Identity,
         limits: FetchLimits | None = None,
         network: Network | None = None,
+        placeholder_urls: frozenset[str] = frozenset(),
     ) -> None:
-        """Keeps the settings; `network` replaces what is the system's."""
+        """Keeps the settings; `network` replaces what is the system's, `placeholder_urls` adds to the known ones."""
         self._identity = identity
         self._limits = limits or FetchLimits()
         self._client = PoliteClient(
-            policy=policy, identity=identity, limits=self._limits, network=network
+            policy=policy,
+            identity=identity,
+            limits=self._limits,
+            network=network,
+            placeholder_urls=placeholder_urls,
         )
         self._log = structlog.get_logger()
 

@@ -17,6 +17,7 @@ from services.crawler.fetch.guarded_connector import is_loopback_name
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.identity import ContactMissing, Identity
 from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.placeholder_urls import is_placeholder_url
 from services.crawler.fetch.robots import Robots
 from services.crawler.fetch.robots_rules import ROBOTS_MAX_BYTES, RobotsRules
 from services.crawler.fetch.time_budget import TimeBudget
@@ -54,9 +55,11 @@ class PoliteClient:
         identity: Identity,
         limits: FetchLimits,
         network: Network | None = None,
+        placeholder_urls: frozenset[str] = frozenset(),
     ) -> None:
-        """Keeps the settings; `network` replaces what is the system's."""
+        """Keeps the settings; `network` replaces what is the system's, `placeholder_urls` adds to the known ones."""
         self._policy = policy
+        self._placeholder_urls = placeholder_urls
         self._identity = identity
         self._limits = limits
         self._client = WebClient(
@@ -103,6 +106,8 @@ class PoliteClient:
             raise FetchFailed(OutcomeReason.BAD_URL, str(error)) from error
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
+            if is_placeholder_url(at, self._placeholder_urls):
+                raise _placeholder(at)
             answer = await self._get_hop(at, read, accept, budget)
             if not isinstance(answer, WebUrl):
                 return answer
@@ -171,6 +176,11 @@ class PoliteClient:
             at = answer
         # RFC 9309, 2.3.1.2: as if there were none.
         return 0, b""
+
+
+def _placeholder(url: WebUrl) -> FetchFailed:
+    message = f"it leads to {url.text}, which is shown in place of pictures that are gone"
+    return FetchFailed(OutcomeReason.PLACEHOLDER, message, final_url=url.text)
 
 
 def _too_many_redirects(limits: FetchLimits, last: WebUrl) -> FetchFailed:

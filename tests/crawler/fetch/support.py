@@ -36,6 +36,7 @@ def fetcher_for(
     names: dict[str, list[list[str]]] | None = None,
     tls: Any = None,
     identity: Identity = Identity("0", "https://example.org/bot"),
+    placeholder_urls: frozenset[str] = frozenset(),
     **limits: Any,
 ) -> TableFetcher:
     """A fetcher that may ask 127.0.0.1 at these ports, or what these entries allow; names come from a table."""
@@ -46,6 +47,7 @@ def fetcher_for(
         identity=identity,
         limits=FetchLimits(**_QUICK | limits),
         network=Network(resolver=resolver, tls=tls),
+        placeholder_urls=placeholder_urls,
     )
     fetcher.resolver = resolver
     return fetcher
