@@ -20,7 +20,7 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.fetcher import Fetcher
@@ -33,6 +33,7 @@ from services.crawler.inspector import Inspector
 from services.crawler.judgement import ProfileVersion
 from services.crawler.pipeline import Pipeline, PipelineParts
 from services.crawler.recorder import Recorder
+from services.crawler.resolvers.resolution import Answer, Ask, Unanswered
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
@@ -56,6 +57,11 @@ class ModelFreeInspector(Inspector):
     def gates(self, profile: ProfileVersion, *, duplicates: bool) -> list[Gate]:
         """The duplicate check if it is asked for, and nothing else."""
         return [DuplicateGate(self._seen, profile_name=profile.name)] if duplicates else []
+
+
+async def _no_answer(question: Ask) -> Answer:
+    """The benchmark's list names images alone."""
+    raise Unanswered(question.url, "nothing is asked here")
 
 
 async def crawl(urls: Path, data: Path, allowed: str) -> dict[str, Any]:
@@ -90,7 +96,7 @@ async def _run(parts: PipelineParts, urls: Path) -> dict[str, Any]:
         lambda connection: crawls.create_crawl(connection, "c1", request, now=time.time())
     )
     pipeline = Pipeline(parts, crawl, _OWNER)
-    run = CrawlRun(crawl, pipeline, database=database, owner=_OWNER, limits=RunLimits())
+    run = CrawlRun(crawl, pipeline, RunParts(database, _OWNER, RunLimits(), _no_answer))
     state, reason = await run.run([source], lambda: None)
     counted = await database.run(lambda connection: crawls.list_counts(connection, "c1"))
     settled = {str(one.verdict or one.reason): one.count for one in counted}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
+from services.crawler.answering import Answering
 from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
@@ -37,6 +39,8 @@ from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.crawler.servicer import CrawlerParts, CrawlerServicer
+from services.crawler.sources.credentials import Credentials
+from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
@@ -71,8 +75,10 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     )
     purging = Purging(database, store, seen, fetcher, parts.digests)
     await purging.finish()
-    sources = SourceRegistry(fetcher.fetch_page, local_sources=settings.local_sources)
-    board = CrawlBoard(parts, models, sources.parse, RunLimits(workers=settings.workers))
+    tools = _source_tools(settings, fetcher)
+    sources = SourceRegistry(tools)
+    limits = RunLimits(workers=settings.workers)
+    board = CrawlBoard(parts, models, sources.parse, limits, Answering(tools).ask)
     stack.push_async_callback(board.close)
     await board.start()
     judging = Judging(inspector, models, screen, seen)
@@ -138,6 +144,21 @@ def _fetcher(settings: CrawlerSettings, placeholder_urls: frozenset[str]) -> Fet
         ),
         network=Network(proxy=EgressProxy.parse(proxy) if proxy else None),
         placeholder_urls=placeholder_urls,
+    )
+
+
+def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
+    secrets = {
+        name.name: getattr(settings, name.name).get_secret_value() for name in fields(Credentials)
+    }
+    bases = settings.api_bases
+    return SourceTools(
+        fetch_page=fetcher.fetch_page,
+        fetch_document=fetcher.fetch_document,
+        open_session=fetcher.open_session,
+        api_base=lambda base: bases.get(base, base),
+        credentials=Credentials(**secrets),
+        local_sources=settings.local_sources,
     )
 
 

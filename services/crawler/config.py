@@ -39,6 +39,29 @@ class CrawlerSettings(ServiceSettings):
     local_sources: bool = Field(
         default=True, description="Allow sources that read files on the crawler's machine."
     )
+    api_bases: dict[str, str] = Field(
+        default={},
+        description="Where interfaces are asked instead of at their public addresses, for mirrors and tests: "
+        '`{"https://oauth.reddit.com": "http://127.0.0.1:8100/oauth"}`.',
+    )
+    reddit_client_id: SecretStr = Field(
+        default=SecretStr(""), description="An application of Reddit's, for `reddit:`."
+    )
+    reddit_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The secret of that application."
+    )
+    reddit_feed_user: SecretStr = Field(
+        default=SecretStr(""), description="Whose private feeds `reddit-rss:` uses."
+    )
+    reddit_feed_token: SecretStr = Field(
+        default=SecretStr(""), description="The `feed=` of those feeds' addresses."
+    )
+    flickr_key: SecretStr = Field(
+        default=SecretStr(""), description="A key of Flickr's API, for `flickr:` and links to it."
+    )
+    imgur_client_id: SecretStr = Field(
+        default=SecretStr(""), description="A client of imgur's API, for `imgur:` and albums."
+    )
     egress_proxy: SecretStr = Field(
         default=SecretStr(""),
         description="An HTTP proxy that everything is fetched through: `http://user:password@host:3128`; better "

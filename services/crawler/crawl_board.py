@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import structlog
 
-from services.crawler.catalogue import crawls, frontier
+from services.crawler.catalogue import crawl_sources, crawls, frontier
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.lister import Resolve
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import Pipeline, PipelineParts
 from services.crawler.sources.source import Source
@@ -34,7 +35,9 @@ class CrawlBoard:
         models: ModelServices,
         parse_source: ParseSource,
         limits: RunLimits,
+        answer: Resolve,
     ) -> None:
+        self._answer = answer
         self._parts = parts
         self._models = models
         self._parse_source = parse_source
@@ -46,6 +49,7 @@ class CrawlBoard:
     async def start(self) -> None:
         """Goes on with what an earlier process left."""
         await self._database.run(frontier.release_all)
+        await self._database.run(crawl_sources.release_all)
         await self._parts.recorder.make_missing_links()
         for crawl in await self._database.run(crawls.list_crawls):
             if crawl.state is CrawlState.RUNNING:
@@ -155,7 +159,8 @@ class CrawlBoard:
         await self._wait_for_models()
         owner = uuid.uuid4().hex
         pipeline = Pipeline(self._parts, crawl, owner)
-        run = CrawlRun(crawl, pipeline, database=self._database, owner=owner, limits=self._limits)
+        parts = RunParts(self._database, owner, self._limits, self._answer)
+        run = CrawlRun(crawl, pipeline, parts)
         try:
             sources = [self._parse_source(uri) for uri in crawl.request.sources]
             state, reason = await run.run(sources, lambda: self._announce(crawl.crawl_id))

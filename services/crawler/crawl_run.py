@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import Connection
 
-from services.crawler.catalogue import crawls, frontier
-from services.crawler.catalogue.crawls import Crawl, CrawlState, SourceCounts
+from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue.crawls import Crawl, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
 from services.crawler.host_queue import HostQueue
 from services.crawler.judgement import Verdict
-from services.crawler.listing import Listing
+from services.crawler.lister import EnoughListings, Lister, ListerParts, Resolve
 from services.crawler.pipeline import Pipeline
-from services.crawler.sources.source import Source, SourceFailed
+from services.crawler.sources.source import Source
 from services.servicekit.errors import FailedPrecondition, InvalidInput
 
-_LISTING_BATCH = 100
 _RETRY_MAX_S = 60.0
 
 
@@ -50,26 +49,35 @@ class _LimitReached(Exception):
     """The crawl has what it was asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a run works with besides its pipeline.
+
+    Attributes:
+        database: The catalogue.
+        owner: The name under which it holds leases.
+        limits: Its bounds.
+        answer: Gets what resolvers ask for.
+    """
+
+    database: Database
+    owner: str
+    limits: RunLimits
+    answer: Resolve
+
+
 class CrawlRun:
     """Runs one crawl. `run` returns the state that the crawl ends in; cancelling it gives its listings back."""
 
-    def __init__(
-        self,
-        crawl: Crawl,
-        pipeline: Pipeline,
-        *,
-        database: Database,
-        owner: str,
-        limits: RunLimits,
-    ) -> None:
+    def __init__(self, crawl: Crawl, pipeline: Pipeline, parts: RunParts) -> None:
+        self._answer = parts.answer
         self._crawl = crawl
         self._pipeline = pipeline
-        self._database = database
-        self._owner = owner
-        self._limits = limits
+        self._database = parts.database
+        self._owner = parts.owner
+        self._limits = limits = parts.limits
         self._queue = HostQueue(pipeline.paces, patience_s=limits.patience_s)
         self._problems: list[str] = []
-        self._failed_sources = 0
         self._listing_done = False
         self._log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
 
@@ -79,13 +87,13 @@ class CrawlRun:
         """Crawls the sources to their end. Returns the last state and why, one sentence or empty.
 
         Args:
-            sources: Listed one after the other, from their beginnings: what is known already costs nothing.
-            on_settled: Called after each listing.
+            sources: Those of the crawl, in its order; each is listed from its cursor on, all at the same time.
+            on_settled: Called after each listing, and when a source's state changes.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 helpers = [
-                    group.create_task(self._list_sources(sources)),
+                    group.create_task(self._list_sources(sources, on_settled)),
                     group.create_task(self._renew_leases()),
                     *(
                         group.create_task(self._process(on_settled))
@@ -98,7 +106,7 @@ class CrawlRun:
         except ExceptionGroup as group:
             return _ended_by(group)
         finally:
-            await self._database.run(lambda c: frontier.release_owner(c, self._owner))
+            await self._database.run(self._release)
         return await self._conclusion(len(sources))
 
     async def _conclusion(self, source_count: int) -> tuple[CrawlState, str]:
@@ -106,52 +114,44 @@ class CrawlRun:
         reason = "; ".join(self._problems)
         if crawl.found_count == 0:
             return CrawlState.FAILED, reason or "the sources list no images"
-        if self._failed_sources == source_count:
+        if len(self._problems) == source_count:
             return CrawlState.FAILED, reason
         return CrawlState.COMPLETED, reason
 
-    async def _list_sources(self, sources: Sequence[Source]) -> None:
-        for source in sources:
-            try:
-                await self._list(source)
-            except SourceFailed as failure:
-                self._failed_sources += 1
-                self._problems.append(str(failure))
-                self._log.warning("source_failed", source=source.uri, cause=str(failure))
-        self._listing_done = True
-        # Stays for the group to cancel: an ended lister is not the end of the crawl.
-        await asyncio.Event().wait()
-
-    async def _list(self, source: Source) -> None:
-        batch: list[Listing] = []
-        listed_count = 0
-        async with contextlib.aclosing(source.list_images()) as found:
-            async for listing in found:
-                batch.append(listing)
-                listed_count += 1
-                if len(batch) >= _LISTING_BATCH and not await self._add(batch):
-                    return
-        await self._add(batch)
-        counts = SourceCounts(listed_count, source.skipped_count)
-        await self._database.run(
-            lambda c: crawls.record_listed(c, self._crawl.crawl_id, source.uri, counts)
+    async def _list_sources(self, sources: Sequence[Source], changed: Callable[[], None]) -> None:
+        parts = ListerParts(
+            self._database, self._crawl.crawl_id, self._terms, self._answer, self._room, changed
         )
+        places = await self._database.run(
+            lambda c: crawl_sources.list_sources(c, self._crawl.crawl_id)
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source, place in zip(sources, places, strict=True):
+                    group.create_task(self._list(Lister(source, place, parts)))
+        except* EnoughListings:
+            pass
+        self._listing_done = True
 
-    async def _add(self, batch: list[Listing]) -> bool:
-        """Adds a batch to the frontier when there is room, and empties it. False when the crawl has enough."""
-        crawl_id, limit = self._crawl.crawl_id, self._crawl.request.limits.max_listings
-        await self._wait_for_room()
-        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
-        room = limit - crawl.found_count if limit else len(batch)
-        chosen = tuple(batch[:room])
-        batch.clear()
-        now = time.time()
-        await self._database.run(lambda c: frontier.add_listings(c, crawl_id, chosen, now=now))
-        return not limit or crawl.found_count + len(chosen) < limit
+    async def _list(self, lister: Lister) -> None:
+        problem = await lister.run()
+        if problem:
+            self._problems.append(problem)
 
-    async def _wait_for_room(self) -> None:
+    async def _room(self) -> int | None:
+        """Waits until the frontier has room; how many more listings the crawl may have, None for no limit."""
         while await self._unsettled() >= self._limits.max_pending:  # noqa: ASYNC110 - the frontier is a table
             await asyncio.sleep(self._limits.poll_s)
+        limit = self._crawl.request.limits.max_listings
+        if not limit:
+            return None
+        crawl_id = self._crawl.crawl_id
+        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
+        return max(0, limit - crawl.found_count)
+
+    def _release(self, connection: Connection) -> None:
+        frontier.release_owner(connection, self._owner)
+        crawl_sources.release_owner(connection, self._owner)
 
     async def _lease_until_done(self) -> None:
         while True:
@@ -210,7 +210,11 @@ class CrawlRun:
     async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(self._limits.lease_s / 3)
-            await self._database.run(lambda c: frontier.renew(c, self._terms()))
+            await self._database.run(self._renew)
+
+    def _renew(self, connection: Connection) -> None:
+        frontier.renew(connection, self._terms())
+        crawl_sources.renew(connection, self._terms())
 
     async def _unsettled(self) -> int:
         crawl_id = self._crawl.crawl_id

@@ -16,6 +16,11 @@ class Listing:
         title: Empty if the source gives none.
         page_url: The page that shows it; empty if none does.
         author: Empty if the source names none.
+        licence: As the source states it; empty if it states none.
+        community: Where it was published, as a source: `reddit:r/EarthPorn`; empty if there is no such place.
+        parents: The communities of the posts that its post is a crosspost of.
+        post_time: When it was published, seconds since 1970; None if the source does not say.
+        post_facts: What the source says of its post, a JSON object; empty if nothing.
     """
 
     source: str
@@ -23,6 +28,11 @@ class Listing:
     title: str = ""
     page_url: str = ""
     author: str = ""
+    licence: str = ""
+    community: str = ""
+    parents: tuple[str, ...] = ()
+    post_time: float | None = None
+    post_facts: str = ""
 
 
 def host_of(url: str) -> str:

@@ -10,7 +10,7 @@ from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, judgements
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.gates.duplicate import DuplicateGate
@@ -18,14 +18,14 @@ from services.crawler.gates.novelty import NoveltyGate
 from services.crawler.gates.watermark import WatermarkGate
 from services.crawler.inspector import ServedModels
 from services.crawler.judgement import ProfileVersion, Verdict
-from services.crawler.listing import Listing
 from services.crawler.model_services import DetectorFacts, EncoderFacts
 from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
 from services.crawler.pipeline import Pipeline, PipelineParts
+from services.crawler.post import Post
 from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
-from services.crawler.sources.source import SourceFailed
+from services.crawler.sources.source import Batch, SourceFailed
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import FailedPrecondition, ItemRejected
 from services.servicekit.rejection import RejectionCode
@@ -44,17 +44,24 @@ PROFILE = ProfileVersion("landscapes", 1)
 LIMITS = RunLimits(workers=4, max_pending=50, lease_s=60.0, poll_s=0.01)
 
 
+async def no_answer(question):
+    raise AssertionError(question)
+
+
 class FakeSource:
     """Lists `count` images whose names say what becomes of them."""
 
+    poll_s = 0.01
+
     def __init__(self, uri, names, failure=None, skipped_count=0):
         self.uri = uri
-        self.skipped_count = skipped_count
+        self._skipped_count = skipped_count
         self._names, self._failure = names, failure
 
-    async def list_images(self):
+    async def list_posts(self, cursor):
         for name in self._names:
-            yield Listing(self.uri, f"http://site.example/{name}")
+            yield Batch((Post(f"http://site.example/{name}"),))
+        yield Batch((), skipped_count=self._skipped_count)
         if self._failure:
             raise SourceFailed(self.uri, self._failure)
 
@@ -143,8 +150,10 @@ class World:
     def count(self):
         self.settled += 1
 
-    async def create(self, crawl_id="c1", profile=PROFILE, limits=CrawlLimits()):
-        request = CrawlRequest(f"r-{crawl_id}", ("folder:/a",), profile, limits)
+    async def create(
+        self, crawl_id="c1", profile=PROFILE, limits=CrawlLimits(), sources=("folder:/a",)
+    ):
+        request = CrawlRequest(f"r-{crawl_id}", sources, profile, limits)
         return await self.database.run(lambda c: crawls.create_crawl(c, crawl_id, request, now=1.0))
 
     async def run(self, crawl, *sources):
@@ -158,7 +167,7 @@ class World:
             self.seen,
         )
         pipeline = Pipeline(parts, crawl, "me")
-        run = CrawlRun(crawl, pipeline, database=self.database, owner="me", limits=LIMITS)
+        run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", LIMITS, no_answer))
         return await asyncio.wait_for(run.run(sources, self.count), 20)
 
     async def verdicts(self, crawl_id="c1"):
@@ -248,7 +257,8 @@ async def test_cancelling_gives_everything_back(world):
 async def test_a_source_that_fails(world):
     """One bad source of two is said and does not end the crawl; alone it does."""
     good, bad = FakeSource("folder:/a", ["a"]), FakeSource("folder:/b", [], "gone")
-    state, reason = await world.run(await world.create(), bad, good)
+    both = await world.create(sources=("folder:/b", "folder:/a"))
+    state, reason = await world.run(both, bad, good)
     assert state is CrawlState.COMPLETED
     assert "gone" in reason
     state, reason = await world.run(await world.create("c2"), bad)

@@ -16,7 +16,7 @@ from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits
+from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.fetcher import Fetcher
@@ -79,6 +79,10 @@ def slowest():
     structlog.reset_defaults()
 
 
+async def no_answer(question):
+    raise AssertionError(question)
+
+
 async def crawl(site, folder, on_settled):
     """Crawls every URL of a site; returns the state and how many listings ended which way."""
     listed = folder / "list.txt"
@@ -103,13 +107,9 @@ async def crawl(site, folder, on_settled):
         parts = PipelineParts(database, store, fetcher, inspector, screen, recorder, seen)
         request = CrawlRequest("r1", (f"urls:{listed}",), PROFILE)
         begun = await database.run(lambda c: crawls.create_crawl(c, "c1", request, now=time.time()))
-        run = CrawlRun(
-            begun,
-            Pipeline(parts, begun, "me"),
-            database=database,
-            owner="me",
-            limits=RunLimits(workers=64, max_held=1_024),
-        )
+        limits = RunLimits(workers=64, max_held=1_024)
+        run_parts = RunParts(database, "me", limits, no_answer)
+        run = CrawlRun(begun, Pipeline(parts, begun, "me"), run_parts)
         state, reason = await run.run([UrlListSource(listed)], on_settled)
         assert (state, reason) == (CrawlState.COMPLETED, "")
         counts = await database.run(lambda c: crawls.list_counts(c, "c1"))

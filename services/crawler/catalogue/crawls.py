@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from services.crawler.catalogue.crawl_sources import CrawlSource, add_sources, list_sources
 from services.crawler.catalogue.frontier import Outcome, listing_of, outcome_of
 from services.crawler.catalogue.schema import (
     crawl_counts,
     crawl_listings,
-    crawl_sources,
     crawls,
     listings,
 )
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.source_settings import SourceSettings
 from services.servicekit.errors import NotFound
 
 
@@ -60,25 +61,14 @@ class CrawlRequest:
         sources: URIs, canonical.
         profile: The version that judges.
         limits: Where to stop.
+        settings: How sources are listed, by URI; those that are not named here by the defaults.
     """
 
     request_id: str
     sources: tuple[str, ...]
     profile: ProfileVersion
     limits: CrawlLimits = CrawlLimits()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceCounts:
-    """What was found when a source was listed to its end.
-
-    Attributes:
-        listed: Listings, each as often as the source names it.
-        skipped: Entries without an address.
-    """
-
-    listed: int = 0
-    skipped: int = 0
+    settings: Mapping[str, SourceSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +76,7 @@ class Crawl:
     """A crawl as it stands.
 
     Attributes:
-        listed_count: Entries with an address of all sources; None until all were listed to their ends.
-        skipped_count: Entries without one, of the sources that were listed to their ends.
+        sources: Where the listing of each source stands, in their order.
     """
 
     crawl_id: str
@@ -97,14 +86,18 @@ class Crawl:
     found_count: int
     last_sequence: int
     create_time: float
-    listed_count: int | None = None
-    skipped_count: int = 0
+    sources: tuple[CrawlSource, ...] = ()
+
+    @property
+    def skipped_count(self) -> int:
+        """Entries of the sources without an address."""
+        return sum(source.skipped_count for source in self.sources)
 
     @property
     def repeated_count(self) -> int:
-        """Entries whose address the crawl had already; 0 until all sources were listed to their ends."""
-        # A file that shrank since an earlier listing of it names fewer than were found.
-        return max(0, self.listed_count - self.found_count) if self.listed_count is not None else 0
+        """Entries of the sources whose address the crawl had already."""
+        # While a source is listed from its beginning again, fewer are listed than were found.
+        return max(0, sum(source.listed_count for source in self.sources) - self.found_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +202,7 @@ def create_crawl(
         "create_time": now,
     }
     connection.execute(insert(crawls).values(row))
-    sources = [
-        {"crawl_id": crawl_id, "position": position, "uri": uri}
-        for position, uri in enumerate(request.sources)
-    ]
-    connection.execute(insert(crawl_sources), sources)
+    add_sources(connection, crawl_id, request.sources, request.settings)
     return get_crawl(connection, crawl_id)
 
 
@@ -258,15 +247,6 @@ def settle(connection: Connection, crawl_id: str, listing_id: int, settlement: S
     connection.execute(_MARK_SETTLED, mine | settled)
     verdict = Verdict.DUPLICATE if repeated else settlement.verdict
     _count(connection, crawl_id, replace(settlement, verdict=verdict))
-
-
-def record_listed(connection: Connection, crawl_id: str, uri: str, counts: SourceCounts) -> None:
-    """Writes what was found when a source of a crawl was listed to its end."""
-    connection.execute(
-        update(crawl_sources)
-        .where(crawl_sources.c.crawl_id == crawl_id, crawl_sources.c.uri == uri)
-        .values(listed_count=counts.listed, skipped_count=counts.skipped)
-    )
 
 
 def list_counts(connection: Connection, crawl_id: str) -> list[Count]:
@@ -326,13 +306,13 @@ def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> Non
 
 
 def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:
-    query = select(crawl_sources).where(crawl_sources.c.crawl_id == row.crawl_id)
-    sources = connection.execute(query.order_by(crawl_sources.c.position)).all()
+    sources = tuple(list_sources(connection, str(row.crawl_id)))
     request = CrawlRequest(
         row.request_id,
         tuple(source.uri for source in sources),
         ProfileVersion(row.profile_name, row.profile_version),
         CrawlLimits(row.max_listings, row.max_accepted),
+        {source.uri: source.settings for source in sources},
     )
     return Crawl(
         row.crawl_id,
@@ -342,13 +322,5 @@ def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:
         row.found_count,
         row.last_sequence,
         row.create_time,
-        _listed_count(sources),
-        sum(source.skipped_count or 0 for source in sources),
+        sources,
     )
-
-
-def _listed_count(sources: Sequence[Row[tuple[object, ...]]]) -> int | None:
-    if any(source.listed_count is None for source in sources):
-        return None
-    # One place, named twice, is listed twice.
-    return sum(int(source.listed_count) for source in sources)

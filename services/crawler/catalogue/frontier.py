@@ -13,6 +13,7 @@ from services.crawler.compliance import Compliance
 from services.crawler.listing import Listing, host_of
 from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
 
+_LICENCE_CHARACTERS = 100
 _PASSING = [reason.value for reason in OutcomeReason if is_passing(reason)]
 
 
@@ -30,6 +31,7 @@ class Outcome:
         time: When, seconds since 1970.
         size_px: Width and height, if the screen left it out for them.
         compliance: The rules under which it was fetched just now; kept with the image, not with the listing.
+        work_s: How long fetching, decoding and judging took, seconds; 0 if it was not done just now.
     """
 
     state: OutcomeState
@@ -41,6 +43,7 @@ class Outcome:
     time: float
     size_px: tuple[int, int] | None = None
     compliance: Compliance | None = None
+    work_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,16 @@ class LeaseTerms:
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _OUTCOME_COLUMNS = (
     *("lease_owner", "lease_expire_time", "outcome_state", "outcome_reason", "outcome_message"),
-    *("final_url", "digest", "size_bytes", "width_px", "height_px", "outcome_time"),
+    *("final_url", "digest", "size_bytes", "width_px", "height_px", "outcome_time", "work_s"),
 )
 _RECORD_OUTCOME = (
     update(listings)
     .where(listings.c.listing_id == bindparam("of_listing"))
     .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+)
+_LISTING_COLUMNS = (
+    *("source", "url", "title", "page_url", "author"),
+    *("licence", "community", "post_time", "post_facts"),
 )
 _LET_GO = (
     update(listings)
@@ -109,6 +116,11 @@ def add_listings(
             "title": listing.title,
             "page_url": listing.page_url,
             "author": listing.author,
+            "licence": listing.licence[:_LICENCE_CHARACTERS],
+            "community": listing.community,
+            "parents": " ".join(listing.parents),
+            "post_time": listing.post_time,
+            "post_facts": listing.post_facts,
             "found_time": now,
         }
         for listing in found
@@ -234,6 +246,7 @@ def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) ->
         "width_px": width_px,
         "height_px": height_px,
         "outcome_time": outcome.time,
+        "work_s": outcome.work_s,
     }
     connection.execute(_RECORD_OUTCOME, row)
 
@@ -255,7 +268,11 @@ def count_unsettled(connection: Connection, crawl_id: str) -> int:
 
 def listing_of(row: object) -> Listing:
     """The listing in a row of `listings`."""
-    return Listing(row.source, row.url, row.title, row.page_url, row.author)  # type: ignore[attr-defined]  # a row
+    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
+    return Listing(
+        **{name: columns[name] for name in _LISTING_COLUMNS},
+        parents=tuple(columns["parents"].split()),
+    )
 
 
 def outcome_of(row: object) -> Outcome | None:

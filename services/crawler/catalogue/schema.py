@@ -46,9 +46,32 @@ crawl_sources = Table(
     Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("uri", Text, nullable=False),
-    # Null until the source was listed to its end.
-    Column("listed_count", BigInteger),
-    Column("skipped_count", BigInteger),
+    # JSON: how the crawl lists it.
+    Column("settings", Text, nullable=False, server_default=""),
+    # Where listing goes on, in the source's own format. Only the owner of the lease lists it and moves the cursor.
+    Column("cursor", Text, nullable=False, server_default=""),
+    Column("lease_owner", String(32)),
+    Column("lease_expire_time", Float),
+    Column("state", String(16), nullable=False, server_default="WAITING"),
+    Column("state_reason", Text, nullable=False, server_default=""),
+    Column("block_reason", String(32)),
+    # When it is worth another look.
+    Column("next_poll_time", Float),
+    Column("list_time", Float),
+    Column("listed_count", BigInteger, nullable=False, server_default="0"),
+    Column("skipped_count", BigInteger, nullable=False, server_default="0"),
+    Column("gap_count", BigInteger, nullable=False, server_default="0"),
+    Column("last_gap", Text, nullable=False, server_default=""),
+)
+
+# The posts of a source that became no listing, by reason; empty is those that did.
+crawl_post_counts = Table(
+    "crawl_post_counts",
+    metadata,
+    Column("crawl_id", ForeignKey("crawls.crawl_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("reason", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
 
 # The frontier and the outcomes: one row per address, shared by all crawls.
@@ -63,6 +86,13 @@ listings = Table(
     Column("title", Text, nullable=False),
     Column("page_url", Text, nullable=False),
     Column("author", Text, nullable=False),
+    Column("licence", String(100), nullable=False, server_default=""),
+    Column("community", Text, nullable=False, server_default="", index=True),
+    # Communities that its post is a crosspost of, a space between them.
+    Column("parents", Text, nullable=False, server_default=""),
+    Column("post_time", Float),
+    # JSON.
+    Column("post_facts", Text, nullable=False, server_default=""),
     Column("found_time", Float, nullable=False),
     Column("lease_owner", String(32)),
     Column("lease_expire_time", Float),
@@ -78,6 +108,8 @@ listings = Table(
     Column("width_px", Integer),
     Column("height_px", Integer),
     Column("outcome_time", Float),
+    # How long it took, waiting for its host not counted.
+    Column("work_s", Float),
 )
 
 # Which crawl found which listing. `sequence` orders what is settled; null is still to do.

@@ -15,6 +15,7 @@ from services.crawler.fetch.address import AddressPolicy
 from services.crawler.fetch.answer_rules import compliance_of, refuse_opt_out
 from services.crawler.fetch.body import read_body
 from services.crawler.fetch.charset import decode_html
+from services.crawler.fetch.document import Document, DocumentRequest
 from services.crawler.fetch.guarded_connector import forget_peer, peer_address
 from services.crawler.fetch.host_paces import HostPaces, HostResting
 from services.crawler.fetch.identity import Identity
@@ -147,6 +148,44 @@ class Fetcher:
             except HostResting as resting:
                 await asyncio.sleep(resting.wait_s)
 
+    def open_session(self, url: str) -> aiohttp.ClientSession:
+        """A session over the guarded connector, for a client library that asks the host of `url` itself.
+
+        Raises:
+            FetchFailed: The address must not be asked.
+            ContactMissing: The host is not our own, and no contact is configured.
+        """
+        return self._client.open_session(url)
+
+    async def fetch_document(self, request: DocumentRequest) -> Document:
+        """Fetches what an API, a feed or a site's map answers; waits for its host's turn, however long that takes.
+
+        Raises:
+            FetchFailed: It could not be fetched. Its text holds none of the request's secrets.
+            ContactMissing: A host is not our own, and no contact is configured.
+        """
+
+        async def read(response: aiohttp.ClientResponse) -> Document:
+            body = await read_body(response, self._limits, max_bytes=request.max_bytes)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            final_url = _without(request.secrets, str(response.url))
+            return Document(body, final_url, headers.get("content-type", ""), headers)
+
+        while True:
+            try:
+                return await self._client.get_document(request, read)
+            except HostResting as resting:
+                await asyncio.sleep(resting.wait_s)
+            except FetchFailed as failure:
+                if not any(
+                    secret in f"{failure} {failure.final_url}" for secret in request.secrets
+                ):
+                    raise
+                text, url = (
+                    _without(request.secrets, t) for t in (str(failure), failure.final_url)
+                )
+                raise FetchFailed(failure.reason, text, final_url=url) from None
+
     async def _read_image(self, response: aiohttp.ClientResponse, rules: RobotsRules) -> Fetched:
         refuse_opt_out(response)
         compliance = compliance_of(response, rules, user_agent=self._identity.user_agent)
@@ -163,3 +202,9 @@ class Fetcher:
             seconds=round(time.monotonic() - began, 3),
             **facts,
         )
+
+
+def _without(secrets: tuple[str, ...], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text

@@ -12,6 +12,7 @@ import aiohttp
 
 from services.crawler.fetch.address import AddressPolicy, ForbiddenAddress, ForbiddenPort
 from services.crawler.fetch.body import read_start
+from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.failure import failure_of
 from services.crawler.fetch.guarded_connector import is_loopback_name
 from services.crawler.fetch.host_paces import HostPaces
@@ -87,6 +88,16 @@ class PoliteClient:
         """How fast each host is asked."""
         return self._client.paces
 
+    def open_session(self, url: str) -> aiohttp.ClientSession:
+        """A session for a client library that asks the host of `url` itself.
+
+        Raises:
+            FetchFailed: The address must not be asked.
+            ContactMissing: The host is not our own, and no contact is configured.
+        """
+        self._check_before_dialling(_parse(url))
+        return self._client.open_session()
+
     async def get(self, url: str, read: ReadAnswer[Answer], *, accept: str) -> Answer:
         """Asks for a URL, wherever it redirects to.
 
@@ -100,15 +111,39 @@ class PoliteClient:
             HostResting: A host on the way is not to be asked yet.
             ContactMissing: A host on the way is not our own, and no contact is configured.
         """
-        try:
-            at = parse_url(url)
-        except BadUrl as error:
-            raise FetchFailed(OutcomeReason.BAD_URL, str(error)) from error
+        at = _parse(url)
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
             if is_placeholder_url(at, self._placeholder_urls):
                 raise _placeholder(at)
             answer = await self._get_hop(at, read, accept, budget)
+            if not isinstance(answer, WebUrl):
+                return answer
+            at = answer
+        raise _too_many_redirects(self._limits, at)
+
+    async def get_document(
+        self, request: DocumentRequest, read: Callable[[aiohttp.ClientResponse], Awaitable[Answer]]
+    ) -> Answer:
+        """Asks for a document, wherever it redirects to; its secrets go to the origin that it names and nowhere else.
+
+        Raises:
+            FetchFailed, HostResting, ContactMissing: As for `get`.
+        """
+        if not request.is_api:
+            return await self.get(
+                request.url, lambda response, _: read(response), accept=request.accept
+            )
+        at = first = _parse(request.url)
+        budget = TimeBudget(self._limits.total_s)
+        for _ in range(self._limits.max_redirects + 1):
+            self._check_before_dialling(at)
+            is_first = at.origin == first.origin
+            headers, secret_query = (
+                (request.headers, request.secret_query) if is_first else ({}, "")
+            )
+            hop = Request(at, request.accept, read, headers, secret_query)
+            answer = await self._client.ask(hop, budget)
             if not isinstance(answer, WebUrl):
                 return answer
             at = answer
@@ -176,6 +211,13 @@ class PoliteClient:
             at = answer
         # RFC 9309, 2.3.1.2: as if there were none.
         return 0, b""
+
+
+def _parse(url: str) -> WebUrl:
+    try:
+        return parse_url(url)
+    except BadUrl as error:
+        raise FetchFailed(OutcomeReason.BAD_URL, str(error)) from error
 
 
 def _placeholder(url: WebUrl) -> FetchFailed:

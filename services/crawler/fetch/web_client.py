@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
@@ -57,11 +57,23 @@ class Request(Generic[Answer]):
         url: The address.
         accept: The `Accept` header.
         read: Reads the answer; may refuse it by its headers before it reads the body.
+        headers: Further headers; they may hold secrets.
+        secret_query: Sent behind the address's query, and shown nowhere; encoded.
     """
 
     url: WebUrl
     accept: str
     read: Reader[Answer]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_query: str = field(default="", repr=False)
+
+    @property
+    def sent_url(self) -> URL:
+        """The address with its secrets."""
+        text = self.url.text
+        if self.secret_query:
+            text = f"{text}{'&' if '?' in text else '?'}{self.secret_query}"
+        return URL(text, encoded=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,27 @@ class WebClient:
     ) -> None:
         await self._session.close()
 
+    def open_session(self) -> aiohttp.ClientSession:
+        """A session for a client library that sends its requests itself: over the same connector, with the same name.
+
+        What such a library asks for is neither paced nor bounded here. Close it after use; the connector stays open.
+        """
+        proxy = self._network.proxy
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            timeout=aiohttp.ClientTimeout(
+                total=self._limits.total_s, sock_read=self._limits.first_byte_s
+            ),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=proxy.url if proxy else None,
+            proxy_auth=aiohttp.BasicAuth.decode(proxy.authorization)
+            if proxy and proxy.authorization
+            else None,
+            trust_env=False,
+        )
+
     async def ask(self, request: Request[Answer], budget: TimeBudget) -> Answer | WebUrl:
         """Waits for the host's turn and asks; returns the answer, or where it redirects to.
 
@@ -179,8 +212,8 @@ class WebClient:
         # The proxy reads an http request as it is, and of an https one only what comes before it.
         is_read = url.scheme == "http"
         return self._session.get(
-            URL(url.text, encoded=True),
-            headers={"Accept": request.accept} | (told if is_read else {}),
+            request.sent_url,
+            headers={"Accept": request.accept} | dict(request.headers) | (told if is_read else {}),
             allow_redirects=False,
             proxy=proxy.url if proxy else None,
             proxy_headers=None if is_read else told,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import structlog
 
-from services.crawler.fetch.fetcher import Page
-from services.crawler.fetch.url import WebUrl, parse_url
-from services.crawler.listing import Listing
+from services.crawler.fetch.url import BadUrl, WebUrl, parse_url
 from services.crawler.outcome import FetchFailed
+from services.crawler.post import Post
+from services.crawler.sources.kind import FetchPage, SourceKind, SourceTools
 from services.crawler.sources.page_images import PageContent, image_title, read_page
-from services.crawler.sources.source import SourceFailed
-
-FetchPage = Callable[[str], Awaitable[Page]]
+from services.crawler.sources.source import BadSource, Batch, SourceFailed
 
 # What is remembered, so that nothing is listed twice, has a bound.
 _IMAGES_MAX = 100_000
@@ -25,6 +23,8 @@ class PageSource:
 
     Links that lead further up, to the same listing in another order, or to files that are no pages are not followed.
     """
+
+    poll_s = 300.0
 
     def __init__(self, url: WebUrl, fetch_page: FetchPage, *, max_pages: int = 200) -> None:
         """Takes the page's URL; of the pages that it links to, at most `max_pages` are asked for."""
@@ -38,13 +38,8 @@ class PageSource:
         """`page:` and the canonical URL."""
         return f"page:{self._url.text}"
 
-    @property
-    def skipped_count(self) -> int:
-        """Always 0: what has no address is not seen as an entry."""
-        return 0
-
-    async def list_images(self) -> AsyncGenerator[Listing, None]:
-        """Lists each image once; a linked page is asked for when the images before it are listed.
+    async def list_posts(self, cursor: str) -> AsyncGenerator[Batch, None]:  # noqa: ARG002 - a page has no order in time
+        """Lists each image once, a page at a time; a linked page is asked for when the images before it are recorded.
 
         Raises:
             SourceFailed: The first page cannot be fetched, or is neither a page nor an image. Linked pages that cannot
@@ -55,12 +50,11 @@ class PageSource:
             url, content = await self._load(self._url)
         except FetchFailed as failure:
             raise SourceFailed(self.uri, str(failure)) from failure
-        for listing in self._new_listings(url, content, listed):
-            yield listing
+        yield Batch(tuple(self._new_posts(url, content, listed)))
         for link in self._links(url, content):
             linked = await self._load_linked(link)
-            for listing in self._new_listings(*linked, listed) if linked else ():
-                yield listing
+            if linked:
+                yield Batch(tuple(self._new_posts(*linked, listed)))
 
     def _links(self, url: WebUrl, content: PageContent) -> list[WebUrl]:
         links = [link for link in content.links if link.text not in (self._url.text, url.text)]
@@ -89,9 +83,7 @@ class PageSource:
             self._log.warning("page_cut_off", source=self.uri, url=final_url.text)
         return final_url, content
 
-    def _new_listings(
-        self, page: WebUrl, content: PageContent, listed: set[str]
-    ) -> Iterator[Listing]:
+    def _new_posts(self, page: WebUrl, content: PageContent, listed: set[str]) -> Iterator[Post]:
         for url, title in content.images.items():
             if url in listed:
                 continue
@@ -99,4 +91,20 @@ class PageSource:
                 self._log.warning("images_left_out", source=self.uri, listed=_IMAGES_MAX)
                 return
             listed.add(url)
-            yield Listing(self.uri, url, title, page_url=page.text)
+            yield Post(url, title=title, page_url=page.text)
+
+
+def _parse(source: str, url: str, tools: SourceTools) -> PageSource:
+    try:
+        return PageSource(parse_url(url.strip()), tools.fetch_page)
+    except BadUrl as error:
+        raise BadSource(source, error.cause) from error
+
+
+PAGE = SourceKind(
+    word="page",
+    forms=("page:URL", "URL"),
+    summary="The images of a web page or directory listing, and of the pages that it links to, one level.",
+    example="page:https://example.org/gallery/",
+    parse=_parse,
+)

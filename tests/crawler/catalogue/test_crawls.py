@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.crawler.catalogue import crawls, frontier
@@ -9,12 +11,12 @@ from services.crawler.catalogue.crawls import (
     CrawlRequest,
     CrawlState,
     Settlement,
-    SourceCounts,
 )
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.source_settings import SourceSettings
 from services.servicekit.errors import NotFound
 
 REQUEST = CrawlRequest("r1", ("folder:/b", "folder:/a"), ProfileVersion("p", 3), CrawlLimits(7, 2))
@@ -38,7 +40,8 @@ def settled_crawl(connection, settlements):
 async def test_created_as_asked(database):
     """A crawl comes back as it was asked for, sources in their order."""
     crawl = await database.run(lambda c: crawls.create_crawl(c, "c1", REQUEST, now=1.0))
-    assert crawl.request == REQUEST
+    defaults = {uri: SourceSettings() for uri in REQUEST.sources}
+    assert crawl.request == replace(REQUEST, settings=defaults)
     assert (crawl.state, crawl.found_count, crawl.last_sequence) == (CrawlState.RUNNING, 0, 0)
 
 
@@ -125,20 +128,3 @@ async def test_watching_from_the_middle(database):
         return crawls.list_settled(connection, "c1", after=2, limit=2)
 
     assert [one.sequence for one in await database.run(work)] == [3, 4]
-
-
-async def test_what_sources_left_out(database):
-    """Rows without a URL show at once; repeated ones when every source was listed to its end."""
-
-    def work(connection):
-        crawls.create_crawl(connection, "c1", REQUEST, now=1.0)
-        found = [Listing("folder:/a", f"file:///a/{n}.jpg") for n in range(4)]
-        frontier.add_listings(connection, "c1", found, now=1.0)
-        crawls.record_listed(connection, "c1", "folder:/a", SourceCounts(5, 2))
-        first = crawls.get_crawl(connection, "c1")
-        crawls.record_listed(connection, "c1", "folder:/b", SourceCounts(1, 1))
-        return first, crawls.get_crawl(connection, "c1")
-
-    first, both = await database.run(work)
-    assert (first.listed_count, first.skipped_count, first.repeated_count) == (None, 2, 0)
-    assert (both.listed_count, both.skipped_count, both.repeated_count) == (6, 3, 2)

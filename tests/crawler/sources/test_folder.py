@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ from structlog.testing import capture_logs
 
 from services.crawler.fetch.local_file import read_listed_file
 from services.crawler.listing import Listing
+from services.crawler.post import Post
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.source import SourceFailed
+from tests.crawler.sources.listing import batches_of, last_cursor, posts_of
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def tmp_path(tmp_path: Path) -> Path:
 
 
 async def names(source: FolderSource) -> list[str]:
-    return [Path(listing.url).name async for listing in source.list_images()]
+    return [Path(post.url).name for post in await posts_of(source)]
 
 
 def fill(folder: Path, *paths: str) -> None:
@@ -32,20 +36,19 @@ async def test_lists_images_in_the_order_of_their_paths(tmp_path: Path) -> None:
     """All subfolders, by path; suffixes in any case; nothing else."""
     fill(tmp_path, "b.JPG", "a/2.png", "a/1.webp", "c/deep/x.avif", "d.gif", "e.jpeg")
     fill(tmp_path, "notes.txt", "a/raw.tiff", "jpg", ".hidden.jpg", ".thumbnails/t.jpg")
-    source = FolderSource(tmp_path)
+    source = FolderSource(tmp_path, settle_s=0)
     assert await names(source) == ["1.webp", "2.png", "b.JPG", "x.avif", "d.gif", "e.jpeg"]
     assert await names(source) == await names(source)
 
 
-async def test_a_listing_says_where_the_image_is(tmp_path: Path) -> None:
+async def test_a_post_says_where_the_image_is(tmp_path: Path) -> None:
     """The URL is the file's, escaped; the title is its name without the suffix; the fetcher reads it."""
     fill(tmp_path, "Sunrise #1 100%.jpg")
-    [listing] = [listing async for listing in FolderSource(tmp_path).list_images()]
-    assert listing == Listing(
-        source=f"folder:{tmp_path}",
-        url=f"{tmp_path.as_uri()}/Sunrise%20%231%20100%25.jpg",
-        title="Sunrise #1 100%",
+    [post] = await posts_of(FolderSource(tmp_path, settle_s=0))
+    assert post == Post(
+        url=f"{tmp_path.as_uri()}/Sunrise%20%231%20100%25.jpg", title="Sunrise #1 100%"
     )
+    listing = Listing(f"folder:{tmp_path}", post.url)
     assert read_listed_file(listing, max_bytes=100) == b"bytes of Sunrise #1 100%.jpg"
 
 
@@ -59,27 +62,28 @@ async def test_links_that_leave_the_folder_are_not_followed(tmp_path: Path) -> N
     (photos / "circle").symlink_to(photos)
     (photos / "circle.jpg").symlink_to(photos / "circle.jpg")
     (photos / "gone.jpg").symlink_to(photos / "nowhere")
-    assert await names(FolderSource(photos)) == ["inside.jpg", "real.jpg"]
+    assert await names(FolderSource(photos, settle_s=0)) == ["inside.jpg", "real.jpg"]
 
 
 async def test_what_is_no_file_is_not_listed(tmp_path: Path) -> None:
     """A folder and a FIFO with an image's name are no images; the folder's content is."""
     fill(tmp_path, "folder.jpg/a.jpg")
     os.mkfifo(tmp_path / "fifo.jpg")
-    assert await names(FolderSource(tmp_path)) == ["a.jpg"]
+    assert await names(FolderSource(tmp_path, settle_s=0)) == ["a.jpg"]
 
 
 async def test_an_empty_folder_lists_nothing(tmp_path: Path) -> None:
     """No images are no error."""
-    assert await names(FolderSource(tmp_path)) == []
+    assert await names(FolderSource(tmp_path, settle_s=0)) == []
 
 
 async def test_a_name_that_is_not_unicode(tmp_path: Path) -> None:
     """A file whose name is not UTF-8 is listed with a clean title, and its URL leads to it."""
     os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", os.O_CREAT))
-    [listing] = [listing async for listing in FolderSource(tmp_path).list_images()]
-    assert listing.title == "caf?"
-    assert listing.url.endswith("/caf%E9.jpg")
+    [post] = await posts_of(FolderSource(tmp_path, settle_s=0))
+    assert post.title == "caf?"
+    assert post.url.endswith("/caf%E9.jpg")
+    listing = Listing(f"folder:{tmp_path}", post.url)
     assert read_listed_file(listing, max_bytes=100) == b""
 
 
@@ -87,7 +91,7 @@ async def test_a_folder_that_is_gone_fails(tmp_path: Path) -> None:
     """A folder that was there when the source was made and is not any more is one error with its cause."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    source = FolderSource(folder)
+    source = FolderSource(folder, settle_s=0)
     folder.rmdir()
     with pytest.raises(SourceFailed) as failed:
         await names(source)
@@ -109,5 +113,38 @@ async def test_a_subfolder_that_cannot_be_read_is_left_out(
 
     monkeypatch.setattr(os, "scandir", refuse)
     with capture_logs() as logs:
-        assert await names(FolderSource(tmp_path)) == ["b.jpg"]
+        assert await names(FolderSource(tmp_path, settle_s=0)) == ["b.jpg"]
     assert [log["folder"] for log in logs] == [str(tmp_path / "closed")]
+
+
+async def test_later_looks_list_what_is_new(tmp_path: Path) -> None:
+    """What was written or moved into the folder since; what was there is left out."""
+    fill(tmp_path, "a.jpg", "other/b.jpg")
+    long_ago = time.time() - 1_000
+    source = FolderSource(tmp_path / "photos", settle_s=0.05)
+    (tmp_path / "photos").mkdir()
+    fill(tmp_path / "photos", "old.jpg")
+    cursor = await last_cursor(source)
+    while time.time() < float(cursor) + 0.15:
+        cursor = await last_cursor(source, cursor)
+    assert await posts_of(source, repr(time.time())) == []
+    os.utime(tmp_path / "a.jpg", (long_ago, long_ago))
+    (tmp_path / "a.jpg").rename(tmp_path / "photos" / "a.jpg")
+    found: set[str] = set()
+    async with asyncio.timeout(10):
+        while "a.jpg" not in found:
+            found |= {Path(post.url).name for post in await posts_of(source, cursor)}
+    assert found <= {"a.jpg", "old.jpg"}
+
+
+async def test_a_file_that_is_being_written_comes_last(tmp_path: Path) -> None:
+    """The first look waits for it; a later one leaves it to the next."""
+    fill(tmp_path, "a.jpg")
+    source = FolderSource(tmp_path, settle_s=0.2)
+    began = time.monotonic()
+    [post] = await posts_of(source)
+    assert time.monotonic() - began >= 0.2
+    os.utime(tmp_path / "a.jpg")
+    [batch] = await batches_of(source, repr(time.time() - 100.0))
+    assert (batch.posts, float(batch.cursor) < time.time() - 0.4) == ((), True)
+    assert post.url.endswith("/a.jpg")

@@ -5,13 +5,14 @@ from structlog.testing import capture_logs
 
 from services.crawler.fetch.fetcher import Page
 from services.crawler.fetch.url import parse_url
-from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason
+from services.crawler.post import Post
 from services.crawler.sources import page as page_module
 from services.crawler.sources.page import PageSource
 from services.crawler.sources.source import SourceFailed
 from tests.crawler.fetch.raw_server import RawServer, answer, by_path
 from tests.crawler.fetch.support import fetcher_for
+from tests.crawler.sources.listing import posts_of
 
 HTML = {"Content-Type": "text/html"}
 
@@ -34,9 +35,8 @@ class FakeWeb:
         return Page(str(page), url, "text/html")
 
 
-async def listings(web: FakeWeb, path: str = "/", **options: int) -> list[Listing]:
-    source = PageSource(parse_url(f"https://h{path}"), web.fetch_page, **options)
-    return [listing async for listing in source.list_images()]
+async def posts(web: FakeWeb, path: str = "/", **options: int) -> list[Post]:
+    return await posts_of(PageSource(parse_url(f"https://h{path}"), web.fetch_page, **options))
 
 
 async def test_lists_a_page_and_the_pages_it_links_to_one_level() -> None:
@@ -48,10 +48,10 @@ async def test_lists_a_page_and_the_pages_it_links_to_one_level() -> None:
             "/3": "<img src=/d.jpg>",
         }
     )
-    found = await listings(web)
-    assert found[0] == Listing("page:https://h/", "https://h/a.jpg", "A", "https://h/")
-    assert [listing.url[-5:] for listing in found] == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
-    assert [listing.page_url for listing in found] == [
+    found = await posts(web)
+    assert found[0] == Post("https://h/a.jpg", title="A", page_url="https://h/")
+    assert [post.url[-5:] for post in found] == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    assert [post.page_url for post in found] == [
         *("https://h/", "https://h/", "https://h/2", "https://h/3")
     ]
     assert web.asked == ["/", "/2", "/3"]
@@ -61,8 +61,8 @@ async def test_linked_pages_are_asked_for_as_they_are_needed() -> None:
     """Whoever takes the first image only has asked for the first page only."""
     web = FakeWeb({"/": "<img src=a.jpg><a href=/2>", "/2": "<img src=b.jpg>"})
     source = PageSource(parse_url("https://h/"), web.fetch_page)
-    found = source.list_images()
-    assert (await anext(found)).url == "https://h/a.jpg"
+    found = source.list_posts("")
+    assert (await anext(found)).posts[0].url == "https://h/a.jpg"
     await found.aclose()
     assert web.asked == ["/"]
 
@@ -72,8 +72,8 @@ async def test_the_number_of_linked_pages_has_a_bound() -> None:
     pages: dict[str, object] = {f"/{n}": f"<img src={n}.jpg>" for n in range(10)}
     web = FakeWeb(pages | {"/": "".join(f"<a href=/{n}>" for n in range(10))})
     with capture_logs() as logs:
-        found = await listings(web, max_pages=4)
-    assert [listing.url for listing in found] == [f"https://h/{n}.jpg" for n in range(4)]
+        found = await posts(web, max_pages=4)
+    assert [post.url for post in found] == [f"https://h/{n}.jpg" for n in range(4)]
     assert len(web.asked) == 5
     [log] = logs
     assert (log["links"], log["followed"]) == (10, 4)
@@ -86,18 +86,18 @@ async def test_a_linked_page_that_fails_is_left_out() -> None:
         {"/": "<a href=/dead><a href=/doc><a href=/3>", "/doc": document, "/3": "<img src=a.jpg>"}
     )
     with capture_logs() as logs:
-        assert [listing.url for listing in await listings(web)] == ["https://h/a.jpg"]
+        assert [post.url for post in await posts(web)] == ["https://h/a.jpg"]
     assert [log["url"] for log in logs] == ["https://h/dead", "https://h/doc"]
 
 
 async def test_a_first_page_that_fails_is_the_source_s_failure() -> None:
     """The error names the source and says why; a document is no page."""
     with pytest.raises(SourceFailed) as failed:
-        await listings(FakeWeb({}), "/gone")
+        await posts(FakeWeb({}), "/gone")
     assert (failed.value.uri, failed.value.cause) == ("page:https://h/gone", "h answered HTTP 404")
     document = Page("", "https://h/doc", "application/pdf")
     with pytest.raises(SourceFailed, match="application/pdf"):
-        await listings(FakeWeb({"/doc": document}), "/doc")
+        await posts(FakeWeb({"/doc": document}), "/doc")
 
 
 async def test_an_address_that_is_an_image_lists_itself() -> None:
@@ -105,14 +105,14 @@ async def test_an_address_that_is_an_image_lists_itself() -> None:
     image = Page("", "https://h/photos/sea.jpg", "image/jpeg")
     web = FakeWeb({"/photo/1": image, "/": "<a href=/photo/1>"})
     for path in ("/photo/1", "/"):
-        [listing] = await listings(web, path)
-        assert (listing.url, listing.title) == ("https://h/photos/sea.jpg", "sea")
+        [post] = await posts(web, path)
+        assert (post.url, post.title) == ("https://h/photos/sea.jpg", "sea")
 
 
 async def test_an_empty_page_lists_nothing() -> None:
     """A page without images, or without anything, is no error."""
-    assert await listings(FakeWeb({"/": "<p>nothing"})) == []
-    assert await listings(FakeWeb({"/": Page("", "https://h/", "")})) == []
+    assert await posts(FakeWeb({"/": "<p>nothing"})) == []
+    assert await posts(FakeWeb({"/": Page("", "https://h/", "")})) == []
 
 
 async def test_the_number_of_images_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ async def test_the_number_of_images_has_a_bound(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(page_module, "_IMAGES_MAX", 3)
     web = FakeWeb({"/": "".join(f"<img src={n}.jpg>" for n in range(5))})
     with capture_logs() as logs:
-        assert len(await listings(web)) == 3
+        assert len(await posts(web)) == 3
     assert [log["event"] for log in logs] == ["images_left_out"]
 
 
@@ -136,11 +136,11 @@ async def test_relative_to_where_a_redirect_leads() -> None:
         )
         async with fetcher_for(server.port) as fetcher:
             source = PageSource(parse_url(server.url("/start")), fetcher.fetch_page)
-            found = [listing async for listing in source.list_images()]
+            found = await posts_of(source)
     assert source.uri == f"page:{server.url('/start')}"
     assert found == [
-        Listing(source.uri, server.url("/album/a.jpg"), "", server.url("/album/")),
-        Listing(source.uri, server.url("/album/b%20c.jpg"), "é", server.url("/album/more.html")),
+        Post(server.url("/album/a.jpg"), page_url=server.url("/album/")),
+        Post(server.url("/album/b%20c.jpg"), title="é", page_url=server.url("/album/more.html")),
     ]
 
 
@@ -150,5 +150,5 @@ async def test_a_forbidden_page_is_not_asked_for() -> None:
     async with RawServer(secret) as server, fetcher_for() as fetcher:
         source = PageSource(parse_url(server.url("/")), fetcher.fetch_page)
         with pytest.raises(SourceFailed, match="loopback"):
-            await anext(source.list_images())
+            await anext(source.list_posts(""))
     assert server.connections == 0

@@ -4,19 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from services.crawler.fetch.fetcher import Page
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.page import PageSource
 from services.crawler.sources.registry import SourceRegistry
-from services.crawler.sources.resolved import ResolvedSource
 from services.crawler.sources.source import BadSource
+from services.crawler.sources.urls import UrlListSource
+from tests.crawler.sources.listing import source_tools
 
-
-async def no_page(url: str) -> Page:
-    raise AssertionError(url)
-
-
-REGISTRY = SourceRegistry(no_page, local_sources=True)
+REGISTRY = SourceRegistry(source_tools())
 
 
 @pytest.fixture
@@ -55,7 +50,7 @@ def test_files_of_urls(place: Path) -> None:
     for name in ("list.txt", "list.CSV", "list.jsonl", "list.parquet"):
         for text in (name, f"urls:{name}", f"urls:{place}/{name}"):
             source = REGISTRY.parse(text)
-            assert isinstance(source, ResolvedSource)
+            assert isinstance(source, UrlListSource)
             assert source.uri == f"urls:{place}/{name}"
             assert REGISTRY.parse(source.uri).uri == source.uri
 
@@ -87,7 +82,7 @@ def test_pages() -> None:
         ("urls:photos", "ends in one of .txt"),
         ("gone.csv", "no such file"),
         ("gone", "no folder, no file of URLs"),
-        ("reddit:earthporn", "no folder, no file of URLs"),
+        ("nowhere:earthporn", "no kind of source"),
         ("ftp://example.org/", "no folder, no file of URLs"),
         ("photo.jpg", "one image"),
         ("notes.doc", "ends in one of .txt"),
@@ -112,8 +107,17 @@ def test_what_is_no_source_is_one_clear_error(place: Path, text: str, words: str
 
 def test_local_sources_can_be_forbidden(place: Path) -> None:
     """A crawler that serves others reads no files of its machine, whatever they are called."""
-    registry = SourceRegistry(no_page, local_sources=False)
+    registry = SourceRegistry(source_tools(local_sources=False))
     for text in (f"folder:{place}/photos", "photos", "list.txt", f"urls:{place}/list.txt"):
         with pytest.raises(BadSource, match="does not read files"):
             registry.parse(text)
     assert registry.parse("https://example.org/").uri == "page:https://example.org/"
+
+
+def test_every_kind_says_how_it_is_used() -> None:
+    """Words, forms and examples agree; what keeps a kind from working is one sentence."""
+    for kind, obstacle in REGISTRY.available():
+        assert kind.example.startswith(f"{kind.word}:")
+        assert any(form.startswith(f"{kind.word}:") for form in kind.forms)
+        assert kind.summary.endswith(".")
+        assert "\n" not in obstacle

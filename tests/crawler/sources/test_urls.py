@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.crawler.listing import Listing
+from services.crawler.post import Post
+from services.crawler.resolvers.resolution import Ask
 from services.crawler.sources.source import SourceFailed
 from services.crawler.sources.urls import UrlListSource
-
-
-async def listings(source: UrlListSource) -> list[Listing]:
-    return [listing async for listing in source.list_images()]
+from tests.crawler.sources.listing import batches_of, last_cursor, posts_of
 
 
 async def test_lists_rows_in_order_and_counts_bad_ones(tmp_path: Path) -> None:
@@ -21,19 +19,21 @@ async def test_lists_rows_in_order_and_counts_bad_ones(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     source = UrlListSource(path)
     for _ in range(2):
-        urls = [listing.url for listing in await listings(source)]
+        urls = [post.url for post in await posts_of(source)]
         assert urls == [line for line in lines if line != "nothing"]
-        assert source.skipped_count == 100
+        assert sum(batch.skipped_count for batch in await batches_of(source)) == 100
 
 
-async def test_a_listing_has_all_that_the_row_says(tmp_path: Path) -> None:
+async def test_a_post_has_all_that_the_row_says(tmp_path: Path) -> None:
     """Title, author and page travel with the URL; the source is the file's canonical name."""
     path = tmp_path / "list.csv"
     path.write_text("url,title,author,page_url\nhttp://h/a.jpg,T,A,http://h/p\n")
     with capture_logs() as logs:
-        [listing] = await listings(UrlListSource(tmp_path / "x" / ".." / "list.csv"))
-    uri = f"urls:{path.resolve()}"
-    assert listing == Listing(uri, "http://h/a.jpg", "T", "http://h/p", "A")
+        source = UrlListSource(tmp_path / "x" / ".." / "list.csv")
+        [post] = await posts_of(source)
+    assert source.uri == f"urls:{path.resolve()}"
+    assert (post.url, post.title, post.author) == ("http://h/a.jpg", "T", "A")
+    assert post.page_url == "http://h/p"
     assert logs == []
 
 
@@ -41,7 +41,7 @@ async def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
     """No rows are no error."""
     for name in ("list.txt", "list.csv", "list.jsonl"):
         (tmp_path / name).touch()
-        assert await listings(UrlListSource(tmp_path / name)) == []
+        assert await posts_of(UrlListSource(tmp_path / name)) == []
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_a_file_that_cannot_be_read_fails(
         (tmp_path / name).write_bytes(content)
     source = UrlListSource(tmp_path / name)
     with pytest.raises(SourceFailed) as failed:
-        await listings(source)
+        await posts_of(source)
     assert failed.value.uri == source.uri
     assert words in str(failed.value)
     assert "\n" not in str(failed.value)
@@ -68,6 +68,31 @@ async def test_a_listing_that_is_left_early_can_start_again(tmp_path: Path) -> N
     path.write_text("\n".join(f"http://h/{number}.jpg" for number in range(1_000)))
     source = UrlListSource(path)
     for _ in range(2):
-        found = source.list_images()
-        assert (await anext(found)).url == "http://h/0.jpg"
+        found = source.list_posts("")
+        assert (await anext(found)).posts[0].url == "http://h/0.jpg"
         await found.aclose()
+
+
+async def test_listing_goes_on_behind_the_cursor(tmp_path: Path) -> None:
+    """Rows that came since are listed, and those of a file that begins otherwise from the first."""
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"http://h/{number}.jpg\n" for number in range(600)))
+    source = UrlListSource(path)
+    cursor = await last_cursor(source)
+    assert await posts_of(source, cursor) == []
+    with path.open("a") as file:
+        file.write("http://h/new.jpg\n")
+    assert [post.url for post in await posts_of(source, cursor)] == ["http://h/new.jpg"]
+    path.write_text("http://h/other.jpg\n")
+    assert [post.url for post in await posts_of(source, cursor)] == ["http://h/other.jpg"]
+    for bad in ("nonsense", "[]", "[1]", '{"a": 1}', '["x", "y"]', f"[{-1}, 2]"):
+        assert len(await posts_of(source, bad)) == 1
+
+
+async def test_pages_of_known_hosts_stand_for_their_images(tmp_path: Path) -> None:
+    """An album is asked for when it is listed; what no resolver knows, and what is no URL, is listed as it is."""
+    path = tmp_path / "list.txt"
+    path.write_text("https://imgur.com/a/AbCdE\nhttps://site.example/page\nftp://x/y.jpg\n")
+    album, page, other = await posts_of(UrlListSource(path))
+    assert isinstance(album.images, Ask)
+    assert (page, other) == (Post("https://site.example/page"), Post("ftp://x/y.jpg"))

@@ -1,0 +1,53 @@
+"""Gets the answers that resolvers ask for: pages by their hosts' rules, interfaces with the configured keys."""
+
+from __future__ import annotations
+
+from services.crawler.fetch.charset import decode_html
+from services.crawler.fetch.document import DocumentRequest
+from services.crawler.fetch.url import parse_url
+from services.crawler.outcome import FetchFailed
+from services.crawler.resolvers.resolution import Answer, Ask, AskKind, Unanswered
+from services.crawler.sources.kind import SourceTools
+
+_NO_KEY = "this needs a key, and none is configured"
+
+
+class Answering:
+    """Answers `Ask`s with a source's tools."""
+
+    def __init__(self, tools: SourceTools) -> None:
+        self._tools = tools
+
+    async def ask(self, question: Ask) -> Answer:
+        """Gets one answer.
+
+        Raises:
+            Unanswered: Asking again is useless.
+            FetchFailed: The host is away for now.
+        """
+        try:
+            if question.kind is AskKind.PAGE:
+                page = await self._tools.fetch_page(question.url.text)
+                return Answer(parse_url(page.final_url), page.html, page.content_type)
+            document = await self._tools.fetch_document(self._request(question))
+        except FetchFailed as failure:
+            if failure.retryable:
+                raise
+            raise Unanswered(question.url, str(failure)) from failure
+        text = decode_html(document.body, document.content_type)
+        content_type = document.content_type.partition(";")[0].strip().lower()
+        return Answer(question.url, text, content_type)
+
+    def _request(self, question: Ask) -> DocumentRequest:
+        keys, url = self._tools.credentials, question.url.text
+        host = question.kind.key_host
+        base = f"https://{host}"
+        if question.url.host == host:
+            asked = url.replace(base, self._tools.api_base(base), 1)
+            if question.kind is AskKind.IMGUR_API and keys.imgur_client_id:
+                return DocumentRequest(
+                    asked, headers={"Authorization": f"Client-ID {keys.imgur_client_id}"}
+                )
+            if question.kind is AskKind.FLICKR_API and keys.flickr_key:
+                return DocumentRequest(asked, secret_query=f"api_key={keys.flickr_key}")
+        raise Unanswered(question.url, _NO_KEY)

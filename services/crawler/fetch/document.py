@@ -1,0 +1,51 @@
+"""Documents: what an API, a feed or a site's map answers, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DOCUMENT_MAX_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRequest:
+    """What to ask for.
+
+    Attributes:
+        url: The address, without any secret.
+        accept: The `Accept` header.
+        max_bytes: Bytes of the answer at most; exactly this passes.
+        is_api: Whether it is a documented interface for programs: its own terms count then, not robots.txt.
+        headers: Sent to the address's own origin only: they may hold secrets.
+        secret_query: `name=value&…`, already encoded, that is sent behind the address's query, to its own origin only.
+    """
+
+    url: str
+    accept: str = "application/json"
+    max_bytes: int = DOCUMENT_MAX_BYTES
+    is_api: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_query: str = field(default="", repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be shown nowhere."""
+        return tuple(secret for secret in (self.secret_query, *self.headers.values()) if secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What came back, with status 200.
+
+    Attributes:
+        body: The bytes.
+        final_url: The address that answered, after redirects, without any secret.
+        content_type: The whole header; empty if none was stated.
+        headers: All headers, names in lower case; of those that came twice the last.
+    """
+
+    body: bytes
+    final_url: str
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,288 @@
+"""Lists one source of a crawl: posts to gates, to listings, to the frontier, and the cursor behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from services.crawler.catalogue import crawl_sources
+from services.crawler.catalogue.crawl_sources import CrawlSource, Progress, SourceState, Standing
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.frontier import LeaseTerms
+from services.crawler.listing import Listing
+from services.crawler.outcome import FetchFailed
+from services.crawler.post import Post
+from services.crawler.post_rules import PostGates, PostReason
+from services.crawler.resolvers.follow import follow
+from services.crawler.resolvers.resolution import Answer, Ask, Images
+from services.crawler.sources.source import Batch, Source, SourceBlocked, SourceFailed
+
+_FLUSH_POSTS = 100
+_FLUSH_S = 1.0
+_ASKING_AT_ONCE = 4
+# What nomad waited on top when a page had nothing new.
+_EMPTY_POLL_S = 20.0
+_ALERT_EMPTY_POLLS = 50
+_FIRST_RETRY_S = 30.0
+_LAST_RETRY_S = 3_600.0
+# A source that asks to be left alone for longer is not waited for, unless it is followed.
+_PATIENCE_S = 900.0
+_FACTS_MAX_CHARACTERS = 8_192
+
+Resolve = Callable[[Ask], Awaitable[Answer]]
+
+
+class EnoughListings(Exception):
+    """The crawl has as many listings as it was asked for."""
+
+
+@dataclass(frozen=True)
+class ListerParts:
+    """What the listers of a crawl share.
+
+    Attributes:
+        database: The catalogue.
+        crawl_id: The crawl.
+        terms: The lease, as of now.
+        answer: Gets what resolvers ask for.
+        room: Waits until the frontier has room; returns how many listings the crawl may still have, None for no limit.
+        changed: Called when a source's state or counts change.
+    """
+
+    database: Database
+    crawl_id: str
+    terms: Callable[[], LeaseTerms]
+    answer: Resolve
+    room: Callable[[], Awaitable[int | None]]
+    changed: Callable[[], None] = lambda: None
+
+
+@dataclass
+class _Pending:
+    """Posts whose listings are not recorded yet."""
+
+    listings: list[Listing] = field(default_factory=list)
+    counts: Counter[PostReason | None] = field(default_factory=Counter)
+    cursor: str = ""
+    gap: str = ""
+    skipped_count: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_due(self) -> bool:
+        posts = self.counts.total() + self.skipped_count
+        return posts >= _FLUSH_POSTS or time.monotonic() - self.began >= _FLUSH_S
+
+
+class Lister:
+    """Lists a source once, or again and again."""
+
+    def __init__(self, source: Source, place: CrawlSource, parts: ListerParts) -> None:
+        self._source = source
+        self._place = place
+        self._settings = place.settings
+        self._parts = parts
+        self._gates = PostGates(place.settings.rules)
+        self._log = structlog.get_logger().bind(crawl_id=parts.crawl_id, source=source.uri)
+
+    async def run(self) -> str:
+        """Lists until the source is done; returns why it could not be, one sentence, or empty.
+
+        Raises:
+            EnoughListings: The crawl has its fill.
+            LeaseLost: Another crawler lists the source now.
+        """
+        if self._place.state is SourceState.DONE:
+            return ""
+        await self._acquire()
+        await _sleep_until(self._place.next_poll_time)
+        empty = failures = 0
+        while True:
+            try:
+                new_count = await self._look()
+            except SourceFailed as failure:
+                failures += 1
+                wait_s = self._wait_after(failure, failures)
+                await self._stand_failed(failure, wait_s)
+                if wait_s is None:
+                    return str(failure)
+                await asyncio.sleep(wait_s)
+                continue
+            failures = 0
+            empty = 0 if new_count else empty + 1
+            if not self._settings.follow or 0 < self._settings.max_empty_polls <= empty:
+                await self._stand(Standing(SourceState.DONE, list_time=time.time()))
+                return ""
+            await self._wait_for_news(empty)
+
+    async def _acquire(self) -> None:
+        while True:
+            terms = self._parts.terms()
+            take = partial(
+                crawl_sources.acquire,
+                crawl_id=self._parts.crawl_id,
+                position=self._place.position,
+                terms=terms,
+            )
+            if await self._parts.database.run(take):
+                return
+            await asyncio.sleep(terms.duration_s / 3)
+
+    async def _wait_for_news(self, empty: int) -> None:
+        if empty == _ALERT_EMPTY_POLLS:
+            self._log.warning("no_news", polls=empty)
+        wait_s = self._settings.poll_s or self._source.poll_s
+        if empty and self._settings.poll_s is None:
+            wait_s += _EMPTY_POLL_S
+        now = time.time()
+        await self._stand(Standing(SourceState.WAITING, next_poll_time=now + wait_s, list_time=now))
+        await asyncio.sleep(wait_s)
+
+    def _wait_after(self, failure: SourceFailed, failures: int) -> float | None:
+        """For how long to leave the source alone, seconds; None to give it up."""
+        asked_s = failure.retry_s if isinstance(failure, SourceBlocked) else None
+        backoff_s = min(_FIRST_RETRY_S * 2.0 ** (failures - 1), _LAST_RETRY_S)
+        if self._settings.follow:
+            return max(asked_s or 0.0, backoff_s)
+        is_short = asked_s is not None and asked_s <= _PATIENCE_S
+        return asked_s if is_short and failures <= 3 else None
+
+    async def _stand_failed(self, failure: SourceFailed, wait_s: float | None) -> None:
+        blocked = isinstance(failure, SourceBlocked)
+        self._log.warning(
+            "source_blocked" if blocked else "source_failed", cause=failure.cause, retry_s=wait_s
+        )
+        await self._stand(
+            Standing(
+                SourceState.BLOCKED if blocked else SourceState.FAILED,
+                str(failure),
+                failure.reason if isinstance(failure, SourceBlocked) else None,
+                None if wait_s is None else time.time() + wait_s,
+            )
+        )
+
+    async def _stand(self, standing: Standing) -> None:
+        owner = self._parts.terms().owner
+        await self._parts.database.run(
+            lambda c: crawl_sources.set_standing(
+                c, self._parts.crawl_id, self._place.position, owner, standing
+            )
+        )
+        self._parts.changed()
+
+    async def _look(self) -> int:
+        """Lists what there is now; returns how many listings are new to the crawl."""
+        owner = self._parts.terms().owner
+        place = await self._parts.database.run(
+            lambda c: crawl_sources.begin_look(c, self._parts.crawl_id, self._place.position, owner)
+        )
+        relists, new_count, pending = not place.cursor, 0, _Pending()
+        async with aclosing(self._source.list_posts(place.cursor)) as batches:
+            async for batch in batches:
+                await self._take(batch, pending)
+                if pending.is_due:
+                    new_count += await self._flush(pending, relists=relists)
+                    pending = _Pending()
+        return new_count + await self._flush(pending, relists=relists)
+
+    async def _take(self, batch: Batch, pending: _Pending) -> None:
+        chosen = []
+        for post in batch.posts:
+            reason = self._gates.turn_away(post)
+            if reason is None:
+                chosen.append(post)
+            else:
+                pending.counts[reason] += 1
+        for start in range(0, len(chosen), _ASKING_AT_ONCE):
+            part = chosen[start : start + _ASKING_AT_ONCE]
+            for listings in await asyncio.gather(*map(self._listings, part)):
+                pending.counts[None if listings else PostReason.NO_IMAGES] += 1
+                pending.listings += listings
+        pending.cursor = batch.cursor or pending.cursor
+        pending.gap = batch.gap or pending.gap
+        pending.skipped_count += batch.skipped_count
+
+    async def _listings(self, post: Post) -> list[Listing]:
+        images = await self._images(post)
+        if not images.images:
+            return [self._listing(post, post.url)] if post.url else []
+        return [self._listing(post, image.url.text, title=image.title) for image in images.images]
+
+    async def _images(self, post: Post) -> Images:
+        if post.images is None or isinstance(post.images, Images):
+            return post.images or Images(())
+        try:
+            found = await follow(post.images, self._parts.answer)
+        except FetchFailed as failure:
+            self._log.warning(
+                "post_not_resolved", post=post.page_url or post.url, cause=str(failure)
+            )
+            return Images(())
+        if not found.is_best:
+            self._log.info(
+                "post_not_wholly_resolved", post=post.page_url or post.url, causes=found.causes
+            )
+        return found
+
+    def _listing(self, post: Post, url: str, *, title: str = "") -> Listing:
+        page_url = post.page_url or (post.url if post.url != url else "")
+        return Listing(
+            source=self._source.uri,
+            url=url,
+            title=title or post.title,
+            page_url=page_url,
+            author=post.author,
+            licence=post.licence,
+            community=post.community,
+            parents=post.parents,
+            post_time=post.time,
+            post_facts=_facts_text(post.facts),
+        )
+
+    async def _flush(self, pending: _Pending, *, relists: bool) -> int:
+        """Records what is pending; the cursor moves only if all of it fits into the crawl."""
+        room = await self._parts.room()
+        listings = pending.listings if room is None else pending.listings[:room]
+        is_all = len(listings) == len(pending.listings)
+        progress = Progress(
+            listings,
+            pending.cursor if is_all else "",
+            pending.skipped_count,
+            pending.gap,
+            dict(pending.counts),
+            relists,
+        )
+        added = await self._parts.database.run(
+            lambda c: crawl_sources.record_progress(
+                c, self._parts.crawl_id, self._place, self._parts.terms(), progress
+            )
+        )
+        if pending.gap:
+            self._log.warning("listing_gap", gap=pending.gap)
+        self._parts.changed()
+        if room is not None and added >= room:
+            raise EnoughListings
+        return added
+
+
+def _facts_text(facts: Mapping[str, object]) -> str:
+    """The facts as JSON; the longest are left out until the rest fits."""
+    if not facts:
+        return ""
+    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
+    while sum(map(len, texts.values())) > _FACTS_MAX_CHARACTERS:
+        del texts[max(texts, key=lambda name: len(texts[name]))]
+    return json.dumps({name: facts[name] for name in texts}, ensure_ascii=False)
+
+
+async def _sleep_until(moment: float | None) -> None:
+    if moment is not None:
+        await asyncio.sleep(max(0.0, moment - time.time()))

@@ -1,0 +1,81 @@
+"""A kind of source: the word before the colon, what may follow it, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import aiohttp
+
+from services.crawler.fetch.document import Document, DocumentRequest
+from services.crawler.fetch.fetcher import Page
+from services.crawler.sources.credentials import Credentials
+from services.crawler.sources.source import BadSource, Source
+
+FetchPage: TypeAlias = Callable[[str], Awaitable[Page]]
+FetchDocument: TypeAlias = Callable[[DocumentRequest], Awaitable[Document]]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTools:
+    """What sources are made with.
+
+    Attributes:
+        fetch_page: Fetches an HTML page through the guarded fetcher, by its host's robots.txt.
+        fetch_document: Fetches what an API, a feed or a site's map answers, through the guarded fetcher.
+        open_session: Opens a session over the guarded connector, for a client library that asks a URL's host itself.
+        api_base: Where an interface is asked, given its public address: `https://oauth.reddit.com` is itself unless the
+            configuration names another.
+        credentials: Keys and tokens.
+        local_sources: Whether sources may read files on this machine.
+    """
+
+    fetch_page: FetchPage
+    fetch_document: FetchDocument
+    open_session: Callable[[str], aiohttp.ClientSession]
+    api_base: Callable[[str], str] = str
+    credentials: Credentials = field(default_factory=Credentials)
+    local_sources: bool = True
+
+    def local_path(self, source: str, path: str) -> Path:
+        """The absolute path of a file or folder that a source names.
+
+        Raises:
+            BadSource: Files may not be read, or no path is named.
+        """
+        if not self.local_sources:
+            raise BadSource(source, "this crawler does not read files of its machine")
+        if not path:
+            raise BadSource(source, "it names no path")
+        try:
+            return Path(path).expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise BadSource(source, "its path cannot be read") from error
+
+
+def no_obstacle(_tools: SourceTools) -> str:
+    """Of a kind that needs nothing."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source, as `lodestone sources --available` lists it.
+
+    Attributes:
+        word: What stands before the colon, for example `reddit-rss`.
+        forms: What may be written, one form each, for example `reddit-rss:r/NAME`.
+        summary: What it lists, one sentence.
+        example: One that works as it stands.
+        parse: Reads the whole text and what follows the colon. Raises BadSource.
+        obstacle: What keeps it from working here, one sentence that says what to do; empty if nothing does.
+    """
+
+    word: str
+    forms: tuple[str, ...]
+    summary: str
+    example: str
+    parse: Callable[[str, str, SourceTools], Source]
+    obstacle: Callable[[SourceTools], str] = no_obstacle
