@@ -56,4 +56,4 @@ def _read_info(post_id: str, resolve_link: ResolveLink, answer: Answer) -> Resol
         post = read_post(posts[0], resolve_link)
     except BadPost as error:
         raise Unanswered(answer.url, error.cause) from error
-    return NOTHING if post.flags.is_unwanted else post.resolution
+    return NOTHING if post.flags.over_18 or post.images is None else post.images

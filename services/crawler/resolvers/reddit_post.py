@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from services.crawler.fetch.url import WebUrl
+from services.crawler.post import Post, PostFlags
 from services.crawler.resolvers.reading import elements, is_on, segments, web_url, word
 from services.crawler.resolvers.reddit_media import (
     is_gallery,
@@ -14,13 +15,16 @@ from services.crawler.resolvers.reddit_media import (
     read_inline_media,
     read_previews,
 )
-from services.crawler.resolvers.resolution import NOTHING, Images, Resolution, or_else
+from services.crawler.resolvers.resolution import NOTHING, Resolution, or_else
 from services.crawler.sources.text import clean_text
 from services.servicekit.errors import InvalidInput
 
 ResolveLink = Callable[[WebUrl], Resolution]
 
 _CHAIN_MAX = 64
+_ID_CHARACTERS = 16
+# The end of the year 9999, seconds since 1970.
+_LAST_TIME = 253_402_300_799
 
 
 class BadPost(InvalidInput):
@@ -35,54 +39,74 @@ class BadPost(InvalidInput):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class PostFlags:
-    """What a post, or any post that it is a crosspost of, is marked as."""
-
-    over_18: bool = False
-    is_video: bool = False
-    is_removed: bool = False
-    is_spoiler: bool = False
-
-    @property
-    def is_unwanted(self) -> bool:
-        """Whether its images are not to be listed: for adults, a video, or removed."""
-        return self.over_18 or self.is_video or self.is_removed
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A post as far as its images need it.
-
-    Attributes:
-        flags: Its marks, its parents' counted.
-        title: Its title, one line; may be empty.
-        resolution: Where its images are; previews if there is nothing else.
-        previews: Reddit's copies, for when the images themselves are gone.
-    """
-
-    flags: PostFlags
-    title: str
-    resolution: Resolution
-    previews: Images
+# What nomad kept of a post beside its images; absent ones are left out.
+_FACTS = (
+    *("selftext", "title", "media_metadata", "id", "author", "permalink", "url", "created_utc"),
+    *("subreddit", "over_18", "is_video", "removed_by_category", "crosspost_parent_list"),
+)
+_SITE = "https://www.reddit.com"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# What stands instead of the name of an author who is gone.
+_NO_AUTHORS = frozenset({"[deleted]", "[removed]"})
 
 
 def read_post(post: object, resolve_link: ResolveLink) -> Post:
     """Reads a post (the `data` of a `t3`), with the parents of a crosspost at any depth.
 
     Of the post and then its parents, the first that has images counts. A gallery's `url` is never used, that of a text
-    post neither.
+    post neither. Reddit's own previews are what is left if there is nothing else.
 
     Raises:
         BadPost: It is no JSON object, or has over 63 parents: flags that were not seen would not count.
     """
     chain = _chain(post)
+    first = chain[0]
+    flags = _flags(chain)
+    facts = {name: first[name] for name in _FACTS if name in first}
+    parents = dict.fromkeys(filter(None, map(_community, chain[1:])))
+    author = clean_text(first.get("author"))
+    return Post(
+        images=NOTHING if flags.is_removed or flags.is_video else _images(chain, resolve_link),
+        post_id=word(first.get("id"))[:_ID_CHARACTERS],
+        time=_time(first.get("created_utc")),
+        title=clean_text(first.get("title")),
+        author="" if author in _NO_AUTHORS else author,
+        page_url=_page_url(first),
+        flair=clean_text(first.get("link_flair_text")),
+        community=_community(first),
+        parents=tuple(parents),
+        flags=flags,
+        facts=facts,
+    )
+
+
+def _images(chain: list[dict[str, Any]], resolve_link: ResolveLink) -> Resolution:
     contents = _contents(chain, resolve_link)
     found = next((content for content in contents if content != NOTHING), NOTHING)
     all_previews = (read_previews(member) for member in chain)
     previews = next((images for images in all_previews if images.images), NOTHING)
-    title = clean_text(chain[0].get("title"))
-    return Post(_flags(chain), title, or_else(found, previews), previews)
+    return or_else(found, previews)
+
+
+def _community(post: Mapping[str, Any]) -> str:
+    """`reddit:r/EarthPorn`, or `reddit:u/NAME` for what people post under their own names."""
+    name = word(post.get("subreddit"))
+    user = name.removeprefix("u_")
+    if not _NAME.fullmatch(user):
+        return ""
+    return f"reddit:r/{name}" if user == name else f"reddit:u/{user}"
+
+
+def _page_url(post: Mapping[str, Any]) -> str:
+    permalink = word(post.get("permalink"))
+    url = web_url(f"{_SITE}{permalink}") if permalink.startswith("/") else None
+    return url.text if url is not None and url.host == "www.reddit.com" else ""
+
+
+def _time(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < _LAST_TIME else None
 
 
 def reddit_post_id(url: WebUrl) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from services.crawler.fetch.url import WebUrl
+from services.crawler.post import Post
 from services.crawler.resolvers.direct import resolve_direct
 from services.crawler.resolvers.flickr import resolve_flickr
 from services.crawler.resolvers.imgur import resolve_imgur
 from services.crawler.resolvers.reddit_page import resolve_reddit_page
-from services.crawler.resolvers.reddit_post import Post, read_post
+from services.crawler.resolvers.reddit_post import read_post
 from services.crawler.resolvers.resolution import (
     NOT_KNOWN,
     Answer,

@@ -5,14 +5,14 @@ import itertools
 import pytest
 
 from services.crawler.fetch.url import parse_url
+from services.crawler.post import PostFlags
 from services.crawler.resolvers.reddit_post import (
     BadPost,
-    PostFlags,
     read_post,
     reddit_post_id,
 )
 from services.crawler.resolvers.registry import resolve_or_ask
-from services.crawler.resolvers.resolution import Ask, AskKind
+from services.crawler.resolvers.resolution import NOTHING, Ask, AskKind
 from tests.crawler.resolvers.reading_images import Answers, url_texts
 
 A, B = "aaaaaaaaaaaa1", "bbbbbbbbbbbb2"
@@ -94,7 +94,7 @@ def files(*names):
 )
 def test_where_a_post_s_images_are(post, expected):
     """Galleries, links, inline media, parents of any depth, and previews when there is nothing else."""
-    assert url_texts(read_post(post, resolve_or_ask).resolution) == expected
+    assert url_texts(read_post(post, resolve_or_ask).images) == expected
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,6 @@ def test_flags_of_every_parent_count(name, field, depth):
     clear = {"over_18": False, "is_video": False, "removed_by_category": None, "spoiler": False}
     flags = read_post(nested(depth, marked) | ({} if depth == 0 else clear), resolve_or_ask).flags
     assert flags == PostFlags(**{field: True})
-    assert flags.is_unwanted is (name != "spoiler")
 
 
 def test_the_second_parent_s_flags_count():
@@ -150,31 +149,28 @@ def test_circles():
     one, two = gallery(A, id="1"), child(id="2", over_18=True)
     one["crosspost_parent_list"], two["crosspost_parent_list"] = [two, one], [one]
     post = read_post(one, resolve_or_ask)
-    assert url_texts(post.resolution) == files(A)
+    assert url_texts(post.images) == files(A)
     assert post.flags.over_18
     same_id = child(child(gallery(A, id="2child"), id="2child", is_video=True))
     post = read_post(same_id, resolve_or_ask)
-    assert url_texts(post.resolution) == files(A)
     assert post.flags.is_video
+    assert post.images == NOTHING
 
 
 def test_previews_are_the_last_resort():
-    """When nothing answers for the link they are left; the caller has them as well for images that are gone."""
+    """When nothing answers for the link they are left."""
     post = read_post({"url": "https://imgur.com/a/AbCdE12", "preview": PREVIEW}, resolve_or_ask)
     answers = Answers()
-    assert url_texts(answers.images(post.resolution)) == [COPY]
+    assert url_texts(answers.images(post.images)) == [COPY]
     assert answers.asked == ["IMGUR_API", "PAGE"]
-    assert [image.is_preview for image in post.previews.images] == [True]
     page = "<meta property=og:image content=https://i.imgur.com/dXy1z.jpg>"
-    assert url_texts(Answers(PAGE=page).images(post.resolution)) == [
-        "https://i.imgur.com/dXy1z.jpg"
-    ]
+    assert url_texts(Answers(PAGE=page).images(post.images)) == ["https://i.imgur.com/dXy1z.jpg"]
 
 
 def test_a_link_s_inline_media_come_after_the_link():
     """A link post with pictures in its text: those count if the link has none."""
     post = {"url": "https://h.example/page", "media_metadata": media(A), "preview": PREVIEW}
-    resolution = read_post(post, resolve_or_ask).resolution
+    resolution = read_post(post, resolve_or_ask).images
     assert isinstance(resolution, Ask)
     assert resolution.kind is AskKind.PAGE
     assert url_texts(Answers().images(resolution)) == files(A)
@@ -186,16 +182,58 @@ def test_a_link_s_inline_media_come_after_the_link():
 def test_a_link_to_another_post():
     """It is asked of the API; one to the post itself or a parent is not."""
     other = {"id": "9other", "url": POST}
-    resolution = read_post(other, resolve_or_ask).resolution
+    resolution = read_post(other, resolve_or_ask).images
     assert isinstance(resolution, Ask)
     assert resolution.url.text == "https://oauth.reddit.com/api/info?raw_json=1&id=t3_1abcd"
-    assert read_post(child({"id": "1abcd"}, url=POST), resolve_or_ask).resolution.images == ()
+    assert read_post(child({"id": "1abcd"}, url=POST), resolve_or_ask).images == NOTHING
 
 
 def test_titles():
     """One clean line."""
     assert read_post({"title": " A\nlake\u202e "}, resolve_or_ask).title == "A lake"
     assert read_post({"title": ["A"]}, resolve_or_ask).title == ""
+
+
+def test_what_a_post_says_of_itself():
+    """Id, time, author, flair, community, page, and nomad's thirteen fields; absent ones are left out."""
+    post = {
+        "id": "1abcd", "created_utc": 1_700_000_000.0, "author": "ansel", "subreddit": "EarthPorn",
+        "permalink": "/r/EarthPorn/comments/1abcd/a_lake/", "link_flair_text": " OC ", "url": OWN,
+        "title": "A lake", "score": 7, "is_video": False,
+    }  # fmt: skip
+    read = read_post(post, resolve_or_ask)
+    assert (read.post_id, read.time, read.author) == ("1abcd", 1_700_000_000.0, "ansel")
+    assert (read.flair, read.community) == ("OC", "reddit:r/EarthPorn")
+    assert read.page_url == f"https://www.reddit.com{post['permalink']}"
+    assert read.facts == {
+        name: post[name] for name in post if name not in ("score", "link_flair_text")
+    }
+
+
+def test_what_strangers_say_of_a_post():
+    """Wrong types, names that are none and permalinks that lead elsewhere say nothing."""
+    odd = {
+        "id": 7, "created_utc": True, "author": "[deleted]", "subreddit": "a/../b", "permalink": "//evil.example/",
+        "link_flair_text": None,
+    }  # fmt: skip
+    read = read_post(odd, resolve_or_ask)
+    assert (read.post_id, read.time, read.author, read.flair) == ("", None, "", "")
+    assert (read.community, read.page_url) == ("", "")
+    for time in (-1, 0, float("nan"), float("inf"), 10**20, "1700000000"):
+        assert read_post({"created_utc": time}, resolve_or_ask).time is None
+
+
+def test_communities_of_parents():
+    """Each once, people's own pages as such."""
+    parents = [
+        gallery(A, subreddit="EarthPorn"),
+        gallery(B, subreddit="u_ansel"),
+        {"subreddit": "EarthPorn"},
+    ]
+    assert read_post(child(*parents), resolve_or_ask).parents == (
+        "reddit:r/EarthPorn",
+        "reddit:u/ansel",
+    )
 
 
 PREFIXES = (

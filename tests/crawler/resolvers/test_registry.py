@@ -100,4 +100,4 @@ def test_a_post_goes_through_the_same_resolvers():
     """A post's link is resolved as any address."""
     post = resolve_post({"title": "A lake", "url": "http://m.imgur.com/AbCdE12"})
     assert post.title == "A lake"
-    assert url_texts(post.resolution) == ["https://i.imgur.com/AbCdE12.jpg"]
+    assert url_texts(post.images) == ["https://i.imgur.com/AbCdE12.jpg"]
