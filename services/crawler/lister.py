@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -274,13 +274,14 @@ class Lister:
 
 
 def _facts_text(facts: Mapping[str, object]) -> str:
-    """The facts as JSON; the longest are left out until the rest fits."""
-    if not facts:
-        return ""
-    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
+    """The facts as JSON; the longest are left out until the rest fits, and what is no JSON."""
+    texts: dict[str, str] = {}
+    for name, value in facts.items():
+        with suppress(RecursionError, TypeError, ValueError):
+            texts[name] = f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}"
     while sum(map(len, texts.values())) > _FACTS_MAX_CHARACTERS:
         del texts[max(texts, key=lambda name: len(texts[name]))]
-    return json.dumps({name: facts[name] for name in texts}, ensure_ascii=False)
+    return f"{{{', '.join(texts.values())}}}" if texts else ""
 
 
 async def _sleep_until(moment: float | None) -> None:

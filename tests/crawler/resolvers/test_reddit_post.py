@@ -213,7 +213,7 @@ def test_what_a_post_says_of_itself():
 def test_what_strangers_say_of_a_post():
     """Wrong types, names that are none and permalinks that lead elsewhere say nothing."""
     odd = {
-        "id": 7, "created_utc": True, "author": "[deleted]", "subreddit": "a/../b", "permalink": "//evil.example/",
+        "id": 7, "created_utc": True, "author": "[deleted]", "subreddit": "a/../b", "permalink": "https://evil.example/",
         "link_flair_text": None,
     }  # fmt: skip
     read = read_post(odd, resolve_or_ask)
