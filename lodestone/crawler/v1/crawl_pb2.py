@@ -23,34 +23,35 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from lodestone.crawler.v1 import crawl_source_pb2 as lodestone_dot_crawler_dot_v1_dot_crawl__source__pb2
 from lodestone.crawler.v1 import judgement_pb2 as lodestone_dot_crawler_dot_v1_dot_judgement__pb2
 from lodestone.crawler.v1 import outcome_pb2 as lodestone_dot_crawler_dot_v1_dot_outcome__pb2
 from lodestone.image.v1 import verdict_pb2 as lodestone_dot_image_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/crawler/v1/crawl.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$lodestone/crawler/v1/judgement.proto\x1a\"lodestone/crawler/v1/outcome.proto\x1a lodestone/image/v1/verdict.proto\"\xf6\x02\n\x05\x43rawl\x12\x10\n\x08\x63rawl_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .lodestone.crawler.v1.CrawlState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12\x0f\n\x07sources\x18\x04 \x03(\t\x12\x14\n\x0cprofile_name\x18\x05 \x01(\t\x12\x17\n\x0fprofile_version\x18\x06 \x01(\x05\x12\x31\n\x06limits\x18\x07 \x01(\x0b\x32!.lodestone.crawler.v1.CrawlLimits\x12\x35\n\x08progress\x18\x08 \x01(\x0b\x32#.lodestone.crawler.v1.CrawlProgress\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\rscreen_limits\x18\n \x01(\x0b\x32\".lodestone.crawler.v1.ScreenLimits\"9\n\x0b\x43rawlLimits\x12\x14\n\x0cmax_listings\x18\x01 \x01(\x03\x12\x14\n\x0cmax_accepted\x18\x02 \x01(\x03\"U\n\x0cScreenLimits\x12\x12\n\nmin_pixels\x18\x01 \x01(\x03\x12\x17\n\x0fmax_width_ratio\x18\x02 \x01(\x01\x12\x18\n\x10max_height_ratio\x18\x03 \x01(\x01\"\x8e\x02\n\rCrawlProgress\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\x03\x12\x15\n\rsettled_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x13\n\x0bknown_count\x18\x04 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x05 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\x12:\n\x0everdict_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.VerdictCount\x12\x15\n\rskipped_count\x18\x07 \x01(\x03\x12\x16\n\x0erepeated_count\x18\x08 \x01(\x03\"\x85\x01\n\x0cOutcomeCount\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".lodestone.crawler.v1.OutcomeState\x12\x33\n\x06reason\x18\x02 \x01(\x0e\x32#.lodestone.crawler.v1.OutcomeReason\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"K\n\x0cVerdictCount\x12,\n\x07verdict\x18\x01 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"W\n\x07Listing\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08page_url\x18\x04 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x05 \x01(\t\"\xc5\x01\n\x0eSettledListing\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12.\n\x07outcome\x18\x03 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Outcome\x12\x32\n\tjudgement\x18\x04 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12\r\n\x05known\x18\x05 \x01(\x08*\xa8\x01\n\nCrawlState\x12\x1b\n\x17\x43RAWL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43RAWL_STATE_RUNNING\x10\x01\x12\x16\n\x12\x43RAWL_STATE_PAUSED\x10\x02\x12\x19\n\x15\x43RAWL_STATE_COMPLETED\x10\x03\x12\x19\n\x15\x43RAWL_STATE_CANCELLED\x10\x04\x12\x16\n\x12\x43RAWL_STATE_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/crawler/v1/crawl.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'lodestone/crawler/v1/crawl_source.proto\x1a$lodestone/crawler/v1/judgement.proto\x1a\"lodestone/crawler/v1/outcome.proto\x1a lodestone/image/v1/verdict.proto\"\xb3\x03\n\x05\x43rawl\x12\x10\n\x08\x63rawl_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .lodestone.crawler.v1.CrawlState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12\x0f\n\x07sources\x18\x04 \x03(\t\x12\x14\n\x0cprofile_name\x18\x05 \x01(\t\x12\x17\n\x0fprofile_version\x18\x06 \x01(\x05\x12\x31\n\x06limits\x18\x07 \x01(\x0b\x32!.lodestone.crawler.v1.CrawlLimits\x12\x35\n\x08progress\x18\x08 \x01(\x0b\x32#.lodestone.crawler.v1.CrawlProgress\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\rscreen_limits\x18\n \x01(\x0b\x32\".lodestone.crawler.v1.ScreenLimits\x12;\n\x0fsource_statuses\x18\x0b \x03(\x0b\x32\".lodestone.crawler.v1.SourceStatus\"9\n\x0b\x43rawlLimits\x12\x14\n\x0cmax_listings\x18\x01 \x01(\x03\x12\x14\n\x0cmax_accepted\x18\x02 \x01(\x03\"U\n\x0cScreenLimits\x12\x12\n\nmin_pixels\x18\x01 \x01(\x03\x12\x17\n\x0fmax_width_ratio\x18\x02 \x01(\x01\x12\x18\n\x10max_height_ratio\x18\x03 \x01(\x01\"\x8e\x02\n\rCrawlProgress\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\x03\x12\x15\n\rsettled_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x13\n\x0bknown_count\x18\x04 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x05 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\x12:\n\x0everdict_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.VerdictCount\x12\x15\n\rskipped_count\x18\x07 \x01(\x03\x12\x16\n\x0erepeated_count\x18\x08 \x01(\x03\"\x85\x01\n\x0cOutcomeCount\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".lodestone.crawler.v1.OutcomeState\x12\x33\n\x06reason\x18\x02 \x01(\x0e\x32#.lodestone.crawler.v1.OutcomeReason\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"K\n\x0cVerdictCount\x12,\n\x07verdict\x18\x01 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xaa\x01\n\x07Listing\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08page_url\x18\x04 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x05 \x01(\t\x12\x0f\n\x07licence\x18\x06 \x01(\t\x12\x11\n\tcommunity\x18\x07 \x01(\t\x12-\n\tpost_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc5\x01\n\x0eSettledListing\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12.\n\x07outcome\x18\x03 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Outcome\x12\x32\n\tjudgement\x18\x04 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12\r\n\x05known\x18\x05 \x01(\x08*\xa8\x01\n\nCrawlState\x12\x1b\n\x17\x43RAWL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43RAWL_STATE_RUNNING\x10\x01\x12\x16\n\x12\x43RAWL_STATE_PAUSED\x10\x02\x12\x19\n\x15\x43RAWL_STATE_COMPLETED\x10\x03\x12\x19\n\x15\x43RAWL_STATE_CANCELLED\x10\x04\x12\x16\n\x12\x43RAWL_STATE_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.crawl_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CRAWLSTATE']._serialized_start=1498
-  _globals['_CRAWLSTATE']._serialized_end=1666
-  _globals['_CRAWL']._serialized_start=200
-  _globals['_CRAWL']._serialized_end=574
-  _globals['_CRAWLLIMITS']._serialized_start=576
-  _globals['_CRAWLLIMITS']._serialized_end=633
-  _globals['_SCREENLIMITS']._serialized_start=635
-  _globals['_SCREENLIMITS']._serialized_end=720
-  _globals['_CRAWLPROGRESS']._serialized_start=723
-  _globals['_CRAWLPROGRESS']._serialized_end=993
-  _globals['_OUTCOMECOUNT']._serialized_start=996
-  _globals['_OUTCOMECOUNT']._serialized_end=1129
-  _globals['_VERDICTCOUNT']._serialized_start=1131
-  _globals['_VERDICTCOUNT']._serialized_end=1206
-  _globals['_LISTING']._serialized_start=1208
-  _globals['_LISTING']._serialized_end=1295
-  _globals['_SETTLEDLISTING']._serialized_start=1298
-  _globals['_SETTLEDLISTING']._serialized_end=1495
+  _globals['_CRAWLSTATE']._serialized_start=1684
+  _globals['_CRAWLSTATE']._serialized_end=1852
+  _globals['_CRAWL']._serialized_start=241
+  _globals['_CRAWL']._serialized_end=676
+  _globals['_CRAWLLIMITS']._serialized_start=678
+  _globals['_CRAWLLIMITS']._serialized_end=735
+  _globals['_SCREENLIMITS']._serialized_start=737
+  _globals['_SCREENLIMITS']._serialized_end=822
+  _globals['_CRAWLPROGRESS']._serialized_start=825
+  _globals['_CRAWLPROGRESS']._serialized_end=1095
+  _globals['_OUTCOMECOUNT']._serialized_start=1098
+  _globals['_OUTCOMECOUNT']._serialized_end=1231
+  _globals['_VERDICTCOUNT']._serialized_start=1233
+  _globals['_VERDICTCOUNT']._serialized_end=1308
+  _globals['_LISTING']._serialized_start=1311
+  _globals['_LISTING']._serialized_end=1481
+  _globals['_SETTLEDLISTING']._serialized_start=1484
+  _globals['_SETTLEDLISTING']._serialized_end=1681
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import outcome_pb2 as _outcome_pb2
 from lodestone.image.v1 import verdict_pb2 as _verdict_pb2
@@ -75,6 +76,7 @@ class Crawl(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SCREEN_LIMITS_FIELD_NUMBER: _builtins.int
+    SOURCE_STATUSES_FIELD_NUMBER: _builtins.int
     crawl_id: _builtins.str
     """The id, made by the server."""
     state: Global___CrawlState.ValueType
@@ -107,6 +109,10 @@ class Crawl(_message.Message):
         that lists it.
         """
 
+    @_builtins.property
+    def source_statuses(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_source_pb2.SourceStatus]:
+        """Where the listing of each source stands, in the order of `sources`."""
+
     def __init__(
         self,
         *,
@@ -120,10 +126,11 @@ class Crawl(_message.Message):
         progress: Global___CrawlProgress | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         screen_limits: Global___ScreenLimits | None = ...,
+        source_statuses: _abc.Iterable[_crawl_source_pb2.SourceStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits", "progress", b"progress", "screen_limits", b"screen_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "create_time", b"create_time", "limits", b"limits", "profile_name", b"profile_name", "profile_version", b"profile_version", "progress", b"progress", "screen_limits", b"screen_limits", "sources", b"sources", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "create_time", b"create_time", "limits", b"limits", "profile_name", b"profile_name", "profile_version", b"profile_version", "progress", b"progress", "screen_limits", b"screen_limits", "source_statuses", b"source_statuses", "sources", b"sources", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,13 +215,9 @@ class CrawlProgress(_message.Message):
     known_count: _builtins.int
     """Listings whose outcome was known before, so that nothing was fetched."""
     skipped_count: _builtins.int
-    """Entries of the sources that have no address, so that there is nothing to fetch: a row of a file without a URL.
-    Counted for each source once it is listed to its end.
-    """
+    """Entries of the sources that have no address, so that there is nothing to fetch: a row of a file without a URL."""
     repeated_count: _builtins.int
-    """Entries of the sources whose address was listed before by this crawl. Counted once all sources are listed to their
-    ends.
-    """
+    """Entries of the sources whose address was listed before by this crawl."""
     @_builtins.property
     def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeCount]:
         """Listings by outcome, other than fetched."""
@@ -310,6 +313,9 @@ class Listing(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     PAGE_URL_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
+    COMMUNITY_FIELD_NUMBER: _builtins.int
+    POST_TIME_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The source, as given to the crawl."""
     url: _builtins.str
@@ -320,6 +326,14 @@ class Listing(_message.Message):
     """The page that shows it; empty if none does."""
     author: _builtins.str
     """The author; empty if the source names none."""
+    licence: _builtins.str
+    """The licence as the source states it, for example `CC BY-SA 4.0`; empty if it states none."""
+    community: _builtins.str
+    """Where it was published, as a source: `reddit:r/EarthPorn`; empty if there is no such place."""
+    @_builtins.property
+    def post_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was published; absent if the source does not say."""
+
     def __init__(
         self,
         *,
@@ -328,10 +342,13 @@ class Listing(_message.Message):
         title: _builtins.str = ...,
         page_url: _builtins.str = ...,
         author: _builtins.str = ...,
+        licence: _builtins.str = ...,
+        community: _builtins.str = ...,
+        post_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["post_time", b"post_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "page_url", b"page_url", "source", b"source", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "community", b"community", "licence", b"licence", "page_url", b"page_url", "post_time", b"post_time", "source", b"source", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
+from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
 from lodestone.image.v1 import image_pb2 as _image_pb2
@@ -33,17 +34,24 @@ class CreateCrawlRequest(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    CRAWL_SOURCES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the client, 1 to 128 characters: the same id again returns the crawl that it made the first time."""
     profile: _builtins.str
     """`landscapes` for the newest version, `landscapes@3` for a certain one."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 1,000 sources: `folder:/path`, `urls:/path/list.csv`, `page:https://…`, or just the path or URL."""
+        """Sources that are listed once, by the default rules: `folder:/path`, `urls:/path/list.csv`, `page:https://…`,
+        `commons:Category:…` and so on, or just the path or URL. Together with `crawl_sources` 1 to 1,000.
+        """
 
     @_builtins.property
     def limits(self) -> _crawl_pb2.CrawlLimits:
         """Where to stop; absent is never."""
+
+    @_builtins.property
+    def crawl_sources(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_source_pb2.CrawlSource]:
+        """Sources that are listed as they say."""
 
     def __init__(
         self,
@@ -52,10 +60,11 @@ class CreateCrawlRequest(_message.Message):
         sources: _abc.Iterable[_builtins.str] | None = ...,
         profile: _builtins.str = ...,
         limits: _crawl_pb2.CrawlLimits | None = ...,
+        crawl_sources: _abc.Iterable[_crawl_source_pb2.CrawlSource] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "profile", b"profile", "request_id", b"request_id", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_sources", b"crawl_sources", "limits", b"limits", "profile", b"profile", "request_id", b"request_id", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,6 +318,58 @@ class CancelCrawlResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelCrawlResponse: _TypeAlias = CancelCrawlResponse  # noqa: Y015
+
+@_typing.final
+class AddCrawlSourcesRequest(_message.Message):
+    """The request message for `CrawlerService.AddCrawlSources`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRAWL_ID_FIELD_NUMBER: _builtins.int
+    CRAWL_SOURCES_FIELD_NUMBER: _builtins.int
+    crawl_id: _builtins.str
+    """The crawl's id."""
+    @_builtins.property
+    def crawl_sources(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_source_pb2.CrawlSource]:
+        """1 to 1,000 sources."""
+
+    def __init__(
+        self,
+        *,
+        crawl_id: _builtins.str = ...,
+        crawl_sources: _abc.Iterable[_crawl_source_pb2.CrawlSource] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "crawl_sources", b"crawl_sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCrawlSourcesRequest: _TypeAlias = AddCrawlSourcesRequest  # noqa: Y015
+
+@_typing.final
+class AddCrawlSourcesResponse(_message.Message):
+    """The response message for `CrawlerService.AddCrawlSources`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRAWL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def crawl(self) -> _crawl_pb2.Crawl:
+        """The crawl as it is now."""
+
+    def __init__(
+        self,
+        *,
+        crawl: _crawl_pb2.Crawl | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crawl", b"crawl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl", b"crawl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCrawlSourcesResponse: _TypeAlias = AddCrawlSourcesResponse  # noqa: Y015
 
 @_typing.final
 class WatchCrawlRequest(_message.Message):
@@ -647,8 +708,8 @@ class ListImagesResponse(_message.Message):
 Global___ListImagesResponse: _TypeAlias = ListImagesResponse  # noqa: Y015
 
 @_typing.final
-class ListSourceYieldsRequest(_message.Message):
-    """The request message for `CrawlerService.ListSourceYields`."""
+class ListSourceKindsRequest(_message.Message):
+    """The request message for `CrawlerService.ListSourceKinds`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -658,6 +719,104 @@ class ListSourceYieldsRequest(_message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSourceKindsRequest: _TypeAlias = ListSourceKindsRequest  # noqa: Y015
+
+@_typing.final
+class ListSourceKindsResponse(_message.Message):
+    """The response message for `CrawlerService.ListSourceKinds`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def source_kinds(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_source_pb2.SourceKind]:
+        """The kinds."""
+
+    def __init__(
+        self,
+        *,
+        source_kinds: _abc.Iterable[_crawl_source_pb2.SourceKind] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source_kinds", b"source_kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSourceKindsResponse: _TypeAlias = ListSourceKindsResponse  # noqa: Y015
+
+@_typing.final
+class DiscoverSourcesRequest(_message.Message):
+    """The request message for `CrawlerService.DiscoverSources`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_NAME_FIELD_NUMBER: _builtins.int
+    MAX_PROPOSALS_FIELD_NUMBER: _builtins.int
+    profile_name: _builtins.str
+    """Only by images kept for this profile name; empty is all."""
+    max_proposals: _builtins.int
+    """At most so many, 1 to 1,000; 0 is 50."""
+    def __init__(
+        self,
+        *,
+        profile_name: _builtins.str = ...,
+        max_proposals: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_proposals", b"max_proposals", "profile_name", b"profile_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverSourcesRequest: _TypeAlias = DiscoverSourcesRequest  # noqa: Y015
+
+@_typing.final
+class DiscoverSourcesResponse(_message.Message):
+    """The response message for `CrawlerService.DiscoverSources`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_source_pb2.SourceProposal]:
+        """The proposals."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[_crawl_source_pb2.SourceProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverSourcesResponse: _TypeAlias = DiscoverSourcesResponse  # noqa: Y015
+
+@_typing.final
+class ListSourceYieldsRequest(_message.Message):
+    """The request message for `CrawlerService.ListSourceYields`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_COMMUNITY_FIELD_NUMBER: _builtins.int
+    by_community: _builtins.bool
+    """Group the listings by the communities that their posts were published in instead of by source; listings without
+    one are left out.
+    """
+    def __init__(
+        self,
+        *,
+        by_community: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_community", b"by_community"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

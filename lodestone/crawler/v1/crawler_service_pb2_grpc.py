@@ -65,6 +65,11 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlResponse.FromString,
                 _registered_method=True)
+        self.AddCrawlSources = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/AddCrawlSources',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.FromString,
+                _registered_method=True)
         self.WatchCrawl = channel.unary_stream(
                 '/lodestone.crawler.v1.CrawlerService/WatchCrawl',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.WatchCrawlRequest.SerializeToString,
@@ -99,6 +104,16 @@ class CrawlerServiceStub:
                 '/lodestone.crawler.v1.CrawlerService/ListHosts',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.FromString,
+                _registered_method=True)
+        self.ListSourceKinds = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/ListSourceKinds',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsResponse.FromString,
+                _registered_method=True)
+        self.DiscoverSources = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/DiscoverSources',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesResponse.FromString,
                 _registered_method=True)
         self.ListSourceYields = channel.unary_unary(
                 '/lodestone.crawler.v1.CrawlerService/ListSourceYields',
@@ -149,6 +164,14 @@ class CrawlerServiceServicer:
 
     def CancelCrawl(self, request, context):
         """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCrawlSources(self, request, context):
+        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
+        alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +233,21 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSourceKinds(self, request, context):
+        """Returns every kind of source, and what keeps it from working on this crawler.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscoverSources(self, request, context):
+        """Returns sources that nobody crawled yet and that accepted images speak for: their authors, communities that they were
+        crossposted from, and communities where the same authors or images were found. Most accepted images first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSourceYields(self, request, context):
         """Returns what each source has given so far, best yield first.
         """
@@ -250,6 +288,11 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlResponse.SerializeToString,
             ),
+            'AddCrawlSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCrawlSources,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.SerializeToString,
+            ),
             'WatchCrawl': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchCrawl,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.WatchCrawlRequest.FromString,
@@ -284,6 +327,16 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.ListHosts,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.SerializeToString,
+            ),
+            'ListSourceKinds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSourceKinds,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsResponse.SerializeToString,
+            ),
+            'DiscoverSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscoverSources,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesResponse.SerializeToString,
             ),
             'ListSourceYields': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSourceYields,
@@ -454,6 +507,33 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/CancelCrawl',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CancelCrawlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCrawlSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/AddCrawlSources',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -643,6 +723,60 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/ListHosts',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSourceKinds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListSourceKinds',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceKindsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscoverSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/DiscoverSources',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DiscoverSourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

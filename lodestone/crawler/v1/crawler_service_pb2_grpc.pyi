@@ -47,6 +47,10 @@ class CrawlerServiceStub:
     """Lets a paused crawl go on. Idempotent. FAILED_PRECONDITION for one that has ended."""
     CancelCrawl: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.CancelCrawlRequest, _crawler_service_pb2.CancelCrawlResponse]
     """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed."""
+    AddCrawlSources: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.AddCrawlSourcesRequest, _crawler_service_pb2.AddCrawlSourcesResponse]
+    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
+    alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+    """
     WatchCrawl: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
     them. The stream ends with OK when the crawl is paused or has ended.
@@ -74,6 +78,12 @@ class CrawlerServiceStub:
     """
     ListHosts: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
+    ListSourceKinds: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceKindsRequest, _crawler_service_pb2.ListSourceKindsResponse]
+    """Returns every kind of source, and what keeps it from working on this crawler."""
+    DiscoverSources: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.DiscoverSourcesRequest, _crawler_service_pb2.DiscoverSourcesResponse]
+    """Returns sources that nobody crawled yet and that accepted images speak for: their authors, communities that they were
+    crossposted from, and communities where the same authors or images were found. Most accepted images first.
+    """
     ListSourceYields: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]
     """Returns what each source has given so far, best yield first."""
 
@@ -96,6 +106,10 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """Lets a paused crawl go on. Idempotent. FAILED_PRECONDITION for one that has ended."""
     CancelCrawl: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.CancelCrawlRequest, _crawler_service_pb2.CancelCrawlResponse]  # type: ignore[assignment]
     """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed."""
+    AddCrawlSources: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.AddCrawlSourcesRequest, _crawler_service_pb2.AddCrawlSourcesResponse]  # type: ignore[assignment]
+    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
+    alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+    """
     WatchCrawl: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]  # type: ignore[assignment]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
     them. The stream ends with OK when the crawl is paused or has ended.
@@ -123,6 +137,12 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     ListHosts: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]  # type: ignore[assignment]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
+    ListSourceKinds: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceKindsRequest, _crawler_service_pb2.ListSourceKindsResponse]  # type: ignore[assignment]
+    """Returns every kind of source, and what keeps it from working on this crawler."""
+    DiscoverSources: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.DiscoverSourcesRequest, _crawler_service_pb2.DiscoverSourcesResponse]  # type: ignore[assignment]
+    """Returns sources that nobody crawled yet and that accepted images speak for: their authors, communities that they were
+    crossposted from, and communities where the same authors or images were found. Most accepted images first.
+    """
     ListSourceYields: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]  # type: ignore[assignment]
     """Returns what each source has given so far, best yield first."""
 
@@ -178,6 +198,16 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.CancelCrawlResponse, _abc.Awaitable[_crawler_service_pb2.CancelCrawlResponse]]:
         """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed."""
+
+    @_abc_1.abstractmethod
+    def AddCrawlSources(
+        self,
+        request: _crawler_service_pb2.AddCrawlSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.AddCrawlSourcesResponse, _abc.Awaitable[_crawler_service_pb2.AddCrawlSourcesResponse]]:
+        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
+        alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+        """
 
     @_abc_1.abstractmethod
     def WatchCrawl(
@@ -247,6 +277,24 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.ListHostsResponse, _abc.Awaitable[_crawler_service_pb2.ListHostsResponse]]:
         """Returns what each host has answered so far, most listings first, at most 10,000."""
+
+    @_abc_1.abstractmethod
+    def ListSourceKinds(
+        self,
+        request: _crawler_service_pb2.ListSourceKindsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.ListSourceKindsResponse, _abc.Awaitable[_crawler_service_pb2.ListSourceKindsResponse]]:
+        """Returns every kind of source, and what keeps it from working on this crawler."""
+
+    @_abc_1.abstractmethod
+    def DiscoverSources(
+        self,
+        request: _crawler_service_pb2.DiscoverSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.DiscoverSourcesResponse, _abc.Awaitable[_crawler_service_pb2.DiscoverSourcesResponse]]:
+        """Returns sources that nobody crawled yet and that accepted images speak for: their authors, communities that they were
+        crossposted from, and communities where the same authors or images were found. Most accepted images first.
+        """
 
     @_abc_1.abstractmethod
     def ListSourceYields(

@@ -27,23 +27,23 @@ from lodestone.crawler.v1 import crawl_pb2 as lodestone_dot_crawler_dot_v1_dot_c
 from lodestone.crawler.v1 import judgement_pb2 as lodestone_dot_crawler_dot_v1_dot_judgement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/crawler/v1/kept_image.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lodestone/crawler/v1/crawl.proto\x1a$lodestone/crawler/v1/judgement.proto\"\xd5\x02\n\tKeptImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12.\n\x07listing\x18\x04 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x11\n\tfinal_url\x18\x05 \x01(\t\x12\x32\n\tjudgement\x18\x06 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nfile_state\x18\x08 \x01(\x0e\x32\x1f.lodestone.crawler.v1.FileState\x12\x34\n\ncompliance\x18\t \x01(\x0b\x32 .lodestone.crawler.v1.Compliance\"\xa7\x02\n\nCompliance\x12\x12\n\nuser_agent\x18\x01 \x01(\t\x12\x30\n\x0crequest_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfinal_address\x18\x03 \x01(\t\x12\x12\n\nrobots_url\x18\x04 \x01(\t\x12\x15\n\rrobots_status\x18\x05 \x01(\x05\x12/\n\x0brobots_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcrawl_delay_s\x18\x07 \x01(\x01\x12\x13\n\x0brobots_tags\x18\x08 \x03(\t\x12\x0f\n\x07licence\x18\t \x01(\t\x12\x15\n\rlast_modified\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xac\x01\n\x0bSourceYield\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x04 \x01(\x03\x12\r\n\x05yield\x18\x05 \x01(\x01\x12:\n\x0eoutcome_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\"\x82\x01\n\nHostReport\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x04 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\"]\n\x0bPurgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x0e\n\x06reason\x18\x03 \x01(\t*l\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46ILE_STATE_PRESENT\x10\x01\x12\x16\n\x12\x46ILE_STATE_REMOVED\x10\x02\x12\x13\n\x0f\x46ILE_STATE_LOST\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/crawler/v1/kept_image.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lodestone/crawler/v1/crawl.proto\x1a$lodestone/crawler/v1/judgement.proto\"\xd5\x02\n\tKeptImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12.\n\x07listing\x18\x04 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x11\n\tfinal_url\x18\x05 \x01(\t\x12\x32\n\tjudgement\x18\x06 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nfile_state\x18\x08 \x01(\x0e\x32\x1f.lodestone.crawler.v1.FileState\x12\x34\n\ncompliance\x18\t \x01(\x0b\x32 .lodestone.crawler.v1.Compliance\"\xa7\x02\n\nCompliance\x12\x12\n\nuser_agent\x18\x01 \x01(\t\x12\x30\n\x0crequest_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfinal_address\x18\x03 \x01(\t\x12\x12\n\nrobots_url\x18\x04 \x01(\t\x12\x15\n\rrobots_status\x18\x05 \x01(\x05\x12/\n\x0brobots_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcrawl_delay_s\x18\x07 \x01(\x01\x12\x13\n\x0brobots_tags\x18\x08 \x03(\t\x12\x0f\n\x07licence\x18\t \x01(\t\x12\x15\n\rlast_modified\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xd7\x02\n\x0bSourceYield\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x04 \x01(\x03\x12\r\n\x05yield\x18\x05 \x01(\x01\x12:\n\x0eoutcome_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\x12\x16\n\x0ereceived_count\x18\x07 \x01(\x03\x12\x15\n\rdecoded_count\x18\x08 \x01(\x03\x12\x11\n\tnew_count\x18\t \x01(\x03\x12\x18\n\x10on_profile_count\x18\n \x01(\x03\x12\x13\n\x0b\x63lean_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x62ytes_per_accepted\x18\x0c \x01(\x03\x12\x1c\n\x14seconds_per_accepted\x18\r \x01(\x01\"\x82\x01\n\nHostReport\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x04 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\"]\n\x0bPurgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x0e\n\x06reason\x18\x03 \x01(\t*l\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46ILE_STATE_PRESENT\x10\x01\x12\x16\n\x12\x46ILE_STATE_REMOVED\x10\x02\x12\x13\n\x0f\x46ILE_STATE_LOST\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.kept_image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILESTATE']._serialized_start=1213
-  _globals['_FILESTATE']._serialized_end=1321
+  _globals['_FILESTATE']._serialized_start=1384
+  _globals['_FILESTATE']._serialized_end=1492
   _globals['_KEPTIMAGE']._serialized_start=169
   _globals['_KEPTIMAGE']._serialized_end=510
   _globals['_COMPLIANCE']._serialized_start=513
   _globals['_COMPLIANCE']._serialized_end=808
   _globals['_SOURCEYIELD']._serialized_start=811
-  _globals['_SOURCEYIELD']._serialized_end=983
-  _globals['_HOSTREPORT']._serialized_start=986
-  _globals['_HOSTREPORT']._serialized_end=1116
-  _globals['_PURGEDIMAGE']._serialized_start=1118
-  _globals['_PURGEDIMAGE']._serialized_end=1211
+  _globals['_SOURCEYIELD']._serialized_end=1154
+  _globals['_HOSTREPORT']._serialized_start=1157
+  _globals['_HOSTREPORT']._serialized_end=1287
+  _globals['_PURGEDIMAGE']._serialized_start=1289
+  _globals['_PURGEDIMAGE']._serialized_end=1382
 # @@protoc_insertion_point(module_scope)

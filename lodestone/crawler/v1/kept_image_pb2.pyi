@@ -182,7 +182,9 @@ Global___Compliance: _TypeAlias = Compliance  # noqa: Y015
 
 @_typing.final
 class SourceYield(_message.Message):
-    """What a source has given so far, over all crawls."""
+    """What a source has given so far, over all crawls. The counts of listings narrow from one to the next: found, fetched,
+    decoded, new, on profile, clean.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -192,14 +194,35 @@ class SourceYield(_message.Message):
     ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
     YIELD_FIELD_NUMBER: _builtins.int
     OUTCOME_COUNTS_FIELD_NUMBER: _builtins.int
+    RECEIVED_COUNT_FIELD_NUMBER: _builtins.int
+    DECODED_COUNT_FIELD_NUMBER: _builtins.int
+    NEW_COUNT_FIELD_NUMBER: _builtins.int
+    ON_PROFILE_COUNT_FIELD_NUMBER: _builtins.int
+    CLEAN_COUNT_FIELD_NUMBER: _builtins.int
+    BYTES_PER_ACCEPTED_FIELD_NUMBER: _builtins.int
+    SECONDS_PER_ACCEPTED_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """The source, as given to the crawls."""
+    """The source, as given to the crawls, or the community."""
     found_count: _builtins.int
     """Listings found."""
     fetched_count: _builtins.int
-    """Listings fetched and decoded."""
+    """Listings fetched and decoded whose images the screen let through."""
     accepted_count: _builtins.int
-    """Listings whose image was accepted under any profile."""
+    """Listings whose image was accepted under any profile and first found by them."""
+    received_count: _builtins.int
+    """Listings whose bytes came, whether they decode or not."""
+    decoded_count: _builtins.int
+    """Of these, those that decode, whatever their size."""
+    new_count: _builtins.int
+    """Of these, those that were judged and were no duplicates under some profile."""
+    on_profile_count: _builtins.int
+    """Of these, those that fit some profile."""
+    clean_count: _builtins.int
+    """Of these, those that no watermark was found on."""
+    bytes_per_accepted: _builtins.int
+    """Bytes that came, divided by accepted images; 0 if none was accepted."""
+    seconds_per_accepted: _builtins.float
+    """Time that fetching, decoding and judging took, divided by accepted images, seconds; 0 if none was accepted."""
     @_builtins.property
     def outcome_counts(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_pb2.OutcomeCount]:
         """Its listings by outcome, other than fetched."""
@@ -212,10 +235,17 @@ class SourceYield(_message.Message):
         fetched_count: _builtins.int = ...,
         accepted_count: _builtins.int = ...,
         outcome_counts: _abc.Iterable[_crawl_pb2.OutcomeCount] | None = ...,
+        received_count: _builtins.int = ...,
+        decoded_count: _builtins.int = ...,
+        new_count: _builtins.int = ...,
+        on_profile_count: _builtins.int = ...,
+        clean_count: _builtins.int = ...,
+        bytes_per_accepted: _builtins.int = ...,
+        seconds_per_accepted: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "fetched_count", b"fetched_count", "found_count", b"found_count", "outcome_counts", b"outcome_counts", "source", b"source", "yield", b"yield"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "bytes_per_accepted", b"bytes_per_accepted", "clean_count", b"clean_count", "decoded_count", b"decoded_count", "fetched_count", b"fetched_count", "found_count", b"found_count", "new_count", b"new_count", "on_profile_count", b"on_profile_count", "outcome_counts", b"outcome_counts", "received_count", b"received_count", "seconds_per_accepted", b"seconds_per_accepted", "source", b"source", "yield", b"yield"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
