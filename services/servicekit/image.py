@@ -1,23 +1,30 @@
 """Encoded images to pixels: bounded, upright, RGB.
 
-The policy follows Pillow's security handbook (an allow-list of formats, bomb warnings as errors) and our own
-measurements: 16-bit PNG must be scaled before `convert`, which clips it to white.
+The policy follows Pillow's security handbook: an allow-list of formats, bomb warnings as errors.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import JpegImagePlugin, UnidentifiedImageError
 
 from services.servicekit.errors import ItemRejected
+from services.servicekit.image_colors import raw_mode, to_rgb
+from services.servicekit.image_view import (
+    ImageView,
+    grey_view,
+    orientation_of,
+    upright,
+    upright_size,
+    upright_view,
+)
 from services.servicekit.rejection import RejectionCode
 
 Rgb = npt.NDArray[np.uint8]
@@ -56,10 +63,56 @@ class DecodedImage:
     animated: bool
 
 
-def decode(encoded: bytes, limits: DecodeLimits) -> DecodedImage:
-    """Decodes the first frame of a JPEG, PNG, WebP, GIF or AVIF file, upright by EXIF.
+@dataclass(frozen=True, slots=True)
+class OpenImage:
+    """An image whose size is known, and whose pixels can be had at the size that is needed.
 
-    Transparency is laid over white; CMYK, grey, palette and 16-bit images become 8-bit RGB.
+    Attributes:
+        width_px: Width of the whole upright image, whatever size is asked for.
+        height_px: Height of the same.
+        format: The format that the bytes are in, for example `JPEG`; empty for raw pixels.
+        animated: Whether it is the first of several frames.
+    """
+
+    width_px: int
+    height_px: int
+    format: str
+    animated: bool
+    _whole: PillowImage.Image | Rgb | None = field(default=None, repr=False)
+    _jpeg: bytes = field(default=b"", repr=False)
+
+    def rgb(self) -> PillowImage.Image | Rgb:
+        """All pixels, upright and in RGB; an array if it was opened as one.
+
+        Raises:
+            ItemRejected: The bytes do not decode.
+        """
+        return _load_jpeg(self._jpeg) if self._whole is None else self._whole
+
+    def grey(self, at_least_px: int) -> ImageView:
+        """The upright image in 8-bit grey, in as few pixels as will do.
+
+        Of a JPEG only the luma is decoded, at the smallest of 1/8, 1/4, 1/2 and 1 of its size that has `at_least_px` on
+        both sides. All of its bytes are read nevertheless: one that is cut or corrupt is found at every scale.
+
+        Raises:
+            ItemRejected: The bytes do not decode.
+        """
+        if self._whole is None:
+            return _load_grey_jpeg(self._jpeg, at_least_px)
+        return grey_view(as_pillow(self._whole))
+
+
+def as_pillow(image: PillowImage.Image | Rgb) -> PillowImage.Image:
+    """An image as Pillow's; an (h, w, 3) uint8 array is copied."""
+    return image if isinstance(image, PillowImage.Image) else PillowImage.fromarray(image)
+
+
+def open_image(encoded: bytes, limits: DecodeLimits) -> OpenImage:
+    """Opens a JPEG, PNG, WebP, GIF or AVIF file; its first frame, upright by EXIF.
+
+    Transparency is laid over white; CMYK, grey, palette and 16-bit images become 8-bit RGB. The pixels of a JPEG are
+    not decoded yet, those of all else are.
 
     Raises:
         ItemRejected: The bytes are no such image, or break a limit.
@@ -70,7 +123,26 @@ def decode(encoded: bytes, limits: DecodeLimits) -> DecodedImage:
     _quieten_pillow()
     image = _open(encoded)
     _check_size(image.width, image.height, limits)
-    return _load(image)
+    try:
+        return _opened(image, encoded)
+    except Exception as error:
+        raise _rejected(error) from error
+
+
+def open_pixels(rgb: Rgb) -> OpenImage:
+    """Takes (h, w, 3) uint8 pixels for an image."""
+    height_px, width_px = rgb.shape[:2]
+    return OpenImage(width_px, height_px, "", animated=False, _whole=rgb)
+
+
+def decode(encoded: bytes, limits: DecodeLimits) -> DecodedImage:
+    """Decodes an image file to all its pixels, as `open_image` says.
+
+    Raises:
+        ItemRejected: The bytes are no such image, or break a limit.
+    """
+    image = open_image(encoded, limits)
+    return DecodedImage(np.asarray(image.rgb()), image.format, image.animated)
 
 
 def pixels_to_rgb(rgb: bytes, *, height_px: int, width_px: int) -> Rgb:
@@ -124,30 +196,38 @@ def _check_size(width_px: int, height_px: int, limits: DecodeLimits) -> None:
         raise ItemRejected(RejectionCode.TOO_SMALL, reason)
 
 
-def _load(image: PillowImage.Image) -> DecodedImage:
+def _opened(image: PillowImage.Image, encoded: bytes) -> OpenImage:
+    animated = bool(getattr(image, "is_animated", False))
     # MPO is a JPEG with further frames behind it.
-    format_name = "JPEG" if image.format == "MPO" else str(image.format)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        width_px, height_px = upright_size(image.size, orientation_of(image))
+        return OpenImage(width_px, height_px, "JPEG", animated, _jpeg=encoded)
+    stored_as = raw_mode(image)
+    image.load()
+    whole = to_rgb(upright(image, orientation_of(image)), stored_as=stored_as)
+    return OpenImage(whole.width, whole.height, str(image.format), animated, _whole=whole)
+
+
+def _load_jpeg(encoded: bytes) -> PillowImage.Image:
+    image = _open(encoded)
     try:
-        animated = bool(getattr(image, "is_animated", False))
         image.load()
-        # Broken EXIF is no reason to reject: it is dropped.
-        with contextlib.suppress(Exception):
-            ImageOps.exif_transpose(image, in_place=True)
-        return DecodedImage(np.asarray(_to_rgb(image)), format_name, animated)
+        return to_rgb(upright(image, orientation_of(image)))
     except Exception as error:
         raise _rejected(error) from error
 
 
-def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
-    if image.mode.startswith("I;16"):
-        # `convert` clips 16 bits to 8 instead of scaling them.
-        scaled = (np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8)
-        return PillowImage.fromarray(scaled).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = PillowImage.new("RGBA", rgba.size, "white")
-        return PillowImage.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+def _load_grey_jpeg(encoded: bytes, at_least_px: int) -> ImageView:
+    image = _open(encoded)
+    try:
+        draft = image.draft("L", (at_least_px, at_least_px))
+        assert draft is not None, "a JPEG that is not loaded yet has a draft"
+        image.load()
+        # CMYK has no luma to decode alone.
+        grey = image if image.mode == "L" else to_rgb(image).convert("L")
+        return upright_view(grey, orientation_of(image), draft[1][2:])
+    except Exception as error:
+        raise _rejected(error) from error
 
 
 def _rejected(error: Exception) -> ItemRejected:

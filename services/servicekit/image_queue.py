@@ -19,8 +19,8 @@ from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
 from services.servicekit.items import answer_items
-from services.servicekit.messages import image_to_rgb
-from services.servicekit.resize import InputShape, to_input
+from services.servicekit.messages import open_message
+from services.servicekit.resize import InputShape, inputs_of
 
 _ID_MAX_CHARS = 128
 
@@ -121,4 +121,5 @@ class ImageQueue(Generic[Value]):
         return write(await compute(pixels))
 
     def _to_input(self, image: image_pb2.Image) -> Rgb:
-        return to_input(image_to_rgb(image, self._decode_limits), self._shape)
+        opened = open_message(image, self._decode_limits)
+        return inputs_of(opened, {self._name: self._shape})[self._name]

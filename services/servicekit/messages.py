@@ -7,24 +7,32 @@ import numpy as np
 from lodestone.image.v1 import embedding_pb2, image_pb2, rejection_pb2
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image import DecodeLimits, Rgb, decode, pixels_to_rgb
+from services.servicekit.image import (
+    DecodeLimits,
+    OpenImage,
+    Rgb,
+    open_image,
+    open_pixels,
+    pixels_to_rgb,
+)
 from services.servicekit.rejection import RejectionCode
 
 _NORM_TOLERANCE = 1e-3
 
 
-def image_to_rgb(message: image_pb2.Image, limits: DecodeLimits) -> Rgb:
-    """Returns the message's upright pixels, (h, w, 3) uint8, decoding them if need be.
+def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
+    """Opens the message's image, a file or pixels.
 
     Raises:
         ItemRejected: It has no content, or one that cannot be read.
     """
     content = message.WhichOneof("content")
     if content == "encoded":
-        return decode(message.encoded, limits).rgb
+        return open_image(message.encoded, limits)
     if content == "pixels":
         pixels = message.pixels
-        return pixels_to_rgb(pixels.rgb, height_px=pixels.height_px, width_px=pixels.width_px)
+        rgb = pixels_to_rgb(pixels.rgb, height_px=pixels.height_px, width_px=pixels.width_px)
+        return open_pixels(rgb)
     raise ItemRejected(RejectionCode.UNSUPPORTED_FORMAT, "the image has no content")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from services.servicekit.image import Rgb
+from services.servicekit.image import OpenImage, Rgb, as_pillow
 
 
 class ResizeRule(StrEnum):
@@ -33,23 +34,39 @@ class InputShape:
     rule: ResizeRule = ResizeRule.SQUASH
 
 
-def to_input(rgb: Rgb, shape: InputShape) -> Rgb:
-    """Brings an (h, w, 3) uint8 image to (height_px, width_px, 3): bicubic with antialiasing.
+def inputs_of(image: OpenImage, shapes: Mapping[str, InputShape]) -> dict[str, Rgb]:
+    """The inputs of an image, by the words of their shapes.
 
-    Pixels that already have the input's size are returned as they are. `CENTER_CROP` scales the shorter side and cuts
+    The one way from an image to a network, here and in every service. Inputs are made from all pixels, also those of a
+    JPEG, which could be decoded at a reduced scale: that moves one value in ten by one grey level, and an encoder's
+    embedding of a smooth picture by a cosine of up to 0.013 (measured).
+
+    Raises:
+        ItemRejected: The image does not decode.
+    """
+    if not shapes:
+        return {}
+    rgb = image.rgb()
+    return {word: to_input(rgb, shape) for word, shape in shapes.items()}
+
+
+def to_input(image: PillowImage.Image | Rgb, shape: InputShape) -> Rgb:
+    """Brings an RGB image, Pillow's or (h, w, 3) uint8, to (height_px, width_px, 3): bicubic with antialiasing.
+
+    An image that already has the input's size is returned as it is. `CENTER_CROP` scales the shorter side and cuts
     the middle out, with torchvision's rounding, which open_clip's models were trained with; only the part that stays
     is scaled.
     """
-    height_px, width_px = rgb.shape[:2]
-    if (height_px, width_px) == (shape.height_px, shape.width_px):
-        return rgb
-    box = (0.0, 0.0, float(width_px), float(height_px))
+    size = (shape.width_px, shape.height_px)
+    if isinstance(image, np.ndarray) and image.shape[1::-1] == size:
+        return image
+    picture = as_pillow(image)
+    if picture.size == size:
+        return np.asarray(picture)
+    box = (0.0, 0.0, float(picture.width), float(picture.height))
     if shape.rule is ResizeRule.CENTER_CROP:
-        box = _center_box(width_px, height_px, shape)
-    resized = PillowImage.fromarray(rgb).resize(
-        (shape.width_px, shape.height_px), PillowImage.Resampling.BICUBIC, box=box
-    )
-    return np.asarray(resized)
+        box = _center_box(picture.width, picture.height, shape)
+    return np.asarray(picture.resize(size, PillowImage.Resampling.BICUBIC, box=box))
 
 
 def _center_box(

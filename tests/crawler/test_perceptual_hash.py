@@ -8,9 +8,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.perceptual_hash import _low_frequencies, fingerprint
-from services.servicekit.image import Rgb
-from tests.crawler.pictures import reencode, resized, scene
+from services.crawler.perceptual_hash import SOURCE_PX, _low_frequencies, fingerprint
+from services.servicekit.image import DecodeLimits, Rgb, open_image
+from tests.crawler.pictures import encode, reencode, resized, scene
 
 SCENES = [scene(seed) for seed in range(16)]
 
@@ -150,3 +150,26 @@ def test_hashing_is_quick() -> None:
         fingerprint(rgb)
         times_s.append(time.process_time() - started_s)
     assert min(times_s) < 0.035
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_near_its_small_copies(seed: int, orientation: int) -> None:
+    """Each is hashed from its own reduced scale, and a copy of any size is as near as from all pixels."""
+    whole = scene(seed, width_px=2_003, height_px=1_501)
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    of_whole = _of_jpeg(encode(whole, quality=88, exif=exif.tobytes()))
+    turned = np.ascontiguousarray(np.rot90(whole, -1)) if orientation == 6 else whole
+    for width_px in (320, 640, 1_023, 1_280, 1_919):
+        height_px = round(width_px * turned.shape[0] / turned.shape[1])
+        near64, near256 = distances(
+            of_whole, _of_jpeg(encode(resized(turned, width_px, height_px), quality=80))
+        )
+        assert near64 <= 4
+        assert near256 <= 16
+    assert distances(of_whole, fingerprint(turned)[0])[1] <= 8
+
+
+def _of_jpeg(encoded: bytes) -> Fingerprint:
+    return fingerprint(open_image(encoded, DecodeLimits()).grey(SOURCE_PX))[0]

@@ -10,7 +10,7 @@ from services.servicekit.image import DecodeLimits
 from services.servicekit.messages import (
     embedding_from_message,
     embedding_to_message,
-    image_to_rgb,
+    open_message,
     precision_from_message,
     precision_to_message,
     rejection_from_message,
@@ -51,7 +51,7 @@ def test_encoded_images_are_decoded():
     """`encoded` is a file's bytes."""
     message = image_pb2.Image(encoded=encoded(photo(), "PNG"))
 
-    assert np.array_equal(image_to_rgb(message, LIMITS), photo())
+    assert np.array_equal(open_message(message, LIMITS).rgb(), photo())
 
 
 def test_pixels_come_back_as_they_went():
@@ -59,7 +59,7 @@ def test_pixels_come_back_as_they_went():
     message = rgb_to_image(photo(7, 5))
 
     assert (message.pixels.width_px, message.pixels.height_px) == (7, 5)
-    assert np.array_equal(image_to_rgb(message, LIMITS), photo(7, 5))
+    assert np.array_equal(open_message(message, LIMITS).rgb(), photo(7, 5))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_pixels_come_back_as_they_went():
 def test_an_image_without_content_is_rejected(message, code):
     """It costs a rejection and no memory."""
     with pytest.raises(ItemRejected) as caught:
-        image_to_rgb(message, LIMITS)
+        open_message(message, LIMITS)
 
     assert caught.value.code is code
 

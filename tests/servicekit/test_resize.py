@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from services.servicekit.resize import InputShape, ResizeRule, to_input
-from tests.fakes.image_files import photo
+from services.servicekit.image import DecodeLimits, decode, open_image, open_pixels
+from services.servicekit.resize import InputShape, ResizeRule, inputs_of, to_input
+from tests.fakes.image_files import encoded, photo
 
 BICUBIC = PillowImage.Resampling.BICUBIC
 
@@ -77,3 +78,28 @@ def test_the_middle_of_a_side_of_29_is_found():
 
     assert to_input(photo(29, 500), shape).shape == (224, 224, 3)
     assert to_input(photo(500, 29), shape).shape == (224, 224, 3)
+
+
+def test_inputs_depend_on_the_image_and_their_own_shape_alone():
+    """A large JPEG gives an input what all its pixels give, whichever other inputs are asked for."""
+    content = encoded(photo(1_900, 1_300), "JPEG")
+    shapes = {
+        "one": InputShape(64, 48),
+        "other": InputShape(224, 224, ResizeRule.CENTER_CROP),
+    }
+    rgb = decode(content, DecodeLimits()).rgb
+
+    together = inputs_of(open_image(content, DecodeLimits()), shapes)
+
+    for word, shape in shapes.items():
+        alone = inputs_of(open_image(content, DecodeLimits()), {word: shape})[word]
+        assert np.array_equal(together[word], to_input(rgb, shape))
+        assert np.array_equal(alone, together[word])
+    assert inputs_of(open_image(content, DecodeLimits()), {}) == {}
+
+
+def test_pixels_of_the_input_size_are_the_input():
+    """What the crawler has resized already is not copied."""
+    rgb = photo(40, 30)
+
+    assert inputs_of(open_pixels(rgb), {"word": InputShape(40, 30)})["word"] is rgb

@@ -29,11 +29,18 @@ from services.crawler.decoding.wire import (
     rejection_to_json,
     shapes_from_json,
 )
-from services.crawler.perceptual_hash import fingerprint
+from services.crawler.perceptual_hash import SOURCE_PX, fingerprint
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image import DecodedImage, DecodeLimits, Rgb, decode, pixels_to_rgb
+from services.servicekit.image import (
+    DecodeLimits,
+    OpenImage,
+    Rgb,
+    open_image,
+    open_pixels,
+    pixels_to_rgb,
+)
 from services.servicekit.rejection import RejectionCode
-from services.servicekit.resize import InputShape, to_input
+from services.servicekit.resize import InputShape, inputs_of
 
 _PR_SET_PDEATHSIG = 1
 _REASON_CHARACTERS = 200
@@ -54,21 +61,24 @@ class Workbench:
         """
         if "width_px" in task:
             rgb = pixels_to_rgb(payload, height_px=task["height_px"], width_px=task["width_px"])
-            return candidate_of(DecodedImage(rgb, "", animated=False), self._shapes)
-        return candidate_of(decode(payload, self._limits), self._shapes)
+            return candidate_of(open_pixels(rgb), self._shapes)
+        return candidate_of(open_image(payload, self._limits), self._shapes)
 
 
-def candidate_of(image: DecodedImage, shapes: Mapping[str, InputShape]) -> DecodedCandidate:
-    """What the gates need of an upright image."""
-    upright, mirrored = fingerprint(image.rgb)
+def candidate_of(image: OpenImage, shapes: Mapping[str, InputShape]) -> DecodedCandidate:
+    """What the gates need of an image, each from as few of its pixels as will do.
+
+    The hashes are made from their own decoding, so that they do not depend on which inputs are asked for.
+    """
+    upright, mirrored = fingerprint(image.grey(SOURCE_PX))
     return DecodedCandidate(
-        width_px=image.rgb.shape[1],
-        height_px=image.rgb.shape[0],
+        width_px=image.width_px,
+        height_px=image.height_px,
         format=image.format,
         animated=image.animated,
         fingerprint=upright,
         mirrored=mirrored,
-        inputs={word: to_input(image.rgb, shape) for word, shape in shapes.items()},
+        inputs=inputs_of(image, shapes),
     )
 
 

@@ -17,7 +17,7 @@ from services.crawler.decoding import worker_process
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.decoding.worker import candidate_of
 from services.servicekit.errors import ItemRejected, Misconfigured, Unavailable
-from services.servicekit.image import DecodeLimits, decode
+from services.servicekit.image import DecodeLimits, decode, open_image
 from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape, ResizeRule, to_input
 from tests.crawler.pictures import encode, scene
@@ -62,14 +62,14 @@ async def test_a_worker_gives_what_decoding_here_gives(decoder: Decoder, format_
     """Facts, hashes and inputs are those of the library, bit by bit."""
     encoded = encode(scene(1), format_name)
     candidate = await decoder.decode(encoded)
-    image = decode(encoded, DecodeLimits())
-    expected = candidate_of(image, SHAPES)
+    expected = candidate_of(open_image(encoded, DecodeLimits()), SHAPES)
+    rgb = decode(encoded, DecodeLimits()).rgb
     assert (candidate.width_px, candidate.height_px) == (640, 480)
     assert (candidate.format, candidate.animated) == (format_name, False)
     assert (candidate.fingerprint, candidate.mirrored) == (expected.fingerprint, expected.mirrored)
     assert candidate.inputs.keys() == SHAPES.keys()
     for word, shape in SHAPES.items():
-        np.testing.assert_array_equal(candidate.inputs[word], to_input(image.rgb, shape))
+        np.testing.assert_array_equal(candidate.inputs[word], to_input(rgb, shape))
 
 
 @pytest.mark.asyncio(loop_scope="module")
