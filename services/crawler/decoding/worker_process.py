@@ -23,8 +23,8 @@ _ENVIRONMENT = {
     # Both reserve address space per thread, which the memory limit would count.
     "MALLOC_ARENA_MAX": "2",
     "OPENBLAS_NUM_THREADS": "1",
-    # Without these glibc maps every large buffer anew and the kernel clears each page: nothing to notice on one machine,
-    # and two fifths of decoding a photo at its full size on another (measured).
+    # Without these glibc maps every large buffer anew and the kernel clears each page: nothing to notice on one
+    # machine, and two fifths of decoding a photo at its full size on another (measured).
     "MALLOC_MMAP_THRESHOLD_": "67108864",
     "MALLOC_TRIM_THRESHOLD_": "67108864",
 }
