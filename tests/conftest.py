@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fakes.canary import has_canary
+
 # The same examples on every run: a failure is found again, and no folder of examples is left behind.
 settings.register_profile(
     "lodestone",
@@ -14,6 +16,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lodestone")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What a test has printed or logged never has the secret that tests plant."""
+    report = yield
+    if any(has_canary(text) for _, text in report.sections):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} wrote a secret to its output or log"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from services.crawler.fetch.address import ForbiddenAddress, ForbiddenPort
+from services.crawler.fetch.guarded_connector import NameUnresolved
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.url import BadUrl, WebUrl
 from services.crawler.outcome import FetchFailed, OutcomeReason, StatusFailed
@@ -14,6 +15,7 @@ REQUEST_ERRORS = (
     aiohttp.ClientError,
     ForbiddenAddress,
     ForbiddenPort,
+    NameUnresolved,
     OSError,
     ValueError,
 )
@@ -21,6 +23,14 @@ REQUEST_ERRORS = (
 _SHOWN_CHARACTERS = 200
 _RETRY_LATER = frozenset({408, 425})
 _GONE = frozenset({404, 410})
+_PROXY_REFUSES = 407
+
+
+class ProxyFailed(FetchFailed):
+    """The egress proxy is away or does not let us in: no host is to blame."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(OutcomeReason.UNREACHABLE, f"the egress proxy {cause}")
 
 
 def failure_of(
@@ -29,26 +39,23 @@ def failure_of(
     """Sorts what a request raised; `REQUEST_ERRORS` lists the kinds."""
     where = f"{url.host}:{url.port}"
     match error:
+        case aiohttp.ClientProxyConnectionError():
+            return ProxyFailed(f"cannot be reached: {_cause(error)}")
+        case aiohttp.ClientHttpProxyError():
+            return failure_of_proxy(error.status, url)
         case ForbiddenAddress():
             reason = OutcomeReason.FORBIDDEN_ADDRESS
             message = str(error) if url.address else f"{url.host}: {error}"
         case ForbiddenPort() | aiohttp.InvalidURL():
             reason, message = OutcomeReason.BAD_URL, f"{url.host}: {error}"
-        case aiohttp.ConnectionTimeoutError():
-            reason = OutcomeReason.UNREACHABLE
-            message = f"no connection to {where} within {limits.connect_s:g} s"
-        case aiohttp.ServerTimeoutError():
-            reason = OutcomeReason.TIMEOUT
-            message = f"nothing came from {where} for {limits.first_byte_s:g} s"
         case TimeoutError():
-            reason = OutcomeReason.TIMEOUT
-            message = f"the answer was not complete within {limits.total_s:g} s"
+            reason, message = _too_late(error, where, limits)
         case aiohttp.ClientPayloadError():
             reason, message = OutcomeReason.INCOMPLETE, "the answer ended before it was complete"
         case aiohttp.ClientResponseError():
             reason = OutcomeReason.SERVER_ERROR
             message = f"{where} does not answer in valid HTTP: {_one_line(error.message)}"
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | NameUnresolved():
             reason = OutcomeReason.NAME_UNRESOLVED
             message = f"the name {url.host} does not resolve: {_cause(error)}"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
@@ -79,10 +86,27 @@ def failure_of_status(
     )
 
 
+def failure_of_proxy(status: int, url: WebUrl) -> FetchFailed:
+    """The proxy's own answer, of which only the status counts: a careless one may repeat what it was told."""
+    if status == _PROXY_REFUSES:
+        return ProxyFailed("wants other credentials (HTTP 407)")
+    message = f"the egress proxy answered HTTP {status} for {url.host}:{url.port}"
+    return FetchFailed(OutcomeReason.UNREACHABLE, message)
+
+
 def failure_of_redirect(error: BadUrl, url: WebUrl) -> FetchFailed:
     """A redirect that leads to no web URL."""
     message = f"{url.host} redirects to {error.url!r}: {error.cause}"
     return FetchFailed(OutcomeReason.BAD_URL, message, final_url=url.text)
+
+
+def _too_late(error: TimeoutError, where: str, limits: FetchLimits) -> tuple[OutcomeReason, str]:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        message = f"no connection to {where} within {limits.connect_s:g} s"
+        return OutcomeReason.UNREACHABLE, message
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return OutcomeReason.TIMEOUT, f"nothing came from {where} for {limits.first_byte_s:g} s"
+    return OutcomeReason.TIMEOUT, f"the answer was not complete within {limits.total_s:g} s"
 
 
 def _unreachable(error: Exception, url: WebUrl) -> str:
@@ -96,7 +120,11 @@ def _unreachable(error: Exception, url: WebUrl) -> str:
             return f"the connection to {where} broke: {_one_line(error)}"
 
 
-def _cause(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
+def _cause(
+    error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError | NameUnresolved,
+) -> str:
+    if isinstance(error, NameUnresolved):
+        return error.cause
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _one_line(error.certificate_error)
     return _one_line(error.os_error.strerror or error.os_error)

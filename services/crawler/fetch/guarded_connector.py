@@ -15,6 +15,7 @@ from aiohttp.tracing import Trace
 
 from services.crawler.fetch.address import AddressPolicy
 from services.crawler.fetch.egress_proxy import EgressProxy
+from services.servicekit.errors import LodestoneError
 
 _LOOKUP_S = 2.0
 _LOOKUP_TRIES = 2
@@ -24,6 +25,18 @@ _NAME_CACHE_S = 300
 _LOCALHOST = ("localhost", ".localhost")
 
 _peer: ContextVar[str] = ContextVar("peer", default="")
+
+
+class NameUnresolved(LodestoneError):
+    """A name that a proxy was to dial has no address.
+
+    Attributes:
+        cause: Why.
+    """
+
+    def __init__(self, host: str, cause: str) -> None:
+        super().__init__(f"the name {host} does not resolve: {cause}")
+        self.cause = cause
 
 
 def peer_address() -> str:
@@ -99,10 +112,13 @@ class GuardedConnector(aiohttp.TCPConnector):
         """Looks up a name that a proxy will dial, and passes it if each answer passes.
 
         Raises:
-            OSError: It does not resolve.
+            NameUnresolved: It has no address.
             ForbiddenAddress, ForbiddenPort: An answer must not be asked.
         """
-        await self._names.resolve(host, port)
+        try:
+            await self._names.resolve(host, port)
+        except OSError as error:
+            raise NameUnresolved(host, error.strerror or type(error).__name__) from error
 
     def _check(self, address: str, port: int) -> None:
         if not self._names.is_proxy(address, port):

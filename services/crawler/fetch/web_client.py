@@ -18,7 +18,9 @@ from services.crawler.fetch.address import AddressPolicy
 from services.crawler.fetch.egress_proxy import EgressProxy
 from services.crawler.fetch.failure import (
     REQUEST_ERRORS,
+    ProxyFailed,
     failure_of,
+    failure_of_proxy,
     failure_of_redirect,
     failure_of_status,
 )
@@ -38,6 +40,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BODIES = frozenset({200, 203})
 # What says that a host cannot keep up or is broken; all else says that it is well.
 _OVERLOADED = frozenset({429, 503})
+_PROXY_REFUSES = 407
 _TROUBLE = frozenset(
     {
         OutcomeReason.NAME_UNRESOLVED,
@@ -224,6 +227,9 @@ class WebClient:
     ) -> Answer | WebUrl:
         if response.status in _REDIRECTS:
             return _redirect(response, request.url)
+        if response.status == _PROXY_REFUSES and self._network.proxy is not None:
+            # No host says this; the proxy does, of every host alike.
+            raise failure_of_proxy(response.status, request.url)
         if response.status not in _BODIES:
             wait_s = _retry_after(response) if response.status in _OVERLOADED else None
             raise failure_of_status(response.status, request.url, retry_after_s=wait_s)
@@ -240,6 +246,8 @@ def _tell(pace: HostPace, response: aiohttp.ClientResponse, *, latency_s: float)
 
 def _tell_failure(pace: HostPace, failure: FetchFailed, status: int) -> None:
     """Counts what is the host's fault; a body that stalls is, though its header came."""
+    if isinstance(failure, ProxyFailed):
+        return
     if status in _OVERLOADED and failure.retry_after_s is not None:
         return
     in_trouble = failure.reason in _TROUBLE

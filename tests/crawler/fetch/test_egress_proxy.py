@@ -13,6 +13,7 @@ from services.servicekit.errors import Misconfigured
 from tests.crawler.fetch.fake_resolver import FakeResolver
 from tests.crawler.fetch.raw_server import RawServer, answer, says
 from tests.crawler.fetch.support import failure, listing, policy_for
+from tests.fakes.canary import CANARY, has_canary
 
 PUBLIC = "93.184.215.14"
 
@@ -71,6 +72,50 @@ async def test_the_proxy_itself_is_no_target() -> None:
     assert server.connections == 0
 
 
+async def test_a_proxy_that_refuses_is_no_host_s_fault() -> None:
+    """407 is worth another try, names the proxy, and pauses no host; so does a proxy that is away."""
+    names = {"site.example": [[PUBLIC]]}
+    refusal = answer(status=f"407 {CANARY}")
+    for scheme in ("http", "https"):
+        async with RawServer(says(refusal), robots=refusal, first=lambda _: refusal) as server:
+            proxy = f"http://user:{CANARY}@127.0.0.1:{server.port}"
+            async with fetcher_behind(proxy, names) as fetcher:
+                for _ in range(8):
+                    failed = await failure(fetcher, f"{scheme}://site.example/a.jpg")
+                    assert failed.retryable
+                    assert "the egress proxy wants other credentials" in str(failed)
+                    assert not has_canary(str(failed))
+        async with fetcher_behind(proxy, names) as fetcher:
+            for _ in range(8):
+                failed = await failure(fetcher, f"{scheme}://site.example/a.jpg")
+                assert failed.reason is OutcomeReason.UNREACHABLE
+                assert "the egress proxy cannot be reached" in str(failed)
+        assert not fetcher.paces.is_full("site.example")
+
+
+async def test_what_a_proxy_says_is_not_repeated() -> None:
+    """Of its answer to CONNECT the status counts; its words may hold what it was told."""
+    refusal = f"HTTP/1.1 502 {CANARY}\r\n\r\n".encode()
+    async with RawServer(says(), first=lambda _: refusal) as server:
+        proxy = f"http://user:{CANARY}@127.0.0.1:{server.port}"
+        async with fetcher_behind(proxy, {"site.example": [[PUBLIC]]}) as fetcher:
+            failed = await failure(fetcher, "https://site.example/a.jpg")
+    assert failed.reason is OutcomeReason.UNREACHABLE
+    assert "the egress proxy answered HTTP 502 for site.example:443" in str(failed)
+    assert not has_canary(str(failed))
+
+
+async def test_names_are_looked_up_before_the_proxy_is_asked() -> None:
+    """One without an address is an outcome of its own, as it is without a proxy."""
+    async with (
+        RawServer(says(answer(b"picture"))) as server,
+        fetcher_behind(f"http://127.0.0.1:{server.port}", {}) as fetcher,
+    ):
+        failed = await failure(fetcher, "http://nowhere.example/a.jpg")
+    assert failed.reason is OutcomeReason.NAME_UNRESOLVED
+    assert server.connections == 0
+
+
 @pytest.mark.parametrize(
     "text", ["", "corp.example:3128", "https://proxy.example:3128", "socks5://p:1", "http://:3128"]
 )
@@ -83,8 +128,7 @@ def test_what_is_no_proxy(text: str) -> None:
 
 def test_credentials_are_not_shown() -> None:
     """Neither the text nor the representation of a proxy has its password."""
-    proxy = EgressProxy.parse("http://user:canary-5177@proxy.example:3128")
-    assert base64.b64decode(proxy.authorization.split()[1]) == b"user:canary-5177"
-    shown = f"{proxy} {proxy!r} {proxy.url}"
-    assert "canary-5177" not in shown
-    assert proxy.authorization not in shown
+    proxy = EgressProxy.parse(f"http://user:{CANARY}@proxy.example:3128")
+    assert base64.b64decode(proxy.authorization.split()[1]) == f"user:{CANARY}".encode()
+    assert not has_canary(f"{proxy} {proxy!r} {proxy.url}")
+    assert has_canary(proxy.authorization)

@@ -1,0 +1,261 @@
+"""Every secret that a service takes is planted, all that can fail does, and then everything written is searched."""
+
+from __future__ import annotations
+
+import http.client
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from lodestone.cli.ports import metrics_port
+from tests.e2e.conftest import ROOT, WORDS, Lodestone, free_ports
+from tests.fakes.canary import CANARY, has_canary
+from tests.hostile.failing_web import FailingWeb
+
+pytestmark = pytest.mark.e2e
+
+_USER, _PASSWORD = f"{CANARY}user", f"{CANARY}password"
+_WORKER = "services.crawler.decoding.worker"
+
+
+def secret_names() -> list[str]:
+    """The environment variable of each secret that a service's settings have."""
+    names = []
+    for word in WORDS:
+        settings = getattr(
+            importlib.import_module(f"services.{word}.config"), f"{word.title()}Settings"
+        )
+        prefix = settings.model_config["env_prefix"]
+        for name, facts in settings.model_fields.items():
+            if facts.annotation is SecretStr:
+                names.append(f"{prefix}{name}".upper())
+    return names
+
+
+def planted(folder: Path, proxy_port: int) -> dict[str, str]:
+    """An environment with a canary for each secret: in turn itself and a file that has it."""
+    environment = {}
+    for number, name in enumerate(secret_names()):
+        secret = f"{CANARY}{number}"
+        if name == "LODESTONE_CRAWLER_EGRESS_PROXY":
+            secret = f"http://{_USER}:{_PASSWORD}@127.0.0.1:{proxy_port}"
+        if number % 2 == 0:
+            environment[name] = secret
+            continue
+        file = folder / name
+        file.write_text(f"{secret}\n")
+        environment[f"{name}_FILE"] = str(file)
+    return environment
+
+
+@dataclass
+class Crawled:
+    """What is left of the crawl.
+
+    Attributes:
+        running: Lodestone, still up.
+        web: The servers that it asked.
+        outputs: What each command printed.
+        settled: The events of the crawl.
+        command_lines: Of every process while all ran.
+        environments: Of the services and workers, by the last word of their command lines' modules.
+    """
+
+    running: Lodestone
+    web: FailingWeb
+    outputs: dict[str, str]
+    settled: list[dict[str, str]]
+    command_lines: list[str]
+    environments: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory, pictures) -> Iterator[Crawled]:
+    """A crawl of a site that fails in every way, with a canary for every secret."""
+    folder = tmp_path_factory.mktemp("secrets")
+    photo = (pictures / "site" / "find-0.jpg").read_bytes()
+    with FailingWeb(_USER, _PASSWORD, photo=photo) as web:
+        allowed = [f"--allow-address=127.0.0.1:{port}" for port in web.site_ports]
+        running = Lodestone(folder, *allowed, "--contact", "me@example.org")
+        serve_metrics(running)
+        running.environment |= planted(folder, web.proxy_port)
+        running.start()
+        try:
+            yield crawl(running, web, folder, pictures)
+        finally:
+            running.stop()
+
+
+def serve_metrics(running: Lodestone) -> None:
+    """Takes ports with room above them: the metrics' are 10,000 higher."""
+    while not all(map(metrics_port, running.ports.values())):
+        running.ports = dict(zip(WORDS, free_ports(4), strict=True))
+    for word, port in running.ports.items():
+        running.environment[f"LODESTONE_{word.upper()}"] = f"127.0.0.1:{port}"
+
+
+def crawl(running: Lodestone, web: FailingWeb, folder: Path, pictures: Path) -> Crawled:
+    listed = folder / "list.txt"
+    listed.write_text("\n".join(web.urls()))
+    running.ask("profile", "fit", "hills", str(pictures / "liked"))
+    outputs, commands = {}, (
+        ("crawl", str(listed), "--profile", "hills", "--json"),
+        ("crawl", f"http://missing.localhost:{web.site_ports[0]}/missing", "--profile", "hills", "--json"),
+        ("sources", "--json"),
+        ("sources", "--hosts"),
+        ("images", "list", "--json"),
+        ("purge", "--host", "fine.localhost", "--dry-run"),
+        ("judge", str(listed), "--profile", "hills"),
+    )  # fmt: skip
+    for words in commands:
+        done = running.run(*words)
+        outputs[" ".join(words)] = done.stdout + done.stderr
+    events = [json.loads(line) for line in next(iter(outputs.values())).splitlines()]
+    lines, environments = processes(running)
+    return Crawled(running, web, outputs, events, lines, environments)
+
+
+def processes(running: Lodestone) -> tuple[list[str], dict[str, list[str]]]:
+    """All command lines that can be read, and the environments of what `lodestone up` has started."""
+    lines = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
+    environments: dict[str, list[str]] = {}
+    for child in psutil.Process(running._process.pid).children(recursive=True):
+        words = child.cmdline()
+        module = words[words.index("-m") + 1] if "-m" in words else ""
+        found = Path(f"/proc/{child.pid}/environ").read_bytes()
+        environments.setdefault(module, []).append(found.decode("latin-1"))
+    return lines, environments
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_the_secrets_were_in_use(crawled: Crawled) -> None:
+    """The proxy was told them, and each of many failures has come about: the search has something to search."""
+    assert len(crawled.web.told) > 30
+    assert all(has_canary(told) for told in crawled.web.told)
+    reasons = {one.get("outcome_reason", "") for one in crawled.settled}
+    assert reasons >= {
+        "NOT_FOUND", "REFUSED", "SERVER_ERROR", "UNREACHABLE", "BAD_URL", "FORBIDDEN_ADDRESS", "TOO_MANY_REDIRECTS",
+        "INCOMPLETE", "CONTENT_ENCODING", "RATE_LIMITED", "NAME_UNRESOLVED", "TLS_FAILED", "OPTED_OUT", "PLACEHOLDER",
+        "UNSUPPORTED_FORMAT", "TRUNCATED", "TOO_MANY_PIXELS", "METADATA_BOMB", "TOO_SMALL", "EXTREME_ASPECT",
+    }  # fmt: skip
+    assert any(one.get("outcome") == "FETCHED" for one in crawled.settled)
+
+
+def test_no_file_has_a_secret(crawled: Crawled) -> None:
+    """Catalogue, sidecars, blobs, profiles, logs and what `lodestone up` has printed."""
+    files = [*files_of(crawled.running.data), crawled.running._folder / "up.out"]
+    names = {path.name for path in files}
+    assert {"catalog.sqlite", "crawler.log", "embedder.log", "up.out"} <= names
+    assert any(path.suffix == ".json" and "blobs" in path.parts for path in files)
+    catalogue = b"".join(path.read_bytes() for path in crawled.running.data.glob("catalog.sqlite*"))
+    assert b"missing.localhost" in catalogue
+    assert b"TLS_FAILED" in (crawled.running.data / "logs" / "crawler.log").read_bytes()
+    assert [str(path) for path in files if has_canary(path.read_bytes())] == []
+
+
+def test_no_command_prints_a_secret(crawled: Crawled) -> None:
+    """Outcomes, yields, images and errors, as they are and as JSON."""
+    assert len(crawled.outputs) == 7
+    assert [words for words, output in crawled.outputs.items() if has_canary(output)] == []
+
+
+def test_no_command_line_has_a_secret(crawled: Crawled) -> None:
+    """Whoever lists the processes of this machine sees none."""
+    assert any("services.crawler" in line for line in crawled.command_lines)
+    assert [line for line in crawled.command_lines if has_canary(line)] == []
+
+
+def test_only_the_crawler_has_its_secrets(crawled: Crawled) -> None:
+    """Neither the decoder's workers nor other services find them in their environment."""
+    environments = crawled.environments
+    assert any(has_canary(one) for one in environments["services.crawler"])
+    assert environments[_WORKER]
+    for module in (_WORKER, "services.embedder", "services.novelty", "services.watermark"):
+        assert not any(has_canary(one) for one in environments[module]), module
+
+
+def test_metrics_have_no_secret(crawled: Crawled) -> None:
+    """What every service counts."""
+    for word, port in crawled.running.ports.items():
+        connection = http.client.HTTPConnection("127.0.0.1", metrics_port(port), timeout=10)
+        connection.request("GET", "/metrics")
+        body = connection.getresponse().read()
+        connection.close()
+        assert b"# HELP" in body, word
+        assert not has_canary(body), word
+
+
+def test_the_site_is_not_told_what_the_proxy_is(crawled: Crawled) -> None:
+    """Credentials of the proxy go to the proxy."""
+    heads = crawled.web.heads()
+    assert len(heads) > 30
+    assert not any(has_canary(head) for head in heads)
+
+
+@pytest.mark.parametrize("name", secret_names())
+def test_a_secret_that_cannot_be_used_is_not_quoted(name: str, tmp_path: Path) -> None:
+    """A crawler that does not start says which setting is wrong, not what it was."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LODESTONE_DATA": str(tmp_path / "data"),
+        "LODESTONE_CRAWLER_PORT": "0",
+        "LODESTONE_CRAWLER_METRICS_PORT": "0",
+        # A byte that is no text, in every secret's file.
+        f"{name}_FILE": str(tmp_path / "secret"),
+    }
+    (tmp_path / "secret").write_bytes(CANARY.encode() + b"\xff")
+    word = name.split("_")[1].lower()
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{word}"],
+        cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert f"{name}_FILE".encode() in done.stderr
+    assert not has_canary(done.stdout + done.stderr)
+
+
+def test_a_proxy_that_is_none_is_not_quoted(tmp_path: Path) -> None:
+    """The URL of the proxy may hold a password, and is not shown when it is wrong."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LODESTONE_DATA": str(tmp_path / "data"),
+        "LODESTONE_CRAWLER_PORT": "0",
+        "LODESTONE_CRAWLER_METRICS_PORT": "0",
+        "LODESTONE_CRAWLER_EGRESS_PROXY": f"socks5://{_USER}:{_PASSWORD}@127.0.0.1:1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "services.crawler"],
+        cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert b"egress proxy" in done.stderr
+    assert not has_canary(done.stdout + done.stderr)
+
+
+def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
+    """As text, in a header's base64, as hex digits, and in the middle of a binary file."""
+    import base64
+
+    for number, text in enumerate(
+        (
+            CANARY.encode(),
+            base64.b64encode(f"{_USER}:{_PASSWORD}".encode()),
+            base64.b64encode(f"me:{CANARY}".encode()),
+            CANARY.encode().hex().encode(),
+        )
+    ):
+        (tmp_path / str(number)).write_bytes(bytes(999) + text + bytes(9))
+    (tmp_path / "other").write_bytes(b"canary")
+    found = [path.name for path in files_of(tmp_path) if has_canary(path.read_bytes())]
+    assert sorted(found) == ["0", "1", "2", "3"]
