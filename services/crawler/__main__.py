@@ -83,7 +83,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     await board.start()
     judging = Judging(inspector, models, screen, seen)
     servicer = CrawlerServicer(
-        CrawlerParts(board, judging, purging, database, store, screen, settings.stream_idle_s)
+        CrawlerParts(
+            board, judging, purging, database, store, screen, sources, settings.stream_idle_s
+        )
     )
 
     def register(server: grpc.aio.Server) -> None:
@@ -159,6 +161,8 @@ def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
         api_base=lambda base: bases.get(base, base),
         credentials=Credentials(**secrets),
         local_sources=settings.local_sources,
+        max_bytes=settings.max_bytes,
+        max_pixels=settings.max_decoded_pixels,
     )
 
 

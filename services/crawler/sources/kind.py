@@ -30,6 +30,8 @@ class SourceTools:
             configuration names another.
         credentials: Keys and tokens.
         local_sources: Whether sources may read files on this machine.
+        max_bytes: Of one image: where a place has several sizes, larger ones need not be listed.
+        max_pixels: The same, width × height.
     """
 
     fetch_page: FetchPage
@@ -38,6 +40,8 @@ class SourceTools:
     api_base: Callable[[str], str] = str
     credentials: Credentials = field(default_factory=Credentials)
     local_sources: bool = True
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
 
     def local_path(self, source: str, path: str) -> Path:
         """The absolute path of a file or folder that a source names.
