@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import aiohttp
@@ -11,12 +12,17 @@ from services.crawler.fetch.guarded_connector import peer_address
 from services.crawler.fetch.opt_out import opt_out_of_headers
 from services.crawler.fetch.robots import robots_url_of
 from services.crawler.fetch.robots_rules import RobotsRules
-from services.crawler.fetch.url import parse_url
+from services.crawler.fetch.url import BadUrl, parse_url
 from services.crawler.outcome import FetchFailed, OutcomeReason
 
 _TAGS_HEADER = "X-Robots-Tag"
 _TEXT_MAX_CHARACTERS = 500
 _TAGS_MAX = 20
+# Of all `Link` headers together: a host may send a megabyte of them.
+_LINKS_MAX_CHARACTERS = 8_000
+# What lies between two targets are parameters; a licence's is `rel`, whose value is one word or several in quotes.
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_RELATION = re.compile(r';\s*rel\s*=\s*("[^"]*"|[^\s";,]+)', re.IGNORECASE)
 
 
 def refuse_opt_out(response: aiohttp.ClientResponse) -> None:
@@ -53,11 +59,19 @@ def compliance_of(
 
 def _licence(response: aiohttp.ClientResponse) -> str:
     """The target of a `Link: <...>; rel="license"` header (RFC 8288; RFC 4946 for the relation)."""
+    links = ", ".join(response.headers.getall("Link", ()))[:_LINKS_MAX_CHARACTERS]
+    for link in _LINK.finditer(links):
+        relation = _RELATION.search(link[2])
+        if relation is not None and "license" in relation[1].strip('"').lower().split():
+            return _target(link[1], response)
+    return ""
+
+
+def _target(reference: str, response: aiohttp.ClientResponse) -> str:
     try:
-        link = response.links.get("license")
-    except (KeyError, ValueError):
+        return _cut(parse_url(str(response.url)).join(reference).text)
+    except BadUrl:
         return ""
-    return _cut(str(link.get("url", ""))) if link is not None else ""
 
 
 def _cut(text: str) -> str:

@@ -23,6 +23,7 @@ from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.local_file import read_listed_file
 from services.crawler.fetch.polite_client import PoliteClient
 from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.url import without_credentials
 from services.crawler.fetch.web_client import Network
 from services.crawler.listing import Listing
 from services.crawler.outcome import Fetched, FetchFailed
@@ -195,7 +196,7 @@ class Fetcher:
     def _log_fetch(self, listing: Listing, final_url: str, began: float, **facts: object) -> None:
         self._log.info(
             "fetch",
-            url=listing.url,
+            url=without_credentials(listing.url),
             source=listing.source,
             final_url=final_url,
             final_address=peer_address(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 from aiohttp import AsyncResolver
@@ -21,6 +22,9 @@ _LOOKUP_S = 2.0
 _LOOKUP_TRIES = 2
 # Wrong for at most so long; aiohttp remembers at most 1,000 names, and looks a name up once for all who wait.
 _NAME_CACHE_S = 300
+# Of a name, IPv4 and IPv6 each: one with thousands would have us knock at each. aiohttp 3.14 tries n of them up to
+# n × (n + 1) / 2 times.
+_ADDRESSES_MAX = 3
 # RFC 6761, 6.3: this name never needs a name server.
 _LOCALHOST = ("localhost", ".localhost")
 
@@ -95,9 +99,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         try:
             peer = connection.transport.get_extra_info("peername") if connection.transport else None
-            if peer is not None:
-                self._check(*peer[:2])
-                _peer.set(str(peer[0]))
+            self._check_peer(peer)
         except BaseException:
             connection.close()
             raise
@@ -119,6 +121,12 @@ class GuardedConnector(aiohttp.TCPConnector):
             await self._names.resolve(host, port)
         except OSError as error:
             raise NameUnresolved(host, error.strerror or type(error).__name__) from error
+
+    def _check_peer(self, peer: tuple[Any, ...] | None) -> None:
+        if peer is None:
+            raise ConnectionResetError(None, "the connection was closed at once")
+        self._check(*peer[:2])
+        _peer.set(str(peer[0]))
 
     def _check(self, address: str, port: int) -> None:
         if not self._names.is_proxy(address, port):
@@ -155,10 +163,18 @@ class _GuardedResolver(AbstractResolver):
             self._proxy_addresses.update(answer["host"] for answer in answers)
             return answers
         self._policy.check_all((answer["host"] for answer in answers), port)
-        return answers
+        return _first_of_each_family(answers)
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _first_of_each_family(answers: list[ResolveResult]) -> list[ResolveResult]:
+    first: list[ResolveResult] = []
+    for answer in answers:
+        if sum(other["family"] == answer["family"] for other in first) < _ADDRESSES_MAX:
+            first.append(answer)
+    return first
 
 
 def is_loopback_name(host: str) -> bool:

@@ -32,19 +32,22 @@ class RobotsRules:
         fetch_time: When it was fetched, seconds since 1970.
         crawl_delay_s: Seconds between requests that it asks for, at most an hour; 0 if it asks for none.
         rules: What it says; None if there is none, which allows everything.
+        size_bytes: How much of it was read.
     """
 
     status: int
     fetch_time: float
     crawl_delay_s: float = 0.0
     rules: Protego | None = None
+    size_bytes: int = 0
 
     @classmethod
     def parse(cls, body: bytes, *, status: int, fetch_time: float) -> Self:
         """Reads a robots.txt; what cannot be read in it says nothing."""
-        text = body[:ROBOTS_MAX_BYTES].decode("utf-8-sig", errors="replace")
+        body = body[:ROBOTS_MAX_BYTES]
+        text = body.decode("utf-8-sig", errors="replace")
         rules = Protego.parse(_AGENT_LINE.sub(_name_agent, "\n".join(text.splitlines())))
-        return cls(status, fetch_time, _crawl_delay(rules), rules)
+        return cls(status, fetch_time, _crawl_delay(rules), rules, len(body))
 
     def permits(self, url: WebUrl) -> bool:
         """Whether we may ask for a URL of this origin."""

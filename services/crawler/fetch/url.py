@@ -24,18 +24,21 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PATH_SAFE = "/:@!$&'()*+,;=-._~%"
 _QUERY_SAFE = _PATH_SAFE + '?[]{}|^`"'
 _SHOWN_CHARACTERS = 200
+_CREDENTIALS = re.compile(r"(?<=//)[^/?#]*@")
 
 
 class BadUrl(InvalidInput):
     """A text that is no URL to ask for.
 
     Attributes:
-        url: The text, at most 200 characters of it.
+        url: The text without credentials, at most 200 characters of it.
         cause: What is wrong with it.
     """
 
     def __init__(self, url: str, cause: str) -> None:
-        shown = url if len(url) <= _SHOWN_CHARACTERS else f"{url[:_SHOWN_CHARACTERS]}…"
+        shown = without_credentials(url)
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = f"{shown[:_SHOWN_CHARACTERS]}…"
         super().__init__(f"{shown!r} cannot be asked for: {cause}")
         self.url = shown
         self.cause = cause
@@ -94,6 +97,11 @@ class WebUrl:
         except ValueError as error:
             raise BadUrl(cleaned, "it cannot be read") from error
         return parse_url(joined)
+
+
+def without_credentials(text: str) -> str:
+    """A URL of any form, as it may be shown: `http://user:password@host/` without what stands before the host."""
+    return _CREDENTIALS.sub("…@", text)
 
 
 def has_scheme(text: str) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import replace
 
@@ -92,6 +93,36 @@ async def test_the_record() -> None:
         last_modified="Sun, 01 Mar 2026 12:00:00 GMT",
         etag='"abc"',
     )
+
+
+@pytest.mark.parametrize(
+    ("link", "licence"),
+    [
+        ("</licence>; rel=license", "http://127.0.0.1:PORT/licence"),
+        (
+            '<x>; rel=next, <https://example.org/a>; title="b"; rel="copyright License"',
+            "https://example.org/a",
+        ),
+        ('<https://example.org/a> ; REL = "license"', "https://example.org/a"),
+        ("<https://example.org/a>; rel=next; rel=license", ""),
+        ("<https://example.org/a>; xrel=license", ""),
+        ("<javascript:x>; rel=license", ""),
+        ("https://example.org/a; rel=license", ""),
+    ],
+)
+async def test_licences(link: str, licence: str) -> None:
+    """The first relation of a link counts (RFC 8288, 3.3); targets are web URLs, relative to the image."""
+    found = (await compliance(Link=link)).licence
+    assert re.sub(r"127.0.0.1:\d+", "127.0.0.1:PORT", found) == licence
+
+
+async def test_a_megabyte_of_links_costs_nothing() -> None:
+    """Only the first ones are read."""
+    many = "\r\n".join(["<a>"] + ["Link: " + "<b>,;" * 1_600] * 100)
+    began = time.process_time()
+    record = await compliance(Link=many)
+    assert time.process_time() - began < 0.3
+    assert record.licence == ""
 
 
 @pytest.mark.parametrize(

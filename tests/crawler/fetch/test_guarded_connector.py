@@ -78,6 +78,57 @@ async def test_a_rebound_name_is_dialled_where_it_was_checked() -> None:
     assert (good.connections, bad.connections) == (1, 0)
 
 
+class _CountingConnector(GuardedConnector):
+    """Counts the sockets that it makes."""
+
+    sockets = 0
+
+    def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        self.sockets += 1
+        return super()._open_socket(info)
+
+
+class _FourOnlyConnector(GuardedConnector):
+    """A machine without IPv6."""
+
+    def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        if info[0] == socket.AF_INET6:
+            raise OSError(97, "Address family not supported by protocol")
+        return super()._open_socket(info)
+
+
+async def test_a_name_with_many_addresses_is_tried_at_few_of_them() -> None:
+    """One listing does not knock at thousands of doors; a forbidden one behind the first still spoils the name."""
+    many = [f"127.0.1.{number}" for number in range(1, 201)]
+    resolver = FakeResolver({"many.example": [many], "mixed.example": [[*many, "127.0.2.1"]]})
+    async with RawServer(says(answer(b"secret"))) as server:
+        policy = policy_for(f"127.0.1.0/24:{server.port}")
+        connector = _CountingConnector(policy, resolver)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.get(server.url(host="many.example"))
+            tried = connector.sockets
+            assert 3 <= tried <= 6
+            with pytest.raises(ForbiddenAddress):
+                await session.get(server.url(host="mixed.example"))
+    assert connector.sockets == tried
+    assert server.connections == 0
+
+
+async def test_both_kinds_of_addresses_are_tried() -> None:
+    """Many IPv6 addresses before the IPv4 one do not hide it."""
+    sixes = [f"2606:4700::{number:x}" for number in range(1, 201)]
+    resolver = FakeResolver({"both.example": [[*sixes, "127.0.0.1"]]})
+    async with RawServer(says(answer(b"good"))) as server:
+        allowed = [f"127.0.0.1:{server.port}", f"[2606:4700::/32]:{server.port}"]
+        connector = _FourOnlyConnector(policy_for(*allowed), resolver)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(server.url(host="both.example")) as response,
+        ):
+            assert await response.read() == b"good"
+
+
 async def test_the_socket_is_guarded_without_the_resolver() -> None:
     """An address that stands in the URL passes by the resolver, not by the socket."""
     resolver = FakeResolver({})

@@ -21,6 +21,7 @@ class Host:
         self.asked: list[str] = []
         self.now = 1_000_000.0
         self.fails = False
+        self.size_bytes = 0
         self.robots = Robots(self.fetch, wall_clock=lambda: self.now)
 
     async def rules(self, url: WebUrl) -> RobotsRules:
@@ -32,7 +33,7 @@ class Host:
         await asyncio.sleep(0)
         if self.fails:
             raise FetchFailed(OutcomeReason.ROBOTS_UNREACHABLE, "no")
-        return RobotsRules(404, began)
+        return RobotsRules(404, began, size_bytes=self.size_bytes)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,43 @@ async def test_the_least_used_origin_is_forgotten(monkeypatch: pytest.MonkeyPatc
     assert len(host.asked) == 3
     await host.rules(b)
     assert len(host.asked) == 4
+
+
+async def test_long_ones_are_forgotten_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered has a bound in bytes: a stranger's hosts with long rules do not fill the memory."""
+    monkeypatch.setattr(robots_module, "_TEXT_MAX_BYTES", 1_000)
+    host = Host()
+    host.size_bytes = 400
+    a, b, c, long = (parse_url(f"http://{name}.example/") for name in ("a", "b", "c", "long"))
+    for url in (a, b, a, c, a, c):
+        await host.rules(url)
+    assert len(host.asked) == 3
+    await host.rules(b)
+    assert len(host.asked) == 4
+    host.size_bytes = 1_001
+    for _ in range(2):
+        await host.rules(long)
+    assert len(host.asked) == 6
+    host.size_bytes = 1_000
+    for _ in range(2):
+        await host.rules(a)
+    assert len(host.asked) == 7
+
+
+async def test_rules_that_are_fetched_again_are_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a day the new rules take the place of the old ones."""
+    monkeypatch.setattr(robots_module, "_TEXT_MAX_BYTES", 1_000)
+    host = Host()
+    host.size_bytes = 400
+    a, b = (parse_url(f"http://{name}.example/") for name in "ab")
+    for _ in range(5):
+        await host.rules(a)
+        await host.rules(b)
+        host.now += DAY_S + 1
+    assert len(host.asked) == 10
+    host.now -= 1
+    await host.rules(a)
+    await host.rules(b)
+    assert len(host.asked) == 10

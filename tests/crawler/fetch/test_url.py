@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.crawler.fetch.url import URL_MAX_CHARACTERS, BadUrl, has_scheme, parse_url
+from services.crawler.fetch.url import (
+    URL_MAX_CHARACTERS,
+    BadUrl,
+    has_scheme,
+    parse_url,
+    without_credentials,
+)
 
 
 @pytest.mark.parametrize(
@@ -136,3 +142,22 @@ def test_tells_a_scheme() -> None:
     assert not has_scheme("/a:b")
     assert not has_scheme("1http://x")
     assert not has_scheme("some text: here")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:pw@host/a", "http://…@host/a"),
+        ("http://user@host", "http://…@host"),
+        ("http://a@b:pw@host/x@y", "http://…@host/x@y"),
+        ("//user:pw@host/", "//…@host/"),
+        ("ftp://user:p%40w@host/", "ftp://…@host/"),
+        ("http://host/user:pw@host", "http://host/user:pw@host"),
+        ("http://host?a=b@c", "http://host?a=b@c"),
+        ("mailto:me@example.org", "mailto:me@example.org"),
+    ],
+)
+def test_credentials_are_not_shown(text: str, shown: str) -> None:
+    """A password in a list that somebody made is in no message and no log."""
+    assert without_credentials(text) == shown
+    assert "pw" not in str(BadUrl("http://user:pw@host/", "it has credentials"))
