@@ -12,6 +12,7 @@ import aiohttp
 from services.crawler.fetch.document import Document, DocumentRequest
 from services.crawler.fetch.fetcher import Page
 from services.crawler.sources.credentials import Credentials
+from services.crawler.sources.reddit_client import RedditClient
 from services.crawler.sources.source import BadSource, Source
 
 FetchPage: TypeAlias = Callable[[str], Awaitable[Page]]
@@ -32,6 +33,7 @@ class SourceTools:
         local_sources: Whether sources may read files on this machine.
         max_bytes: Of one image: where a place has several sizes, larger ones need not be listed.
         max_pixels: The same, width × height.
+        reddit: Reddit's API with the configured application, shared by all who are given these tools.
     """
 
     fetch_page: FetchPage
@@ -42,6 +44,12 @@ class SourceTools:
     local_sources: bool = True
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
+    reddit: RedditClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Makes what is shared; it asks nobody before it is used."""
+        shared = RedditClient(self.open_session, self.api_base, self.credentials)
+        object.__setattr__(self, "reddit", shared)
 
     def local_path(self, source: str, path: str) -> Path:
         """The absolute path of a file or folder that a source names.
