@@ -1,20 +1,34 @@
-"""Sources as a person types them, made to mean the same on the crawler's side."""
+"""Sources as a person types them or keeps them in a file, made to mean the same on the crawler's side."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-_LOCAL_KINDS: Final = ("folder", "urls")
+from google.protobuf.duration_pb2 import Duration
+
+from lodestone.cli.errors import WrongUsage
+from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
+
+_LOCAL_KINDS: Final = ("folder", "urls", "pushshift-dump", "webdataset")
 _KIND = re.compile(r"([a-z][a-z0-9_-]*):")
+_FLAGS: Final = ("allow_over_18", "deny_spoilers")
+_LISTS: Final = (
+    *("deny_authors", "licences", "deny_titles", "require_titles"),
+    *("deny_flairs", "require_flairs"),
+)
+_FILE_MAX_BYTES: Final = 1_000_000
 
 
 def absolute_source(source: str) -> str:
     """The source with local paths made absolute: the crawler may run in another folder.
 
-    `folder:` and `urls:` take a path; other kinds (`page:…`, `https://…`) and URLs stay as they are; anything else is a
-    path. A path that begins with `~` is the user's home.
+    `folder:`, `urls:` and the other kinds that read files take a path; other kinds (`page:…`, `https://…`) and URLs
+    stay as they are; anything else is a path. A path that begins with `~` is the user's home.
     """
     kind = _KIND.match(source)
     if kind is None:
@@ -23,6 +37,90 @@ def absolute_source(source: str) -> str:
     if name not in _LOCAL_KINDS or "://" in rest:
         return source
     return f"{name}:{_absolute(rest)}"
+
+
+def chosen_sources(sources: Iterable[str], defaults: CrawlSource) -> list[CrawlSource]:
+    """Sources of the command line; a `.toml` file stands for the sources that it describes.
+
+    Args:
+        sources: As they were typed.
+        defaults: How sources are listed that say nothing else themselves.
+
+    Raises:
+        WrongUsage: A file cannot be read, or says something that is not understood.
+    """
+    chosen = []
+    for source in sources:
+        if source.endswith(".toml"):
+            chosen += _read_file(Path(source).expanduser(), defaults)
+        else:
+            chosen.append(_with(defaults, {"uri": source}, where=source))
+    return chosen
+
+
+def _read_file(path: Path, defaults: CrawlSource) -> list[CrawlSource]:
+    try:
+        if path.stat().st_size > _FILE_MAX_BYTES:
+            raise WrongUsage(f"{path} is larger than {_FILE_MAX_BYTES:,} bytes")
+        facts = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise WrongUsage(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise WrongUsage(f"{path} is no TOML file: {error}") from error
+    entries = facts.pop("source", [])
+    if facts or not isinstance(entries, list) or not entries:
+        raise WrongUsage(f"{path} must consist of [[source]] tables, each with a uri")
+    return [
+        _with(defaults, entry, where=f"{path}, source {number}")
+        for number, entry in enumerate(entries, start=1)
+    ]
+
+
+def _with(defaults: CrawlSource, facts: Any, *, where: str) -> CrawlSource:
+    """A source: the defaults, and over them what it says itself."""
+    facts = dict(facts) if isinstance(facts, dict) else {}
+    source = CrawlSource()
+    source.CopyFrom(defaults)
+    uri = facts.pop("uri", None)
+    if not isinstance(uri, str):
+        raise WrongUsage(f"{where}: it has no uri")
+    source.uri = absolute_source(uri)
+    for name, value in facts.items():
+        try:
+            _set(source, name, value)
+        except (TypeError, ValueError) as error:
+            raise WrongUsage(f"{where}: {name} cannot be {value!r}") from error
+    return source
+
+
+def _set(source: CrawlSource, name: str, value: Any) -> None:
+    if name == "follow":
+        source.follow = _typed(value, bool)
+    elif name == "poll_s":
+        source.poll_interval.CopyFrom(interval(float(_typed(value, int | float))))
+    elif name == "max_empty_polls":
+        source.max_empty_polls = _typed(value, int)
+    elif name in _FLAGS:
+        setattr(source.rules, name, _typed(value, bool))
+    elif name in _LISTS:
+        entries = getattr(source.rules, name)
+        del entries[:]
+        entries.extend(_typed(entry, str) for entry in _typed(value, list))
+    else:
+        raise WrongUsage(f"{source.uri}: there is no setting {name!r}")
+
+
+def interval(seconds: float) -> Duration:
+    """Seconds as the contract has them."""
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise TypeError(value)
+    return value
 
 
 def _absolute(path: str) -> str:

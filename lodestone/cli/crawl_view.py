@@ -9,11 +9,19 @@ from typing import Self
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError
 from lodestone.cli.facts import crawl_facts, settled_facts
 from lodestone.cli.output import Output
-from lodestone.cli.words import one_line, spoken, word
+from lodestone.cli.words import count_of, one_line, spoken, word
 from lodestone.crawler.v1 import crawl_pb2, outcome_pb2
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlProgress, SettledListing
+from lodestone.crawler.v1.crawl_source_pb2 import (
+    SOURCE_STATE_BLOCKED,
+    SOURCE_STATE_FAILED,
+    PostReason,
+    SourceState,
+)
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.verdict_pb2 import Verdict
+
+_HELD_UP = (SOURCE_STATE_BLOCKED, SOURCE_STATE_FAILED)
 
 
 class CrawlView:
@@ -99,7 +107,7 @@ class CrawlView:
             f"found {counts.found_count:,} · settled {counts.settled_count:,} · "
             f"fetched {counts.fetched_count:,} · known before {counts.known_count:,}"
         )
-        for line in _remarks(crawl):
+        for line in (*_remarks(crawl), *_source_remarks(crawl)):
             self._output.text(line)
 
 
@@ -121,6 +129,22 @@ def _remarks(crawl: Crawl) -> Iterator[str]:
             f"extreme aspect: wider than {limits.max_width_ratio:g} to 1 "
             f"or taller than 1 to {limits.max_height_ratio:g}"
         )
+
+
+def _source_remarks(crawl: Crawl) -> Iterator[str]:
+    """What a person should know of the sources, a line each."""
+    for status in crawl.source_statuses:
+        uri = one_line(status.source.uri)
+        if status.state in _HELD_UP:
+            yield f"{spoken(word(SourceState, status.state))}: {one_line(status.state_reason)}"
+        if status.turned_away_counts:
+            counts = ", ".join(
+                f"{spoken(word(PostReason, one.reason))} {one.count:,}"
+                for one in sorted(status.turned_away_counts, key=lambda one: -one.count)
+            )
+            yield f"{uri}: {status.post_count:,} posts listed; left out: {counts}"
+        if status.gap_count:
+            yield f"{uri}: {count_of(status.gap_count, 'gap')}; {one_line(status.last_gap)}"
 
 
 def tally(counts: CrawlProgress) -> Iterator[tuple[str, str, int]]:

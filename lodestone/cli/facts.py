@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
+from lodestone.cli.outcome_facts import outcome_facts
+from lodestone.cli.source_facts import source_status_facts
 from lodestone.cli.words import word
-from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, OutcomeCount, SettledListing
+from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState, SettledListing
 from lodestone.crawler.v1.judgement_pb2 import Judgement
 from lodestone.crawler.v1.kept_image_pb2 import (
     FileState,
     HostReport,
     KeptImage,
     PurgedImage,
-    SourceYield,
 )
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.embedding_pb2 import Precision
@@ -93,10 +93,11 @@ def crawl_facts(crawl: Crawl) -> dict[str, Any]:
         "known_count": progress.known_count,
         "skipped_count": progress.skipped_count,
         "repeated_count": progress.repeated_count,
-        "outcome_counts": _outcome_facts(progress.outcome_counts),
+        "outcome_counts": outcome_facts(progress.outcome_counts),
         "verdict_counts": {
             word(Verdict, one.verdict): one.count for one in progress.verdict_counts
         },
+        "source_statuses": [source_status_facts(status) for status in crawl.source_statuses],
     }
 
 
@@ -132,6 +133,8 @@ def kept_image_facts(image: KeptImage) -> dict[str, Any]:
         "title": listing.title,
         "page_url": listing.page_url,
         "author": listing.author,
+        "licence": listing.licence,
+        "community": listing.community,
         "final_url": image.final_url,
         "accept_time": image.accept_time.ToJsonString(),
         "file_state": word(FileState, image.file_state),
@@ -148,7 +151,7 @@ def host_facts(host: HostReport) -> dict[str, Any]:
         "host": host.host,
         "found_count": host.found_count,
         "fetched_count": host.fetched_count,
-        "outcome_counts": _outcome_facts(host.outcome_counts),
+        "outcome_counts": outcome_facts(host.outcome_counts),
     }
 
 
@@ -160,17 +163,6 @@ def purged_facts(image: PurgedImage) -> dict[str, Any]:
         "url": image.listing.url,
         "reason": image.reason,
     }
-
-
-def _outcome_facts(counts: Iterable[OutcomeCount]) -> list[dict[str, Any]]:
-    return [
-        {
-            "outcome": word(OutcomeState, one.state),
-            "outcome_reason": word(OutcomeReason, one.reason) if one.reason else None,
-            "count": one.count,
-        }
-        for one in counts
-    ]
 
 
 def _compliance_facts(image: KeptImage) -> dict[str, Any] | None:
@@ -189,16 +181,4 @@ def _compliance_facts(image: KeptImage) -> dict[str, Any] | None:
         "licence": rules.licence,
         "last_modified": rules.last_modified,
         "etag": rules.etag,
-    }
-
-
-def source_yield_facts(source: SourceYield) -> dict[str, Any]:
-    """What a source has given."""
-    return {
-        "source": source.source,
-        "found_count": source.found_count,
-        "fetched_count": source.fetched_count,
-        "accepted_count": source.accepted_count,
-        "yield": getattr(source, "yield"),
-        "outcome_counts": _outcome_facts(source.outcome_counts),
     }

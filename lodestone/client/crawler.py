@@ -15,6 +15,7 @@ from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
+from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, KeptImage, PurgedImage, SourceYield
 from lodestone.image.v1.image_pb2 import Image
@@ -80,6 +81,12 @@ class CrawlerClient(ServiceClient):
         """Ends a crawl for good."""
         request = pb.CancelCrawlRequest(crawl_id=crawl_id)
         answer = await self._stub.CancelCrawl(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
+    async def add_crawl_sources(self, crawl_id: str, sources: Sequence[CrawlSource]) -> Crawl:
+        """Adds sources to a crawl; those that it has already are left alone."""
+        request = pb.AddCrawlSourcesRequest(crawl_id=crawl_id, crawl_sources=sources)
+        answer = await self._stub.AddCrawlSources(request, timeout=UNARY_TIMEOUT_S)
         return answer.crawl
 
     async def watch_crawl(
@@ -153,12 +160,25 @@ class CrawlerClient(ServiceClient):
         answer = await self._stub.ListHosts(pb.ListHostsRequest(), timeout=UNARY_TIMEOUT_S)
         return list(answer.hosts)
 
-    async def list_source_yields(self) -> list[SourceYield]:
-        """What each source has given so far, best yield first."""
-        answer = await self._stub.ListSourceYields(
-            pb.ListSourceYieldsRequest(), timeout=UNARY_TIMEOUT_S
-        )
+    async def list_source_yields(self, *, by_community: bool = False) -> list[SourceYield]:
+        """What each source, or each community, has given so far, best yield first."""
+        request = pb.ListSourceYieldsRequest(by_community=by_community)
+        answer = await self._stub.ListSourceYields(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.source_yields)
+
+    async def list_source_kinds(self) -> list[SourceKind]:
+        """Every kind of source, and what keeps it from working on this crawler."""
+        request = pb.ListSourceKindsRequest()
+        answer = await self._stub.ListSourceKinds(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.source_kinds)
+
+    async def discover_sources(
+        self, profile_name: str = "", *, max_proposals: int = 0
+    ) -> list[SourceProposal]:
+        """Sources that nobody crawled yet and that accepted images speak for, most of these first."""
+        request = pb.DiscoverSourcesRequest(profile_name=profile_name, max_proposals=max_proposals)
+        answer = await self._stub.DiscoverSources(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.proposals)
 
     def _tell(self, reason: str | None) -> None:
         if self._on_wait is not None:

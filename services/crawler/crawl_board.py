@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import structlog
 
@@ -18,10 +19,13 @@ from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.lister import Resolve
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import Pipeline, PipelineParts
+from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
 from services.servicekit.errors import FailedPrecondition, InvalidInput, Unavailable
 
 ParseSource = Callable[[str], Source]
+# As a person wrote it, and how it is listed.
+ChosenSource: TypeAlias = tuple[str, SourceSettings]
 
 _AWAY_RETRY_S = 1.0
 
@@ -56,7 +60,7 @@ class CrawlBoard:
                 self._begin(crawl)
 
     async def create(
-        self, request_id: str, sources: Sequence[str], profile: str, limits: CrawlLimits
+        self, request_id: str, sources: Sequence[ChosenSource], profile: str, limits: CrawlLimits
     ) -> Crawl:
         """Creates and starts a crawl, or returns the one that the request_id made before.
 
@@ -66,7 +70,7 @@ class CrawlBoard:
             FailedPrecondition: The profile is of another encoder or precision than the one that is served.
             Unavailable: The novelty service or the embedder is away.
         """
-        uris = tuple(self._parse_source(source).uri for source in sources)
+        settings = self._canonical(sources)
         facts = await self._models.profile(profile)
         served = await self._models.encoder()
         if (facts.encoder_id, facts.precision) != (served.encoder_id, served.precision):
@@ -75,7 +79,7 @@ class CrawlBoard:
                 f"but {served.encoder_id} ({served.precision}) is served"
             )
             raise FailedPrecondition(message)
-        request = CrawlRequest(request_id, uris, facts.profile, limits)
+        request = CrawlRequest(request_id, tuple(settings), facts.profile, limits, settings)
         crawl_id, now = uuid.uuid4().hex[:12], time.time()
         crawl = await self._database.run(
             lambda c: crawls.create_crawl(c, crawl_id, request, now=now)
@@ -83,6 +87,27 @@ class CrawlBoard:
         if crawl.state is CrawlState.RUNNING:
             self._begin(crawl)
         return crawl
+
+    async def add_sources(self, crawl_id: str, sources: Sequence[ChosenSource]) -> Crawl:
+        """Adds sources to a crawl; those that it has already are left alone.
+
+        Raises:
+            InvalidInput: A source cannot be understood.
+            NotFound: There is no such crawl.
+            FailedPrecondition: It has ended.
+        """
+        settings = self._canonical(sources)
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        # Its listers are made when a run begins.
+        await self._end_run(crawl_id)
+        await self._database.run(
+            lambda c: crawl_sources.add_sources(c, crawl_id, tuple(settings), settings)
+        )
+        if crawl.state is CrawlState.RUNNING:
+            self._begin(await self.get(crawl_id))
+        self._announce(crawl_id)
+        return await self.get(crawl_id)
 
     async def require_profile(self, profile: str) -> None:
         """Passes a profile that is there.
@@ -191,13 +216,20 @@ class CrawlBoard:
         if crawl.state is state:
             return crawl
         _require_going(crawl)
+        await self._end_run(crawl_id)
+        await self._set_state(crawl_id, state, "")
+        return await self.get(crawl_id)
+
+    async def _end_run(self, crawl_id: str) -> None:
         run = self._runs.get(crawl_id)
         if run is not None:
             run.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await run
-        await self._set_state(crawl_id, state, "")
-        return await self.get(crawl_id)
+
+    def _canonical(self, sources: Sequence[ChosenSource]) -> dict[str, SourceSettings]:
+        """Settings by canonical URI; of a place that is named twice the last count."""
+        return {self._parse_source(uri).uri: settings for uri, settings in sources}
 
     async def _set_state(self, crawl_id: str, state: CrawlState, reason: str) -> None:
         await self._database.run(lambda c: crawls.set_state(c, crawl_id, state, reason))

@@ -27,6 +27,7 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
 from services.crawler.purging import PurgeRequest
 from services.crawler.screen import Screen
+from services.crawler.source_messages import source_to_message
 from services.servicekit.errors import InvalidInput
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -84,6 +85,7 @@ def crawl_to_message(crawl: Crawl, counts: list[Count], screen: Screen) -> crawl
             max_width_ratio=screen.max_width_ratio,
             max_height_ratio=screen.max_height_ratio,
         ),
+        source_statuses=map(source_to_message, crawl.sources),
     )
 
 
@@ -112,13 +114,18 @@ def settled_to_message(
 
 def listing_to_message(listing: Listing) -> crawl_pb2.Listing:
     """Writes a listing."""
-    return crawl_pb2.Listing(
+    message = crawl_pb2.Listing(
         source=listing.source,
         url=listing.url,
         title=listing.title,
         page_url=listing.page_url,
         author=listing.author,
+        licence=listing.licence,
+        community=listing.community,
     )
+    if listing.post_time is not None:
+        message.post_time.CopyFrom(_timestamp(listing.post_time))
+    return message
 
 
 def kept_to_message(
@@ -152,6 +159,13 @@ def yield_to_message(source: SourceYield) -> kept_image_pb2.SourceYield:
         fetched_count=source.fetched_count,
         accepted_count=source.accepted_count,
         outcome_counts=_failures(source.failures),
+        received_count=source.received_count,
+        decoded_count=source.decoded_count,
+        new_count=source.new_count,
+        on_profile_count=source.on_profile_count,
+        clean_count=source.clean_count,
+        bytes_per_accepted=source.bytes_per_accepted,
+        seconds_per_accepted=source.seconds_per_accepted,
     )
     setattr(message, "yield", source.share)
     return message

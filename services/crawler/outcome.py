@@ -96,6 +96,7 @@ class FetchFailed(LodestoneError):
         reason: The reason as a word.
         final_url: The address that answered, after redirects; empty if none did.
         size_px: Width and height, if the screen left it out for them.
+        size_bytes: How many bytes came, if they all did.
         retry_after_s: Seconds until another try is worth it, as the host says; None if it says nothing.
     """
 
@@ -109,6 +110,7 @@ class FetchFailed(LodestoneError):
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.size_bytes = 0
         self.reason = reason
         self.final_url = final_url
         self.size_px = size_px
@@ -125,11 +127,15 @@ class FetchFailed(LodestoneError):
         return self.reason in _RETRYABLE
 
     @classmethod
-    def from_rejection(cls, rejection: ItemRejected, *, final_url: str) -> FetchFailed:
+    def from_rejection(
+        cls, rejection: ItemRejected, *, final_url: str, size_bytes: int = 0
+    ) -> FetchFailed:
         """The outcome of bytes that do not decode; the codes have the same names, and what has none is CORRUPT."""
         reason = OutcomeReason.__members__.get(rejection.code.name, OutcomeReason.CORRUPT)
         size_px = rejection.size_px if isinstance(rejection, ScreenedOut) else None
-        return cls(reason, rejection.reason, final_url=final_url, size_px=size_px)
+        failure = cls(reason, rejection.reason, final_url=final_url, size_px=size_px)
+        failure.size_bytes = size_bytes
+        return failure
 
 
 class StatusFailed(FetchFailed):

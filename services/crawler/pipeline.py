@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -81,13 +81,14 @@ class Pipeline:
         """
         if leased.outcome is not None and await self._settle_known(leased, leased.outcome):
             return
+        began = time.monotonic()
         try:
             fetched = await self._parts.fetcher.fetch(leased.listing)
-            await self._settle_fetched(leased, fetched)
+            await self._settle_fetched(leased, fetched, began)
         except HostResting as resting:
             await self._rest(leased, resting)
         except FetchFailed as failure:
-            await self._settle_failure(leased, failure)
+            await self._settle_failure(leased, failure, began)
 
     async def _settle_known(self, leased: LeasedListing, outcome: Outcome) -> bool:
         """Settles a listing from what is recorded; False if it must be fetched again."""
@@ -104,7 +105,7 @@ class Pipeline:
                 return True
             return await self._judge_recorded(leased, outcome)
 
-    async def _settle_fetched(self, leased: LeasedListing, fetched: Fetched) -> None:
+    async def _settle_fetched(self, leased: LeasedListing, fetched: Fetched, began: float) -> None:
         digest = await asyncio.to_thread(lambda: hashlib.sha256(fetched.encoded).hexdigest())
         if self._parts.seen.is_forbidden(digest):
             message = f"the image {digest[:12]} was purged"
@@ -124,13 +125,16 @@ class Pipeline:
         async with self._parts.digests.hold(digest):
             verdict = await self._verdict(digest)
             if verdict is not None:
+                outcome = replace(outcome, work_s=time.monotonic() - began)
                 await self._settle(leased, Settlement(outcome, verdict, known=False))
                 return
             try:
                 candidate, judgement = await self._judge_fetched(fetched, digest)
             except ItemRejected as rejection:
-                failure = FetchFailed.from_rejection(rejection, final_url=fetched.final_url)
-                raise failure from rejection
+                raise FetchFailed.from_rejection(
+                    rejection, final_url=fetched.final_url, size_bytes=size_bytes
+                ) from rejection
+            outcome = replace(outcome, work_s=time.monotonic() - began)
             await self._record(leased, outcome, candidate, judgement)
 
     async def _judge_fetched(self, fetched: Fetched, digest: str) -> tuple[Candidate, Judgement]:
@@ -198,7 +202,9 @@ class Pipeline:
             connection, leased.listing_id, self._owner, next_attempt_time=until, tried=tried
         )
 
-    async def _settle_failure(self, leased: LeasedListing, failure: FetchFailed) -> None:
+    async def _settle_failure(
+        self, leased: LeasedListing, failure: FetchFailed, began: float
+    ) -> None:
         tries, now = leased.attempts + 1, time.time()
         if failure.retryable and tries < MAX_ATTEMPTS:
             wait_s = max(_RETRY_AFTER_S * 2**leased.attempts, failure.retry_after_s or 0.0)
@@ -213,9 +219,10 @@ class Pipeline:
             message,
             failure.final_url,
             "",
-            0,
+            failure.size_bytes,
             now,
             failure.size_px,
+            work_s=time.monotonic() - began,
         )
         await self._settle(leased, Settlement(outcome, None, known=False))
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
 
 from lodestone.crawler.v1 import (
     crawl_pb2,
+    crawl_source_pb2,
     crawler_service_pb2,
     crawler_service_pb2_grpc,
 )
 from lodestone.image.v1 import image_pb2
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue import crawls, images, judgements, reports
+from services.crawler.catalogue import crawls, discovery, images, judgements, reports
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlState, SettledListing
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_board import CrawlBoard
@@ -34,6 +36,13 @@ from services.crawler.messages import (
 )
 from services.crawler.purging import Purging
 from services.crawler.screen import Screen
+from services.crawler.source_messages import (
+    kind_to_message,
+    proposal_to_message,
+    sources_from_messages,
+)
+from services.crawler.source_settings import SourceSettings
+from services.crawler.sources.registry import SourceRegistry
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.image import Rgb, pixels_to_rgb
 from services.servicekit.messages import rejection_to_message
@@ -43,6 +52,8 @@ from services.servicekit.streams import answer_stream
 _MAX_IMAGES = 64
 _MAX_SOURCES = 1_000
 _MAX_ID = 128
+_MAX_PROPOSALS = 1_000
+_PROPOSALS = 50
 _PAGE = 500
 _HEARTBEAT_S = 1.0
 
@@ -59,6 +70,7 @@ class CrawlerParts:
     database: Database
     store: BlobStore
     screen: Screen
+    sources: SourceRegistry
     stream_idle_s: float
 
 
@@ -72,6 +84,7 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         self._database = parts.database
         self._store = parts.store
         self._screen = parts.screen
+        self._sources = parts.sources
         self._stream_idle_s = parts.stream_idle_s
 
     async def CreateCrawl(
@@ -81,16 +94,13 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         if not 1 <= len(request.request_id) <= _MAX_ID:
             message = f"request_id must have 1 to {_MAX_ID} characters"
             raise InvalidInput(message)
-        if not 1 <= len(request.sources) <= _MAX_SOURCES:
-            message = f"{len(request.sources)} sources: give 1 to {_MAX_SOURCES:,}"
-            raise InvalidInput(message)
+        sources = [(uri, SourceSettings()) for uri in request.sources]
+        sources += _chosen_sources(request.crawl_sources, given=len(sources))
         limits = CrawlLimits(request.limits.max_listings, request.limits.max_accepted)
         if min(limits.max_listings, limits.max_accepted) < 0:
             message = "limits must not be negative"
             raise InvalidInput(message)
-        crawl = await self._board.create(
-            request.request_id, tuple(request.sources), request.profile, limits
-        )
+        crawl = await self._board.create(request.request_id, sources, request.profile, limits)
         return crawler_service_pb2.CreateCrawlResponse(crawl=await self._crawl(crawl))
 
     async def GetCrawl(
@@ -128,6 +138,14 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         """Ends a crawl for good."""
         crawl = await self._board.cancel(request.crawl_id)
         return crawler_service_pb2.CancelCrawlResponse(crawl=await self._crawl(crawl))
+
+    async def AddCrawlSources(
+        self, request: crawler_service_pb2.AddCrawlSourcesRequest, context: Context
+    ) -> crawler_service_pb2.AddCrawlSourcesResponse:
+        """Adds sources to a crawl."""
+        sources = _chosen_sources(request.crawl_sources, given=0)
+        crawl = await self._board.add_sources(request.crawl_id, sources)
+        return crawler_service_pb2.AddCrawlSourcesResponse(crawl=await self._crawl(crawl))
 
     async def WatchCrawl(
         self, request: crawler_service_pb2.WatchCrawlRequest, context: Context
@@ -231,10 +249,33 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
     async def ListSourceYields(
         self, request: crawler_service_pb2.ListSourceYieldsRequest, context: Context
     ) -> crawler_service_pb2.ListSourceYieldsResponse:
-        """Returns what each source has given."""
-        found = await self._database.run(reports.list_source_yields)
+        """Returns what each source, or community, has given."""
+        found = await self._database.run(
+            partial(reports.list_source_yields, by_community=request.by_community)
+        )
         messages = [yield_to_message(source) for source in found]
         return crawler_service_pb2.ListSourceYieldsResponse(source_yields=messages)
+
+    async def ListSourceKinds(
+        self, request: crawler_service_pb2.ListSourceKindsRequest, context: Context
+    ) -> crawler_service_pb2.ListSourceKindsResponse:
+        """Returns every kind of source."""
+        kinds = [kind_to_message(kind, obstacle) for kind, obstacle in self._sources.available()]
+        return crawler_service_pb2.ListSourceKindsResponse(source_kinds=kinds)
+
+    async def DiscoverSources(
+        self, request: crawler_service_pb2.DiscoverSourcesRequest, context: Context
+    ) -> crawler_service_pb2.DiscoverSourcesResponse:
+        """Proposes sources by what was accepted."""
+        if not 0 <= request.max_proposals <= _MAX_PROPOSALS:
+            message = f"max_proposals must be 1 to {_MAX_PROPOSALS:,}, or 0 for {_PROPOSALS}"
+            raise InvalidInput(message)
+        limit = request.max_proposals or _PROPOSALS
+        found = await self._database.run(
+            partial(discovery.discover, profile_name=request.profile_name, limit=limit)
+        )
+        proposals = [proposal_to_message(proposal) for proposal in found]
+        return crawler_service_pb2.DiscoverSourcesResponse(proposals=proposals)
 
     async def _crawl(self, crawl: Crawl) -> crawl_pb2.Crawl:
         counts = await self._database.run(lambda c: crawls.list_counts(c, crawl.crawl_id))
@@ -275,6 +316,16 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
             judged.judgement, judged.decoded, judged.digest, judged.profile
         )
         return crawler_service_pb2.JudgeResult(value=value)
+
+
+def _chosen_sources(
+    messages: Sequence[crawl_source_pb2.CrawlSource], *, given: int
+) -> list[tuple[str, SourceSettings]]:
+    count = given + len(messages)
+    if not 1 <= count <= _MAX_SOURCES:
+        message = f"{count:,} sources: give 1 to {_MAX_SOURCES:,}"
+        raise InvalidInput(message)
+    return sources_from_messages(messages)
 
 
 def _image(message: image_pb2.Image) -> bytes | Rgb:

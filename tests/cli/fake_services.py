@@ -213,6 +213,10 @@ class FakeCrawler(CrawlerServiceServicer):
         self.forgetful = False
         self.kept = []
         self.yields = []
+        self.communities = []
+        self.kinds = []
+        self.proposals = []
+        self.added = []
         self.hosts = []
         self.purges = []
         self.judged = []
@@ -229,7 +233,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self._crawl = crawl_pb2.Crawl(
             crawl_id="c1",
             state=crawl_pb2.CRAWL_STATE_RUNNING,
-            sources=request.sources,
+            sources=[source.uri for source in request.crawl_sources],
             profile_name="landscapes",
             profile_version=1,
             limits=request.limits,
@@ -307,8 +311,23 @@ class FakeCrawler(CrawlerServiceServicer):
     def ListHosts(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
 
+    def AddCrawlSources(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        self.added.append(request)
+        self._crawl.sources.extend(source.uri for source in request.crawl_sources)
+        return crawler_service_pb2.AddCrawlSourcesResponse(crawl=self._crawl)
+
+    def ListSourceKinds(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListSourceKindsResponse(source_kinds=self.kinds)
+
+    def DiscoverSources(self, request, context):  # noqa: N802 - the contract's name
+        chosen = self.proposals if request.profile_name in ("", "landscapes") else []
+        return crawler_service_pb2.DiscoverSourcesResponse(proposals=chosen)
+
     def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
-        return crawler_service_pb2.ListSourceYieldsResponse(source_yields=self.yields)
+        found = self.communities if request.by_community else self.yields
+        return crawler_service_pb2.ListSourceYieldsResponse(source_yields=found)
 
     def _judge(self, request):
         rejection = rejection_of(request.image)

@@ -78,7 +78,7 @@ def test_a_bad_address_is_one_line(cli, monkeypatch):
 def test_a_defect_is_one_line_and_shows_its_place_on_request(cli, monkeypatch):
     """An unexpected exception: one line; the traceback with LODESTONE_TRACEBACK=1 only."""
 
-    def broken():
+    def broken(_crawler):
         raise ZeroDivisionError("by\nnought")
 
     monkeypatch.setattr(sources, "_list_sources", broken)

@@ -71,7 +71,10 @@ def test_a_crawl_prints_every_listing_and_the_counts(cli, five, tmp_path, monkey
         {"outcome": "FAILED", "outcome_reason": "NOT_FOUND", "count": 1}
     ]
     (request,) = five.crawler.created
-    assert list(request.sources) == [str(tmp_path / "photos"), "page:https://example.org/"]
+    assert [source.uri for source in request.crawl_sources] == [
+        str(tmp_path / "photos"),
+        "page:https://example.org/",
+    ]
     assert request.request_id
 
 
@@ -94,6 +97,73 @@ def test_limits_reach_the_crawler(cli, five):
     )
     (request,) = five.crawler.created
     assert request.limits == crawl_pb2.CrawlLimits(max_listings=100, max_accepted=7)
+
+
+def test_how_sources_are_listed_reaches_the_crawler(cli, five, tmp_path):
+    """Options count for every source; a file's tables say more of theirs."""
+    file = tmp_path / "sources.toml"
+    file.write_text(
+        """
+[[source]]
+uri = "reddit:r/EarthPorn"
+poll_s = 90
+deny_titles = ["^meme"]
+licences = []
+
+[[source]]
+uri = "urls:list.txt"
+follow = false
+"""
+    )
+    cli(
+        *("crawl", str(file), "commons:Category:Lakes", "--profile", "landscapes", "--follow"),
+        *("--licence", "cc-by", "--licence", "cc0", "--deny-author", "bot", "--allow-over-18"),
+        *("--poll", "60", "--require-flair", "OC"),
+    )
+    (request,) = five.crawler.created
+    reddit, urls, commons = request.crawl_sources
+    assert (reddit.uri, commons.uri) == ("reddit:r/EarthPorn", "commons:Category:Lakes")
+    assert urls.uri.startswith("urls:/")
+    assert [source.follow for source in request.crawl_sources] == [True, False, True]
+    assert [source.poll_interval.seconds for source in request.crawl_sources] == [90, 60, 60]
+    assert (list(reddit.rules.licences), list(reddit.rules.deny_titles)) == ([], ["^meme"])
+    assert list(commons.rules.licences) == ["cc-by", "cc0"]
+    assert (list(commons.rules.deny_authors), commons.rules.allow_over_18) == (["bot"], True)
+    assert list(commons.rules.require_flairs) == ["OC"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("[[source", "is no TOML file"),
+        ("follow = true", "[[source]] tables"),
+        ("[[source]]\nfollow = true", "has no uri"),
+        ('[[source]]\nuri = "page:https://h/"\npolls = 3', "there is no setting 'polls'"),
+        ('[[source]]\nuri = "page:https://h/"\nfollow = 3', "follow cannot be 3"),
+        ('[[source]]\nuri = "page:https://h/"\nlicences = "cc0"', "licences cannot be 'cc0'"),
+        ('[[source]]\nuri = "page:https://h/"\npoll_s = "often"', "poll_s cannot be 'often'"),
+    ],
+)
+def test_a_file_of_sources_that_is_wrong_is_one_line(cli, services, tmp_path, text, words):
+    """The line names the file and the place; nothing is crawled."""
+    if text is not None:
+        (tmp_path / "sources.toml").write_text(text)
+    result = cli("crawl", str(tmp_path / "sources.toml"), "--profile", "landscapes")
+    assert result.status == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
+    assert services.crawler.created == []
+
+
+def test_sources_are_added_to_a_crawl(cli, five):
+    """--add-to watches the crawl that it adds to; it takes no profile."""
+    cli("crawl", "/photos", "--profile", "landscapes", "--detach")
+    result = cli("crawl", "reddit:u/ansel", "--add-to", "c1", "--detach")
+    assert result.status == 0
+    (request,) = five.crawler.added
+    assert [source.uri for source in request.crawl_sources] == ["reddit:u/ansel"]
+    assert cli("crawl", "/photos", "--add-to", "c1", "--profile", "landscapes").status == 2
 
 
 def test_detach_leaves_it_running(cli, five):

@@ -6,7 +6,7 @@ import pytest
 
 from lodestone.cli.crawl_view import CrawlView
 from lodestone.cli.output import Output
-from lodestone.crawler.v1 import crawl_pb2, outcome_pb2
+from lodestone.crawler.v1 import crawl_pb2, crawl_source_pb2, outcome_pb2
 
 
 def crawl(**progress):
@@ -71,3 +71,32 @@ def test_json_has_both(capsys):
     assert '"skipped_count": 3' in out
     assert '"repeated_count": 2' in out
     assert '"min_pixels": 786432' in out
+
+
+def test_what_held_sources_up_is_said(capsys):
+    """Blocked and failed sources, posts that were left out by reason, and gaps; a line each."""
+    source = crawl_source_pb2
+    statuses = [
+        source.SourceStatus(
+            source=source.CrawlSource(uri="flickr:tag/lake"),
+            state=source.SOURCE_STATE_BLOCKED,
+            state_reason="flickr:tag/lake cannot be listed: it needs a key",
+        ),
+        source.SourceStatus(
+            source=source.CrawlSource(uri="reddit:r/EarthPorn"),
+            state=source.SOURCE_STATE_DONE,
+            post_count=70,
+            turned_away_counts=[
+                source.PostCount(reason=source.POST_REASON_OVER_18, count=2),
+                source.PostCount(reason=source.POST_REASON_IS_VIDEO, count=28),
+            ],
+            gap_count=1,
+            last_gap="900 posts are new",
+        ),
+    ]
+    ended = crawl()
+    ended.source_statuses.extend(statuses)
+    lines = conclusion(capsys, ended).splitlines()
+    assert "blocked: flickr:tag/lake cannot be listed: it needs a key" in lines
+    assert "reddit:r/EarthPorn: 70 posts listed; left out: is video 28, over 18 2" in lines
+    assert "reddit:r/EarthPorn: 1 gap; 900 posts are new" in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lodestone.crawler.v1 import outcome_pb2
 from lodestone.crawler.v1.crawl_pb2 import OutcomeCount
+from lodestone.crawler.v1.crawl_source_pb2 import SourceKind, SourceProposal
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, SourceYield
 from tests.cli.fake_services import kept_image
 
@@ -18,8 +19,15 @@ def test_sources_show_their_yield(cli, services):
         SourceYield(
             source="folder:/photos",
             found_count=12,
+            received_count=10,
+            decoded_count=9,
             fetched_count=8,
+            new_count=6,
+            on_profile_count=4,
+            clean_count=3,
             accepted_count=2,
+            bytes_per_accepted=5_200_000,
+            seconds_per_accepted=1.25,
             **{"yield": 0.25},
             outcome_counts=[NOT_FOUND],
         )
@@ -28,17 +36,75 @@ def test_sources_show_their_yield(cli, services):
         {
             "source": "folder:/photos",
             "found_count": 12,
+            "received_count": 10,
+            "decoded_count": 9,
             "fetched_count": 8,
+            "new_count": 6,
+            "on_profile_count": 4,
+            "clean_count": 3,
             "accepted_count": 2,
             "yield": 0.25,
+            "bytes_per_accepted": 5_200_000,
+            "seconds_per_accepted": 1.25,
             "outcome_counts": [{"outcome": "FAILED", "outcome_reason": "NOT_FOUND", "count": 4}],
         }
     ]
     table = cli("sources")
     assert table.status == 0
-    assert ["folder:/photos", "12", "8", "2", "25.0%", "not", "found", "4"] in [
-        line.split() for line in table.out.splitlines()
+    row = "folder:/photos 12 10 9 6 4 3 2 25.0% 5.2 1.2 not found 4"
+    assert row.split() in [line.split() for line in table.out.splitlines()]
+
+
+def test_the_top_are_communities(cli, services):
+    """By accepted pictures, those without any left out; sources where there are no communities."""
+    services.crawler.yields = [SourceYield(source="reddit:r/all", accepted_count=9)]
+    assert "reddit:r/all" in cli("sources", "--top").out
+    services.crawler.communities = [
+        SourceYield(source="reddit:r/EarthPorn", fetched_count=100, accepted_count=7),
+        SourceYield(source="reddit:r/Hiking", fetched_count=10, accepted_count=8),
+        SourceYield(source="reddit:r/cats", fetched_count=50),
     ]
+    found = [one["source"] for one in cli("sources", "--top", "--json").objects()]
+    assert found == ["reddit:r/Hiking", "reddit:r/EarthPorn"]
+
+
+def test_kinds_of_sources_say_what_they_need(cli, services):
+    """Each with its forms; what keeps it from working, or that it is ready."""
+    services.crawler.kinds = [
+        SourceKind(word="folder", forms=["folder:PATH", "PATH"], summary="A folder."),
+        SourceKind(word="flickr", forms=["flickr:tag/TAG"], summary="Photos.", obstacle="no key"),
+    ]
+    lines = cli("sources", "--available").out.splitlines()
+    assert any("folder:PATH, PATH" in line and "ready" in line for line in lines)
+    assert any("flickr:tag/TAG" in line and "no key" in line for line in lines)
+    assert [one["obstacle"] for one in cli("sources", "--available", "--json").objects()] == [
+        "",
+        "no key",
+    ]
+
+
+def test_proposals_come_with_their_evidence(cli, services):
+    """The source, why, pages to look at, and the command that adds it."""
+    assert "nothing to propose yet" in cli("sources", "--discover").out
+    services.crawler.proposals = [
+        SourceProposal(
+            uri="reddit:u/ansel",
+            evidence="4 accepted images: 4 by this author",
+            accepted_count=4,
+            page_urls=["https://www.reddit.com/r/a/comments/1/"],
+        )
+    ]
+    out = cli("sources", "--discover", "--profile", "landscapes").out
+    assert "reddit:u/ansel: 4 accepted images: 4 by this author" in out
+    assert "https://www.reddit.com/r/a/comments/1/" in out
+    assert "lodestone crawl reddit:u/ansel --profile landscapes" in out
+    assert cli("sources", "--discover", "--json").objects()[0]["accepted_count"] == 4
+
+
+def test_one_list_at_a_time(cli, services):
+    """The lists exclude each other, and --profile goes with one of them."""
+    for arguments in (("--top", "--hosts"), ("--profile", "landscapes")):
+        assert cli("sources", *arguments).status == 2
 
 
 def test_hosts_show_their_outcomes(cli, services):

@@ -31,7 +31,7 @@ class Outcome:
         time: When, seconds since 1970.
         size_px: Width and height, if the screen left it out for them.
         compliance: The rules under which it was fetched just now; kept with the image, not with the listing.
-        work_s: How long fetching, decoding and judging took, seconds; 0 if it was not done just now.
+        work_s: How long fetching, decoding and judging took just now, waits for the host's turn included, seconds.
     """
 
     state: OutcomeState

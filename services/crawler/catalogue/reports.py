@@ -1,16 +1,22 @@
-"""What sources and hosts have given so far, over all crawls."""
+"""What sources, communities and hosts have given so far, over all crawls."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, Row, and_, case, exists, func, or_, select
 
-from services.crawler.catalogue.schema import images, listings
+from services.crawler.catalogue.schema import images, judgements, listings
+from services.crawler.judgement import Verdict
 from services.crawler.outcome import OutcomeReason, OutcomeState
 
 _HOSTS_MAX = 10_000
+_SCREENED_OUT = (OutcomeReason.TOO_SMALL, OutcomeReason.EXTREME_ASPECT)
+_CLEAN = (Verdict.ACCEPTED,)
+_ON_PROFILE = (*_CLEAN, Verdict.WATERMARKED)
+_NEW = (*_ON_PROFILE, Verdict.OFF_PROFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +30,50 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class SourceYield:
-    """What a source has given over all crawls: listings found, fetched, accepted under any profile, and failed."""
+    """What a source, or a community, has given over all crawls; the counts are of listings.
+
+    Attributes:
+        source: Its URI.
+        found_count: Found.
+        received_count: Of these, those whose bytes came.
+        decoded_count: Of these, those that decode.
+        fetched_count: Of these, those that the screen let through.
+        new_count: Of these, those that were no duplicates under some profile.
+        on_profile_count: Of these, those that fit some profile.
+        clean_count: Of these, those without a watermark.
+        accepted_count: Of these, those that an accepted image was first found by.
+        size_bytes: Bytes that came.
+        work_s: How long its listings were under way, summed up, seconds.
+        failures: Those that were not fetched, by reason.
+    """
 
     source: str
     found_count: int
-    fetched_count: int
-    accepted_count: int
+    received_count: int = 0
+    decoded_count: int = 0
+    fetched_count: int = 0
+    new_count: int = 0
+    on_profile_count: int = 0
+    clean_count: int = 0
+    accepted_count: int = 0
+    size_bytes: int = 0
+    work_s: float = 0.0
     failures: tuple[Failures, ...] = ()
 
     @property
     def share(self) -> float:
         """The yield: accepted ÷ fetched, in [0, 1]; 0 if nothing was fetched."""
         return self.accepted_count / self.fetched_count if self.fetched_count else 0.0
+
+    @property
+    def bytes_per_accepted(self) -> int:
+        """Bytes that came for each accepted image; 0 if none was accepted."""
+        return self.size_bytes // self.accepted_count if self.accepted_count else 0
+
+    @property
+    def seconds_per_accepted(self) -> float:
+        """Seconds that listings were under way for each accepted image; 0 if none was accepted."""
+        return self.work_s / self.accepted_count if self.accepted_count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +86,34 @@ class HostReport:
     failures: tuple[Failures, ...]
 
 
-def list_source_yields(connection: Connection) -> list[SourceYield]:
-    """Returns what each source has given, best yield first."""
-    fetched = func.count().filter(listings.c.outcome_state == "FETCHED")
+def list_source_yields(connection: Connection, *, by_community: bool = False) -> list[SourceYield]:
+    """Returns what each source has given, or each community that is known, best yield first."""
+    key = listings.c.community if by_community else listings.c.source
+    is_fetched = listings.c.outcome_state == OutcomeState.FETCHED.value
+    is_decoded = or_(is_fetched, listings.c.outcome_reason.in_(_SCREENED_OUT))
+    received = func.sum(case((listings.c.size_bytes > 0, 1), else_=0))
     query = (
         select(
-            listings.c.source,
+            key.label("source"),
             func.count().label("found_count"),
-            fetched.label("fetched_count"),
+            received.label("received_count"),
+            func.count().filter(is_decoded).label("decoded_count"),
+            func.count().filter(is_fetched).label("fetched_count"),
+            func.count().filter(_judged(_NEW)).label("new_count"),
+            func.count().filter(_judged(_ON_PROFILE)).label("on_profile_count"),
+            func.count().filter(_judged(_CLEAN)).label("clean_count"),
             func.count(images.c.digest).label("accepted_count"),
+            func.coalesce(func.sum(listings.c.size_bytes), 0).label("size_bytes"),
+            func.coalesce(func.sum(listings.c.work_s), 0.0).label("work_s"),
         )
         .outerjoin(images, images.c.listing_id == listings.c.listing_id)
-        .group_by(listings.c.source)
+        .group_by(key)
     )
-    failures = _failures(connection, listings.c.source)
+    if by_community:
+        query = query.where(key != "")
+    failures = _failures(connection, key)
     yields = [
-        SourceYield(
-            row.source,
-            row.found_count,
-            row.fetched_count,
-            row.accepted_count,
-            failures.get(row.source, ()),
-        )
+        SourceYield(**_facts(row), failures=failures.get(row.source, ()))
         for row in connection.execute(query)
     ]
     return sorted(yields, key=lambda source: (-source.share, -source.accepted_count, source.source))
@@ -89,6 +133,17 @@ def list_hosts(connection: Connection) -> list[HostReport]:
         HostReport(row.host, row.found, row.fetched, failures.get(row.host, ()))
         for row in connection.execute(query)
     ]
+
+
+def _judged(verdicts: Iterable[Verdict]) -> Any:
+    """Whether a listing's image has one of these verdicts under some profile."""
+    return exists().where(
+        and_(judgements.c.digest == listings.c.digest, judgements.c.verdict.in_(verdicts))
+    )
+
+
+def _facts(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _failures(connection: Connection, column: Column[Any]) -> dict[str, tuple[Failures, ...]]:

@@ -108,7 +108,7 @@ listings = Table(
     Column("width_px", Integer),
     Column("height_px", Integer),
     Column("outcome_time", Float),
-    # How long it took, waiting for its host not counted.
+    # How long it was under way, waits for its host's turn included.
     Column("work_s", Float),
 )
 
