@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from services.crawler.sources.commons import COMMONS
 from services.crawler.sources.folder import FOLDER
 from services.crawler.sources.kind import SourceKind, SourceTools
 from services.crawler.sources.page import PAGE
@@ -14,6 +15,7 @@ from services.crawler.sources.urls import URLS
 
 # A kind is added by one file and one line here.
 KINDS: tuple[SourceKind, ...] = (
+    COMMONS,
     FOLDER,
     URLS,
     PAGE,
