@@ -70,6 +70,13 @@ def graphic(seed, size=(1400, 1000)):
     return image
 
 
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def save(image, path, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)

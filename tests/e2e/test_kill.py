@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
-from tests.e2e.conftest import WORDS, Lodestone
+from tests.e2e.conftest import WORDS, Lodestone, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -40,10 +39,3 @@ def test_sigkill_during_a_crawl_changes_nothing(word, tmp_path, pictures, undist
     # Which of two near copies comes first may differ; that there is one of each may not.
     assert len(kept) == len(undisturbed)
     assert len(set(kept) & set(undisturbed)) >= len(undisturbed) - 2
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
