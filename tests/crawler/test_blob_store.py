@@ -62,3 +62,14 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="file"):
         BlobStore(tmp_path / "file")
+
+
+@pytest.mark.parametrize("there", ["blobs", "kept", "tmp"])
+def test_folders_that_are_there_do_not_hide_those_that_are_not(tmp_path, there):
+    """Whichever folder a person has made already, bytes, sidecar and readable name find their place."""
+    (tmp_path / there).mkdir()
+    store = BlobStore(tmp_path)
+    digest = store.put(b"x")
+    store.put_sidecar(digest, {"judgements": {}})
+    store.link(digest, "hills", "a.jpg")
+    assert (tmp_path / "kept" / "hills" / "a.jpg").read_bytes() == b"x"

@@ -132,6 +132,18 @@ KIND_CASES: tuple[ImageCase, ...] = (
         colors={(1, 14): _RED, (1, 1): _BLACK},
     ),
     ImageCase(
+        "58b",
+        "stored wide, turned to 1 to 2.5 by EXIF: shape is that of the upright image",
+        lambda: files.jpeg_with_orientation(files.photo(90, 36), 6),
+        "EXTREME_ASPECT",
+    ),
+    ImageCase(
+        "58c",
+        "stored 1 to 2.5, turned wide by EXIF",
+        lambda: files.jpeg_with_orientation(files.photo(36, 90), 6),
+        size_px=(90, 36),
+    ),
+    ImageCase(
         "59",
         "EXIF orientation 8",
         lambda: _turned(8),

@@ -10,7 +10,7 @@ import trustme
 from services.crawler.fetch.fetcher import Fetcher
 from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.pace_limits import PaceLimits
-from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
+from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason, OutcomeState
 from tests.crawler.fetch.raw_server import RawServer, answer, by_path, hang, says
 from tests.crawler.fetch.support import failure, fetcher_for, listing, policy_for
 
@@ -358,3 +358,50 @@ async def test_localhost_needs_no_name_server(name: str) -> None:
         async with Fetcher(policy=policy_for(), identity=identity) as fetcher:
             failed = await failure(fetcher, f"http://{name}/")
     assert failed.reason is OutcomeReason.FORBIDDEN_ADDRESS
+
+
+async def test_a_type_with_parameters_behind_a_redirect() -> None:
+    """`image/jpeg; charset=…` is an image, wherever the address led."""
+    types = {
+        "/short": answer(status="301 Moved", headers={"Location": "/photo"}),
+        "/photo": answer(b"x", headers={"Content-Type": "Image/JPEG ; charset=binary"}),
+    }
+    async with RawServer(by_path(types)) as server, fetcher_for(server.port) as fetcher:
+        page = await fetcher.fetch_page(server.url("/short"))
+        fetched = await fetcher.fetch(listing(server.url("/short")))
+    assert (page.content_type, page.final_url) == ("image/jpeg", server.url("/photo"))
+    assert (fetched.encoded, fetched.final_url) == (b"x", server.url("/photo"))
+
+
+async def test_failures_between_good_answers_leave_nothing_behind() -> None:
+    """Of many at once each has its own bytes or its own failure, never those of the one before."""
+    good = {f"/{number}": answer(f"image {number}".encode()) for number in range(0, 40, 2)}
+    async with RawServer(by_path(good)) as server, fetcher_for(server.port) as fetcher:
+        urls = [server.url(f"/{number}") for number in range(40)]
+        ends = await asyncio.gather(
+            *(fetcher.fetch(listing(url)) for url in urls), return_exceptions=True
+        )
+    for number, end in enumerate(ends):
+        if number % 2:
+            assert isinstance(end, FetchFailed)
+            assert end.final_url == urls[number]
+        else:
+            assert isinstance(end, Fetched)
+            assert end.encoded == f"image {number}".encode()
+
+
+async def test_an_answer_that_hangs_costs_no_other() -> None:
+    """What came before and beside it is had at once; it alone runs out of time."""
+
+    async def respond(path: str, writer: asyncio.StreamWriter) -> None:
+        if path == "/hangs":
+            await hang(path, writer)
+        writer.write(answer(path.encode()))
+
+    async with RawServer(respond) as server, fetcher_for(server.port, first_byte_s=0.5) as fetcher:
+        hanging = asyncio.create_task(failure(fetcher, server.url("/hangs")))
+        fetched = [await fetcher.fetch(listing(server.url(f"/{number}"))) for number in range(9)]
+        assert not hanging.done()
+        failed = await hanging
+    assert [one.encoded for one in fetched] == [f"/{number}".encode() for number in range(9)]
+    assert failed.reason is OutcomeReason.TIMEOUT
