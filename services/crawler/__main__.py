@@ -158,6 +158,7 @@ def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
         fetch_page=fetcher.fetch_page,
         fetch_document=fetcher.fetch_document,
         open_session=fetcher.open_session,
+        guard_proxy=fetcher.open_proxy,
         api_base=lambda base: bases.get(base, base),
         credentials=Credentials(**secrets),
         local_sources=settings.local_sources,

@@ -24,12 +24,14 @@ class EgressProxy:
         host: Its host.
         port: Its port.
         authorization: What it wants to know of us, as a header's value; empty if nothing; never shown.
+        whole_url: The address with the credentials, for a library that asks for them so; never shown.
     """
 
     url: URL
     host: str
     port: int
     authorization: str = field(default="", repr=False)
+    whole_url: URL | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,4 +48,4 @@ class EgressProxy:
         if url.scheme != "http" or not host or not url.explicit_port:
             raise Misconfigured(_WRONG)
         told = aiohttp.encode_basic_auth(url.user, url.password or "") if url.user else ""
-        return cls(url.origin(), host, port, told)
+        return cls(url.origin(), host, port, told, url)

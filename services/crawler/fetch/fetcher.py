@@ -16,6 +16,7 @@ from services.crawler.fetch.answer_rules import compliance_of, refuse_opt_out
 from services.crawler.fetch.body import read_body
 from services.crawler.fetch.charset import decode_html
 from services.crawler.fetch.document import Document, DocumentRequest
+from services.crawler.fetch.guard_proxy import GuardProxy
 from services.crawler.fetch.guarded_connector import forget_peer, peer_address
 from services.crawler.fetch.host_paces import HostPaces, HostResting
 from services.crawler.fetch.identity import Identity
@@ -157,6 +158,10 @@ class Fetcher:
             ContactMissing: The host is not our own, and no contact is configured.
         """
         return self._client.open_session(url)
+
+    def open_proxy(self) -> GuardProxy:
+        """A proxy on loopback for a program that asks the web itself: what it wants to reach passes the guard."""
+        return self._client.open_proxy()
 
     async def fetch_document(self, request: DocumentRequest) -> Document:
         """Fetches what an API, a feed or a site's map answers; waits for its host's turn, however long that takes.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import socket
 import ssl
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 from aiohttp import AsyncResolver
@@ -27,6 +29,8 @@ _NAME_CACHE_S = 300
 _ADDRESSES_MAX = 3
 # RFC 6761, 6.3: this name never needs a name server.
 _LOCALHOST = ("localhost", ".localhost")
+
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 _peer: ContextVar[str] = ContextVar("peer", default="")
 
@@ -121,6 +125,35 @@ class GuardedConnector(aiohttp.TCPConnector):
             await self._names.resolve(host, port)
         except OSError as error:
             raise NameUnresolved(host, error.strerror or type(error).__name__) from error
+
+    async def dial(self, host: str, port: int) -> Streams:
+        """Opens a connection for bytes that are not ours; its addresses are tried in turn.
+
+        Raises:
+            OSError: It does not resolve, or nobody answers.
+            ForbiddenAddress, ForbiddenPort: An address, or who is at the other end, must not be asked.
+        """
+        failed: OSError = ConnectionError(f"{host} has no address")
+        for address in await self._addresses(host, port):
+            self._check(address, port)
+            try:
+                reader, writer = await asyncio.open_connection(address, port)
+            except OSError as error:
+                failed = error
+                continue
+            try:
+                self._check_peer(writer.get_extra_info("peername"))
+            except BaseException:
+                writer.close()
+                raise
+            return reader, writer
+        raise failed
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            return [str(ipaddress.ip_address(host))]
+        except ValueError:
+            return [answer["host"] for answer in await self._names.resolve(host, port)]
 
     def _check_peer(self, peer: tuple[Any, ...] | None) -> None:
         if peer is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -14,6 +15,7 @@ from services.crawler.fetch.address import AddressPolicy, ForbiddenAddress, Forb
 from services.crawler.fetch.body import read_start
 from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.failure import failure_of
+from services.crawler.fetch.guard_proxy import GuardedWay, GuardProxy
 from services.crawler.fetch.guarded_connector import is_loopback_name
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.identity import ContactMissing, Identity
@@ -98,6 +100,20 @@ class PoliteClient:
         self._check_before_dialling(_parse(url))
         return self._client.open_session()
 
+    def open_proxy(self) -> GuardProxy:
+        """A proxy for a program that asks the web itself; its requests are neither paced nor checked by robots.txt."""
+        open_session = partial(self._client.open_session, decompress=False)
+        client = self._client
+        way = GuardedWay(
+            self._check_before_dialling,
+            client.check_name,
+            client.open_tunnel,
+            open_session,
+            self._limits,
+            self._identity.user_agent,
+        )
+        return GuardProxy(way)
+
     async def get(self, url: str, read: ReadAnswer[Answer], *, accept: str) -> Answer:
         """Asks for a URL, wherever it redirects to.
 
@@ -135,6 +151,8 @@ class PoliteClient:
                 request.url, lambda response, _: read(response), accept=request.accept
             )
         at = first = _parse(request.url)
+        if request.gap_s:
+            self.paces.set_crawl_delay(first.host, request.gap_s)
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
             self._check_before_dialling(at)

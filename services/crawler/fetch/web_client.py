@@ -24,12 +24,13 @@ from services.crawler.fetch.failure import (
     failure_of_redirect,
     failure_of_status,
 )
-from services.crawler.fetch.guarded_connector import GuardedConnector, name_resolver
+from services.crawler.fetch.guarded_connector import GuardedConnector, Streams, name_resolver
 from services.crawler.fetch.host_pace import HostPace
 from services.crawler.fetch.host_paces import HostDown, HostPaces
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.retry_after import read_retry_after
 from services.crawler.fetch.time_budget import TimeBudget
+from services.crawler.fetch.tunnel import open_tunnel
 from services.crawler.fetch.url import BadUrl, WebUrl
 from services.crawler.outcome import FetchFailed, OutcomeReason
 
@@ -147,7 +148,16 @@ class WebClient:
     ) -> None:
         await self._session.close()
 
-    def open_session(self) -> aiohttp.ClientSession:
+    async def check_name(self, url: WebUrl) -> None:
+        """Passes a name that an egress proxy, if there is one, looks up; raises as `GuardedConnector.check_name`."""
+        if self._network.proxy is not None and not url.address:
+            await self._connector.check_name(url.host, url.port)
+
+    async def open_tunnel(self, url: WebUrl) -> Streams:
+        """Connects to the host of a URL, for bytes that are not ours; raises as `tunnel.open_tunnel`."""
+        return await open_tunnel(self._connector, url, self._network.proxy)
+
+    def open_session(self, *, decompress: bool = True) -> aiohttp.ClientSession:
         """A session for a client library that sends its requests itself: over the same connector, with the same name.
 
         What such a library asks for is neither paced nor bounded here. Close it after use; the connector stays open.
@@ -161,10 +171,8 @@ class WebClient:
             ),
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=proxy.url if proxy else None,
-            proxy_auth=aiohttp.BasicAuth.decode(proxy.authorization)
-            if proxy and proxy.authorization
-            else None,
+            proxy=proxy.whole_url if proxy else None,
+            auto_decompress=decompress,
             trust_env=False,
         )
 
@@ -209,8 +217,7 @@ class WebClient:
 
     async def _get(self, request: Request[Answer]) -> aiohttp.client._RequestContextManager:
         url, proxy = request.url, self._network.proxy
-        if proxy is not None and not url.address:
-            await self._connector.check_name(url.host, url.port)
+        await self.check_name(url)
         told = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
         # The proxy reads an http request as it is, and of an https one only what comes before it.
         is_read = url.scheme == "http"

@@ -11,6 +11,7 @@ import aiohttp
 
 from services.crawler.fetch.document import Document, DocumentRequest
 from services.crawler.fetch.fetcher import Page
+from services.crawler.fetch.guard_proxy import GuardProxy
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.reddit_client import RedditClient
 from services.crawler.sources.source import BadSource, Source
@@ -27,6 +28,7 @@ class SourceTools:
         fetch_page: Fetches an HTML page through the guarded fetcher, by its host's robots.txt.
         fetch_document: Fetches what an API, a feed or a site's map answers, through the guarded fetcher.
         open_session: Opens a session over the guarded connector, for a client library that asks a URL's host itself.
+        guard_proxy: Opens a proxy on loopback for a program that asks the web itself: it reaches what the guard passes.
         api_base: Where an interface is asked, given its public address: `https://oauth.reddit.com` is itself unless the
             configuration names another.
         credentials: Keys and tokens.
@@ -39,6 +41,7 @@ class SourceTools:
     fetch_page: FetchPage
     fetch_document: FetchDocument
     open_session: Callable[[str], aiohttp.ClientSession]
+    guard_proxy: Callable[[], GuardProxy]
     api_base: Callable[[str], str] = str
     credentials: Credentials = field(default_factory=Credentials)
     local_sources: bool = True

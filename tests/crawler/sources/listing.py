@@ -17,12 +17,17 @@ def no_session(url):
     raise AssertionError(url)
 
 
+def no_proxy():
+    raise AssertionError("a proxy")
+
+
 def source_tools(**changed):
     """Tools of which each fails the test that uses it, but those that are given."""
     unused = {
         "fetch_page": no_page,
         "fetch_document": no_document,
         "open_session": no_session,
+        "guard_proxy": no_proxy,
     }
     return SourceTools(**unused | changed)
 
