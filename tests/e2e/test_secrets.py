@@ -23,6 +23,18 @@ from tests.hostile.failing_web import FailingWeb
 pytestmark = pytest.mark.e2e
 
 _USER, _PASSWORD = f"{CANARY}user", f"{CANARY}password"
+_INTERFACES = (
+    "https://api.flickr.com",
+    "https://api.imgur.com",
+    "https://oauth.reddit.com",
+    "https://www.reddit.com",
+)
+# Pages that only an interface knows; behind them lies nothing that may be asked.
+_KEYED = (
+    "https://imgur.com/a/AbCdE12",
+    "https://live.staticflickr.com/1/12345678901_abcdef0123_b.jpg",
+    "reddit:r/earthporn",
+)
 _WORKER = "services.crawler.decoding.worker"
 
 
@@ -83,10 +95,14 @@ def crawled(tmp_path_factory, pictures) -> Iterator[Crawled]:
     folder = tmp_path_factory.mktemp("secrets")
     photo = (pictures / "site" / "find-0.jpg").read_bytes()
     with FailingWeb(_USER, _PASSWORD, photo=photo) as web:
-        allowed = [f"--allow-address=127.0.0.1:{port}" for port in web.site_ports]
-        running = Lodestone(folder, *allowed, "--contact", "me@example.org")
+        ports = [*web.site_ports, web.interfaces_port]
+        allowed = [f"--allow-address=127.0.0.1:{port}" for port in ports]
+        # Without a contact: whatever goes wrong, no stranger is asked.
+        running = Lodestone(folder, *allowed)
         serve_metrics(running)
         running.environment |= planted(folder, web.proxy_port)
+        bases = dict.fromkeys(_INTERFACES, f"http://api.localhost:{web.interfaces_port}")
+        running.environment["LODESTONE_CRAWLER_API_BASES"] = json.dumps(bases)
         running.start()
         try:
             yield crawl(running, web, folder, pictures)
@@ -106,9 +122,17 @@ def crawl(running: Lodestone, web: FailingWeb, folder: Path, pictures: Path) -> 
     listed = folder / "list.txt"
     listed.write_text("\n".join(web.urls()))
     running.ask("profile", "fit", "hills", str(pictures / "liked"))
+    keyed = []
+    for number, address in enumerate(_KEYED):
+        source = address
+        if address.startswith("https:"):
+            source = str(folder / f"keyed-{number}.txt")
+            Path(source).write_text(address)
+        keyed.append(("crawl", source, "--profile", "hills", "--json"))
     outputs, commands = {}, (
         ("crawl", str(listed), "--profile", "hills", "--json"),
         ("crawl", f"http://missing.localhost:{web.site_ports[0]}/missing", "--profile", "hills", "--json"),
+        *keyed,
         ("sources", "--json"),
         ("sources", "--hosts"),
         ("images", "list", "--json"),
@@ -143,10 +167,13 @@ def test_the_secrets_were_in_use(crawled: Crawled) -> None:
     """The proxy was told them, and each of many failures has come about: the search has something to search."""
     assert len(crawled.web.told) > 30
     assert all(has_canary(told) for told in crawled.web.told)
+    told = [head for head in crawled.web.asked() if has_canary(head)]
+    for word in ("/3/album/", "/services/rest/", "/api/v1/access_token"):
+        assert any(word in head for head in told), word
     reasons = {one.get("outcome_reason", "") for one in crawled.settled}
     assert reasons >= {
         "NOT_FOUND", "REFUSED", "SERVER_ERROR", "UNREACHABLE", "BAD_URL", "FORBIDDEN_ADDRESS", "TOO_MANY_REDIRECTS",
-        "INCOMPLETE", "CONTENT_ENCODING", "RATE_LIMITED", "NAME_UNRESOLVED", "TLS_FAILED", "OPTED_OUT", "PLACEHOLDER",
+        "INCOMPLETE", "CONTENT_ENCODING", "RATE_LIMITED", "TLS_FAILED", "OPTED_OUT", "PLACEHOLDER",
         "UNSUPPORTED_FORMAT", "TRUNCATED", "TOO_MANY_PIXELS", "METADATA_BOMB", "TOO_SMALL", "EXTREME_ASPECT",
     }  # fmt: skip
     assert any(one.get("outcome") == "FETCHED" for one in crawled.settled)
@@ -166,7 +193,7 @@ def test_no_file_has_a_secret(crawled: Crawled) -> None:
 
 def test_no_command_prints_a_secret(crawled: Crawled) -> None:
     """Outcomes, yields, images and errors, as they are and as JSON."""
-    assert len(crawled.outputs) == 7
+    assert len(crawled.outputs) == 10
     assert [words for words, output in crawled.outputs.items() if has_canary(output)] == []
 
 

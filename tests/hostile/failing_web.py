@@ -1,9 +1,10 @@
-"""A site that fails in every way, and a proxy on the way to it that shows what it was told in confidence."""
+"""A site that fails in every way; a proxy and interfaces that repeat what they were told in confidence."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import threading
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from tests.hostile.certificates import SELF_SIGNED, server_context
 
 _HANGS_S = 60.0
 _MOVED = "302 Found"
+_NOT_PASSED = re.compile(r"^Proxy-[^\r\n]*\r\n", re.MULTILINE)
 
 
 def _moved(location: str) -> bytes:
@@ -50,8 +52,17 @@ def _answers(photo: bytes) -> dict[str, bytes]:
     }
 
 
+async def _tell(path: str, writer: asyncio.StreamWriter) -> None:
+    """An interface that repeats the address that it was asked at wherever it can."""
+    if "/again" in path:
+        writer.write(answer(path.encode(), status=f"500 {path}", headers={"X-Asked": path}))
+    else:
+        query = path.partition("?")[2]
+        writer.write(_moved(f"/again?{query}") if query else answer(status="403 Forbidden"))
+
+
 class FailingWeb:
-    """A context manager: both servers, in a thread of their own.
+    """A context manager: the servers, in a thread of their own.
 
     Attributes:
         told: The `Proxy-Authorization` headers that the proxy was sent.
@@ -92,6 +103,14 @@ class FailingWeb:
     def site_ports(self) -> list[int]:
         return [self._site.port, self._tls.port]
 
+    @property
+    def interfaces_port(self) -> int:
+        return self._interfaces.port
+
+    def asked(self) -> list[str]:
+        """What the interfaces were sent."""
+        return self._interfaces.requests
+
     def heads(self) -> list[str]:
         """What the site was sent."""
         servers = (self._site, self._tls)
@@ -103,7 +122,7 @@ class FailingWeb:
         plain = [f"http://{one}" for one in [*at, f"echoes.localhost:{self._site.port}/echoes"]]
         tls = [f"https://{name}.localhost:{self._tls.port}/x" for name in ("tls", "echoes-tls")]
         refused = ["http://user:password@example.org/", "http://10.0.0.1/", "ftp://example.org/x"]
-        return [*plain, *tls, *refused, "http://nowhere.invalid/x", "http://169.254.169.254/x"]
+        return [*plain, *tls, *refused, "http://169.254.169.254/x"]
 
     def _call(self, work) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
@@ -112,6 +131,7 @@ class FailingWeb:
         self._site = await RawServer(by_path(self._answers)).__aenter__()
         tls = server_context(SELF_SIGNED, "tls.localhost")
         self._tls = await RawServer(by_path(self._answers), tls=tls).__aenter__()
+        self._interfaces = await RawServer(_tell).__aenter__()
         self._proxy = await asyncio.start_server(self._serve, "127.0.0.1", 0)
 
     async def _close(self) -> None:
@@ -121,6 +141,7 @@ class FailingWeb:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._site.__aexit__(None, None, None)
         await self._tls.__aexit__(None, None, None)
+        await self._interfaces.__aexit__(None, None, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -149,12 +170,13 @@ class FailingWeb:
             status = f"502 {secret}" if method == "CONNECT" else f"429 {secret}"
             writer.write(answer(head.encode(), status=status, headers=told_back))
         else:
-            await self._pass_on(method, target, reader, writer)
+            await self._pass_on(head, reader, writer)
         await writer.drain()
 
     async def _pass_on(
-        self, method: str, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        method, target, _ = head.split(" ", 2)
         port = int(urlsplit(target if "//" in target else f"//{target}").port or 0)
         site_reader, site_writer = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -162,8 +184,9 @@ class FailingWeb:
                 writer.write(b"HTTP/1.1 200 Established\r\n\r\n")
                 await asyncio.gather(_copy(reader, site_writer), _copy(site_reader, writer))
             else:
-                host, _, path = target.removeprefix("http://").partition("/")
-                site_writer.write(f"GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                path = target.removeprefix("http://").partition("/")[2]
+                passed = _NOT_PASSED.sub("", head.replace(target, f"/{path}", 1))
+                site_writer.write(passed.encode("latin-1"))
                 await _copy(site_reader, writer)
         finally:
             site_writer.close()
