@@ -19,6 +19,7 @@ class DocumentRequest:
         is_api: Whether it is a documented interface for programs: its own terms count then, not robots.txt.
         headers: Sent to the address's own origin only: they may hold secrets.
         secret_query: `name=value&…`, already encoded, that is sent behind the address's query, to its own origin only.
+        gap_s: How long an interface's host is left alone between two requests at least, seconds; 0 for its pace alone.
     """
 
     url: str
@@ -27,6 +28,7 @@ class DocumentRequest:
     is_api: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_query: str = field(default="", repr=False)
+    gap_s: float = 0.0
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.robots_rules import ROBOTS_MAX_BYTES
 from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason, OutcomeState
@@ -188,3 +189,16 @@ async def test_ours_alone_is_asked_before_the_robots_txt() -> None:
         failed = await failure(fetcher, server.url())
     assert failed.reason is OutcomeReason.FORBIDDEN_ADDRESS
     assert server.robots_requests == []
+
+
+async def test_a_document_can_ask_for_a_gap() -> None:
+    """Requests for an interface that wants few come one by one, its gap apart."""
+    pace = PaceLimits(requests_per_s=1_000.0)
+    async with (
+        RawServer(says(answer(b"{}"))) as server,
+        fetcher_for(server.port, pace=pace) as fetcher,
+    ):
+        request = DocumentRequest(server.url(), gap_s=0.15)
+        await asyncio.gather(*(fetcher.fetch_document(request) for _ in range(3)))
+    first, second, third = server.times
+    assert min(second - first, third - second) >= 0.14
