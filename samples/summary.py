@@ -68,8 +68,7 @@ def hint_lines(settled: Sequence[SettledListing]) -> list[str]:
     if not small:
         return []
     what = f"{count_of(small, 'picture')} of {len(settled):,} too small"
-    # What is known to be too small is not fetched again: hence the other folder.
-    way_out = "LODESTONE_CRAWLER_MIN_PIXELS=0 and a new folder (DATA=dir) take any size"
+    way_out = "LODESTONE_CRAWLER_MIN_PIXELS=0 in front of the same command takes any size"
     return [f"{what} (under 1280x1024 pixels, if not set otherwise): {way_out}"]
 
 

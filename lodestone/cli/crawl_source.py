@@ -29,7 +29,12 @@ def absolute_source(source: str) -> str:
 
     `folder:`, `urls:` and the other kinds that read files take a path; other kinds (`page:…`, `https://…`) and URLs
     stay as they are; anything else is a path. A path that begins with `~` is the user's home.
+
+    Raises:
+        WrongUsage: It is empty.
     """
+    if not source.strip():
+        raise WrongUsage("a SOURCE is empty: name a folder, a file, a URL or a kind of source")
     kind = _KIND.match(source)
     if kind is None:
         return _absolute(source)

@@ -93,11 +93,14 @@ def export(
 ) -> None:
     """Export a pretrained encoder to ONNX, into DATA/artifacts/encoders/NAME.
 
-    Needs torch: `pip install 'lodestone[export]'`. `lodestone up --encoder NAME` serves it.
+    Needs torch: `pip install -c constraints.txt -e '.[export]'` in the checkout. `lodestone up --encoder NAME` serves
+    it.
     """
     checkout = require_checkout()
     if importlib.util.find_spec("torch") is None:
-        raise CliError("exporting needs torch: pip install 'lodestone[export]'")
+        raise CliError(
+            "exporting needs torch; in the checkout: .venv/bin/pip install -c constraints.txt -e '.[export]'"
+        )
     target = out or data / "artifacts" / "encoders" / name
     given = {"--pretrained": pretrained, "--checkpoint": checkpoint, "--seed": seed}
     arguments = [name, "--out", str(target)]

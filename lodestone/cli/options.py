@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+
+def _folder(text: str | Path) -> Path:
+    """The path as it was given; an empty one would be the current folder."""
+    if not str(text).strip():
+        raise typer.BadParameter("it is empty")
+    return Path(text)
+
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line on stdout; the rest on stderr.")
 ]
@@ -16,6 +24,7 @@ DataOption = Annotated[
         "--data",
         envvar="LODESTONE_DATA",
         metavar="DIR",
+        parser=_folder,
         help="The folder that everything lives under; the one given to `lodestone up`.",
     ),
 ]

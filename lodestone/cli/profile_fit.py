@@ -68,7 +68,9 @@ def fit(
     keep_ratio: Annotated[
         float, typer.Option(help="The share of liked photos that must pass, over 0 and up to 1.")
     ] = 0.95,
-    seed: Annotated[int, typer.Option(help="The seed of every random choice.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The seed of every random choice.")
+    ] = 0,
     as_json: JsonOption = False,
     _data: DataOption = DEFAULT_DATA,
 ) -> None:

@@ -37,6 +37,8 @@ class BlobStore:
             message = f"cannot write the data folder {data}: {error.strerror}"
             raise Misconfigured(message) from error
         self._drop_parts()
+        # A crash may have left a folder that is not on the disk yet.
+        _sync_folder(self._blobs)
 
     def path(self, digest: str) -> Path:
         """Where the bytes of a digest are."""
@@ -60,8 +62,22 @@ class BlobStore:
         digest = digest or hashlib.sha256(encoded).hexdigest()
         path = self.path(digest)
         if not path.exists():
-            self._write(path, encoded)
+            self._place(path, encoded)
+            _sync_folder(path.parent)
         return digest
+
+    def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
+        """Stores bytes and what is known of them, as `put` and `put_sidecar` do; both lie in one folder, synced once.
+
+        Args:
+            encoded: The bytes; empty if an earlier accept stored them.
+            digest: Their SHA-256, 64 hex digits.
+            facts: As for `put_sidecar`.
+        """
+        path = self.path(digest)
+        if encoded and not path.exists():
+            self._place(path, encoded)
+        self.put_sidecar(digest, facts)
 
     def remove(self, digest: str, names: Sequence[tuple[str, str]]) -> None:
         """Removes an image for good: its readable names, as (profile name, file name), its sidecar and its bytes."""
@@ -84,12 +100,14 @@ class BlobStore:
             known = json.loads(path.read_text())
         judged = known.get("judgements", {}) | facts["judgements"]
         text = json.dumps(facts | known | {"judgements": judged}, indent=2, ensure_ascii=False)
-        self._write(path, text.encode())
+        self._place(path, text.encode())
+        _sync_folder(path.parent)
 
     def link(self, digest: str, profile_name: str, file_name: str) -> None:
         """Gives an image its readable name, as a hard link (or a copy where the disk has none)."""
         target = self._kept / profile_name / file_name
-        target.parent.mkdir(exist_ok=True)
+        # A person may have removed the whole of `kept/`.
+        target.parent.mkdir(parents=True, exist_ok=True)
         source = self.path(digest)
         part = self._parts / uuid.uuid4().hex
         try:
@@ -101,8 +119,11 @@ class BlobStore:
         part.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
-    def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
+    def _place(self, path: Path, content: bytes) -> None:
+        """Puts synced content in its place; the place is on the disk when its folder is synced."""
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            _sync_folder(path.parent.parent)
         part = self._parts / uuid.uuid4().hex
         try:
             with part.open("xb") as handle:
@@ -110,9 +131,9 @@ class BlobStore:
                 handle.flush()
                 os.fsync(handle.fileno())
             part.replace(path)
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+            raise
 
     def _drop_parts(self) -> None:
         for part in self._parts.iterdir():

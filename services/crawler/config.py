@@ -70,7 +70,7 @@ class CrawlerSettings(ServiceSettings):
     contact: str = Field(
         default="",
         max_length=200,
-        pattern=r"^[!-~]*$",
+        pattern=r"^$|^[!-?A-~]+@[!-?A-~]+$|^https?://[!-~]+$",
         description="How a host can reach you: a mail address or URL for the User-Agent. Without it nothing "
         "is asked but `allowed_addresses`.",
     )
@@ -84,6 +84,7 @@ class CrawlerSettings(ServiceSettings):
     host_requests_per_s: float = Field(
         default=4.0,
         gt=0,
+        allow_inf_nan=False,
         description="Requests to one host in a second, at most; fewer if it is slow.",
     )
     min_pixels: int = Field(

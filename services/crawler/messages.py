@@ -106,7 +106,7 @@ def settled_to_message(
     decoded, judgement = judged
     digest = settled.outcome.digest
     if settled.repeated:
-        reason = f"the same bytes as another listing of this crawl, which is {judgement.verdict}"
+        reason = f"the same bytes as another listing, which is {judgement.verdict}"
         judgement = Judgement(Verdict.DUPLICATE, reason, judgement.evidence, digest)
     message.judgement.CopyFrom(judgement_to_message(judgement, decoded, digest, profile))
     return message

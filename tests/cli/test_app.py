@@ -78,10 +78,10 @@ def test_a_bad_address_is_one_line(cli, monkeypatch):
 def test_a_defect_is_one_line_and_shows_its_place_on_request(cli, monkeypatch):
     """An unexpected exception: one line; the traceback with LODESTONE_TRACEBACK=1 only."""
 
-    def broken(_crawler):
+    async def broken(_find):
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(sources, "_list_sources", broken)
+    monkeypatch.setattr(sources, "_ask", broken)
     result = cli("sources")
     assert result.status == 1
     assert result.err == (
@@ -125,3 +125,9 @@ def test_a_reader_that_has_seen_enough_is_no_defect(tmp_path, services):
     os.close(write_end)
     assert process.returncode == 1
     assert (tmp_path / "err").read_text() == ""
+
+
+def test_an_empty_data_folder_is_refused(cli):
+    """It would be the current folder."""
+    result = cli("images", "list", "--data", "")
+    assert (result.status, "--data" in result.err) == (2, True)

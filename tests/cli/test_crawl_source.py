@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lodestone.cli.crawl_source import absolute_source
+from lodestone.cli.errors import WrongUsage
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,9 @@ def test_the_home_folder_is_expanded(monkeypatch):
     """`folder:~/x` is not expanded by a shell."""
     monkeypatch.setenv("HOME", "/home/me")
     assert absolute_source("folder:~/x") == "folder:/home/me/x"
+
+
+def test_an_empty_source_is_refused():
+    """It would be the current folder."""
+    with pytest.raises(WrongUsage, match="is empty"):
+        absolute_source(" ")

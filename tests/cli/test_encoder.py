@@ -79,7 +79,10 @@ def test_export_without_torch_is_one_line(cli, checkout, monkeypatch):
     monkeypatch.setattr(encoder.importlib.util, "find_spec", lambda name: None)
     result = cli("encoder", "export", "clip-vit-b-32")
     assert result.status == 1
-    assert result.err == "error: exporting needs torch: pip install 'lodestone[export]'\n"
+    assert result.err == (
+        "error: exporting needs torch; in the checkout: "
+        ".venv/bin/pip install -c constraints.txt -e '.[export]'\n"
+    )
 
 
 def test_outside_of_a_checkout_is_one_line(cli, tmp_path, monkeypatch):

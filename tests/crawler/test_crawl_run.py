@@ -228,6 +228,14 @@ async def test_another_taste_judges_what_is_known(world):
     assert len(kept) == 3
 
 
+async def test_what_is_kept_already_is_a_duplicate_elsewhere(world):
+    """The same bytes at another address, in a later crawl; at its own address the image stays accepted."""
+    await world.run(await world.create(), FakeSource("folder:/a", ["a"]))
+    crawl = await world.create("c2")
+    await world.run(crawl, FakeSource("folder:/a", ["copy-of-a", "a"]))
+    assert await world.verdicts("c2") == {"ACCEPTED": 1, "DUPLICATE": 1}
+
+
 async def test_an_infrastructure_failure_is_tried_again(world):
     """An unexpected error is no verdict: the listing comes back and ends well."""
     crawl = await world.create()

@@ -73,5 +73,7 @@ def test_pictures_that_are_too_small_get_a_hint():
     small = SettledListing(outcome=Outcome(reason=OUTCOME_REASON_TOO_SMALL))
     [line] = hint_lines([small, SettledListing(), small])
     assert line.startswith("2 pictures of 3 too small")
-    assert line.endswith("LODESTONE_CRAWLER_MIN_PIXELS=0 and a new folder (DATA=dir) take any size")
+    assert line.endswith(
+        "LODESTONE_CRAWLER_MIN_PIXELS=0 in front of the same command takes any size"
+    )
     assert hint_lines([SettledListing()]) == []

@@ -15,6 +15,7 @@ from services.crawler.catalogue.schema import (
     crawl_counts,
     crawl_listings,
     crawls,
+    kept_images,
     listings,
 )
 from services.crawler.judgement import ProfileVersion, Verdict
@@ -143,7 +144,7 @@ class SettledListing:
         listing: The listing.
         outcome: What became of fetching it.
         known: Whether the outcome was known before this crawl.
-        repeated: Whether another listing of this crawl had the same bytes before.
+        repeated: Whether another listing had the same bytes before: of this crawl, or the one that they are kept for.
     """
 
     sequence: int
@@ -179,6 +180,15 @@ _HAS_SETTLED = (
         listings.c.digest == bindparam("of_digest"),
     )
     .limit(1)
+)
+_IS_KEPT_FOR_ANOTHER = (
+    select(kept_images.c.digest)
+    .join(crawls, crawls.c.profile_name == kept_images.c.profile_name)
+    .where(
+        crawls.c.crawl_id == bindparam("of_crawl"),
+        kept_images.c.digest == bindparam("of_digest"),
+        kept_images.c.listing_id != bindparam("of_listing"),
+    )
 )
 _COUNT = upsert(crawl_counts).on_conflict_do_update(set_={"count": crawl_counts.c.count + 1})
 
@@ -241,7 +251,7 @@ def settle(connection: Connection, crawl_id: str, listing_id: int, settlement: S
     if connection.execute(_GET_SEQUENCE, mine).scalar_one() is not None:
         return
     digest = settlement.outcome.digest
-    repeated = bool(digest) and _has_settled(connection, crawl_id, digest)
+    repeated = bool(digest) and _is_repeated(connection, mine | {"of_digest": digest})
     sequence = connection.execute(_NEXT_SEQUENCE, {"of_crawl": crawl_id}).scalar_one()
     settled = {"sequence": sequence, "known": settlement.known, "repeated": repeated}
     connection.execute(_MARK_SETTLED, mine | settled)
@@ -287,9 +297,12 @@ def list_settled(
     return settled
 
 
-def _has_settled(connection: Connection, crawl_id: str, digest: str) -> bool:
-    mine = {"of_crawl": crawl_id, "of_digest": digest}
-    return connection.execute(_HAS_SETTLED, mine).one_or_none() is not None
+def _is_repeated(connection: Connection, mine: dict[str, object]) -> bool:
+    """Whether another listing had the same bytes before: of this crawl, or the one that they were kept for."""
+    return any(
+        connection.execute(query, mine).first() is not None
+        for query in (_HAS_SETTLED, _IS_KEPT_FOR_ANOTHER)
+    )
 
 
 def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> None:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from services.crawler.config import CrawlerSettings
+
+
+@pytest.mark.parametrize("contact", ["", "you@example.org", "https://example.org/bot?x=1"])
+def test_contacts_that_reach_somebody(contact):
+    """A mail address or a web address, or none."""
+    assert CrawlerSettings(contact=contact).contact == contact
+
+
+@pytest.mark.parametrize("contact", ["x", "you@", "@h", "a b@h", "you@h\nX: y", "ftp://h/", "é@h"])
+def test_contacts_that_reach_nobody(contact):
+    """Anything else is refused: hosts would find nothing to write to."""
+    with pytest.raises(ValidationError):
+        CrawlerSettings(contact=contact)
+
+
+def test_a_pace_without_end_is_refused():
+    """Neither infinity nor NaN is a number of requests."""
+    for pace in (float("inf"), float("nan"), 0.0, -1.0):
+        with pytest.raises(ValidationError):
+            CrawlerSettings(host_requests_per_s=pace)
