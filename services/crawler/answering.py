@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import parse_qsl, urlsplit
+
 from services.crawler.fetch.charset import decode_html
 from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.url import parse_url
@@ -29,6 +32,8 @@ class Answering:
             if question.kind is AskKind.PAGE:
                 page = await self._tools.fetch_page(question.url.text)
                 return Answer(parse_url(page.final_url), page.html, page.content_type)
+            if question.kind is AskKind.REDDIT_API:
+                return await self._ask_reddit(question)
             document = await self._tools.fetch_document(self._request(question))
         except FetchFailed as failure:
             if failure.retryable:
@@ -37,6 +42,15 @@ class Answering:
         text = decode_html(document.body, document.content_type)
         content_type = document.content_type.partition(";")[0].strip().lower()
         return Answer(question.url, text, content_type)
+
+    async def _ask_reddit(self, question: Ask) -> Answer:
+        """Through the library that keeps Reddit's token and rate limit."""
+        parts = urlsplit(question.url.text)
+        if not self._tools.reddit.has_credentials or question.url.host != question.kind.key_host:
+            raise Unanswered(question.url, _NO_KEY)
+        query = dict(parse_qsl(parts.query))
+        found = await self._tools.reddit.get(parts.path.removeprefix("/"), query)
+        return Answer(question.url, json.dumps(found), "application/json")
 
     def _request(self, question: Ask) -> DocumentRequest:
         keys, url = self._tools.credentials, question.url.text

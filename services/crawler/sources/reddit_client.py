@@ -75,7 +75,7 @@ class RedditClient:
             except (AsyncPrawcoreException, AsyncPRAWException, configparser.Error) as error:
                 raise _failure(error) from error
             except _MISREAD as error:
-                raise _unreadable(_TOKENS) from error
+                raise _unreadable() from error
 
     def _set_up(self) -> asyncpraw.Reddit:
         """Names every setting: no `praw.ini` and no environment variable has a say in who is asked, and as whom."""
@@ -106,7 +106,7 @@ class RedditClient:
 def _failure(error: Exception) -> FetchFailed:
     match error:
         case BadJSON():
-            return _unreadable(API)
+            return _unreadable()
         case ResponseException():
             answer: Any = error.response
             return failure_of_status(
@@ -123,9 +123,6 @@ def _failure(error: Exception) -> FetchFailed:
             )
 
 
-def _unreadable(base: str) -> FetchFailed:
-    host = parse_url(base).host
-    return FetchFailed(
-        OutcomeReason.SERVER_ERROR,
-        f"{host} answered with something that is not the JSON it should be",
-    )
+def _unreadable() -> FetchFailed:
+    message = "Reddit answered with something that is not the JSON it should be"
+    return FetchFailed(OutcomeReason.SERVER_ERROR, message)

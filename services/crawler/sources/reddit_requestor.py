@@ -37,12 +37,14 @@ class BoundedAnswer:
         headers: Those that asyncprawcore reads, in the form that it expects.
         body: The bytes, at most 10 MB; empty unless the status is 200.
         retry_after_s: Seconds until another try is worth it; None if Reddit says nothing.
+        text: What asyncprawcore quotes of a 429; nothing.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     retry_after_s: float | None = None
+    text: str = ""
 
     async def json(self) -> Any:
         """The body as JSON. Raises ValueError if it is none, or nested too deeply."""
@@ -86,6 +88,10 @@ class GuardedRequestor(Requestor):
 
     async def _ask(self, method: str, url: WebUrl, options: Mapping[str, Any]) -> BoundedAnswer:
         sent = dict(options) | {"allow_redirects": False}
+        if (pair := sent.pop("auth", None)) is not None:
+            # As aiohttp wants it from now on.
+            told = {"Authorization": aiohttp.encode_basic_auth(pair.login, pair.password)}
+            sent["headers"] = sent.get("headers", {}) | told
         try:
             async with self._session.request(method, url.text, **sent) as response:
                 wait_s = _retry_after_s(response)

@@ -9,12 +9,14 @@ from services.crawler.sources.commons import COMMONS
 from services.crawler.sources.folder import FOLDER
 from services.crawler.sources.kind import SourceKind, SourceTools
 from services.crawler.sources.page import PAGE
+from services.crawler.sources.reddit import REDDIT
 from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
 from services.crawler.sources.url_rows import LIST_READERS
 from services.crawler.sources.urls import URLS
 
 # A kind is added by one file and one line here.
 KINDS: tuple[SourceKind, ...] = (
+    REDDIT,
     COMMONS,
     FOLDER,
     URLS,
