@@ -78,6 +78,8 @@ class DuplicateIndex:
     def _matches(self, query: Fingerprint) -> list[tuple[int, int, int]]:
         """(256-bit distance, 64-bit distance, place) of all that are near in both."""
         places, distances64 = self._near64(query.hash64)
+        if not places.size:
+            return []
         distances256 = _distances(self._hashes256[places], _words(query)).sum(axis=1)
         confirmed = distances256 <= MAX_DISTANCE_256
         return list(

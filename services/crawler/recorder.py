@@ -94,13 +94,12 @@ class Recorder:
 
     def _write_files(self, finding: Finding) -> None:
         candidate, profile = finding.candidate, finding.profile
-        if candidate.encoded:
-            self._store.put(candidate.encoded, digest=candidate.digest)
         facts = sidecar_facts(finding.leased.listing, finding.outcome, candidate, finding.judgement)
         judged = judgement_facts(
             profile, finding.judgement, crawl_id=finding.crawl_id, time=time.time()
         )
-        self._store.put_sidecar(candidate.digest, facts | {"judgements": {str(profile): judged}})
+        facts["judgements"] = {str(profile): judged}
+        self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
 
     async def _link(self, digest: str, profile_name: str, file_name: str) -> None:
         await asyncio.to_thread(self._store.link, digest, profile_name, file_name)
@@ -119,8 +118,9 @@ def settle(
     """Ends a listing for one crawl and lets go of it; a new outcome is written."""
     if not settlement.known:
         frontier.record_outcome(connection, leased.listing_id, settlement.outcome)
+    else:
+        frontier.let_go(connection, leased.listing_id)
     crawls.settle(connection, crawl_id, leased.listing_id, settlement)
-    frontier.let_go(connection, leased.listing_id)
 
 
 def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bool, bool]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,40 @@ def test_second_profile_adds_its_judgement(tmp_path):
     sidecar = json.loads(store.path(digest).with_suffix(".json").read_text())
     assert sidecar["final_url"] == "http://first/"
     assert set(sidecar["judgements"]) == {"a@1", "b@2"}
+
+
+def test_bytes_and_sidecar_are_synced_before_they_count(tmp_path, monkeypatch):
+    """Each file is synced before it has its name, and the folder of both, new as it is, once both are in it."""
+    store = BlobStore(tmp_path)
+    digest = hashlib.sha256(b"picture").hexdigest()
+    path = store.path(digest)
+    synced = []
+
+    def fsync(handle):
+        where = Path(f"/proc/self/fd/{handle}").readlink()
+        names = sorted(entry.name for entry in where.iterdir()) if where.is_dir() else None
+        synced.append((where, where.read_bytes() if names is None else names))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.put_with_sidecar(b"picture", digest, facts("a@1"))
+
+    places = [where.relative_to(tmp_path / "blobs").parts[:1] for where, _ in synced]
+    assert places == [(), ("tmp",), ("tmp",), (digest[:2],)]
+    assert digest[:2] in synced[0][1]
+    assert synced[1][1] == b"picture"
+    assert json.loads(synced[2][1])["judgements"] == {"a@1": {"verdict": "ACCEPTED"}}
+    assert synced[3][1] == [path.name, f"{path.name}.json"]
+
+
+def test_a_sidecar_alone_leaves_the_bytes(tmp_path):
+    """Without bytes, what an earlier accept stored stays, and its sidecar gains the judgement."""
+    store = BlobStore(tmp_path)
+    digest = hashlib.sha256(b"picture").hexdigest()
+    store.put_with_sidecar(b"picture", digest, facts("a@1"))
+    store.put_with_sidecar(b"", digest, facts("b@1"))
+    assert store.path(digest).read_bytes() == b"picture"
+    sidecar = json.loads(store.path(digest).with_suffix(".json").read_text())
+    assert set(sidecar["judgements"]) == {"a@1", "b@1"}
 
 
 def test_readable_name_is_the_same_file(tmp_path):

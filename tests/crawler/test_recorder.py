@@ -203,10 +203,10 @@ async def test_missing_links_are_made(world):
 async def test_a_failed_write_leaves_no_row(world, monkeypatch):
     """Bytes go first: when they cannot be written, nothing says that they are there."""
 
-    def full(_encoded, **_digest):
+    def full(*_image):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(world.store, "put", full)
+    monkeypatch.setattr(world.store, "put_with_sidecar", full)
     with pytest.raises(OSError, match="No space"):
         await world.recorder.record(world.finding(0))
     assert await world.kept() == []
