@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import parse_qsl, urlsplit
 
 from services.crawler.fetch.charset import decode_html
 from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.url import parse_url
-from services.crawler.outcome import FetchFailed
+from services.crawler.outcome import FetchFailed, OutcomeReason
 from services.crawler.resolvers.resolution import Answer, Ask, AskKind, Unanswered
 from services.crawler.sources.kind import SourceTools
 
 _NO_KEY = "this needs a key, and none is configured"
+# A page's host that wants to be left alone for an hour must not hold up the source that links to it.
+_PATIENCE_S = 90.0
 
 
 class Answering:
@@ -26,12 +29,11 @@ class Answering:
 
         Raises:
             Unanswered: Asking again is useless.
-            FetchFailed: The host is away for now.
+            FetchFailed: The host is away for now, or the turn to ask it for a page does not come within 90 s.
         """
         try:
             if question.kind is AskKind.PAGE:
-                page = await self._tools.fetch_page(question.url.text)
-                return Answer(parse_url(page.final_url), page.html, page.content_type)
+                return await self._ask_for_page(question)
             if question.kind is AskKind.REDDIT_API:
                 return await self._ask_reddit(question)
             document = await self._tools.fetch_document(self._request(question))
@@ -42,6 +44,15 @@ class Answering:
         text = decode_html(document.body, document.content_type)
         content_type = document.content_type.partition(";")[0].strip().lower()
         return Answer(question.url, text, content_type)
+
+    async def _ask_for_page(self, question: Ask) -> Answer:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                page = await self._tools.fetch_page(question.url.text)
+        except TimeoutError as error:
+            message = f"{question.url.host} has no turn for us within {_PATIENCE_S:g} s"
+            raise FetchFailed(OutcomeReason.TIMEOUT, message) from error
+        return Answer(parse_url(page.final_url), page.html, page.content_type)
 
     async def _ask_reddit(self, question: Ask) -> Answer:
         """Through the library that keeps Reddit's token and rate limit."""
