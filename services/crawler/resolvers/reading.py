@@ -13,6 +13,10 @@ from services.crawler.resolvers.resolution import Answer, Unanswered
 _ESCAPED = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _ESCAPES = re.compile("|".join(_ESCAPED))
 
+# The end of the year 9999, seconds since 1970.
+_LAST_TIME = 253_402_300_799
+_TIME_DIGITS = 13
+
 IMAGE_TYPES = {
     "image/jpeg": ".jpg",
     "image/jpg": ".jpg",
@@ -70,6 +74,15 @@ def elements(value: object) -> list[Any]:
 def word(value: object) -> str:
     """A JSON string; empty if it is something else."""
     return value if isinstance(value, str) else ""
+
+
+def second_of(value: object) -> float | None:
+    """Seconds since 1970, as a number or as the digits that some archives have; None if not between 1970 and 9999."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:_TIME_DIGITS])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < _LAST_TIME else None
 
 
 def image_suffix(content_type: object) -> str:

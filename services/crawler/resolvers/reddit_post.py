@@ -8,7 +8,7 @@ from typing import Any
 
 from services.crawler.fetch.url import WebUrl
 from services.crawler.post import Post, PostFlags
-from services.crawler.resolvers.reading import elements, is_on, segments, web_url, word
+from services.crawler.resolvers.reading import elements, is_on, second_of, segments, web_url, word
 from services.crawler.resolvers.reddit_media import (
     is_gallery,
     read_gallery,
@@ -23,8 +23,6 @@ ResolveLink = Callable[[WebUrl], Resolution]
 
 _CHAIN_MAX = 64
 _ID_CHARACTERS = 16
-# The end of the year 9999, seconds since 1970.
-_LAST_TIME = 253_402_300_799
 
 
 class BadPost(InvalidInput):
@@ -68,7 +66,7 @@ def read_post(post: object, resolve_link: ResolveLink) -> Post:
     return Post(
         images=NOTHING if flags.is_removed or flags.is_video else _images(chain, resolve_link),
         post_id=word(first.get("id"))[:_ID_CHARACTERS],
-        time=_time(first.get("created_utc")),
+        time=second_of(first.get("created_utc")),
         title=clean_text(first.get("title")),
         author="" if author in _NO_AUTHORS else author,
         page_url=_page_url(first),
@@ -101,12 +99,6 @@ def _page_url(post: Mapping[str, Any]) -> str:
     permalink = word(post.get("permalink"))
     url = web_url(f"{_SITE}{permalink}") if permalink.startswith("/") else None
     return url.text if url is not None and url.host == "www.reddit.com" else ""
-
-
-def _time(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < _LAST_TIME else None
 
 
 def reddit_post_id(url: WebUrl) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.crawler.fetch.url import parse_url
-from services.crawler.resolvers.reading import image_suffix, is_on, read_json, web_url
+from services.crawler.resolvers.reading import image_suffix, is_on, read_json, second_of, web_url
 from services.crawler.resolvers.resolution import Answer, Unanswered
 
 
@@ -69,3 +69,26 @@ def test_what_is_no_json(text):
     """One error, whatever is wrong with it."""
     with pytest.raises(Unanswered):
         read_json(Answer(parse_url("https://h/"), text))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1_700_000_000, 1.7e9),
+        (1_700_000_000.5, 1_700_000_000.5),
+        ("1293840000", 1_293_840_000.0),
+        ("9" * 10_000, None),
+        ("", None),
+        ("٣", None),
+        (True, None),
+        (0, None),
+        (-1, None),
+        (1e300, None),
+        (float("nan"), None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_times_of_strangers(value, expected):
+    """Seconds, or None for what is no time that a calendar has."""
+    assert second_of(value) == expected

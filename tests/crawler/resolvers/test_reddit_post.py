@@ -219,8 +219,9 @@ def test_what_strangers_say_of_a_post():
     read = read_post(odd, resolve_or_ask)
     assert (read.post_id, read.time, read.author, read.flair) == ("", None, "", "")
     assert (read.community, read.page_url) == ("", "")
-    for time in (-1, 0, float("nan"), float("inf"), 10**20, "1700000000"):
+    for time in (-1, 0, float("nan"), float("inf"), 10**20, "soon"):
         assert read_post({"created_utc": time}, resolve_or_ask).time is None
+    assert read_post({"created_utc": "1293840000"}, resolve_or_ask).time == 1_293_840_000.0
 
 
 def test_communities_of_parents():

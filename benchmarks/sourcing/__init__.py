@@ -1,0 +1,1 @@
+"""What the benchmark of sources is made of."""
