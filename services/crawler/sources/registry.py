@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from services.crawler.sources.arctic_shift import ARCTIC_SHIFT
 from services.crawler.sources.commons import COMMONS
 from services.crawler.sources.folder import FOLDER
 from services.crawler.sources.kind import SourceKind, SourceTools
 from services.crawler.sources.page import PAGE
+from services.crawler.sources.pushshift_dump import PUSHSHIFT_DUMP
 from services.crawler.sources.reddit import REDDIT
 from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
 from services.crawler.sources.url_rows import LIST_READERS
@@ -17,6 +19,8 @@ from services.crawler.sources.urls import URLS
 # A kind is added by one file and one line here.
 KINDS: tuple[SourceKind, ...] = (
     REDDIT,
+    ARCTIC_SHIFT,
+    PUSHSHIFT_DUMP,
     COMMONS,
     FOLDER,
     URLS,
