@@ -25,6 +25,14 @@ _PATH_SAFE = "/:@!$&'()*+,;=-._~%"
 _QUERY_SAFE = _PATH_SAFE + '?[]{}|^`"'
 _SHOWN_CHARACTERS = 200
 _CREDENTIALS = re.compile(r"(?<=//)[^/?#]*@")
+# What `parse_url` leaves as it is, as most addresses are: lower-case names, no port, nothing to escape, no fragment.
+# The last label begins with a letter, so it is no number.
+_CANONICAL = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){0,126}[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?)"
+    r"/[A-Za-z0-9/:@!$&'()*+,;=\-._~%]*"
+    r"(?:\?[A-Za-z0-9/:@!$&'()*+,;=\-._~%?\[\]{}|^`\"]+)?"
+)
 
 
 class BadUrl(InvalidInput):
@@ -76,7 +84,8 @@ class WebUrl:
     @property
     def path(self) -> str:
         """The path, percent-encoded, at least `/`."""
-        return urlsplit(self.text).path
+        rest = self.text[len(self.scheme) + 3 :].partition("?")[0]
+        return rest[rest.index("/") :]
 
     def join(self, reference: str) -> WebUrl:
         """Resolves what a page or a Location header says, as browsers read it.
@@ -121,6 +130,14 @@ def parse_url(text: str) -> WebUrl:
     """
     if len(text) > URL_MAX_CHARACTERS:
         raise BadUrl(text, f"it has {len(text):,} characters, over {URL_MAX_CHARACTERS:,}")
+    canonical = _CANONICAL.fullmatch(text)
+    if canonical and len(canonical["host"]) <= _HOST_MAX_CHARACTERS:
+        scheme = canonical["scheme"]
+        return WebUrl(text, scheme, canonical["host"], _DEFAULT_PORTS[scheme])
+    return _parse_any(text)
+
+
+def _parse_any(text: str) -> WebUrl:
     if _FORBIDDEN_CHARACTERS.search(text):
         raise BadUrl(text, "it has a backslash, blank or control character")
     try:

@@ -12,9 +12,13 @@ def clean_text(text: object) -> str:
     if not isinstance(text, str):
         return ""
     # Four times the length: what is cut here can only shrink below.
-    whole = text[: _MAX_CHARACTERS * 4].encode("utf-8", errors="replace").decode()
+    start = text[: _MAX_CHARACTERS * 4]
+    # As most are: of printable characters all are kept, and the only space is the blank.
+    if start.isprintable():
+        return " ".join(start.split())[:_MAX_CHARACTERS].rstrip()
+    whole = start.encode("utf-8", errors="replace").decode()
     visible = "".join(" " if char.isspace() else char for char in whole if _is_kept(char))
-    return " ".join(visible.split())[:_MAX_CHARACTERS]
+    return " ".join(visible.split())[:_MAX_CHARACTERS].rstrip()
 
 
 def _is_kept(char: str) -> bool:

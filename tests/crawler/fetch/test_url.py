@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.crawler.fetch.url import (
     URL_MAX_CHARACTERS,
     BadUrl,
+    WebUrl,
+    _parse_any,
     has_scheme,
     parse_url,
     without_credentials,
@@ -161,3 +165,35 @@ def test_credentials_are_not_shown(text: str, shown: str) -> None:
     """A password in a list that somebody made is in no message and no log."""
     assert without_credentials(text) == shown
     assert "pw" not in str(BadUrl("http://user:pw@host/", "it has credentials"))
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [*"aZ09-_.:/?#[]@!$&'()*+,;=%~|^`{}\"\\ é\n", "http://", "0x1", "127", "www.", "//"]
+    ),
+    max_size=14,
+).map("".join)
+
+
+def url_or_cause(parse, text):
+    try:
+        return parse(text)
+    except BadUrl as error:
+        return error.cause
+
+
+@given(st.sampled_from(["http://", "https://", "HTTP://", ""]), PARTS)
+@example("https://", "a.b/x?")
+@example("https://", "a.0x1/")
+@example("https://", "a.1/x")
+@example("https://", f"{'a.' * 126}ab/")
+@example("https://", f"{'a.' * 127}a/")
+@example("https://", f"{'a' * 64}.b/")
+def test_the_short_way_gives_what_the_long_way_gives(scheme, rest):
+    """An address that needs no work is found to be in canonical form already, and none else is."""
+    text = scheme + rest
+    expected = url_or_cause(_parse_any, text)
+    assert url_or_cause(parse_url, text) == expected
+    if isinstance(expected, WebUrl):
+        assert expected.path == urlsplit(expected.text).path
+        assert parse_url(expected.text) == expected

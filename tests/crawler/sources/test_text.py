@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.crawler.sources.text import clean_text
+from services.crawler.sources.text import _is_kept, clean_text
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ from services.crawler.sources.text import clean_text
         ("caf\u00e9 \U0001f305", "caf\u00e9 \U0001f305"),
         ("bad \udcff byte", "bad ? byte"),
         ("x" * 500, "x" * 300),
+        (" x" * 700, ("x " * 150).strip()),
+        ("\u3000a\u2028b\u200dc\xa0d", "a bc d"),
         ("", ""),
         (None, ""),
         (7, ""),
@@ -34,3 +36,11 @@ def test_any_text_becomes_a_storable_line(text: str) -> None:
     assert len(cleaned.encode().decode()) <= 300
     assert len(cleaned.splitlines()) <= 1
     assert clean_text(cleaned) == cleaned
+
+
+def test_printable_text_needs_no_work():
+    """Of every character that counts as printable, the blank alone is a space, and none has to go."""
+    for char in map(chr, range(0x110000)):
+        if char.isprintable():
+            assert _is_kept(char)
+            assert char == " " or not char.isspace()
