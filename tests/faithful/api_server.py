@@ -14,12 +14,13 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Asked:
-    """One request."""
+    """One request, and when it came, in seconds that only grow."""
 
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     raw_path: str
+    time: float
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class ApiServer:
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
             query = dict(request.query)
-            self.asked.append(Asked(request.path, query, headers, request.raw_path))
+            now = asyncio.get_running_loop().time()
+            self.asked.append(Asked(request.path, query, headers, request.raw_path, now))
             if self.scripted:
                 return _response(self.scripted.popleft())
             return self.answer(request)

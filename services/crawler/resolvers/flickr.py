@@ -93,25 +93,26 @@ def _read_sizes(answer: Answer) -> Images:
     photos = [size for size in sizes if size.get("media") == "photo"]
     if not photos:
         return NOTHING
-    sources = [(_area_px(size), url) for size in photos if (url := _static_url(size.get("source")))]
+    sources = [(_area_px(size), url) for size in photos if (url := static_url(size.get("source")))]
     if not sources:
         raise Unanswered(answer.url, "none of its sizes is on staticflickr.com")
     return Images((ImageUrl(max(sources, key=lambda source: source[0])[1]),))
 
 
 def _area_px(size: dict[str, object]) -> int:
-    width, height = (_number(size.get(side)) for side in ("width", "height"))
+    width, height = (flickr_number(size.get(side)) for side in ("width", "height"))
     return width * height
 
 
-def _number(value: object) -> int:
-    """A side in px, which the API gives as a number or a string; 0 if it is neither."""
+def flickr_number(value: object) -> int:
+    """A number below ten million, which the API gives as such or as a string; 0 if it is neither."""
     if isinstance(value, int) and not isinstance(value, bool):
         return min(max(value, 0), 10**7)
     return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else 0
 
 
-def _static_url(source: object) -> WebUrl | None:
+def static_url(source: object) -> WebUrl | None:
+    """An address on Flickr's own servers of images; None if it is none."""
     url = web_url(word(source).replace("http://", "https://", 1))
     return url if url is not None and is_on(url, _STATIC_DOMAINS[0]) else None
 

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from services.crawler.sources.arctic_shift import ARCTIC_SHIFT
 from services.crawler.sources.commons import COMMONS
+from services.crawler.sources.feed import FEED
+from services.crawler.sources.flickr import FLICKR
 from services.crawler.sources.folder import FOLDER
+from services.crawler.sources.gallery_dl import GALLERY_DL
 from services.crawler.sources.kind import SourceKind, SourceTools
 from services.crawler.sources.page import PAGE
 from services.crawler.sources.pushshift_dump import PUSHSHIFT_DUMP
 from services.crawler.sources.reddit import REDDIT
+from services.crawler.sources.reddit_rss import REDDIT_RSS
+from services.crawler.sources.sitemap import SITEMAP
 from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
 from services.crawler.sources.url_rows import LIST_READERS
 from services.crawler.sources.urls import URLS
@@ -19,12 +24,17 @@ from services.crawler.sources.urls import URLS
 # A kind is added by one file and one line here.
 KINDS: tuple[SourceKind, ...] = (
     REDDIT,
+    REDDIT_RSS,
     ARCTIC_SHIFT,
     PUSHSHIFT_DUMP,
+    FLICKR,
     COMMONS,
+    FEED,
+    SITEMAP,
     FOLDER,
     URLS,
     PAGE,
+    GALLERY_DL,
 )
 
 _LIST_SUFFIXES = ", ".join(LIST_READERS)
