@@ -68,7 +68,7 @@ class RedditPosts:
         # Few communities have most of the posts.
         subreddit = self._subreddits[int(len(self._subreddits) * rng.random() ** 3)]
         title = sentence(rng, 3, 16)
-        slug = "_".join(title.lower().split())[:50]
+        slug = "_".join(filter(str.isalnum, title.lower().split()))[:50] or "untitled"
         is_adult = rng.random() < 0.42
         flair = sentence(rng, 1, 3) if rng.random() < 0.44 else None
         return base_fields(rng) | {

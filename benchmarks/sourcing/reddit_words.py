@@ -1,18 +1,22 @@
-"""Texts for made-up posts: words in the letters of several languages, names, tokens."""
+"""Texts for made-up posts: nine in ten in English, the others in several scripts; names; tokens."""
 
 from __future__ import annotations
 
 import random
 import string
 
-_TEXT = (
+_ENGLISH = (
     "the a of to and in is for on with my this what how why help first today new old best photo picture sunset lake "
     "mountain river city night morning train house garden dog cat bread coffee guitar keyboard game season team "
     "match winter summer after before anyone someone looking found made built bought repaired finally really almost "
     "never always question advice opinion update discussion weekly thread rate review tips beginner years days hours "
-    "don't can't it's i'm straße naïve café señor été zürich 東京 写真 猫 привет фото закат 🌄 🔥 😂 — [OC] (4032x3024)"
+    "don't can't it's i'm [OC] (4032x3024) 10/10"
 )
-_WORDS = _TEXT.split()
+_OTHERS = "straße naïve café señor été zürich 東京 写真 猫 привет фото закат 🌄 🔥 😂 — the de la und 2024"
+_WORDS = _ENGLISH.split()
+_MIXED = _OTHERS.split()
+# Of texts that are not in English alone.
+_MIXED_SHARE = 0.1
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -29,7 +33,8 @@ def name(rng: random.Random) -> str:
 
 def sentence(rng: random.Random, least: int, most: int) -> str:
     """Words in one line."""
-    return " ".join(rng.choices(_WORDS, k=rng.randint(least, most)))
+    words = _MIXED if rng.random() < _MIXED_SHARE else _WORDS
+    return " ".join(rng.choices(words, k=rng.randint(least, most)))
 
 
 def caption(rng: random.Random) -> str:
@@ -39,7 +44,7 @@ def caption(rng: random.Random) -> str:
 
 def paragraph(rng: random.Random, characters: int) -> str:
     """Sentences of about so many characters, with line breaks and markdown."""
-    text = " ".join(rng.choices(_WORDS, k=characters // 6 + 1))
+    text = sentence(rng, characters // 6 + 1, characters // 6 + 1)
     return (
         text.replace(" today ", ".\n\n").replace(" this ", " **this** ").replace(" & ", " &amp; ")
     )

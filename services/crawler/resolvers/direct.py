@@ -15,6 +15,7 @@ from services.crawler.sources.source import IMAGE_SUFFIXES
 _REDDIT_FILE = re.compile(
     r"(?:[^/]{1,300}-v0-)?([A-Za-z0-9_]{6,40})\.(jpe?g|png|webp|gif)", re.IGNORECASE
 )
+_SUFFIX = re.compile("|".join(map(re.escape, sorted(IMAGE_SUFFIXES))), re.IGNORECASE)
 
 
 def resolve_direct(url: WebUrl) -> Resolution | None:
@@ -41,7 +42,10 @@ def _reddit_image(url: WebUrl) -> ImageUrl:
 
 
 def _looks_like_image(url: WebUrl) -> bool:
-    name = PurePosixPath(unquote(url.path)).name
+    path = unquote(url.path)
+    if not _SUFFIX.search(path):
+        return False
+    name = PurePosixPath(path).name
     # `/wiki/File:Lake.jpg` is the page that shows it.
     is_wiki_page = ":" in name and not is_on(url, "upload.wikimedia.org")
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not is_wiki_page

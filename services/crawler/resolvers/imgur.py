@@ -32,6 +32,7 @@ _API = "https://api.imgur.com/3/"
 _NAMES = ("imgur.com", "imgur.io")
 _PAGE_HOSTS = frozenset(f"{prefix}{name}" for name in _NAMES for prefix in ("", "www.", "m."))
 _FILE_HOSTS = frozenset(f"i.{name}" for name in _NAMES)
+_HOSTS = _FILE_HOSTS | _PAGE_HOSTS
 _ID = re.compile(r"[A-Za-z0-9]{7}|[A-Za-z0-9]{5}")
 # Thumbnails have one letter behind the id (https://api.imgur.com/models/image).
 _FILE = re.compile(r"([A-Za-z0-9]{7}|[A-Za-z0-9]{5})(?:[sbtmlh]?(?:_d)?\.([A-Za-z0-9]{1,5}))?")
@@ -52,7 +53,7 @@ def resolve_imgur(url: WebUrl) -> Resolution | None:
 
     A single page and a file need no question. An album needs the API; without it, its cover is what can be had.
     """
-    if url.host in _FILE_HOSTS | _PAGE_HOSTS:
+    if url.host in _HOSTS:
         match segments(url):
             case ["removed.png"]:
                 return NOTHING

@@ -41,8 +41,10 @@ def web_url(text: object) -> WebUrl | None:
     """A URL out of JSON, where `&` may be escaped as in HTML; None if it is none."""
     if not isinstance(text, str):
         return None
+    if "&" in text:
+        text = _ESCAPES.sub(lambda match: _ESCAPED[match[0]], text)
     try:
-        return parse_url(_ESCAPES.sub(lambda match: _ESCAPED[match[0]], text.strip()))
+        return parse_url(text.strip())
     except BadUrl:
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.crawler.fetch.url import parse_url
 from services.crawler.resolvers.reading import elements, image_suffix, members, web_url, word
-from services.crawler.resolvers.resolution import Images, ImageUrl
+from services.crawler.resolvers.resolution import NOTHING, Images, ImageUrl
 from services.crawler.sources.text import clean_text
 
 _ID = re.compile(r"[A-Za-z0-9]{6,40}")
@@ -50,7 +50,9 @@ def read_gallery(post: Mapping[str, Any]) -> Images:
 def read_inline_media(post: Mapping[str, Any]) -> Images:
     """The images inside a post's text, in the text's order; then those that the text does not mention."""
     media = members(post.get("media_metadata"))
-    mentioned = _mentions(word(post.get("selftext"))[:_TEXT_MAX_CHARACTERS]) if media else {}
+    if not media:
+        return NOTHING
+    mentioned = _mentions(word(post.get("selftext"))[:_TEXT_MAX_CHARACTERS])
     known = {media_id: caption for media_id, caption in mentioned.items() if media_id in media}
     return _images_of(
         media, known | {key: "" for key in islice(media, _MEDIA_MAX) if key not in known}

@@ -18,8 +18,8 @@ else:
 # Reddit's largest posts have some hundreds of kilobytes.
 LINE_MAX_BYTES = 4 * 2**20
 
-# So much is one step: some hundred posts.
-_BLOCK_BYTES = 2**20
+# So much is one step: some fifty posts, which hold up nobody for long.
+_BLOCK_BYTES = 2**18
 _SKIP_BYTES = 64 * 2**20
 # The dumps of whole months were made with `zstd --long=31`: their windows are up to 2 GiB.
 _WINDOW_LOG_MAX = 31
