@@ -64,7 +64,7 @@ def _resolution(
 ) -> Resolution:
     if len(images.images) == 1:
         # Where its host is known, what it has of that image may be better.
-        return resolve(images.images[0].url) or images
+        return _best(images.images[0])
     if images.images:
         return images
     thumbnails = Images.of(_thumbnails(entry, feed), is_best=False)
@@ -74,6 +74,15 @@ def _resolution(
     if isinstance(asked, Ask) and thumbnails.images:
         return replace(asked, fallback=or_else(asked.fallback, thumbnails))
     return asked
+
+
+def _best(image: ImageUrl) -> Resolution:
+    found = resolve(image.url) or Images((image,))
+    if isinstance(found, Ask):
+        return found
+    return replace(
+        found, images=tuple(replace(one, title=one.title or image.title) for one in found.images)
+    )
 
 
 def _images(entry: Mapping[str, Any], feed: Feed) -> Images:
