@@ -128,14 +128,17 @@ def _read_api(answer: Answer) -> Images:
     found = elements(data) or elements(members(data).get("images")) or [members(data)]
     if body.get("success") is not True or not any(found):
         raise Unanswered(answer.url, "it names no images")
-    return Images.of(map(_api_image, found))
+    return Images.of(map(imgur_image, found))
 
 
-def _api_image(item: object) -> ImageUrl | None:
+def imgur_image(item: object) -> ImageUrl | None:
+    """An image as the API describes it (https://api.imgur.com/models/image); None for a film, or one that is gone."""
     facts = members(item)
     suffix = image_suffix(facts.get("type"))
     link = web_url(facts.get("link"))
     if not suffix or link is None or link.host not in _FILE_HOSTS or len(segments(link)) != 1:
+        return None
+    if segments(link) == ["removed.png"]:
         return None
     title = clean_text(facts.get("title")) or clean_text(facts.get("description"))
     # Of a large animation the link is that of a thumbnail.

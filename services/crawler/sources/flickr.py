@@ -12,6 +12,7 @@ from services.crawler.licence import is_allowed
 from services.crawler.post import Post
 from services.crawler.resolvers.flickr import flickr_number
 from services.crawler.resolvers.reading import elements, members
+from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.flickr_api import NO_KEY, FlickrApi
 from services.crawler.sources.flickr_photo import EXTRAS, LICENCES, read_photo
 from services.crawler.sources.kind import SourceKind, SourceTools
@@ -90,22 +91,14 @@ class FlickrSource:
         if self._place.span is not None:
             return list_by_time(self._window, cursor, self._place.span, uri=self.uri)
         if self._place.sort != "newest":
-            return self._list_best()
+            return list_all_pages(self._page, uri=self.uri, max_pages=_SEARCH_PAGES)
         return list_newest_first(self._page, cursor, uri=self.uri, max_pages=_MAX_PAGES)
-
-    async def _list_best(self) -> AsyncGenerator[Batch, None]:
-        """All that the search shows, each time: an order by anything but time has no place to go on from."""
-        for number in range(1, _SEARCH_PAGES + 1):
-            photos, posts = await self._ask({"page": str(number), "sort": _SORTS[self._place.sort]})
-            yield Batch(posts, skipped_count=_entries(photos) - len(posts))
-            if number >= flickr_number(photos.get("pages")):
-                return
 
     async def _page(self, after: str) -> PostPage:
         page, _, until = after.partition(":")
         asked = {"page": page or "1"} | ({"max_upload_date": until} if until else {})
         if not self._place.is_group:
-            asked["sort"] = _SORTS["newest"]
+            asked["sort"] = _SORTS[self._place.sort]
         photos, posts = await self._ask(asked)
         skipped = _entries(photos) - len(posts)
         return PostPage(posts, self._next_page(int(page or "1"), until, photos, posts), skipped)
@@ -118,6 +111,8 @@ class FlickrSource:
             return ""
         if self._place.is_group or page < _SEARCH_PAGES:
             return f"{page + 1}:{until}"
+        if self._place.sort != "newest":
+            return ""
         oldest = min((int(post.time) for post in posts if post.time is not None), default=0)
         return f"1:{oldest}" if oldest and str(oldest) != until else ""
 

@@ -11,6 +11,7 @@ from services.crawler.sources.feed import FEED
 from services.crawler.sources.flickr import FLICKR
 from services.crawler.sources.folder import FOLDER
 from services.crawler.sources.gallery_dl import GALLERY_DL
+from services.crawler.sources.imgur import IMGUR
 from services.crawler.sources.kind import SourceKind, SourceTools
 from services.crawler.sources.page import PAGE
 from services.crawler.sources.pushshift_dump import PUSHSHIFT_DUMP
@@ -28,6 +29,7 @@ KINDS: tuple[SourceKind, ...] = (
     ARCTIC_SHIFT,
     PUSHSHIFT_DUMP,
     FLICKR,
+    IMGUR,
     COMMONS,
     FEED,
     SITEMAP,
