@@ -28,7 +28,8 @@ def read_reddit_entry(entry: Mapping[str, Any]) -> Post | None:
     What it does not say is not known: whether the post is for adults, a spoiler or removed, its flair, and what it is a
     crosspost of. Of a gallery it shows the first image; the API is asked for the others.
     """
-    name = _NAME.fullmatch(word(entry.get("id")))
+    # feedparser takes the name for an address, relative to that of the feed.
+    name = _NAME.fullmatch(word(entry.get("id")).rpartition("/")[2])
     if name is None:
         return None
     raw = _raw_post(name[1], entry)
