@@ -90,7 +90,7 @@ def read_map(body: bytes) -> SiteMap:
     """
     reader = _MapReader()
     parser = create_parser(forbid_dtd=False, forbid_entities=True, forbid_external=True)
-    parser.setFeature(feature_namespaces, value=True)
+    parser.setFeature(feature_namespaces, True)
     parser.setContentHandler(reader)
     cut_off = ""
     try:
@@ -102,7 +102,7 @@ def read_map(body: bytes) -> SiteMap:
             parser.close()
     except DefusedXmlException as error:
         raise BadMap("it declares entities") from error
-    except (SAXException, ValueError, zlib.error) as error:
+    except (SAXException, LookupError, ValueError, zlib.error) as error:
         cut_off = " ".join(str(error).split())[:200] or type(error).__name__
     if not reader.pages and not reader.maps and (cut_off or not reader.is_map):
         raise BadMap(cut_off or "it has neither urlset nor sitemapindex")
