@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from services.crawler.fetch.charset import decode_html
 from services.crawler.fetch.document import DocumentRequest
 from services.crawler.fetch.url import parse_url
 from services.crawler.outcome import FetchFailed, OutcomeReason
 from services.crawler.resolvers.resolution import Answer, Ask, AskKind, Unanswered
+from services.crawler.sources.flickr_api import FLICKR_GAP_S
 from services.crawler.sources.kind import SourceTools
 
 _NO_KEY = "this needs a key, and none is configured"
@@ -74,5 +75,6 @@ class Answering:
                     asked, headers={"Authorization": f"Client-ID {keys.imgur_client_id}"}
                 )
             if question.kind is AskKind.FLICKR_API and keys.flickr_key:
-                return DocumentRequest(asked, secret_query=f"api_key={keys.flickr_key}")
+                key = quote(keys.flickr_key, safe="")
+                return DocumentRequest(asked, secret_query=f"api_key={key}", gap_s=FLICKR_GAP_S)
         raise Unanswered(question.url, _NO_KEY)

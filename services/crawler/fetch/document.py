@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 DOCUMENT_MAX_BYTES = 10_000_000
+
+# What is shorter is hardly a secret, and may be a word of any sentence.
+_SECRET_CHARACTERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,16 @@ class DocumentRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must be shown nowhere."""
-        return tuple(secret for secret in (self.secret_query, *self.headers.values()) if secret)
+        """What must be shown nowhere, the longest first: the whole, and the value alone, as a host may repeat it."""
+        pairs = [part.partition("=")[2] for part in self.secret_query.split("&")]
+        words = [word for value in self.headers.values() for word in value.split()]
+        values = {
+            part
+            for part in (*pairs, *map(unquote, pairs), *words)
+            if len(part) >= _SECRET_CHARACTERS
+        }
+        whole = {part for part in (self.secret_query, *self.headers.values()) if part}
+        return tuple(sorted(whole | values, key=len, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ https://www.flickr.com/services/api/, https://www.flickr.com/services/api/respon
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,6 +17,7 @@ from services.crawler.sources.source import BlockReason, SourceBlocked, SourceFa
 from services.crawler.sources.text import clean_text
 
 FLICKR_API = "https://api.flickr.com"
+FLICKR_GAP_S = 1.0
 NO_KEY = (
     "Flickr's API needs a key, which it gives to Pro accounts (https://www.flickr.com/services/apps/create/): set "
     "LODESTONE_CRAWLER_FLICKR_KEY"
@@ -33,16 +33,16 @@ class FlickrApi:
     """The API, for one source.
 
     Attributes:
-        gap_s: Between requests: a key may send 3,600 an hour (https://www.flickr.com/services/developer/api/).
+        gap_s: Between requests of all sources: a key may send 3,600 an hour
+            (https://www.flickr.com/services/developer/api/).
     """
 
-    gap_s = 1.0
+    gap_s = FLICKR_GAP_S
 
     def __init__(self, uri: str, tools: SourceTools) -> None:
         """Takes the source that asks, and what to ask with."""
         self._uri = uri
         self._tools = tools
-        self._next_time = 0.0
         self._ids: dict[str, str] = {}
 
     async def call(self, method: str, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -58,9 +58,10 @@ class FlickrApi:
         base = self._tools.api_base(FLICKR_API)
         query = urlencode({"method": method, **_FIXED, **parameters})
         request = DocumentRequest(
-            f"{base}/services/rest/?{query}", secret_query=f"api_key={quote(key, safe='')}"
+            f"{base}/services/rest/?{query}",
+            secret_query=f"api_key={quote(key, safe='')}",
+            gap_s=self.gap_s,
         )
-        await self._wait()
         answer = await ask_json(self._uri, request, self._tools)
         if answer.body.get("stat") != "ok":
             raise self._failure(method, answer.body)
@@ -85,12 +86,6 @@ class FlickrApi:
                 raise SourceFailed(self._uri, f"Flickr names no id of the {kind.lower()} {path}")
             self._ids[path] = found
         return self._ids[path]
-
-    async def _wait(self) -> None:
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next_time)
-        self._next_time = turn + self.gap_s
-        await asyncio.sleep(turn - now)
 
     def _failure(self, method: str, body: Mapping[str, Any]) -> SourceFailed:
         code, message = body.get("code"), clean_text(body.get("message")) or "no message"

@@ -51,7 +51,13 @@ class WikiBatch:
 
 
 class MediaWiki:
-    """One wiki's API, for one source."""
+    """One wiki's API, for one source.
+
+    Attributes:
+        gap_s: Between requests of all sources, so that they are sent one after the other.
+    """
+
+    gap_s = 1.0
 
     def __init__(
         self,
@@ -121,7 +127,9 @@ class MediaWiki:
         url = f"{self._api}?{urlencode({**_FIXED, 'maxlag': _MAX_LAG_S, **query})}"
         for tries_left in reversed(range(_TRIES)):
             try:
-                answer = await ask_json(self._uri, DocumentRequest(url), self._tools)
+                answer = await ask_json(
+                    self._uri, DocumentRequest(url, gap_s=self.gap_s), self._tools
+                )
                 return self._body(answer)
             except SourceBlocked as blocked:
                 wait_s = blocked.retry_s

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,6 +12,7 @@ from structlog.testing import capture_logs
 from services.crawler.resolvers.resolution import NOTHING, Images
 from services.crawler.sources.commons import COMMONS_API
 from services.crawler.sources.commons_cursor import ShelfCursor
+from services.crawler.sources.mediawiki import MediaWiki
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.sources.source import BadSource, BlockReason, SourceBlocked, SourceFailed
 from tests.crawler.sources.listing import batches_of, last_cursor, posts_of, source_tools
@@ -19,6 +22,12 @@ from tests.faithful.commons_server import CommonsServer, WikiFile, maxlag, rate_
 
 LAKES = "Category:Lakes"
 REGISTRY = SourceRegistry(source_tools())
+
+
+@pytest.fixture(autouse=True)
+def no_gap(monkeypatch):
+    """Requests follow each other at once."""
+    monkeypatch.setattr(MediaWiki, "gap_s", 0.0)
 
 
 def lakes(count, **changed):
@@ -442,3 +451,16 @@ async def test_ten_megabytes_are_an_answer_like_any_other():
         wiki.scripted.append(large(start, b'.jpg"}]}}'))
         [post] = await posts_of(source)
     assert len(post.title) <= 300
+
+
+async def test_requests_keep_their_distance(monkeypatch):
+    """Those of all sources together, so that a wiki has one at a time."""
+    monkeypatch.undo()
+    assert MediaWiki.gap_s == 1.0
+    monkeypatch.setattr(MediaWiki, "gap_s", 0.1)
+    async with asking() as (source, wiki):
+        await asyncio.gather(posts_of(source), posts_of(source))
+        times = [asked.time for asked in wiki.asked]
+    assert len(times) == 4
+    assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))
+    assert wiki.busiest == 1

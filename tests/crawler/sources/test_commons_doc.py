@@ -3,12 +3,19 @@ from __future__ import annotations
 import pytest
 
 from services.crawler.sources.commons import COMMONS, COMMONS_API
+from services.crawler.sources.mediawiki import MediaWiki
 from tests.crawler.sources.listing import posts_of
 from tests.faithful.asking import registry_for
 from tests.faithful.commons_server import CommonsServer, WikiFile
 from tests.faithful.documented import documented_sources
 
 SOURCES = [*documented_sources("commons"), COMMONS.example]
+
+
+@pytest.fixture(autouse=True)
+def no_gap(monkeypatch):
+    """Requests follow each other at once."""
+    monkeypatch.setattr(MediaWiki, "gap_s", 0.0)
 
 
 @pytest.mark.parametrize("text", SOURCES)

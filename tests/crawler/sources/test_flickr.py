@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 from contextlib import asynccontextmanager
 
@@ -340,16 +342,15 @@ async def test_too_many_requests_are_waited_for():
 
 
 async def test_requests_keep_their_distance(monkeypatch):
-    """3,600 an hour are what a key may send: each waits for its second after the last."""
-    assert FlickrApi("", source_tools()).gap_s == 0.0
+    """3,600 an hour are what a key may send: a second lies between those of all sources together."""
     monkeypatch.undo()
-    assert FlickrApi("", source_tools()).gap_s == 1.0
+    assert FlickrApi.gap_s == 1.0
     monkeypatch.setattr(FlickrApi, "gap_s", 0.1)
-    async with asking(photos=days(1_001)) as (source, flickr):
-        await posts_of(source)
-        first, second, third = (asked.time for asked in flickr.asked)
-    assert second - first > 0.05
-    assert third - first > 0.15
+    async with asking(photos=days(501)) as (source, flickr):
+        await asyncio.gather(posts_of(source), posts_of(source))
+        times = [asked.time for asked in flickr.asked]
+    assert len(times) == 4
+    assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))
 
 
 ENTRIES = [

@@ -4,7 +4,7 @@ import pytest
 
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.flickr import FLICKR
-from services.crawler.sources.flickr_api import FLICKR_API
+from services.crawler.sources.flickr_api import FLICKR_API, FlickrApi
 from tests.crawler.sources.listing import posts_of
 from tests.faithful.asking import registry_for
 from tests.faithful.documented import documented_sources
@@ -12,6 +12,12 @@ from tests.faithful.flickr_server import KEY, FlickrServer, Photo
 
 SOURCES = [*documented_sources("flickr"), FLICKR.example]
 GROUP = "34427469792@N01"
+
+
+@pytest.fixture(autouse=True)
+def no_gap(monkeypatch):
+    """Requests follow each other at once."""
+    monkeypatch.setattr(FlickrApi, "gap_s", 0.0)
 
 
 @pytest.mark.parametrize("text", SOURCES)
