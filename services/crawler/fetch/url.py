@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from yarl import URL
 
@@ -27,12 +27,11 @@ _SHOWN_CHARACTERS = 200
 _CREDENTIALS = re.compile(r"(?<=//)[^/?#]*@")
 # What `parse_url` leaves as it is, as most addresses are: lower-case names, no port, nothing to escape, no fragment.
 # The last label begins with a letter, so it is no number.
-_CANONICAL = re.compile(
-    r"(?P<scheme>https?)://"
-    r"(?P<host>(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){0,126}[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?)"
-    r"/[A-Za-z0-9/:@!$&'()*+,;=\-._~%]*"
-    r"(?:\?[A-Za-z0-9/:@!$&'()*+,;=\-._~%?\[\]{}|^`\"]+)?"
-)
+_REST = r"/[A-Za-z0-9/:@!$&'()*+,;=\-._~%]*(?:\?[A-Za-z0-9/:@!$&'()*+,;=\-._~%?\[\]{}|^`\"]+)?"
+_NAME = r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){0,126}[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_CANONICAL = re.compile(rf"(?P<scheme>https?)://(?P<host>{_NAME}){_REST}")
+# A path from the host on: one slash, not two.
+_ROOTED = re.compile(rf"(?!//){_REST}")
 
 
 class BadUrl(InvalidInput):
@@ -84,8 +83,23 @@ class WebUrl:
     @property
     def path(self) -> str:
         """The path, percent-encoded, at least `/`."""
-        rest = self.text[len(self.scheme) + 3 :].partition("?")[0]
-        return rest[rest.index("/") :]
+        return self.text[self._path_start :].partition("?")[0]
+
+    @property
+    def _path_start(self) -> int:
+        return self.text.index("/", len(self.scheme) + len("://"))
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the path that is not empty, decoded, as `PurePosixPath` has it; empty if there is none."""
+        parts = unquote(self.path).split("/")
+        return next((part for part in reversed(parts) if part not in ("", ".")), "")
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file's name, lower-case, with its dot; empty if it has none."""
+        stem, dot, ending = self.file_name.rpartition(".")
+        return f"{dot}{ending}".lower() if stem and ending else ""
 
     def join(self, reference: str) -> WebUrl:
         """Resolves what a page or a Location header says, as browsers read it.
@@ -98,6 +112,14 @@ class WebUrl:
         cleaned = re.sub(r"[\t\r\n]", "", reference.strip("\x00\t\n\f\r ")).replace(" ", "%20")
         if len(cleaned) > URL_MAX_CHARACTERS:
             raise BadUrl(cleaned, f"it has {len(cleaned):,} characters")
+        # As most are, there is nothing to resolve: a whole address, or a path from the host on.
+        if _CANONICAL.fullmatch(cleaned) and ";" not in cleaned:
+            return parse_url(cleaned)
+        if _ROOTED.fullmatch(cleaned) and ";" not in cleaned and "/." not in cleaned:
+            return parse_url(self.text[: self._path_start] + cleaned)
+        return self._join_any(cleaned)
+
+    def _join_any(self, cleaned: str) -> WebUrl:
         # urljoin would read `\\host` as a path, browsers read it as a host.
         if "\\" in cleaned:
             raise BadUrl(cleaned, "it has a backslash")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 from services.crawler.fetch.url import WebUrl, parse_url
 from services.crawler.resolvers.reading import is_on, segments
@@ -15,7 +13,6 @@ from services.crawler.sources.source import IMAGE_SUFFIXES
 _REDDIT_FILE = re.compile(
     r"(?:[^/]{1,300}-v0-)?([A-Za-z0-9_]{6,40})\.(jpe?g|png|webp|gif)", re.IGNORECASE
 )
-_SUFFIX = re.compile("|".join(map(re.escape, sorted(IMAGE_SUFFIXES))), re.IGNORECASE)
 
 
 def resolve_direct(url: WebUrl) -> Resolution | None:
@@ -42,10 +39,6 @@ def _reddit_image(url: WebUrl) -> ImageUrl:
 
 
 def _looks_like_image(url: WebUrl) -> bool:
-    path = unquote(url.path)
-    if not _SUFFIX.search(path):
-        return False
-    name = PurePosixPath(path).name
     # `/wiki/File:Lake.jpg` is the page that shows it.
-    is_wiki_page = ":" in name and not is_on(url, "upload.wikimedia.org")
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not is_wiki_page
+    is_wiki_page = ":" in url.file_name and not is_on(url, "upload.wikimedia.org")
+    return url.suffix in IMAGE_SUFFIXES and not is_wiki_page

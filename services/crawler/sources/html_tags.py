@@ -22,7 +22,8 @@ _RAW_TEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that doubles what making one costs (measured), and a page has thousands.
+@dataclass(slots=True)
 class Tag:
     """A tag.
 
@@ -49,7 +50,11 @@ def read_tags(page: str) -> Iterator[Tag | str]:
         if name is None:
             at = _end_of_comment(page, markup.start())
             continue
-        attributes, at = _attributes(page, name.end())
+        at = name.end()
+        if page.startswith(">", at):
+            attributes, at = {}, at + 1
+        else:
+            attributes, at = _attributes(page, at)
         tag = Tag(name[1].lower(), attributes)
         if at >= 0:
             yield tag

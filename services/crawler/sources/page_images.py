@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 from services.crawler.fetch.url import BadUrl, WebUrl
 from services.crawler.sources.html_tags import Tag, read_tags
@@ -62,7 +61,7 @@ def read_page(html: str, page: WebUrl) -> PageContent:
 
 def image_title(url: WebUrl) -> str:
     """What an image's address says of it: the name of the file, without its suffix."""
-    return clean_text(PurePosixPath(unquote(url.path)).stem)
+    return clean_text(PurePosixPath(url.file_name).stem)
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ class _Link:
 
     @property
     def is_image(self) -> bool:
-        return _suffix(self.target) in IMAGE_SUFFIXES
+        return self.target.suffix in IMAGE_SUFFIXES
 
 
 @dataclass
@@ -180,20 +179,16 @@ class _PageReader:
 
     def _is_page_below(self, url: WebUrl) -> bool:
         """Whether a link is worth following: of the same origin, by its name a page, and not further up."""
-        if url.origin != self.page.origin or _suffix(url) in _NO_PAGES:
+        if url.origin != self.page.origin or url.suffix in _NO_PAGES:
             return False
         folder = self.page.path.rpartition("/")[0] + "/"
         is_above = folder.startswith(url.path) and url.path != folder
         return not is_above and not _SORT_ORDER.search(url.text)
 
 
-def _suffix(url: WebUrl) -> str:
-    return PurePosixPath(unquote(url.path)).suffix.lower()
-
-
 def _link_title(link: _Link) -> str:
     """The link's text, unless it is the file's name, which directory listings cut off: then that without its suffix."""
     text = clean_text(link.text)
-    name = clean_text(PurePosixPath(unquote(link.target.path)).name)
+    name = clean_text(link.target.file_name)
     start = text.rstrip(".>…")
     return image_title(link.target) if name.startswith(start) else text

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -169,7 +171,18 @@ def test_credentials_are_not_shown(text: str, shown: str) -> None:
 
 PARTS = st.lists(
     st.sampled_from(
-        [*"aZ09-_.:/?#[]@!$&'()*+,;=%~|^`{}\"\\ é\n", "http://", "0x1", "127", "www.", "//"]
+        [
+            "/a.jpg",
+            "/./",
+            "/../",
+            "%2e",
+            *"aZ09-_.:/?#[]@!$&'()*+,;=%~|^`{}\"\\ é\n",
+            "http://",
+            "0x1",
+            "127",
+            "www.",
+            "//",
+        ]
     ),
     max_size=14,
 ).map("".join)
@@ -197,3 +210,34 @@ def test_the_short_way_gives_what_the_long_way_gives(scheme, rest):
     if isinstance(expected, WebUrl):
         assert expected.path == urlsplit(expected.text).path
         assert parse_url(expected.text) == expected
+
+
+@given(st.sampled_from(["http://h.example/a/b;c/d?x", "https://[::1]:8/", "http://h"]), PARTS)
+@example("http://h/", "/a;")
+@example("http://h/", "//evil/x")
+@example("http://h/a/", "/b/./c")
+@example("http://h/a/", "/b/..")
+@example("http://h/a/", "https://other/a/../b")
+def test_a_reference_that_needs_no_work_is_joined_as_any(base, reference):
+    """The short way for whole addresses and rooted paths gives what the long way gives."""
+    page = parse_url(base)
+    cleaned = re.sub(r"[\t\r\n]", "", reference.strip("\x00\t\n\f\r ")).replace(" ", "%20")
+    expected = url_or_cause(page._join_any, cleaned)
+    assert url_or_cause(page.join, reference) == expected
+
+
+@given(PARTS)
+@example("a.jpg/")
+@example("a.jpg/.")
+@example("a.jpg/..")
+@example(".jpg")
+@example("a.")
+@example("a%2Fb%2eJPG")
+@example("a..b")
+def test_file_names_are_those_of_paths(rest):
+    """Name and suffix are what `PurePosixPath` finds."""
+    url = url_or_cause(parse_url, f"http://h/{rest}")
+    if isinstance(url, WebUrl):
+        path = PurePosixPath(unquote(url.path))
+        assert url.file_name == path.name
+        assert url.suffix == path.suffix.lower()
