@@ -35,13 +35,14 @@ def encoded(image, kind="JPEG"):
 
 
 def files():
-    """Eight hills by two people, two graphics, a drawing and a file that is gone."""
-    for number in range(8):
+    """Nine hills by two people, the last of too many bytes; two graphics, a drawing and a file that is gone."""
+    for number in range(9):
         metadata = {"Artist": f"<b>Painter {number % 2}</b>"}
         if number % 2:
             metadata["LicenseShortName"] = "Public domain"
         body = encoded(hills(300 + number))
-        yield WikiFile(f"Hill {number}.jpg", added=number, metadata=metadata, bytes=body)
+        size = 16_000_000 if number == 8 else len(body)
+        yield WikiFile(f"Hill {number}.jpg", added=number, metadata=metadata, bytes=body, size=size)
     for number in range(2):
         body = encoded(graphic(number), "PNG")
         yield WikiFile(f"Graphic {number}.png", added=20, mime="image/png", bytes=body)
@@ -57,6 +58,7 @@ def crawled(tmp_path_factory, pictures):
         folder = tmp_path_factory.mktemp("live")
         running = Lodestone(folder, *UP[1:], "--allow-address", f"127.0.0.1:{wiki.port}")
         running.environment["LODESTONE_CRAWLER_API_BASES"] = json.dumps({COMMONS_API: wiki.api})
+        running.environment["LODESTONE_CRAWLER_MAX_BYTES"] = "15000000"
         running.start()
         try:
             running.ask("profile", "fit", "landscapes", str(pictures / "liked"))
@@ -91,8 +93,16 @@ def test_kept_pictures_have_licence_and_author(crawled):
         assert (facts["Credit"], facts["mime"]) == ("Own work", "image/jpeg")
 
 
+def test_what_is_too_large_is_fetched_smaller(crawled):
+    """The widest copy of an original that has more bytes than the crawler takes; of all others the original."""
+    _, _, (*settled, _) = crawled
+    copies = [one["url"] for one in settled if "/original/" not in one["url"]]
+    assert len(copies) == 1
+    assert copies[0].endswith("/thumb/3840px/Hill_8.jpg")
+
+
 def test_the_wiki_was_told_who_asks(crawled):
-    """Name and contact in every request, the API asked one request at a time."""
+    """Name and contact in every request."""
     _, wiki, _ = crawled
     agents = {asked.headers["user-agent"] for asked in wiki.asked}
     assert len(agents) == 1
