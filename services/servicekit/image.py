@@ -25,6 +25,7 @@ from services.servicekit.image_view import (
     upright_size,
     upright_view,
 )
+from services.servicekit.jpeg_scans import check_scans
 from services.servicekit.rejection import RejectionCode
 
 Rgb = npt.NDArray[np.uint8]
@@ -123,6 +124,7 @@ def open_image(encoded: bytes, limits: DecodeLimits) -> OpenImage:
     _quieten_pillow()
     image = _open(encoded)
     _check_size(image.width, image.height, limits)
+    check_scans(image, encoded)
     try:
         return _opened(image, encoded)
     except Exception as error:

@@ -85,6 +85,14 @@ BOUND_CASES: tuple[ImageCase, ...] = (
         memory_mb=1_200,
     ),
     ImageCase(
+        "28d",
+        "the same where an image has 0.2 s: its worker is killed",
+        _deep_png,
+        "DECODER_CRASHED",
+        wall_s=0.2,
+        kills=True,
+    ),
+    ImageCase(
         "28c",
         "a GIF frame far outside its screen: 402 megapixels",
         lambda: build.gif_frame_outside(20_000, 20_000, 40),
