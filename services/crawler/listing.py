@@ -12,7 +12,7 @@ class Listing:
 
     Attributes:
         source: The source's URI, for example `folder:/photos` or `page:https://example.org/`.
-        url: The image's address: http, https, or file (from a folder source only).
+        url: The image's address: http, https, file (from a folder source only) or tar (from a webdataset only).
         title: Empty if the source gives none.
         page_url: The page that shows it; empty if none does.
         author: Empty if the source names none.

@@ -24,6 +24,7 @@ from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.local_file import read_listed_file
 from services.crawler.fetch.polite_client import PoliteClient
 from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.tar_file import read_listed_member
 from services.crawler.fetch.url import without_credentials
 from services.crawler.fetch.web_client import Network
 from services.crawler.listing import Listing
@@ -32,6 +33,7 @@ from services.crawler.outcome import Fetched, FetchFailed
 PAGE_MAX_BYTES = 5_000_000
 
 _HTML_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
+_LOCAL = {"file": read_listed_file, "tar": read_listed_member}
 _IMAGE_ACCEPT = "image/*,*/*;q=0.5"
 _PAGE_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.5"
 
@@ -100,9 +102,10 @@ class Fetcher:
             HostResting: A host is not to be asked yet.
             ContactMissing: A host is not our own, and no contact is configured.
         """
-        if listing.url[:5].lower() == "file:":
+        read_local = _LOCAL.get(listing.url.partition(":")[0].lower())
+        if read_local is not None:
             max_bytes = self._limits.max_bytes
-            encoded = await asyncio.to_thread(read_listed_file, listing, max_bytes=max_bytes)
+            encoded = await asyncio.to_thread(read_local, listing, max_bytes=max_bytes)
             return Fetched(encoded, listing.url)
         began = time.monotonic()
         forget_peer()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from services.crawler.listing import Listing
@@ -22,48 +23,67 @@ def read_listed_file(listing: Listing, *, max_bytes: int) -> bytes:
     """
     path = _inside_folder(listing)
     try:
-        with open(path, "rb", opener=_open) as handle:
-            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-                raise _bad_url(listing, "it is no regular file")
+        with open_regular(path) as handle:
             encoded = handle.read(max_bytes + 1)
-    except IsADirectoryError as error:
-        raise _bad_url(listing, "it is a folder") from error
     except OSError as error:
-        raise _failed(error) from error
+        raise failed_read(error) from error
     if len(encoded) > max_bytes:
         message = f"the file has more than {max_bytes:,} bytes"
         raise FetchFailed(OutcomeReason.TOO_MANY_BYTES, message, final_url=listing.url)
     return encoded
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file whose links were followed already.
+
+    Raises:
+        FetchFailed: BAD_URL if it is no regular file.
+        OSError: It cannot be opened.
+    """
+    try:
+        handle = open(path, "rb", opener=_open)  # noqa: SIM115 - the caller closes it; Path has no opener
+    except IsADirectoryError as error:
+        raise _no_file(path) from error
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise _no_file(path)
+    return handle
+
+
 def _open(path: str, flags: int) -> int:
-    # The links were followed already; a FIFO must not block.
+    # A FIFO must not block.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _no_file(path: Path) -> FetchFailed:
+    return FetchFailed(OutcomeReason.BAD_URL, f"{str(path)[:200]!r} is no regular file")
 
 
 def _inside_folder(listing: Listing) -> Path:
     if not listing.source.startswith(FOLDER_PREFIX):
-        raise _bad_url(listing, "files are read for folder sources only")
+        raise bad_url(listing, "files are read for folder sources only")
     try:
         parts = urlsplit(listing.url)
         if parts.netloc not in ("", "localhost"):
-            raise _bad_url(listing, "it names another machine")
+            raise bad_url(listing, "it names another machine")
         folder = Path(listing.source.removeprefix(FOLDER_PREFIX)).resolve(strict=True)
         path = Path(os.fsdecode(unquote_to_bytes(parts.path))).resolve(strict=True)
     except OSError as error:
-        raise _failed(error) from error
+        raise failed_read(error) from error
     except (ValueError, RuntimeError) as error:
-        raise _bad_url(listing, "it cannot be read") from error
+        raise bad_url(listing, "it cannot be read") from error
     if not path.is_relative_to(folder):
-        raise _bad_url(listing, f"it leads out of {folder}")
+        raise bad_url(listing, f"it leads out of {folder}")
     return path
 
 
-def _bad_url(listing: Listing, cause: str) -> FetchFailed:
+def bad_url(listing: Listing, cause: str) -> FetchFailed:
+    """A listing whose address must not be read."""
     return FetchFailed(OutcomeReason.BAD_URL, f"{listing.url[:200]!r} cannot be read: {cause}")
 
 
-def _failed(error: OSError) -> FetchFailed:
+def failed_read(error: OSError) -> FetchFailed:
+    """A file that cannot be read."""
     reason = OutcomeReason.UNREACHABLE
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = OutcomeReason.NOT_FOUND

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from services.crawler.fetch.shard_paths import SHARD_SUFFIX
 from services.crawler.sources.arctic_shift import ARCTIC_SHIFT
 from services.crawler.sources.commons import COMMONS
 from services.crawler.sources.feed import FEED
@@ -21,6 +22,7 @@ from services.crawler.sources.sitemap import SITEMAP
 from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Source
 from services.crawler.sources.url_rows import LIST_READERS
 from services.crawler.sources.urls import URLS
+from services.crawler.sources.webdataset import WEBDATASET
 
 # A kind is added by one file and one line here.
 KINDS: tuple[SourceKind, ...] = (
@@ -35,6 +37,7 @@ KINDS: tuple[SourceKind, ...] = (
     SITEMAP,
     FOLDER,
     URLS,
+    WEBDATASET,
     PAGE,
     GALLERY_DL,
 )
@@ -79,6 +82,8 @@ class SourceRegistry:
             return FOLDER.parse(source, text, self._tools)
         if suffix in LIST_READERS:
             return URLS.parse(source, text, self._tools)
+        if suffix == SHARD_SUFFIX:
+            return WEBDATASET.parse(source, text, self._tools)
         if suffix in IMAGE_SUFFIXES:
             raise BadSource(source, "it is one image; name the folder that it is in")
         if _holds(source, path, Path.exists):
