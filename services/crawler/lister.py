@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from services.crawler.outcome import FetchFailed
 from services.crawler.post import Post
 from services.crawler.post_rules import PostGates, PostReason
 from services.crawler.resolvers.follow import follow
-from services.crawler.resolvers.resolution import Answer, Ask, Images
+from services.crawler.resolvers.resolution import NOTHING, Answer, Ask, Images
 from services.crawler.sources.source import Batch, Source, SourceBlocked, SourceFailed
 
 _FLUSH_POSTS = 100
@@ -36,6 +36,8 @@ _LAST_RETRY_S = 3_600.0
 # A source that asks to be left alone for longer is not waited for, unless it is followed.
 _PATIENCE_S = 900.0
 _FACTS_MAX_CHARACTERS = 8_192
+# Made once: `json.dumps` with other settings than its own makes one for each value.
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 
 Resolve = Callable[[Ask], Awaitable[Answer]]
 
@@ -201,24 +203,34 @@ class Lister:
                 chosen.append(post)
             else:
                 pending.counts[reason] += 1
-        for start in range(0, len(chosen), _ASKING_AT_ONCE):
-            part = chosen[start : start + _ASKING_AT_ONCE]
-            for listings in await asyncio.gather(*map(self._listings, part)):
-                pending.counts[None if listings else PostReason.NO_IMAGES] += 1
-                pending.listings += listings
+        for post, images in zip(chosen, await self._resolve(chosen), strict=True):
+            listings = self._listings(post, images)
+            pending.counts[None if listings else PostReason.NO_IMAGES] += 1
+            pending.listings += listings
         pending.cursor = batch.cursor or pending.cursor
         pending.gap = batch.gap or pending.gap
         pending.skipped_count += batch.skipped_count
 
-    async def _listings(self, post: Post) -> list[Listing]:
-        images = await self._images(post)
-        if not images.images:
-            return [self._listing(post, post.url)] if post.url else []
-        return [self._listing(post, image.url.text, title=image.title) for image in images.images]
+    async def _resolve(self, posts: Sequence[Post]) -> list[Images]:
+        """The images of each post; some are asked for at a time, and most need no asking."""
+        found = [post.images if isinstance(post.images, Images) else NOTHING for post in posts]
+        asking = [number for number, post in enumerate(posts) if isinstance(post.images, Ask)]
+        for start in range(0, len(asking), _ASKING_AT_ONCE):
+            part = asking[start : start + _ASKING_AT_ONCE]
+            answers = await asyncio.gather(*(self._images(posts[number]) for number in part))
+            for number, images in zip(part, answers, strict=True):
+                found[number] = images
+        return found
+
+    def _listings(self, post: Post, images: Images) -> list[Listing]:
+        found = [(image.url.text, image.title) for image in images.images]
+        if not found and post.url:
+            found = [(post.url, "")]
+        facts = _facts_text(post.facts) if found else ""
+        return [self._listing(post, facts, url, title=title) for url, title in found]
 
     async def _images(self, post: Post) -> Images:
-        if post.images is None or isinstance(post.images, Images):
-            return post.images or Images(())
+        assert post.images is not None
         try:
             found = await follow(post.images, self._parts.answer)
         except FetchFailed as failure:
@@ -232,7 +244,7 @@ class Lister:
             )
         return found
 
-    def _listing(self, post: Post, url: str, *, title: str = "") -> Listing:
+    def _listing(self, post: Post, facts: str, url: str, *, title: str) -> Listing:
         page_url = post.page_url or (post.url if post.url != url else "")
         return Listing(
             source=self._source.uri,
@@ -244,7 +256,7 @@ class Lister:
             community=post.community,
             parents=post.parents,
             post_time=post.time,
-            post_facts=_facts_text(post.facts),
+            post_facts=facts,
         )
 
     async def _flush(self, pending: _Pending, *, relists: bool) -> int:
@@ -278,7 +290,7 @@ def _facts_text(facts: Mapping[str, object]) -> str:
     texts: dict[str, str] = {}
     for name, value in facts.items():
         with suppress(RecursionError, TypeError, ValueError):
-            texts[name] = f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}"
+            texts[name] = f"{_ENCODE(name)}: {_ENCODE(value)}"
     while sum(map(len, texts.values())) > _FACTS_MAX_CHARACTERS:
         del texts[max(texts, key=lambda name: len(texts[name]))]
     return f"{{{', '.join(texts.values())}}}" if texts else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import islice
 
 from services.crawler.fetch.url import BadUrl, WebUrl
@@ -11,7 +11,7 @@ from services.crawler.sources.html_tags import Tag, read_tags
 _META = frozenset(
     {"og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"}
 )
-_DECLARED_MAX = 100
+DECLARED_MAX = 100
 
 
 def declared_images(html: str, page: WebUrl) -> list[WebUrl]:
@@ -19,8 +19,13 @@ def declared_images(html: str, page: WebUrl) -> list[WebUrl]:
 
     At most the first 100 are read.
     """
+    return declared_urls(filter(None, map(declared_reference, read_tags(html))), page)
+
+
+def declared_urls(references: Iterable[str], page: WebUrl) -> list[WebUrl]:
+    """The addresses of the first 100 references, each once, without those that are none."""
     urls: dict[str, WebUrl] = {}
-    for reference in islice(_references(html), _DECLARED_MAX):
+    for reference in islice(references, DECLARED_MAX):
         try:
             url = page.join(reference)
         except BadUrl:
@@ -29,17 +34,15 @@ def declared_images(html: str, page: WebUrl) -> list[WebUrl]:
     return list(urls.values())
 
 
-def _references(html: str) -> Iterator[str]:
-    for tag in read_tags(html):
-        if not isinstance(tag, Tag):
-            continue
-        attributes = tag.attributes
-        if tag.name == "meta":
-            name = attributes.get("property") or attributes.get("name") or ""
-            reference = attributes.get("content", "") if name.strip().lower() in _META else ""
-        elif tag.name == "link" and "image_src" in attributes.get("rel", "").lower().split():
-            reference = attributes.get("href", "")
-        else:
-            continue
-        if reference.strip():
-            yield reference
+def declared_reference(token: Tag | str) -> str:
+    """What a tag names as an image of its page; empty for all others, and text."""
+    if not isinstance(token, Tag) or token.name not in ("meta", "link"):
+        return ""
+    attributes = token.attributes
+    if token.name == "meta":
+        name = attributes.get("property") or attributes.get("name") or ""
+        reference = attributes.get("content", "") if name.strip().lower() in _META else ""
+    else:
+        is_image = "image_src" in attributes.get("rel", "").lower().split()
+        reference = attributes.get("href", "") if is_image else ""
+    return reference if reference.strip() else ""

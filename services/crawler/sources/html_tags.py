@@ -52,7 +52,8 @@ def read_tags(page: str) -> Iterator[Tag | str]:
             continue
         at = name.end()
         if page.startswith(">", at):
-            attributes, at = {}, at + 1
+            attributes: dict[str, str] = {}
+            at += 1
         else:
             attributes, at = _attributes(page, at)
         tag = Tag(name[1].lower(), attributes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -50,8 +51,13 @@ def read_page(html: str, page: WebUrl) -> PageContent:
     suffix, and `og:image`. An image inside a link to an image is that one's thumbnail and left out. At most 50,000
     references are read.
     """
+    return read_tokens(read_tags(html), page)
+
+
+def read_tokens(tokens: Iterable[Tag | str], page: WebUrl) -> PageContent:
+    """As `read_page`, of a page's tags and text."""
     reader = _PageReader(page)
-    for token in read_tags(html):
+    for token in tokens:
         if isinstance(token, Tag):
             reader.read_tag(token)
         else:
