@@ -55,6 +55,7 @@ class Recorder:
         self._seen = seen
         self._accepting = asyncio.Lock()
         self._accepts: set[asyncio.Task[None]] = set()
+        self._linked: list[tuple[str, str]] = []
 
     async def record(self, finding: Finding) -> None:
         """Writes a finding. An accept, once begun, is carried through even if the caller is cancelled."""
@@ -70,27 +71,36 @@ class Recorder:
         """Gives readable names to kept images that have none: a crash may come between a row and its link."""
         for digest, profile_name, file_name in await self._database.run(images.list_unlinked):
             await self._link(digest, profile_name, file_name)
+        await self._record_links()
 
     async def close(self) -> None:
         """Waits for the accepts under way."""
         await asyncio.gather(*self._accepts, return_exceptions=True)
 
     async def _accept(self, finding: Finding) -> None:
-        candidate, profile = finding.candidate, finding.profile
         async with self._accepting:
-            sighting = self._seen.find(profile.name, candidate.digest, candidate.decoded)
-            if sighting is not None:
-                evidence = finding.judgement.evidence
-                late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
-                await self._commit(replace(finding, judgement=late))
-                return
-            await asyncio.to_thread(self._write_files, finding)
-            file_name = _file_name(finding)
-            new_image, new_keep = await self._commit(finding, file_name)
-            if new_image:
-                self._seen.add_kept(candidate.digest, candidate.decoded.fingerprint)
-        if new_keep:
-            await self._link(candidate.digest, profile.name, file_name)
+            file_name = await self._decide(finding)
+        if file_name:
+            await self._link(finding.candidate.digest, finding.profile.name, file_name)
+        # Whoever accepts now writes it in the same transaction as its own row.
+        if not self._accepting.locked():
+            await self._record_links()
+
+    async def _decide(self, finding: Finding) -> str:
+        """Accepts, unless it turns out a duplicate. Returns the readable name that it is to have; empty if none."""
+        candidate, profile = finding.candidate, finding.profile
+        sighting = self._seen.find(profile.name, candidate.digest, candidate.decoded)
+        if sighting is not None:
+            evidence = finding.judgement.evidence
+            late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
+            await self._commit(replace(finding, judgement=late))
+            return ""
+        await asyncio.to_thread(self._write_files, finding)
+        file_name = _file_name(finding)
+        new_image, new_keep = await self._commit(finding, file_name)
+        if new_image:
+            self._seen.add_kept(candidate.digest, candidate.decoded.fingerprint)
+        return file_name if new_keep else ""
 
     def _write_files(self, finding: Finding) -> None:
         candidate, profile = finding.candidate, finding.profile
@@ -103,13 +113,32 @@ class Recorder:
 
     async def _link(self, digest: str, profile_name: str, file_name: str) -> None:
         await asyncio.to_thread(self._store.link, digest, profile_name, file_name)
-        await self._database.run(
-            lambda connection: images.record_link(connection, digest, profile_name)
-        )
+        self._linked.append((digest, profile_name))
+
+    async def _record_links(self) -> None:
+        linked = self._take_linked()
+        if linked:
+            await self._database.run(lambda connection: _write_links(connection, linked))
+
+    def _take_linked(self) -> list[tuple[str, str]]:
+        """Links that no row tells of yet; should the row fail, the next start makes them again."""
+        linked, self._linked = self._linked, []
+        return linked
 
     async def _commit(self, finding: Finding, file_name: str = "") -> tuple[bool, bool]:
         """One transaction. Returns whether the image is new to the store, and new under the profile."""
-        return await self._database.run(lambda connection: _write(connection, finding, file_name))
+        linked = self._take_linked()
+
+        def work(connection: Connection) -> tuple[bool, bool]:
+            _write_links(connection, linked)
+            return _write(connection, finding, file_name)
+
+        return await self._database.run(work)
+
+
+def _write_links(connection: Connection, linked: list[tuple[str, str]]) -> None:
+    for digest, profile_name in linked:
+        images.record_link(connection, digest, profile_name)
 
 
 def settle(

@@ -200,6 +200,14 @@ async def test_missing_links_are_made(world):
     assert name.exists()
 
 
+async def test_of_many_accepts_at_once_every_link_is_recorded(world):
+    """A link is written with the next accept's row, and the last ones by themselves."""
+    findings = [world.finding(number) for number in range(len(world.leased))]
+    await asyncio.gather(*(world.recorder.record(finding) for finding in findings))
+    assert await world.database.run(images.list_unlinked) == []
+    assert len(await world.kept()) > 1
+
+
 async def test_a_failed_write_leaves_no_row(world, monkeypatch):
     """Bytes go first: when they cannot be written, nothing says that they are there."""
 
