@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -225,9 +225,18 @@ class CrawlRun:
 
 
 def _ended_by(group: ExceptionGroup[Exception]) -> tuple[CrawlState, str]:
-    for error in group.exceptions:
+    for error in _leaves(group):
         if isinstance(error, _LimitReached):
             return CrawlState.COMPLETED, str(error)
         if isinstance(error, (FailedPrecondition, InvalidInput)):
             return CrawlState.FAILED, str(error)
     raise group
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The errors themselves: those of listers come in a group of their own."""
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

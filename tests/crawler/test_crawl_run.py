@@ -12,6 +12,7 @@ from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlSt
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.fetch.host_paces import HostPaces
+from services.crawler.fetch.identity import ContactMissing
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.novelty import NoveltyGate
@@ -272,6 +273,21 @@ async def test_a_source_that_fails(world):
     state, reason = await world.run(await world.create("c2"), bad)
     assert state is CrawlState.FAILED
     assert "gone" in reason
+
+
+async def test_a_source_that_needs_a_contact_ends_the_crawl(world):
+    """A person must act first: the crawl says what is to be done, whatever the other sources are."""
+    good, bad = FakeSource("folder:/a", ["a"]), FakeSource("commons:user/A", [])
+
+    async def list_posts(_cursor):
+        raise ContactMissing("commons.wikimedia.org")
+        yield
+
+    bad.list_posts = list_posts
+    both = await world.create(sources=("commons:user/A", "folder:/a"))
+    state, reason = await world.run(both, bad, good)
+    assert state is CrawlState.FAILED
+    assert "lodestone up --contact" in reason
 
 
 async def test_a_source_that_lists_nothing(world):
