@@ -86,7 +86,7 @@ BOUND_CASES: tuple[ImageCase, ...] = (
     ),
     ImageCase(
         "28d",
-        "the same where an image has 0.2 s: its worker is killed",
+        "the PNG of 28b where an image has 0.2 s: its worker is killed",
         _deep_png,
         "DECODER_CRASHED",
         wall_s=0.2,

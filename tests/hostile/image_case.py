@@ -45,5 +45,5 @@ class ImageCase:
     same_as: Callable[[], bytes] | None = None
     placeholders: Callable[[], Placeholders] = Placeholders
     memory_mb: int = 64
-    wall_s: float = 10.0
+    wall_s: float = 20.0
     kills: bool = False

@@ -20,7 +20,7 @@ from tests.hostile.image_run import ImageRun, SeenImage, image_run, is_near, wro
 from tests.hostile.image_table import image_table
 from tests.hostile.security_page import table_in_page
 
-_QUICK_S = 10.0
+_QUICK_S = 20.0
 # Those of web pages and of names, which no decoder sees.
 _ELSEWHERE = {71, 74}
 
