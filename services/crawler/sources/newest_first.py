@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
@@ -15,6 +16,9 @@ from services.crawler.sources.source import Batch
 # behind the first post that is known.
 _OVERLAP_POSTS = 25
 _REMEMBERED_POSTS = 500
+# What a source's own cursor may hold besides has room within 64 KiB.
+_CURSOR_MAX_CHARACTERS = 60_000
+_BETWEEN = ", "
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class _Walk:
         self._known = known
         self._overlap = 0
         self._pages: set[str] = set()
-        self.seen: dict[str, Post] = {}
+        # Names alone: a first walk may have thousands of posts.
+        self.seen: dict[str, None] = {}
         self.is_looping = False
 
     def take(self, posts: Iterable[Post]) -> list[Post]:
@@ -84,7 +89,7 @@ class _Walk:
                 break
             if post.post_id in self.seen:
                 continue
-            self.seen[post.post_id] = post
+            self.seen[post.post_id] = None
             self._overlap += post.post_id in self._known
             new.append(post)
         return new
@@ -102,6 +107,8 @@ class _Walk:
         if not self._known or self._overlap or not self.seen:
             return ""
         shown = "more than were asked for" if had_more else "all that the place still shows"
+        if self.is_looping:
+            shown = "and then its pages lead round in circles"
         return f"{len(self.seen):,} posts are new, {shown}: some between them and the last listing may be missing"
 
 
@@ -115,5 +122,13 @@ def _read_cursor(cursor: str) -> list[str]:
 
 def _write_cursor(seen: Iterable[str], known: Iterable[str]) -> str:
     """The newest names; those of an earlier listing behind them, in case that the newest are deleted."""
-    names = list(dict.fromkeys((*seen, *known)))
-    return json.dumps(names[:_REMEMBERED_POSTS], ensure_ascii=False)
+    names: list[str] = []
+    length = 0
+    for name in islice(dict.fromkeys((*seen, *known)), _REMEMBERED_POSTS):
+        # Escaped: a name with a lone surrogate could not be stored.
+        names.append(json.dumps(name))
+        length += len(names[-1]) + len(_BETWEEN)
+        if length > _CURSOR_MAX_CHARACTERS:
+            names.pop()
+            break
+    return f"[{_BETWEEN.join(names)}]"
