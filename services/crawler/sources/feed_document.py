@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import re
+import sys
 from calendar import timegm
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ FEED_ACCEPT = (
 )
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml"})
 _LINKS_SHOWN = 3
+# Of some numbers there is no character; for one of them (halves of UTF-16 in emoji) feedparser gives a whole feed up.
+_CHARACTER = re.compile(rb"&#(?:x([0-9a-f]+)|([0-9]+));?", re.IGNORECASE)
+_NO_CHARACTER = b"&#65533;"
+_CHARACTER_DIGITS = 8
 # What feedparser trips over in documents that nobody means to be read.
 _TRIPS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError)
 # The end of the year 9999, seconds since 1970.
@@ -69,7 +75,7 @@ def read_feed(document: Document) -> Feed:
     try:
         # A stream: feedparser would take bytes for the name of a file, if there is one.
         found = feedparser.parse(
-            io.BytesIO(document.body),
+            io.BytesIO(_CHARACTER.sub(_character, document.body)),
             response_headers=headers,
             resolve_relative_uris=False,
             sanitize_html=False,
@@ -95,6 +101,13 @@ def entry_time(entry: Mapping[str, Any]) -> float | None:
         if math.isfinite(second) and 0 < second < _LAST_TIME:
             return second
     return None
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    digits = (match[1] or match[2]).lstrip(b"0") or b"0"
+    number = int(digits, 16 if match[1] else 10) if len(digits) <= _CHARACTER_DIGITS else -1
+    is_one = 0 < number < 0xD800 or 0xE000 <= number <= sys.maxunicode
+    return match[0] if is_one else _NO_CHARACTER
 
 
 def _what_else(document: Document) -> str:

@@ -317,6 +317,15 @@ async def test_a_feed_that_is_not_well_formed_is_read_all_the_same(site):
     assert [post.post_id for post in await posts_of(site.source)] == ["id-a", "b", "id-c"]
 
 
+async def test_numbers_that_are_no_characters(site):
+    """Halves of UTF-16, what is beyond Unicode and thousands of digits: the rest of the feed is read."""
+    title = f"a&#55357;&#xDE00;b&#x110000;c&#{'9' * 5_000};d&#0;e&#x00e9;f&#xFFFFFFFFFFFF;"
+    site.show(rss(f"<item><guid>1</guid><title>{title}</title></item>", item("b")))
+    posts = await posts_of(site.source)
+    assert len(posts) == 2
+    assert posts[0].title.replace("\ufffd", "") == "abcdeéf"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

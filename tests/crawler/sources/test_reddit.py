@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -329,7 +330,7 @@ async def test_the_rate_limit_s_headers_are_honoured(reddit, tools, monkeypatch)
     async def note(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr("asyncprawcore.rate_limit.asyncio.sleep", note)
+    monkeypatch.setattr("asyncprawcore.rate_limit.asyncio", SimpleNamespace(sleep=note))
     reddit.places[PLACE] = links(150)
     reddit.rate = {"remaining": "0.0", "used": "1000", "reset": "137"}
     assert len(await posts_of(source(tools))) == 150
@@ -344,7 +345,7 @@ async def test_a_rate_limit_s_headers_that_make_no_sense(reddit, tools, monkeypa
     async def note(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr("asyncprawcore.rate_limit.asyncio.sleep", note)
+    monkeypatch.setattr("asyncprawcore.rate_limit.asyncio", SimpleNamespace(sleep=note))
     reddit.places[PLACE] = links(150)
     for rate in (
         {"remaining": "many", "used": "nan", "reset": "-1"},
