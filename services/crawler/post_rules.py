@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+import re2
 
 from services.crawler.licence import is_allowed
 from services.crawler.post import Post
@@ -51,7 +53,8 @@ class PostRules:
         deny_spoilers: Turns posts marked as spoilers away.
         deny_authors: Names of authors, in any case, with or without `u/`.
         licences: If any, only these (`cc0`, `cc-by`, `cc-by-sa-4.0`, `pd`): a post without one is turned away.
-        deny_titles: Regular expressions; a title that one of them finds something in is turned away. In any case.
+        deny_titles: Regular expressions (https://github.com/google/re2/wiki/Syntax: no lookaround, no backreference);
+            a title that one of them finds something in is turned away. In any case.
         require_titles: The same; if any, a title that none of them finds something in is turned away.
         deny_flairs: As for titles.
         require_flairs: As for titles.
@@ -83,7 +86,7 @@ class PostGates:
     def __init__(self, rules: PostRules) -> None:
         titles = _TextGate(rules.deny_titles, rules.require_titles)
         flairs = _TextGate(rules.deny_flairs, rules.require_flairs)
-        deny_authors = frozenset(map(_author, rules.deny_authors))
+        deny_authors = frozenset(map(_author, rules.deny_authors)) - {""}
         # What costs least to tell comes first.
         self._gates: tuple[tuple[PostReason, Callable[[Post], bool]], ...] = (
             (PostReason.REMOVED, lambda post: post.flags.is_removed),
@@ -105,13 +108,15 @@ class _TextGate:
     """Patterns of which none may, and some must, find something in a text."""
 
     def __init__(self, deny: tuple[str, ...], require: tuple[str, ...]) -> None:
-        self._deny = [re.compile(pattern, re.IGNORECASE) for pattern in deny]
-        self._require = [re.compile(pattern, re.IGNORECASE) for pattern in require]
+        self._deny = [_compile(pattern) for pattern in deny]
+        self._require = [_compile(pattern) for pattern in require]
 
     def passes(self, text: str) -> bool:
-        if any(pattern.search(text) for pattern in self._deny):
+        # A lone surrogate is nothing that can be looked for.
+        clean = text.encode("utf-8", "replace").decode()
+        if any(pattern.search(clean) for pattern in self._deny):
             return False
-        return not self._require or any(pattern.search(text) for pattern in self._require)
+        return not self._require or any(pattern.search(clean) for pattern in self._require)
 
 
 def _author(name: str) -> str:
@@ -122,6 +127,20 @@ def _check_pattern(pattern: str) -> None:
     if len(pattern) > _PATTERN_MAX_CHARACTERS:
         raise BadPattern(pattern, f"it has over {_PATTERN_MAX_CHARACTERS} characters")
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise BadPattern(pattern, str(error)) from error
+        _compile(pattern)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise BadPattern(pattern, _cause(error)) from error
+
+
+def _compile(pattern: str) -> Any:
+    """In time that grows with the text only: a title is a stranger's, and Python's own patterns can take for ever."""
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+def _cause(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+    return " ".join(text.split())[:200]
