@@ -1,7 +1,6 @@
 """Puts the posts of a day through gates and resolvers into a catalogue, on one core.
 
-`python -m benchmarks.sourcing.day DUMP DATA`
-Prints one line of JSON.
+`python -m benchmarks.sourcing.day DUMP DATA`: a dump, and an empty folder. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +34,8 @@ async def measure(dump: Path, data: Path) -> dict[str, Any]:
         async with timing() as took:
             problem = await _list(database, PushshiftDumpSource(dump, DumpFilter()), answers)
         source = (await database.run(lambda c: crawl_sources.list_sources(c, _CRAWL)))[0]
-        found = await database.run(lambda c: frontier.count_unsettled(c, _CRAWL))
+        found = (await database.run(lambda c: crawls.get_crawl(c, _CRAWL))).found_count
+        in_catalogue = await database.run(lambda c: frontier.count_unsettled(c, _CRAWL))
     finally:
         database.close()
     counts = {reason or "LISTED": count for reason, count in source.post_counts.items()}
@@ -47,6 +47,7 @@ async def measure(dump: Path, data: Path) -> dict[str, Any]:
         "skipped": source.skipped_count,
         "listed": source.listed_count,
         "found": found,
+        "in_catalogue": in_catalogue,
         "asked": answers.counts,
         "cpu_s": round(took.cpu_s, 1),
         "wall_s": round(took.wall_s, 1),

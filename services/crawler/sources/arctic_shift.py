@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from services.crawler.fetch.document import DocumentRequest
+from services.crawler.fetch.retry_after import RETRY_AFTER_MAX_S
 from services.crawler.outcome import StatusFailed
 from services.crawler.post import Post
 from services.crawler.resolvers.reddit_post import BadPost
@@ -34,8 +35,6 @@ BASE = "https://arctic-shift.photon-reddit.com"
 _PAGE_POSTS = 100
 # Some windows are too much work for a full page and come in smaller ones (arctic_shift issue 66).
 _PAGE_POSTS_MIN = 25
-# One person's service, free for all: "a couple requests per second" are fine, this is less.
-_GAP_S = 1.0
 _OVERLAP_S = 900
 _DAY_S = 86_400
 _RETRY_S = 60.0
@@ -77,12 +76,13 @@ class ArcticShiftSource:
     """
 
     poll_s = 300.0
+    # Between two requests of all sources together, seconds. One person's service, free for all: "a couple requests per
+    # second" are fine, this is less.
+    gap_s = 1.0
 
-    def __init__(self, place: ArchivedPlace, tools: SourceTools, *, gap_s: float = _GAP_S) -> None:
-        """Keeps the place; `gap_s` is the least time between two requests, of all sources together, seconds."""
+    def __init__(self, place: ArchivedPlace, tools: SourceTools) -> None:
         self._place = place
         self._tools = tools
-        self._gap_s = gap_s
         self._limit = _PAGE_POSTS
         self._rest_until = 0.0
 
@@ -130,7 +130,7 @@ class ArcticShiftSource:
         await asyncio.sleep(max(0.0, wait_s))
 
     async def _page(self, second: int) -> WindowPage:
-        request = DocumentRequest(self._url(second), gap_s=self._gap_s)
+        request = DocumentRequest(self._url(second), gap_s=self.gap_s)
         try:
             answer = await ask_json(self.uri, request, self._tools)
         except SourceFailed as failure:
@@ -183,7 +183,8 @@ def _rest_until(headers: Mapping[str, str]) -> float:
     reset = _number(headers.get("x-ratelimit-reset", ""))
     if remaining is None or remaining >= 1 or reset is None:
         return 0.0
-    return reset if reset > _DAY_S else time.time() + reset
+    now = time.time()
+    return min(reset if reset > _DAY_S else now + reset, now + RETRY_AFTER_MAX_S)
 
 
 def _number(text: str) -> float | None:
