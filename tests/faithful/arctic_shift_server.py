@@ -9,7 +9,8 @@ After https://github.com/ArthurHeitmann/arctic_shift/blob/master/api/README.md, 
 - `after`, `before`: seconds or milliseconds since 1970, or a date. Whether the second itself is in the window is not
   documented: `is_inclusive` decides.
 - `limit`: 1 to 100 (or `auto`), 25 if it is not given. `sort`: `asc` or `desc` by `created_utc`.
-- A bad parameter gives 400, what takes too long 422, both with `{"data": null, "error": "…"}`; errors come with 200 too.
+- A bad parameter gives 400, what takes too long 422, both with `{"data": null, "error": "…"}`; that was seen with
+  status 200 as well.
 - `X-RateLimit-Remaining` says how many requests are left, `X-RateLimit-Reset` when there are new ones.
 - `_meta` of a post is what was found 36 hours later: `removal_type`, `was_deleted_later`, `was_initially_deleted`
   (https://github.com/ArthurHeitmann/arctic_shift/blob/master/file_content_explanations.md).

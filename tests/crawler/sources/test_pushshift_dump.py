@@ -222,32 +222,6 @@ async def test_only_what_is_asked_for_is_listed(tmp_path):
     assert ids(await posts_of(span)) == [post["id"] for post in POSTS[10:20]]
 
 
-@pytest.mark.parametrize("is_removed", [True, False])
-async def test_what_an_archive_knows_as_removed_is_removed(tmp_path, is_removed):
-    """By the archive's second look, or by its author, a parent's too; what came back is there."""
-    there = {"id": "x", "title": "x", "url": "https://i.redd.it/abcdefg.jpg", "author": "a"}
-    removed = [
-        {"_meta": {"removal_type": "moderator"}},
-        {"_meta": {"was_deleted_later": True, "removal_type": "deleted"}},
-        {"_meta": {"was_deleted_later": True, "was_initially_deleted": True}},
-        {"author": "[deleted]"},
-        {"author": "[removed]"},
-        {"crosspost_parent_list": [{"author": "[deleted]"}]},
-        {"removed_by_category": "moderator"},
-    ]
-    kept = [
-        {},
-        {"_meta": {"was_initially_deleted": True, "removal_type": "automod_filtered"}},
-        {"_meta": {"retrieved_2nd_on": 1}},
-        {"_meta": "nonsense", "author": None, "crosspost_parent_list": {"author": "[deleted]"}},
-    ]
-    changes = removed if is_removed else kept
-    write(tmp_path / "a.jsonl", b"\n".join(orjson.dumps(there | change) for change in changes))
-    posts = await posts_of(source(tmp_path / "a.jsonl"))
-    assert [post.flags.is_removed for post in posts] == [is_removed] * len(changes)
-    assert all(bool(post.images.images) is not is_removed for post in posts)
-
-
 async def test_the_event_loop_goes_on_while_a_dump_is_read(tmp_path):
     """No step of the work holds it up for longer than a turn of the interpreter's lock takes."""
     dump = write(tmp_path / "a.jsonl", LINES * 4)
