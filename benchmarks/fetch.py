@@ -162,6 +162,8 @@ def _report(runs: dict[str, dict[str, list[Run]]], photos: list[Path]) -> dict[s
     return {
         "benchmark": "fetch",
         "cores": os.cpu_count(),
+        # What else the machine does costs CPU time too: caches are cold more often.
+        "load_average": [round(load, 1) for load in os.getloadavg()],
         "photos": len(photos),
         "photo_kilobytes": round(statistics.mean(size_bytes) / 1e3),
         "goal": GOAL,
