@@ -41,7 +41,8 @@ def foreign_packages(word):
         seen.add(module)
         top = module.split(".")[0]
         if top not in {"services", "lodestone"}:
-            foreign |= {top} - sys.stdlib_module_names
+            # `compression` is in the standard library from 3.14 on.
+            foreign |= {top} - sys.stdlib_module_names - {"compression"}
         elif (path := module_file(module)) is not None:
             parents = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
             waiting |= (set(imported(path)) | parents) - seen
