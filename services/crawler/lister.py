@@ -57,6 +57,7 @@ class ListerParts:
         answer: Gets what resolvers ask for.
         room: Waits until the frontier has room; returns how many listings the crawl may still have, None for no limit.
         changed: Called when a source's state or counts change.
+        recording: Held while listings are recorded that the crawl has room for.
     """
 
     database: Database
@@ -65,6 +66,7 @@ class ListerParts:
     answer: Resolve
     room: Callable[[], Awaitable[int | None]]
     changed: Callable[[], None] = lambda: None
+    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass
@@ -77,6 +79,15 @@ class _Pending:
     gap: str = ""
     skipped_count: int = 0
     began: float = field(default_factory=time.monotonic)
+
+    def progress(
+        self, part: Sequence[Listing], *, is_first: bool, is_last: bool, relists: bool
+    ) -> Progress:
+        """Some of the listings: the counts go with the first of them, the cursor with the last."""
+        cursor = self.cursor if is_last else ""
+        if not is_first:
+            return Progress(part, cursor, relists=relists)
+        return Progress(part, cursor, self.skipped_count, self.gap, dict(self.counts), relists)
 
     @property
     def is_due(self) -> bool:
@@ -187,12 +198,17 @@ class Lister:
             lambda c: crawl_sources.begin_look(c, self._parts.crawl_id, self._place.position, owner)
         )
         relists, new_count, pending = not place.cursor, 0, _Pending()
-        async with aclosing(self._source.list_posts(place.cursor)) as batches:
-            async for batch in batches:
-                await self._take(batch, pending)
-                if pending.is_due:
-                    new_count += await self._flush(pending, relists=relists)
-                    pending = _Pending()
+        try:
+            async with aclosing(self._source.list_posts(place.cursor)) as batches:
+                async for batch in batches:
+                    await self._take(batch, pending)
+                    if pending.is_due:
+                        new_count += await self._flush(pending, relists=relists)
+                        pending = _Pending()
+        except SourceFailed:
+            # What came before counts, in case that nobody looks again.
+            await self._flush(pending, relists=relists)
+            raise
         return new_count + await self._flush(pending, relists=relists)
 
     async def _take(self, batch: Batch, pending: _Pending) -> None:
@@ -261,27 +277,32 @@ class Lister:
 
     async def _flush(self, pending: _Pending, *, relists: bool) -> int:
         """Records what is pending; the cursor moves only if all of it fits into the crawl."""
-        room = await self._parts.room()
-        listings = pending.listings if room is None else pending.listings[:room]
-        is_all = len(listings) == len(pending.listings)
-        progress = Progress(
-            listings,
-            pending.cursor if is_all else "",
-            pending.skipped_count,
-            pending.gap,
-            dict(pending.counts),
-            relists,
-        )
+        rest, added, is_first = pending.listings, 0, True
+        while True:
+            # One lister at a time: another would count on the same room.
+            async with self._parts.recording:
+                room = await self._parts.room()
+                part, rest = (rest, []) if room is None else (rest[:room], rest[room:])
+                progress = pending.progress(
+                    part, is_first=is_first, is_last=not rest, relists=relists
+                )
+                new_count = await self._record(progress)
+            added, is_first = added + new_count, False
+            if room is not None and new_count >= room:
+                raise EnoughListings
+            if not rest:
+                return added
+
+    async def _record(self, progress: Progress) -> int:
+        terms = self._parts.terms()
         added = await self._parts.database.run(
             lambda c: crawl_sources.record_progress(
-                c, self._parts.crawl_id, self._place, self._parts.terms(), progress
+                c, self._parts.crawl_id, self._place, terms, progress
             )
         )
-        if pending.gap:
-            self._log.warning("listing_gap", gap=pending.gap)
+        if progress.gap:
+            self._log.warning("listing_gap", gap=progress.gap)
         self._parts.changed()
-        if room is not None and added >= room:
-            raise EnoughListings
         return added
 
 

@@ -186,14 +186,14 @@ async def test_many_samples_in_constant_memory(tmp_path) -> None:
     """5,000 samples of a shard: memory stays that of a batch."""
     shard = write_shard(tmp_path / "s.tar", range(5_000), format=tarfile.GNU_FORMAT)
     source = WebDatasetSource(str(shard))
-    count = 0
+    peaks = []
     tracemalloc.start()
     async for batch in source.list_posts(""):
-        count += len(batch.posts)
-    peak = tracemalloc.get_traced_memory()[1]
+        peaks.append(tracemalloc.get_traced_memory()[1] if batch.posts else 0)
+        tracemalloc.reset_peak()
     tracemalloc.stop()
-    assert count == 5_000
-    assert peak < 3_000_000
+    assert len(peaks) > 20
+    assert max(peaks[5:]) < 1.5 * max(peaks[:5])
 
 
 async def test_one_key_with_very_many_images(tmp_path) -> None:
