@@ -34,6 +34,12 @@ class DocumentRequest:
     secret_query: str = field(default="", repr=False)
     gap_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuses secrets for what is no interface: they would not be sent."""
+        if not self.is_api and self.secrets:
+            message = "only interfaces are told secrets"
+            raise ValueError(message)
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must be shown nowhere, the longest first: the whole, and the value alone, as a host may repeat it."""

@@ -28,7 +28,7 @@ from services.crawler.fetch.tar_file import read_listed_member
 from services.crawler.fetch.url import without_credentials
 from services.crawler.fetch.web_client import Network
 from services.crawler.listing import Listing
-from services.crawler.outcome import Fetched, FetchFailed
+from services.crawler.outcome import Fetched, FetchFailed, StatusFailed
 
 PAGE_MAX_BYTES = 5_000_000
 
@@ -186,14 +186,7 @@ class Fetcher:
             except HostResting as resting:
                 await asyncio.sleep(resting.wait_s)
             except FetchFailed as failure:
-                if not any(
-                    secret in f"{failure} {failure.final_url}" for secret in request.secrets
-                ):
-                    raise
-                text, url = (
-                    _without(request.secrets, t) for t in (str(failure), failure.final_url)
-                )
-                raise FetchFailed(failure.reason, text, final_url=url) from None
+                raise _scrubbed(failure, request.secrets) from None
 
     async def _read_image(self, response: aiohttp.ClientResponse, rules: RobotsRules) -> Fetched:
         refuse_opt_out(response)
@@ -211,6 +204,19 @@ class Fetcher:
             seconds=round(time.monotonic() - began, 3),
             **facts,
         )
+
+
+def _scrubbed(failure: FetchFailed, secrets: tuple[str, ...]) -> FetchFailed:
+    """The same failure without any secret: itself if it has none."""
+    text, url = (_without(secrets, shown) for shown in (str(failure), failure.final_url))
+    if (text, url) == (str(failure), failure.final_url):
+        return failure
+    wait_s = failure.retry_after_s
+    if isinstance(failure, StatusFailed):
+        return StatusFailed(
+            failure.reason, text, status=failure.status, final_url=url, retry_after_s=wait_s
+        )
+    return FetchFailed(failure.reason, text, final_url=url, retry_after_s=wait_s)
 
 
 def _without(secrets: tuple[str, ...], text: str) -> str:
