@@ -13,7 +13,17 @@ from services.crawler.sources.source import IMAGE_SUFFIXES
 from services.crawler.sources.srcset import widest
 from services.crawler.sources.text import clean_text
 
-_PREVIEWS = frozenset({"og:image", "og:image:url", "og:image:secure_url", "twitter:image"})
+_PREVIEWS = frozenset(
+    {"og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"}
+)
+# What scripts show on a click or under a magnifying glass: the original, or the largest copy.
+_ORIGINALS = (
+    *("data-orig-file", "data-full-url", "data-full", "data-large_image", "data-zoom-image"),
+    *("data-highres", "data-hi-res-src", "data-large-file"),
+)
+# What scripts load once it comes into view; `src` is a placeholder until then.
+_LATE_SETS = ("data-srcset", "data-lazy-srcset")
+_LATE = ("data-src", "data-lazy-src", "data-original", "data-lazy", "data-echo", "data-image")
 _NO_PAGES = frozenset(
     (
         *(".7z", ".asc", ".avi", ".bmp", ".bz2", ".css", ".csv", ".deb", ".dmg", ".doc", ".docx"),
@@ -47,9 +57,9 @@ class PageContent:
 def read_page(html: str, page: WebUrl) -> PageContent:
     """Reads the images and links of a page that came from `page`.
 
-    Images are `img` (the widest of its `srcset`, of a `picture` the widest of all), links to files with an image's
-    suffix, and `og:image`. An image inside a link to an image is that one's thumbnail and left out. At most 50,000
-    references are read.
+    Images are `img` (what a script would show in full size, else the widest of its `srcset`, of a `picture` the widest
+    of all, else what a script loads late), links to files with an image's suffix, `og:image` and its like. An image
+    inside a link to an image is that one's thumbnail and left out. At most 50,000 references are read.
     """
     return read_tokens(read_tags(html), page)
 
@@ -81,7 +91,8 @@ class _Link:
 
     @property
     def is_image(self) -> bool:
-        return self.target.suffix in IMAGE_SUFFIXES
+        # `File:Lake.jpg` is the page about an image, as wikis name it.
+        return self.target.suffix in IMAGE_SUFFIXES and ":" not in self.target.file_name
 
 
 @dataclass
@@ -121,23 +132,25 @@ class _PageReader:
                 self._end_link()
                 self._begin_link(tag.attributes)
             case "source":
-                self.srcsets.append(tag.attributes.get("srcset", ""))
+                self.srcsets += _values(tag.attributes, ("srcset", *_LATE_SETS))
             case "/picture":
                 self.srcsets.clear()
             case "meta":
                 self._read_meta(tag.attributes)
+            case "link" if "image_src" in tag.attributes.get("rel", "").lower().split():
+                self._add_preview(tag.attributes.get("href"))
             case "base" if self.base is self.page:
                 self.base = self._join(tag.attributes.get("href")) or self.base
 
     def _read_image(self, attributes: dict[str, str]) -> None:
         alt = attributes.get("alt") or attributes.get("title") or ""
-        srcsets = (*self.srcsets, attributes.get("srcset", ""), attributes.get("data-srcset", ""))
+        srcsets = [*self.srcsets, *_values(attributes, ("srcset", *_LATE_SETS))]
         self.srcsets = []
         if self.link is not None and self.link.is_image:
             self.link.alt = self.link.alt or alt
             return
-        # Pages that load images late have a placeholder in `src`.
-        references = (widest(", ".join(filter(None, srcsets))), attributes.get("data-src"))
+        late = (widest(", ".join(srcsets)), *_values(attributes, _LATE))
+        references = (*_values(attributes, _ORIGINALS), *late)
         for reference in (*references, attributes.get("src")):
             url = self._join(reference)
             if url is not None:
@@ -163,7 +176,11 @@ class _PageReader:
         content = attributes.get("content", "")
         if name == "og:title":
             self.titles.setdefault(name, content)
-        url = self._join(content) if name in _PREVIEWS else None
+        if name in _PREVIEWS:
+            self._add_preview(content)
+
+    def _add_preview(self, reference: str | None) -> None:
+        url = self._join(reference)
         if url is not None:
             self.previews.append(url)
 
@@ -190,6 +207,10 @@ class _PageReader:
         folder = self.page.path.rpartition("/")[0] + "/"
         is_above = folder.startswith(url.path) and url.path != folder
         return not is_above and not _SORT_ORDER.search(url.text)
+
+
+def _values(attributes: dict[str, str], names: tuple[str, ...]) -> list[str]:
+    return [value for name in names if (value := attributes.get(name))]
 
 
 def _link_title(link: _Link) -> str:

@@ -29,5 +29,6 @@ def widest(srcset: str) -> str:
 
 
 def _size(descriptor: str) -> float:
-    stated = _SIZE.fullmatch(descriptor.strip())
+    # A height may stand beside the width.
+    stated = next(filter(None, map(_SIZE.fullmatch, descriptor.split())), None)
     return float(stated[1]) if stated else 1.0

@@ -44,6 +44,24 @@ def links(html: str) -> list[str]:
         ("<a href=big.jpg>one<a href=two.png>two", {"big.jpg": "one", "two.png": "two"}),
         ("<a href='big.jpg?size=full'>x</a>", {"big.jpg?size=full": "x"}),
         ("<noscript><img src=a.jpg></noscript>", {"a.jpg": ""}),
+        ("<img src=spacer.gif data-lazy-src=a.jpg>", {"a.jpg": ""}),
+        ("<img src=spacer.gif data-original=a.jpg>", {"a.jpg": ""}),
+        ("<img src=spacer.gif data-lazy-srcset='a.jpg 1x, b.jpg 2x'>", {"b.jpg": ""}),
+        ("<img src=s.jpg srcset='m.jpg 640w' data-orig-file=o.jpg>", {"o.jpg": ""}),
+        ("<img src=s.jpg srcset='m.jpg 640w' data-large_image=l.jpg>", {"l.jpg": ""}),
+        ("<img src=s.jpg srcset='m.jpg 640w 480h, l.jpg 1280w 960h'>", {"l.jpg": ""}),
+        ("<img src=s.jpg data-src='data:,x' data-full='javascript:x()'>", {"s.jpg": ""}),
+        (
+            """<picture><source data-srcset='w.webp 900w'><img src=spacer.gif data-src=a.jpg>
+            </picture>""",
+            {"w.webp": ""},
+        ),
+        (
+            "<img src=x.gif data-src=a.jpg><noscript><img src=a.jpg alt=A></noscript>",
+            {"a.jpg": "A"},
+        ),
+        ("<a href='/wiki/File:Big.jpg'><img src=thumb.jpg alt=T></a>", {"thumb.jpg": "T"}),
+        ("<a href=big.jpg><img srcset='t.jpg 9w' data-src=u.jpg></a>", {"big.jpg": "big"}),
         ("<!-- <img src=a.jpg> --><script>'<img src=b.jpg>'</script>", {}),
         ("<img><img src=''><img src='  '><a href=''><a>", {}),
         ("<a href='javascript:x()'><a href='mailto:a@b'><img src='http://u:p@h/x.jpg'>", {}),
@@ -67,6 +85,26 @@ def test_previews_come_first_with_the_page_s_title() -> None:
     assert images(body) == {"a.jpg": "The & page"}
     body += "<meta property=og:title content='The picture'>"
     assert images(body) == {"a.jpg": "The picture"}
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "<meta property=og:image:secure_url content=a.jpg>",
+        "<meta name=twitter:image:src content=a.jpg>",
+        "<link rel=image_src href=a.jpg>",
+        "<link rel='shortcut Image_Src' href=a.jpg>",
+    ],
+)
+def test_every_way_to_name_a_preview(tag: str) -> None:
+    """Facebook's, Twitter's, and the one before both."""
+    assert list(images(f"<img src=b.jpg>{tag}")) == ["a.jpg", "b.jpg"]
+    assert images("<link rel=icon href=a.jpg><link href=b.jpg rel=>") == {}
+
+
+def test_the_page_about_an_image_is_a_page() -> None:
+    """A wiki's `File:` pages end like images; they are followed like any page."""
+    assert links("<a href='/wiki/File:Big.jpg'><img src=t.jpg></a>") == ["/wiki/File:Big.jpg"]
 
 
 def test_a_directory_listing() -> None:

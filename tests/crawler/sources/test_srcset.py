@@ -15,7 +15,7 @@ from services.crawler.sources.srcset import widest
         ("a.jpg, b.jpg", "a.jpg"),
         ("/w_200,h_100/a.jpg 200w, /w_800,h_400/a.jpg 800w", "/w_800,h_400/a.jpg"),
         (" ,, a.jpg 100w ,\n\tb.jpg 200w,", "b.jpg"),
-        ("a.jpg 100w 50h, b.jpg 2w", "b.jpg"),
+        ("a.jpg 100w 50h, b.jpg 2w", "a.jpg"),
         ("a.jpg nonsense, b.jpg -5w", "a.jpg"),
         ("data:image/png;base64,AAAA 1x, b.jpg 2x", "b.jpg"),
         ("", ""),
