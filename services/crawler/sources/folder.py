@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import structlog
-
 from services.crawler.post import Post
+from services.crawler.sources.folder_look import FolderKey, FolderLook
 from services.crawler.sources.kind import SourceKind, SourceTools
-from services.crawler.sources.source import IMAGE_SUFFIXES, BadSource, Batch, SourceFailed
+from services.crawler.sources.source import BadSource, Batch, SourceFailed
 from services.crawler.sources.text import clean_text
 
 # A file that was written to just now may not be whole yet.
@@ -38,7 +35,8 @@ class FolderSource:
         """
         self._folder = folder.resolve()
         self._settle_s = settle_s
-        self._log = structlog.get_logger()
+        # Of the last look that came to its end, in this process.
+        self._known: frozenset[FolderKey] | None = None
 
     @property
     def uri(self) -> str:
@@ -46,63 +44,28 @@ class FolderSource:
         return f"folder:{self._folder}"
 
     async def list_posts(self, cursor: str) -> AsyncGenerator[Batch, None]:
-        """Lists one image file after the other, reading one folder at a time.
+        """Lists image files, reading up to a thousand entries at a time in a thread.
 
         The cursor is a time: files that were neither changed nor moved there since are left out.
 
         Raises:
-            SourceFailed: The folder itself cannot be read; subfolders that cannot are logged and left out.
+            SourceFailed: The folder itself cannot be read.
         """
         began, since = time.time(), _read_cursor(cursor)
+        look = FolderLook(self._folder, since, began - self._settle_s, self._known)
+        chunks = look.chunks()
         try:
-            waiting = [await asyncio.to_thread(_entries, self._folder)]
+            while (paths := await asyncio.to_thread(next, chunks, None)) is not None:
+                if paths:
+                    yield Batch(tuple(map(_post, paths)))
         except OSError as error:
             raise SourceFailed(self.uri, error.strerror or str(error)) from error
-        fresh: list[Path] = []
-        while waiting:
-            if not waiting[-1]:
-                waiting.pop()
-                continue
-            entry = waiting[-1].pop()
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(await self._subfolder(Path(entry.path)))
-                continue
-            change_time = await asyncio.to_thread(self._change_time, entry)
-            if change_time is None or change_time < since:
-                continue
-            if change_time > began - self._settle_s:
-                fresh.append(Path(entry.path))
-            else:
-                yield Batch((_post(Path(entry.path)),))
-        if fresh and not cursor:
+        if look.fresh and not cursor:
             await asyncio.sleep(self._settle_s)
-            yield Batch(tuple(map(_post, fresh)))
+            yield Batch(tuple(map(_post, look.fresh)))
         # Twice as far back: the clock of a network's folder may differ.
         yield Batch((), cursor=repr(began - 2 * self._settle_s))
-
-    async def _subfolder(self, folder: Path) -> list[os.DirEntry[str]]:
-        try:
-            return await asyncio.to_thread(_entries, folder)
-        except OSError as error:
-            self._log.warning(
-                "folder_not_read", source=self.uri, folder=str(folder), cause=str(error)
-            )
-            return []
-
-    def _change_time(self, entry: os.DirEntry[str]) -> float | None:
-        """When a file that is to be listed was last changed or moved, seconds since 1970; None for all else."""
-        if Path(entry.name).suffix.lower() not in IMAGE_SUFFIXES:
-            return None
-        try:
-            target = Path(entry.path)
-            if entry.is_symlink():
-                target = target.resolve(strict=True)
-                if not target.is_relative_to(self._folder):
-                    return None
-            facts = target.stat()
-        except (OSError, RuntimeError):
-            return None
-        return max(facts.st_ctime, facts.st_mtime) if stat.S_ISREG(facts.st_mode) else None
+        self._known = frozenset(look.seen)
 
 
 def _parse(source: str, path: str, tools: SourceTools) -> FolderSource:
@@ -125,7 +88,8 @@ FOLDER = SourceKind(
 )
 
 
-def _post(path: Path) -> Post:
+def _post(text: str) -> Post:
+    path = Path(text)
     return Post(url=path.as_uri(), title=clean_text(path.stem))
 
 
@@ -134,10 +98,3 @@ def _read_cursor(cursor: str) -> float:
         return float(cursor)
     except ValueError:
         return 0.0
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """The visible entries of a folder, last name first: they are taken from the end."""
-    with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(visible, key=lambda entry: os.fsencode(entry.name), reverse=True)

@@ -10,6 +10,7 @@ import structlog
 from services.crawler.fetch.url import BadUrl, WebUrl, parse_url
 from services.crawler.outcome import FetchFailed
 from services.crawler.post import Post
+from services.crawler.sources.failures import source_failure
 from services.crawler.sources.kind import FetchPage, SourceKind, SourceTools
 from services.crawler.sources.page_images import PageContent, image_title, read_page
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
@@ -44,12 +45,13 @@ class PageSource:
         Raises:
             SourceFailed: The first page cannot be fetched, or is neither a page nor an image. Linked pages that cannot
                 be fetched are logged and left out.
+            SourceBlocked: The first page's host does not let us.
         """
         listed: set[str] = set()
         try:
             url, content = await self._load(self._url)
         except FetchFailed as failure:
-            raise SourceFailed(self.uri, str(failure)) from failure
+            raise source_failure(self.uri, failure) from failure
         yield Batch(tuple(self._new_posts(url, content, listed)))
         for link in self._links(url, content):
             linked = await self._load_linked(link)

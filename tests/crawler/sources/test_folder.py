@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def tmp_path(tmp_path: Path) -> Path:
     return tmp_path.resolve()
 
 
-async def names(source: FolderSource) -> list[str]:
-    return [Path(post.url).name for post in await posts_of(source)]
+async def names(source: FolderSource, cursor: str = "") -> list[str]:
+    return [Path(post.url).name for post in await posts_of(source, cursor)]
 
 
 def fill(folder: Path, *paths: str) -> None:
@@ -148,3 +149,95 @@ async def test_a_file_that_is_being_written_comes_last(tmp_path: Path) -> None:
     [batch] = await batches_of(source, repr(time.time() - 100.0))
     assert (batch.posts, float(batch.cursor) < time.time() - 0.4) == ((), True)
     assert post.url.endswith("/a.jpg")
+
+
+def make_old(folder: Path) -> float:
+    """A time after everything in a folder came there, and so long ago that no clock matters."""
+    deadline = time.time() + 10
+    while time.time() < deadline:
+        changes = [path.stat().st_ctime for path in folder.rglob("*")]
+        if max(changes, default=0.0) < time.time() - 0.1:
+            # A file system's clock ticks more coarsely.
+            return time.time() - 0.05
+    raise AssertionError("the clock stands still")
+
+
+@pytest.mark.parametrize("process", ["same", "new"])
+async def test_a_folder_that_is_moved_in_brings_its_files(tmp_path: Path, process: str) -> None:
+    """They are older than the last look, deep ones too; those that were there are left out."""
+    fill(tmp_path / "photos", "there/old.jpg", "top.jpg")
+    fill(tmp_path / "other", "trip/a.jpg", "trip/day/b.jpg")
+    source = FolderSource(tmp_path / "photos", settle_s=0)
+    await last_cursor(source)
+    since = make_old(tmp_path)
+    assert await posts_of(source, repr(since)) == []
+    (tmp_path / "other" / "trip").rename(tmp_path / "photos" / "trip")
+    if process == "new":
+        source = FolderSource(tmp_path / "photos", settle_s=0)
+    found = await names(source, repr(since))
+    assert found == ["a.jpg", "b.jpg"]
+
+
+async def test_a_folder_that_takes_another_s_place(tmp_path: Path) -> None:
+    """A subfolder, and the folder itself: what it brings is listed, though path and times say nothing."""
+    fill(tmp_path / "photos", "day/old.jpg")
+    fill(tmp_path / "new", "a.jpg")
+    fill(tmp_path / "whole", "b.jpg", "deep/c.jpg")
+    source = FolderSource(tmp_path / "photos", settle_s=0)
+    await last_cursor(source)
+    since = repr(make_old(tmp_path))
+    (tmp_path / "photos" / "day").rename(tmp_path / "gone")
+    (tmp_path / "new").rename(tmp_path / "photos" / "day")
+    assert await names(source, since) == ["a.jpg"]
+    (tmp_path / "photos").rename(tmp_path / "gone too")
+    (tmp_path / "whole").rename(tmp_path / "photos")
+    assert await names(source, since) == ["b.jpg", "c.jpg"]
+    assert await names(source, since) == []
+
+
+async def test_a_file_that_is_replaced_is_listed_again(tmp_path: Path) -> None:
+    """By a rename over it, as programs save files; what lies beside it is left out."""
+    fill(tmp_path, "a.jpg", "b.jpg")
+    source = FolderSource(tmp_path, settle_s=0)
+    await last_cursor(source)
+    since = make_old(tmp_path)
+    fill(tmp_path, ".a.tmp")
+    (tmp_path / ".a.tmp").rename(tmp_path / "a.jpg")
+    assert await names(source, repr(since)) == ["a.jpg"]
+
+
+async def test_a_file_that_was_being_written_is_not_lost(tmp_path: Path) -> None:
+    """Every look leaves it to the next until it has settled; then it is listed."""
+    source = FolderSource(tmp_path, settle_s=0.3)
+    cursor = await last_cursor(source)
+    fill(tmp_path, "a.jpg")
+    looks = []
+    async with asyncio.timeout(10):
+        while not looks or not looks[-1]:
+            if len(looks) < 3:
+                os.utime(tmp_path / "a.jpg")
+            batches = await batches_of(source, cursor)
+            looks.append([post for batch in batches for post in batch.posts])
+            cursor = batches[-1].cursor
+    assert looks[:3] == [[], [], []]
+    assert [Path(post.url).name for post in looks[-1]] == ["a.jpg"]
+
+
+async def test_many_files_come_in_parts(tmp_path: Path) -> None:
+    """A thousand entries at a time, whatever they are; a look without news has no posts."""
+    for number in range(2_500):
+        (tmp_path / f"{number:04}.{'jpg' if number % 2 else 'txt'}").touch()
+    source = FolderSource(tmp_path, settle_s=0)
+    batches = await batches_of(source)
+    assert [len(batch.posts) for batch in batches] == [500, 500, 250, 0]
+    assert [len(b.posts) for b in await batches_of(source, repr(make_old(tmp_path)))] == [0]
+
+
+async def test_a_subfolder_that_goes_while_it_is_read(tmp_path: Path) -> None:
+    """What is still there is listed."""
+    fill(tmp_path, *(f"{name}/{n:03}.jpg" for name in "ab" for n in range(600)))
+    posts = []
+    async for batch in FolderSource(tmp_path, settle_s=0).list_posts(""):
+        shutil.rmtree(tmp_path / "b", ignore_errors=True)
+        posts += batch.posts
+    assert [post.url.split("/")[-2] for post in posts].count("a") == 600

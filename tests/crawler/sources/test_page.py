@@ -9,8 +9,8 @@ from services.crawler.outcome import FetchFailed, OutcomeReason
 from services.crawler.post import Post
 from services.crawler.sources import page as page_module
 from services.crawler.sources.page import PageSource
-from services.crawler.sources.source import SourceFailed
-from tests.crawler.fetch.raw_server import RawServer, answer, by_path
+from services.crawler.sources.source import BlockReason, SourceBlocked, SourceFailed
+from tests.crawler.fetch.raw_server import RawServer, answer, by_path, says
 from tests.crawler.fetch.support import fetcher_for
 from tests.crawler.sources.listing import posts_of
 
@@ -152,3 +152,25 @@ async def test_a_forbidden_page_is_not_asked_for() -> None:
         with pytest.raises(SourceFailed, match="loopback"):
             await anext(source.list_posts(""))
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("answered", "reason"),
+    [
+        (answer(status="403 No"), BlockReason.FORBIDDEN),
+        (answer(status="429 Slow"), BlockReason.RATE_LIMITED),
+    ],
+    ids=["403", "429"],
+)
+async def test_a_host_that_does_not_let_us(answered: bytes, reason: BlockReason) -> None:
+    """Its source is blocked, with the reason, and not just failed; so it is where robots.txt forbids the page."""
+    robots = answer(b"User-agent: *\nDisallow: /private")
+    async with (
+        RawServer(says(answered), robots=robots) as server,
+        fetcher_for(server.port) as fetcher,
+    ):
+        for path, expected in (("/private", BlockReason.ROBOTS_DISALLOWED), ("/", reason)):
+            source = PageSource(parse_url(server.url(path)), fetcher.fetch_page)
+            with pytest.raises(SourceBlocked) as blocked:
+                await anext(source.list_posts(""))
+            assert blocked.value.reason is expected
