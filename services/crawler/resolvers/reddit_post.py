@@ -48,18 +48,19 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NO_AUTHORS = frozenset({"[deleted]", "[removed]"})
 
 
-def read_post(post: object, resolve_link: ResolveLink) -> Post:
+def read_post(post: object, resolve_link: ResolveLink, *, is_removed: bool = False) -> Post:
     """Reads a post (the `data` of a `t3`), with the parents of a crosspost at any depth.
 
     Of the post and then its parents, the first that has images counts. A gallery's `url` is never used, that of a text
-    post neither. Reddit's own previews are what is left if there is nothing else.
+    post neither. Reddit's own previews are what is left if there is nothing else. Posts that are removed, by what they
+    say or as `is_removed` says, have no images, and videos neither.
 
     Raises:
         BadPost: It is no JSON object, or has over 63 parents: flags that were not seen would not count.
     """
     chain = _chain(post)
     first = chain[0]
-    flags = _flags(chain)
+    flags = _flags(chain, is_removed=is_removed)
     facts = {name: first[name] for name in _FACTS if name in first}
     parents = dict.fromkeys(filter(None, map(_community, chain[1:])))
     author = clean_text(first.get("author"))
@@ -140,14 +141,14 @@ def _chain(post: object) -> list[dict[str, Any]]:
     return chain
 
 
-def _flags(chain: list[dict[str, Any]]) -> PostFlags:
+def _flags(chain: list[dict[str, Any]], *, is_removed: bool) -> PostFlags:
     def is_any(name: str) -> bool:
         return any([member.get(name) for member in chain])  # noqa: C419 - twice as fast (measured)
 
     return PostFlags(
         over_18=is_any("over_18"),
         is_video=is_any("is_video"),
-        is_removed=is_any("removed_by_category"),
+        is_removed=is_removed or is_any("removed_by_category"),
         is_spoiler=is_any("spoiler"),
     )
 
@@ -168,4 +169,5 @@ def _link(post: Mapping[str, Any], ids: set[str]) -> WebUrl | None:
     if post.get("is_self") is True:
         return None
     url = web_url(post.get("url_overridden_by_dest")) or web_url(post.get("url"))
-    return None if url is None or reddit_post_id(url) in ids - {""} else url
+    post_id = "" if url is None else reddit_post_id(url)
+    return None if post_id and post_id in ids else url

@@ -35,13 +35,17 @@ def resolve_or_ask(url: WebUrl) -> Resolution:
     return resolve(url) or Ask(url, AskKind.PAGE, read_linked, fallback=NOT_KNOWN)
 
 
-def resolve_post(post: object) -> Post:
+def resolve_post(post: object, *, is_removed: bool = False) -> Post:
     """A post of Reddit (the `data` of a `t3`, as the API, its feeds' JSON and archives give it).
+
+    Args:
+        post: The post.
+        is_removed: Whether it is known to be removed, although it may not say so itself.
 
     Raises:
         BadPost: It is no post.
     """
-    return read_post(post, resolve_or_ask)
+    return read_post(post, resolve_or_ask, is_removed=is_removed)
 
 
 def read_linked(answer: Answer) -> Resolution:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from services.crawler.post import Post
 from services.crawler.resolvers.reading import elements, members
 from services.crawler.resolvers.registry import resolve_post
-from services.crawler.resolvers.resolution import NOTHING
 
 _GONE_AUTHORS = frozenset({"[deleted]", "[removed]"})
 
@@ -24,11 +22,8 @@ def read_archived_post(entry: object) -> Post:
     Raises:
         BadPost: It is no post.
     """
-    post = resolve_post(entry)
     facts = members(entry)
-    if post.flags.is_removed or not (_was_removed(facts) or _author_is_gone(facts)):
-        return post
-    return replace(post, images=NOTHING, flags=replace(post.flags, is_removed=True))
+    return resolve_post(entry, is_removed=_was_removed(facts) or _author_is_gone(facts))
 
 
 def _was_removed(facts: Mapping[str, Any]) -> bool:
