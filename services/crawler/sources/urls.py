@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -49,22 +51,32 @@ class UrlListSource:
     async def list_posts(self, cursor: str) -> AsyncGenerator[Batch, None]:
         """Lists the rows behind the cursor, read in a thread, 256 at a time.
 
-        The cursor counts rows. Of a file that begins otherwise than it did, it counts none.
+        The cursor counts rows. A file that was read to its end is not read again while it stays as it is; of one that
+        begins otherwise than it did, no row is done. A last line without an end is listed, and done once it has one:
+        somebody may be writing it.
 
         Raises:
             SourceFailed: The file cannot be read, or is not what its suffix says.
         """
-        head = await self._in_thread(self._head)
-        done_count = _read_cursor(cursor, head)
+        facts = await self._in_thread(self._facts)
+        done_count = _read_cursor(cursor, facts)
+        if done_count is None:
+            return
         rows = islice(read_rows(self._path), done_count, None)
         while batch := await self._in_thread(lambda: list(islice(rows, _BATCH_ROWS))):
             done_count += len(batch)
             posts = tuple(_post(row) for row in batch if row is not None)
-            yield Batch(posts, json.dumps([done_count, head]), len(batch) - len(posts))
+            yield Batch(posts, json.dumps([done_count, facts.head, ""]), len(batch) - len(posts))
+        is_open = facts.is_open and done_count > 0
+        yield Batch((), json.dumps([done_count - is_open, facts.head, facts.stamp]))
 
-    def _head(self) -> str:
+    def _facts(self) -> _FileFacts:
         with self._path.open("rb") as handle:
-            return hashlib.sha256(handle.read(_HEAD_BYTES)).hexdigest()
+            status = os.fstat(handle.fileno())
+            head = hashlib.sha256(handle.read(_HEAD_BYTES)).hexdigest()
+            handle.seek(max(0, status.st_size - 1))
+            is_open = self._path.suffix.lower() != ".parquet" and handle.read(1) != b"\n"
+        return _FileFacts(head, f"{status.st_size} {status.st_mtime_ns}", is_open)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:
@@ -84,13 +96,30 @@ def _post(row: UrlRow) -> Post:
     return Post(row.url, images, title=row.title, author=row.author, page_url=row.page_url)
 
 
-def _read_cursor(cursor: str, head: str) -> int:
-    """How many rows are done; 0 if the cursor is of another file."""
+@dataclass(frozen=True, slots=True)
+class _FileFacts:
+    """A file as it stands.
+
+    Attributes:
+        head: Digest of its first bytes.
+        stamp: Its length and when it was written to.
+        is_open: Whether it ends in the middle of a line.
+    """
+
+    head: str
+    stamp: str
+    is_open: bool
+
+
+def _read_cursor(cursor: str, facts: _FileFacts) -> int | None:
+    """How many rows are done; 0 if the cursor is of another file; None if there is nothing new."""
     try:
-        count, of_head = json.loads(cursor)
-    except (ValueError, TypeError):
+        count, head, stamp = json.loads(cursor)
+    except (ValueError, TypeError, RecursionError):
         return 0
-    return count if of_head == head and isinstance(count, int) and count > 0 else 0
+    if head != facts.head or not isinstance(count, int) or count < 0:
+        return 0
+    return None if stamp == facts.stamp else count
 
 
 def _parse(source: str, path: str, tools: SourceTools) -> UrlListSource:

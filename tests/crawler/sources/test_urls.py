@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from structlog.testing import capture_logs
 
 from services.crawler.post import Post
 from services.crawler.resolvers.resolution import Ask
+from services.crawler.sources import urls as urls_module
 from services.crawler.sources.source import SourceFailed
 from services.crawler.sources.urls import UrlListSource
 from tests.crawler.sources.listing import batches_of, last_cursor, posts_of
@@ -87,6 +89,35 @@ async def test_listing_goes_on_behind_the_cursor(tmp_path: Path) -> None:
     assert [post.url for post in await posts_of(source, cursor)] == ["http://h/other.jpg"]
     for bad in ("nonsense", "[]", "[1]", '{"a": 1}', '["x", "y"]', f"[{-1}, 2]"):
         assert len(await posts_of(source, bad)) == 1
+
+
+@pytest.mark.parametrize("padding", [0, 5_000])
+async def test_a_line_that_is_being_written_is_not_lost(tmp_path: Path, padding: int) -> None:
+    """It is listed as it stands, and again when it is whole; a last line that never ends is no harm."""
+    path = tmp_path / "list.txt"
+    path.write_text("#" * padding + "\nhttp://h/a.jpg\nhttp://h/b")
+    source = UrlListSource(path)
+    assert [post.url for post in await posts_of(source)] == ["http://h/a.jpg", "http://h/b"]
+    cursor = await last_cursor(source)
+    with path.open("a") as file:
+        file.write("ig.jpg\nhttp://h/c.jpg\n")
+    found = [post.url for post in await posts_of(source, cursor)]
+    assert found[-2:] == ["http://h/big.jpg", "http://h/c.jpg"]
+    assert padding == 0 or len(found) == 2
+    assert await posts_of(source, await last_cursor(source, cursor)) == []
+
+
+async def test_a_file_that_stays_as_it_is_is_read_once(tmp_path: Path, monkeypatch) -> None:
+    """However long it is, watching it costs nothing; written to again, it is read."""
+    path = tmp_path / "list.csv"
+    path.write_text("url\n" + "".join(f"http://h/{number}.jpg\n" for number in range(600)))
+    source = UrlListSource(path)
+    cursor = await last_cursor(source)
+    read = []
+    monkeypatch.setattr(urls_module, "read_rows", lambda path: iter(read))
+    assert await batches_of(source, cursor) == []
+    os.utime(path, (1.0, 1.0))
+    assert len(await batches_of(source, cursor)) == 1
 
 
 async def test_pages_of_known_hosts_stand_for_their_images(tmp_path: Path) -> None:
