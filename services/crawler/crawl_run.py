@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue.crawl_sources import LeaseLost
 from services.crawler.catalogue.crawls import Crawl, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
@@ -134,9 +135,16 @@ class CrawlRun:
         self._listing_done = True
 
     async def _list(self, lister: Lister) -> None:
-        problem = await lister.run()
-        if problem:
-            self._problems.append(problem)
+        while True:
+            try:
+                problem = await lister.run()
+            except LeaseLost as lost:
+                # It slept too long. It takes the source again when the other crawler lets go of it.
+                self._log.warning("lease_lost", cause=str(lost))
+                continue
+            if problem:
+                self._problems.append(problem)
+            return
 
     async def _room(self) -> int | None:
         """Waits until the frontier has room; how many more listings the crawl may have, None for no limit."""

@@ -22,7 +22,7 @@ from services.crawler.outcome import FetchFailed
 from services.crawler.post import Post
 from services.crawler.post_rules import PostGates, PostReason
 from services.crawler.resolvers.follow import follow
-from services.crawler.resolvers.resolution import NOTHING, Answer, Ask, Images
+from services.crawler.resolvers.resolution import NOT_KNOWN, NOTHING, Answer, Ask, Images
 from services.crawler.sources.source import Batch, Source, SourceBlocked, SourceFailed
 
 _FLUSH_POSTS = 100
@@ -221,7 +221,8 @@ class Lister:
                 pending.counts[reason] += 1
         for post, images in zip(chosen, await self._resolve(chosen), strict=True):
             listings = self._listings(post, images)
-            pending.counts[None if listings else PostReason.NO_IMAGES] += 1
+            none = PostReason.NO_IMAGES if images.is_best else PostReason.UNRESOLVED
+            pending.counts[None if listings else none] += 1
             pending.listings += listings
         pending.cursor = batch.cursor or pending.cursor
         pending.gap = batch.gap or pending.gap
@@ -253,7 +254,7 @@ class Lister:
             self._log.warning(
                 "post_not_resolved", post=post.page_url or post.url, cause=str(failure)
             )
-            return Images(())
+            return NOT_KNOWN
         if not found.is_best:
             self._log.info(
                 "post_not_wholly_resolved", post=post.page_url or post.url, causes=found.causes

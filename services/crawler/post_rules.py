@@ -28,6 +28,7 @@ class PostReason(StrEnum):
     TITLE = "TITLE"
     FLAIR = "FLAIR"
     NO_IMAGES = "NO_IMAGES"
+    UNRESOLVED = "UNRESOLVED"
 
 
 class BadPattern(InvalidInput):

@@ -10,6 +10,7 @@ from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, judgements
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.schema import crawl_sources
 from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.identity import ContactMissing
@@ -288,6 +289,26 @@ async def test_a_source_that_needs_a_contact_ends_the_crawl(world):
     state, reason = await world.run(both, bad, good)
     assert state is CrawlState.FAILED
     assert "lodestone up --contact" in reason
+
+
+async def test_a_lister_that_lost_its_lease_takes_it_again(world):
+    """What it found meanwhile is not recorded; when the other crawler has let go, it is listed anew."""
+    looks = 0
+
+    class StolenSource(FakeSource):
+        async def list_posts(self, cursor):
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                stolen = {"lease_owner": "another", "lease_expire_time": 1.0}
+                await world.database.run(lambda c: c.execute(crawl_sources.update().values(stolen)))
+            async for batch in super().list_posts(cursor):
+                yield batch
+
+    crawl = await world.create()
+    state, reason = await world.run(crawl, StolenSource("folder:/a", ["a", "b"]))
+    assert (state, reason, looks) == (CrawlState.COMPLETED, "", 2)
+    assert await world.verdicts() == {"ACCEPTED": 2}
 
 
 async def test_a_source_that_lists_nothing(world):

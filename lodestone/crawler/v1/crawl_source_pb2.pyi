@@ -123,6 +123,8 @@ class _PostReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PostReason
     """Its flair, by the patterns."""
     POST_REASON_NO_IMAGES: _PostReason.ValueType  # 9
     """It has no images that could be found."""
+    POST_REASON_UNRESOLVED: _PostReason.ValueType  # 10
+    """Where its images are could not be told: a host was away, or a key is missing."""
 
 class PostReason(_PostReason, metaclass=_PostReasonEnumTypeWrapper):
     """Why a post became no listing. New values may be added."""
@@ -147,6 +149,8 @@ POST_REASON_FLAIR: PostReason.ValueType  # 8
 """Its flair, by the patterns."""
 POST_REASON_NO_IMAGES: PostReason.ValueType  # 9
 """It has no images that could be found."""
+POST_REASON_UNRESOLVED: PostReason.ValueType  # 10
+"""Where its images are could not be told: a host was away, or a key is missing."""
 Global___PostReason: _TypeAlias = PostReason  # noqa: Y015
 
 @_typing.final
