@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.catalogue.schema import crawl_listings, crawls, listings
@@ -294,14 +294,18 @@ def outcome_of(row: object) -> Outcome | None:
 
 
 def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequence[str]) -> None:
-    listed = select(crawl_listings.c.listing_id).where(crawl_listings.c.crawl_id == crawl_id)
+    # Looked up by listing: SQLite would make a list of the whole crawl for `NOT IN`, at every step.
+    is_listed = exists().where(
+        crawl_listings.c.crawl_id == crawl_id,
+        crawl_listings.c.listing_id == listings.c.listing_id,
+    )
     connection.execute(
         update(listings)
         .where(
             and_(
                 listings.c.url.in_(urls),
                 listings.c.outcome_reason.in_(_PASSING),
-                listings.c.listing_id.not_in(listed),
+                ~is_listed,
             )
         )
         .values(outcome_state=None, outcome_reason=None, attempts=0, next_attempt_time=0.0)
