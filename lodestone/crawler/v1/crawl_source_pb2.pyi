@@ -227,8 +227,8 @@ class PostRules(_message.Message):
 
     @_builtins.property
     def deny_titles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Regular expressions (Python's), of at most 500 characters, in any case: a title that one of them finds something in
-        is turned away.
+        """Regular expressions (RE2's, https://github.com/google/re2/wiki/Syntax), of at most 500 characters, in any case: a title
+        that one of them finds something in is turned away.
         """
 
     @_builtins.property
