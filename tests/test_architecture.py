@@ -12,7 +12,14 @@ ROOT = Path(__file__).parents[1]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
 PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
 # The files of a service that may know grpc, the stubs or the environment.
-ADAPTERS = {"__main__.py", "servicer.py", "messages.py", "source_messages.py", "model_services.py"}
+ADAPTERS = {
+    "__main__.py",
+    "servicer.py",
+    "messages.py",
+    "embedding_messages.py",
+    "source_messages.py",
+    "model_services.py",
+}
 
 
 def python_files(*folders):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import structlog
 from lodestone.image.v1 import embedding_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceServicer
+from services.novelty.embedding_messages import EmbeddingRows
 from services.novelty.fit_jobs import FitJobs
 from services.novelty.liked_set import FitOptions, LikedSet, LikedSetBuilder, Role, UnfitEmbedding
 from services.novelty.messages import (
@@ -34,6 +35,7 @@ from services.servicekit.messages import embedding_from_message, rejection_to_me
 from services.servicekit.streams import answer_stream
 
 EMBEDDINGS_MAX = 1024
+STREAM_EMBEDDINGS_MAX = 256
 
 _ID_MAX_CHARS = 128
 
@@ -127,47 +129,42 @@ class NoveltyServicer(NoveltyServiceServicer):
         if not 1 <= count <= EMBEDDINGS_MAX:
             raise InvalidInput(f"{count} embeddings; a request has 1 to {EMBEDDINGS_MAX}")
         profile = await self._cache.find(request.profile)
-        readings = [_read_embedding(message, profile) for message in request.embeddings]
-        values = [reading for reading in readings if not isinstance(reading, ItemRejected)]
-        log_likelihoods: list[float] = []
-        if values:
-            compute = profile.taste.mixture.log_likelihoods
-            log_likelihoods = (await asyncio.to_thread(compute, np.stack(values))).tolist()
-        scores = iter(log_likelihoods)
-        results = [
-            pb.ScoreResult(rejection=rejection_to_message(reading))
-            if isinstance(reading, ItemRejected)
-            else _result(next(scores), profile)
-            for reading in readings
-        ]
+        results = await asyncio.to_thread(_score_together, request.embeddings, profile)
         return pb.ScoreEmbeddingsResponse(results=results)
 
     def StreamScoreEmbeddings(
         self, request_iterator: AsyncIterator[pb.StreamScoreEmbeddingsRequest], context: Context
     ) -> AsyncIterator[pb.StreamScoreEmbeddingsResponse]:
-        """Scores one embedding per message.
+        """Scores one or up to 256 embeddings per message.
 
         Raises:
-            InvalidInput: An id of more than 128 characters.
+            InvalidInput: An id of more than 128 characters, more than 256 embeddings, or both forms in one message.
             OtherEncoder: An embedding is of another encoder or precision than the profile's.
             IdleStream: Nothing moved for too long.
         """
-        return answer_stream(request_iterator, self._score_one, idle_s=self._limits.stream_idle_s)
+        return answer_stream(request_iterator, self._answer, idle_s=self._limits.stream_idle_s)
 
-    async def _score_one(
+    async def _answer(
         self, request: pb.StreamScoreEmbeddingsRequest
     ) -> pb.StreamScoreEmbeddingsResponse:
-        if len(request.id) > _ID_MAX_CHARS:
-            raise InvalidInput(
-                f"an id of {len(request.id)} characters; it has at most {_ID_MAX_CHARS}"
-            )
+        _check(request)
         profile = await self._cache.find(request.profile)
-        reading = _read_embedding(request.embedding, profile)
-        if isinstance(reading, ItemRejected):
-            result = pb.ScoreResult(rejection=rejection_to_message(reading))
+        answer = pb.StreamScoreEmbeddingsResponse(id=request.id)
+        if request.embeddings:
+            together = await asyncio.to_thread(_score_together, request.embeddings, profile)
+            answer.results.extend(together)
         else:
-            result = _result(await self._log_likelihood(profile.taste.mixture, reading), profile)
-        return pb.StreamScoreEmbeddingsResponse(id=request.id, result=result)
+            answer.result.CopyFrom(await self._score_alone(request.embedding, profile))
+        return answer
+
+    async def _score_alone(
+        self, message: embedding_pb2.Embedding, profile: Profile
+    ) -> pb.ScoreResult:
+        try:
+            values = profile.require_comparable(embedding_from_message(message))
+        except ItemRejected as error:
+            return pb.ScoreResult(rejection=rejection_to_message(error))
+        return _result(await self._log_likelihood(profile.taste.mixture, values), profile)
 
     async def _log_likelihood(self, mixture: Mixture, values: Embeddings) -> float:
         if mixture.size_bytes <= _SMALL_MIXTURE_BYTES:
@@ -218,13 +215,30 @@ def _collect(builder: LikedSetBuilder, role: Role, batch: pb.EmbeddingBatch) -> 
             raise UnfitEmbedding(role, builder.count(role), error.reason) from error
 
 
-def _read_embedding(
-    message: embedding_pb2.Embedding, profile: Profile
-) -> Embeddings | ItemRejected:
-    try:
-        return profile.require_comparable(embedding_from_message(message))
-    except ItemRejected as error:
-        return error
+def _check(request: pb.StreamScoreEmbeddingsRequest) -> None:
+    if len(request.id) > _ID_MAX_CHARS:
+        raise InvalidInput(f"an id of {len(request.id)} characters; it has at most {_ID_MAX_CHARS}")
+    count = len(request.embeddings)
+    if count > STREAM_EMBEDDINGS_MAX:
+        raise InvalidInput(
+            f"{count} embeddings; a message of a stream has at most {STREAM_EMBEDDINGS_MAX}"
+        )
+    if count and request.HasField("embedding"):
+        raise InvalidInput("a message has embedding or embeddings, not both")
+
+
+def _score_together(
+    messages: Sequence[embedding_pb2.Embedding], profile: Profile
+) -> list[pb.ScoreResult]:
+    """One result per message, in order; computed as one matrix."""
+    read = EmbeddingRows.read(messages, profile)
+    scores = iter(profile.taste.mixture.log_likelihoods(read.rows).tolist())
+    return [
+        pb.ScoreResult(rejection=rejection_to_message(read.rejections[position]))
+        if position in read.rejections
+        else _result(next(scores), profile)
+        for position in range(len(messages))
+    ]
 
 
 def _result(log_likelihood: float, profile: Profile) -> pb.ScoreResult:

@@ -17,7 +17,7 @@ from services.servicekit.image import (
 )
 from services.servicekit.rejection import RejectionCode
 
-_NORM_TOLERANCE = 1e-3
+NORM_TOLERANCE = 1e-3
 
 
 def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
@@ -77,7 +77,7 @@ def embedding_from_message(message: embedding_pb2.Embedding) -> Embedding:
     values = np.asarray(message.values, dtype=np.float32)
     precision = precision_from_message(message.precision)
     norm = float(np.linalg.norm(values.astype(np.float64)))
-    if not abs(norm - 1.0) <= _NORM_TOLERANCE:
+    if not abs(norm - 1.0) <= NORM_TOLERANCE:
         reason = f"the L2 norm of its {values.size} values is {norm:g}, not 1"
         raise ItemRejected(RejectionCode.BAD_EMBEDDING, reason)
     return Embedding(values, message.encoder_id, precision)

@@ -157,6 +157,37 @@ async def test_the_stream_scores_as_the_unary_call(fitted):
         assert streamed[str(row)].value.log_likelihood == pytest.approx(result.value.log_likelihood)
 
 
+def many(embeddings, number=1, **changes):
+    fields = {"id": str(number), "profile": "landscapes", "embeddings": embeddings}
+    return pb.StreamScoreEmbeddingsRequest(**(fields | changes))
+
+
+async def test_a_stream_of_many_a_message(fitted):
+    """Each message's results come under its id, in its order, and are those of the unary call."""
+    rows = unit_rows(700, seed=4)
+    unary = await fitted.ScoreEmbeddings(score_request(messages(rows)))
+    requests = [many(messages(rows[at : at + 256]), at) for at in range(0, 700, 256)]
+    answers = {answer.id: answer async for answer in fitted.StreamScoreEmbeddings(iter(requests))}
+    assert sorted(answers) == ["0", "256", "512"]
+    assert not any(answer.HasField("result") for answer in answers.values())
+    streamed = [result for at in ("0", "256", "512") for result in answers[at].results]
+    assert len(streamed) == len(unary.results) == 700
+    for one, other in zip(streamed, unary.results, strict=True):
+        assert one.value.verdict == other.value.verdict
+        assert one.value.log_likelihood == pytest.approx(other.value.log_likelihood, rel=1e-9)
+
+
+async def test_one_and_many_on_one_stream(fitted):
+    """Messages of both forms are answered each in its own form."""
+    embedding = message(unit_rows(1)[0])
+    alone = pb.StreamScoreEmbeddingsRequest(id="1", profile="landscapes", embedding=embedding)
+    requests = iter([alone, many([embedding], 2)])
+    answers = {answer.id: answer async for answer in fitted.StreamScoreEmbeddings(requests)}
+    assert answers["1"].result == answers["2"].results[0]
+    assert not answers["1"].results
+    assert not answers["2"].HasField("result")
+
+
 async def test_versions(stub):
     """A new fit is a new version: the name means the newest, name@version stays what it was."""
     first = await fit(stub)
@@ -387,6 +418,7 @@ async def test_another_encoder(fitted, change, named):
     for call in (
         fitted.ScoreEmbeddings(score_request([good, odd])),
         stream_scores(fitted, [streamed]),
+        stream_scores(fitted, [many([good, odd])]),
     ):
         code, details = await refusal(call)
         assert code is Code.FAILED_PRECONDITION
@@ -419,6 +451,9 @@ async def test_bad_embeddings_are_rejected_in_their_place(fitted):
     assert streamed["0"].HasField("value")
     assert [streamed[str(number)].rejection for number in range(1, 6)] == rejections
 
+    together = fitted.StreamScoreEmbeddings(iter([many([message(good), *odd, message(good)])]))
+    assert [list(one.results) async for one in together] == [list(answer.results)]
+
 
 async def test_all_items_bad(fitted):
     """A request with nothing to score is still answered."""
@@ -436,6 +471,36 @@ async def test_the_number_of_embeddings(fitted):
             f"{count} embeddings; a request has 1 to 1024",
         )
     assert len((await fitted.ScoreEmbeddings(score_request([row] * 1024))).results) == 1024
+
+
+async def test_the_number_of_embeddings_a_message(fitted):
+    """256 are scored, 257 end the stream with the number."""
+    row = message(unit_rows(1)[0])
+    (answer,) = [one async for one in fitted.StreamScoreEmbeddings(iter([many([row] * 256)]))]
+    assert len(answer.results) == 256
+    assert await refusal(stream_scores(fitted, [many([row] * 257)])) == (
+        Code.INVALID_ARGUMENT,
+        "257 embeddings; a message of a stream has at most 256",
+    )
+
+
+async def test_both_forms_in_one_message(fitted):
+    """A message that has embedding and embeddings ends the stream."""
+    row = message(unit_rows(1)[0])
+    assert await refusal(stream_scores(fitted, [many([row], embedding=row)])) == (
+        Code.INVALID_ARGUMENT,
+        "a message has embedding or embeddings, not both",
+    )
+
+
+async def test_a_message_of_no_embedding(fitted):
+    """With neither form it is a rejection, and the stream goes on."""
+    good = pb.StreamScoreEmbeddingsRequest(
+        id="2", profile="landscapes", embedding=message(unit_rows(1)[0])
+    )
+    answers = await stream_scores(fitted, [many([]), good])
+    assert answers["1"].rejection.code == BAD_EMBEDDING
+    assert answers["2"].HasField("value")
 
 
 async def test_the_length_of_ids(fitted):

@@ -300,13 +300,20 @@ class StreamScoreEmbeddingsRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Chosen by the client, at most 128 characters, echoed in the answer."""
     profile: _builtins.str
     """`landscapes` for the newest version, `landscapes@3` for a certain one."""
     @_builtins.property
     def embedding(self) -> _embedding_pb2.Embedding:
-        """The embedding to score."""
+        """The embedding to score; not together with `embeddings`."""
+
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Embedding]:
+        """1 to 256 embeddings to score instead, all of the profile's encoder id and precision; not together with `embedding`. A
+        bad one is a rejection in its place. The answer has `results`.
+        """
 
     def __init__(
         self,
@@ -314,10 +321,11 @@ class StreamScoreEmbeddingsRequest(_message.Message):
         id: _builtins.str = ...,
         profile: _builtins.str = ...,
         embedding: _embedding_pb2.Embedding | None = ...,
+        embeddings: _abc.Iterable[_embedding_pb2.Embedding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "id", b"id", "profile", b"profile"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "embeddings", b"embeddings", "id", b"id", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -331,21 +339,27 @@ class StreamScoreEmbeddingsResponse(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id of the request that this answers."""
     @_builtins.property
     def result(self) -> Global___ScoreResult:
-        """What became of the embedding."""
+        """What became of `embedding`; not set for a request of `embeddings`."""
+
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreResult]:
+        """One result per embedding of `embeddings`, in the order of the request; empty for a request of `embedding`."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         result: Global___ScoreResult | None = ...,
+        results: _abc.Iterable[Global___ScoreResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "result", b"result", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,8 +50,10 @@ class NoveltyServiceStub:
     for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
     """
     StreamScoreEmbeddings: _grpc.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]
-    """Scores embeddings one message each, pipelined; the same rules. Answers carry the request's id. The stream ends with
-    DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    """Scores embeddings, one or up to 256 a message, pipelined; the same rules. Answers carry the request's id, and come as
+    they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
+    256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
+    limit (10 minutes by default).
     """
 
 @_typing.type_check_only
@@ -76,8 +78,10 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
     """
     StreamScoreEmbeddings: _aio.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]  # type: ignore[assignment]
-    """Scores embeddings one message each, pipelined; the same rules. Answers carry the request's id. The stream ends with
-    DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    """Scores embeddings, one or up to 256 a message, pipelined; the same rules. Answers carry the request's id, and come as
+    they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
+    256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
+    limit (10 minutes by default).
     """
 
 class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -129,8 +133,10 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_novelty_service_pb2.StreamScoreEmbeddingsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_novelty_service_pb2.StreamScoreEmbeddingsResponse], _abc.AsyncIterator[_novelty_service_pb2.StreamScoreEmbeddingsResponse]]:
-        """Scores embeddings one message each, pipelined; the same rules. Answers carry the request's id. The stream ends with
-        DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        """Scores embeddings, one or up to 256 a message, pipelined; the same rules. Answers carry the request's id, and come as
+        they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
+        256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
+        limit (10 minutes by default).
         """
 
 def add_NoveltyServiceServicer_to_server(servicer: NoveltyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
