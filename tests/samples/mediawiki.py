@@ -86,26 +86,26 @@ def running():
                 running_now.append(1)
                 wiki.at_once = max(wiki.at_once, len(running_now))
             try:
-                self.answer()
+                status, headers, body = self.answer()
             finally:
+                # Before the answer goes out: a client that has it may ask again at once.
                 running_now.pop()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
         def answer(self):
             url = urlsplit(self.path)
             parameters = {key: values[0] for key, values in parse_qs(url.query).items()}
             wiki.requests.append((url.path, parameters, self.headers["User-Agent"]))
             if wiki.scripted:
-                status, headers, body = wiki.scripted.pop(0)
-            elif url.path == "/w/api.php":
+                return wiki.scripted.pop(0)
+            if url.path == "/w/api.php":
                 body = json.dumps(wiki.answer(parameters)).encode()
-                status, headers = 200, {"Content-Type": "application/json; charset=utf-8"}
-            else:
-                status, headers, body = 200, {"Content-Type": "image/jpeg"}, url.path.encode()
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+                return 200, {"Content-Type": "application/json; charset=utf-8"}, body
+            return 200, {"Content-Type": "image/jpeg"}, url.path.encode()
 
         def log_message(self, *_):
             pass
