@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from services.novelty.whitening import Whitening
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Embeddings: TypeAlias = npt.NDArray[np.float32]
 
@@ -67,8 +69,10 @@ class Mixture:
 
     @property
     def size_bytes(self) -> int:
-        """The memory that its arrays take."""
+        """The memory that its arrays take, with what `quick_log_likelihoods` adds."""
         own = self.weights.nbytes + self.means.nbytes + self.precisions_cholesky.nbytes
+        if self.covariance is Covariance.FULL:
+            own += Whitening.size_bytes(self.component_count, self.dimension)
         return own if self.background is None else own + self.background.size_bytes
 
     def log_likelihoods(self, embeddings: Embeddings | Floats) -> Floats:
@@ -83,6 +87,20 @@ class Mixture:
         own = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return own if self.background is None else own - self.background.log_likelihoods(embeddings)
 
+    def quick_log_likelihoods(self, embeddings: Embeddings | Floats) -> Floats:
+        """The same for serving: full covariances in single precision, at three times the speed; the others as ever.
+
+        Off by about 1e-6 of the squared distance to the next mean, some 0.001 nats for a liked image: log-likelihoods
+        of thousands of nats keep five digits and more. The last ones may differ with how many embeddings come together.
+        """
+        if self.covariance is not Covariance.FULL:
+            return self.log_likelihoods(embeddings)
+        rows = embeddings.astype(np.float64) / self.scale
+        own = _log_sum_exp(self._constants - 0.5 * self._whitening.squared_distances(rows))
+        if self.background is None:
+            return own
+        return own - self.background.quick_log_likelihoods(embeddings)
+
     def _of_rows(self, embeddings: Embeddings | Floats) -> Floats:
         rows = embeddings.astype(np.float64)
         if self.covariance is Covariance.DIAG:
@@ -90,9 +108,7 @@ class Mixture:
             terms = rows**2 @ of_squares + rows @ of_values + constants
         else:
             terms = self._constants - 0.5 * self._squared_distances(rows / self.scale)
-        largest = terms.max(axis=1)  # terms is (n, component_count): ln of weight times density
-        shifted = np.exp(terms - largest[:, np.newaxis])
-        return np.asarray(largest + np.log(shifted.sum(axis=1)))
+        return _log_sum_exp(terms)
 
     def _squared_distances(self, rows: Floats) -> Floats:
         """Squared Mahalanobis distances of (n, dimension) scaled rows to each mean: (n, component_count)."""
@@ -126,3 +142,14 @@ class Mixture:
     @cached_property
     def _whitened_means(self) -> Floats:
         return np.asarray((self.means[:, np.newaxis, :] @ self.precisions_cholesky)[:, 0, :])
+
+    @cached_property
+    def _whitening(self) -> Whitening:
+        return Whitening.of(self.means, self.precisions_cholesky)
+
+
+def _log_sum_exp(terms: Floats) -> Floats:
+    """(n,) of (n, component_count) terms, each ln of weight times density."""
+    largest = terms.max(axis=1)
+    shifted = np.exp(terms - largest[:, np.newaxis])
+    return np.asarray(largest + np.log(shifted.sum(axis=1)))

@@ -23,7 +23,7 @@ def compute_log_likelihoods(items: Sequence[Scorable]) -> list[float]:
     for positions in positions_of.values():
         mixture = items[positions[0]][0]
         rows = np.stack([items[position][1] for position in positions])
-        computed = mixture.log_likelihoods(rows).tolist()
+        computed = mixture.quick_log_likelihoods(rows).tolist()
         for position, log_likelihood in zip(positions, computed, strict=True):
             log_likelihoods[position] = log_likelihood
     return log_likelihoods

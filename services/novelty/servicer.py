@@ -168,7 +168,7 @@ class NoveltyServicer(NoveltyServiceServicer):
 
     async def _log_likelihood(self, mixture: Mixture, values: Embeddings) -> float:
         if mixture.size_bytes <= _SMALL_MIXTURE_BYTES:
-            return float(mixture.log_likelihoods(values[np.newaxis])[0])
+            return float(mixture.quick_log_likelihoods(values[np.newaxis])[0])
         return await self._batcher.compute_when_room((mixture, values))
 
     async def _read_fit(
@@ -232,7 +232,7 @@ def _score_together(
 ) -> list[pb.ScoreResult]:
     """One result per message, in order; computed as one matrix."""
     read = EmbeddingRows.read(messages, profile)
-    scores = iter(profile.taste.mixture.log_likelihoods(read.rows).tolist())
+    scores = iter(profile.taste.mixture.quick_log_likelihoods(read.rows).tolist())
     return [
         pb.ScoreResult(rejection=rejection_to_message(read.rejections[position]))
         if position in read.rejections

@@ -22,6 +22,24 @@ def fitted(covariance, rows, *, scale, components=3):
     )
 
 
+def narrow(dimension):
+    """Three full covariances learned from rows of an embedding's cone, and 700 other rows of it."""
+    rows = unit_rows(1200, dimension, seed=5).astype(np.float64)
+    scale = float(rows.std())
+    parts = np.array_split(rows / scale, 3)
+    floor = 1e-3 * np.eye(dimension)
+    covariances = np.stack([np.cov(part.T) + floor for part in parts])
+    lower = np.linalg.cholesky(covariances)
+    density = Mixture(
+        covariance=Covariance.FULL,
+        scale=scale,
+        weights=np.full(3, 1 / 3),
+        means=np.stack([part.mean(axis=0) for part in parts]),
+        precisions_cholesky=np.linalg.inv(lower).transpose(0, 2, 1),
+    )
+    return density, unit_rows(700, dimension, seed=6)
+
+
 @pytest.mark.parametrize("covariance", list(Covariance))
 def test_log_likelihoods_are_those_of_sklearn(covariance):
     """All three forms agree with score_samples, minus the change of variables."""
@@ -81,7 +99,8 @@ def test_size_and_shape(covariance, shape):
     assert covariance.shape(3, 5) == shape
     density = mixture(covariance, components=3, dimension=5)
     assert (density.component_count, density.dimension) == (3, 5)
-    assert density.size_bytes == 8 * (3 + 3 * 5 + int(np.prod(shape)))
+    exact = 8 * (3 + 3 * 5 + int(np.prod(shape)))
+    assert density.size_bytes == exact + (4 * 3 * 5 * 5 if covariance is Covariance.FULL else 0)
 
 
 @pytest.mark.parametrize("covariance", list(Covariance))
@@ -101,3 +120,52 @@ def test_a_mixture_relative_to_itself_says_nothing():
     density = mixture()
     relative = replace(density, background=density)
     assert not relative.log_likelihoods(unit_rows(5, 4)).any()
+
+
+@pytest.mark.parametrize("covariance", [Covariance.DIAG, Covariance.TIED])
+def test_quick_is_exact_where_it_is_quick_enough(covariance):
+    """Only full covariances give digits away."""
+    density, rows = mixture(covariance, dimension=16), unit_rows(20, 16)
+    quick = density.quick_log_likelihoods(rows)
+    np.testing.assert_array_equal(quick, density.log_likelihoods(rows))
+
+
+@pytest.mark.parametrize("dimension", [3, 64, 100, 512])
+def test_quick_log_likelihoods_are_the_exact_ones_in_fewer_digits(dimension):
+    """Rows in the cone of embeddings and far from it come out within 1e-4 of themselves, the near ones closer."""
+    density, near = narrow(dimension)
+    far = unit_rows(700, dimension, centre=1)
+    rows = np.concatenate([near, far])
+    exact = density.log_likelihoods(rows)
+    quick = density.quick_log_likelihoods(rows)
+    assert (quick != exact).any()
+    np.testing.assert_allclose(quick, exact, rtol=1e-4)
+    np.testing.assert_allclose(quick[:700], exact[:700], rtol=1e-6, atol=1e-3)
+
+
+def test_no_verdict_changes_outside_the_margin():
+    """Over thresholds all along the scores, quick and exact agree but within 1e-4 of the threshold."""
+    density, rows = narrow(64)
+    exact = density.log_likelihoods(rows)
+    quick = density.quick_log_likelihoods(rows)
+    thresholds = np.linspace(exact.min(), exact.max(), 500)[:, np.newaxis]
+    outside = np.abs(exact - thresholds) > 1e-4 * np.abs(thresholds)
+    assert outside.any(axis=1).all()
+    np.testing.assert_array_equal((quick >= thresholds)[outside], (exact >= thresholds)[outside])
+
+
+def test_quick_gives_the_same_twice():
+    """The same rows give the same bits."""
+    density, rows = narrow(100)
+    first = density.quick_log_likelihoods(rows)
+    np.testing.assert_array_equal(density.quick_log_likelihoods(rows), first)
+
+
+def test_quick_with_a_background():
+    """The ratio takes both densities quickly, and no rows give none."""
+    own, rows = narrow(64)
+    ordinary = mixture(Covariance.FULL, components=1, dimension=64)
+    relative = replace(own, background=ordinary)
+    expected = relative.log_likelihoods(rows)
+    np.testing.assert_allclose(relative.quick_log_likelihoods(rows), expected, atol=2e-3)
+    assert relative.quick_log_likelihoods(rows[:0]).shape == (0,)
