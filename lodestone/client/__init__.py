@@ -8,7 +8,7 @@ from lodestone.client.channel import connect
 from lodestone.client.crawler import CrawlerClient
 from lodestone.client.embedder import EmbedderClient
 from lodestone.client.multiplexed_stream import MultiplexedStream, StreamClosed
-from lodestone.client.novelty import NoveltyClient
+from lodestone.client.novelty import NoveltyClient, ResultsMissing
 from lodestone.client.service_client import ServiceUnreachable
 from lodestone.client.watermark import WatermarkClient
 
@@ -20,6 +20,7 @@ __all__ = [
     "EmbedderClient",
     "MultiplexedStream",
     "NoveltyClient",
+    "ResultsMissing",
     "ServiceUnreachable",
     "StreamClosed",
     "WatermarkClient",

@@ -88,10 +88,14 @@ class FakeNovelty(NoveltyServiceServicer):
 
     Attributes:
         fits: (options, liked, background) of every fit.
+        scores_many: False answers a message of many embeddings like a server that does not know them.
+        batch_sizes: How many embeddings each such message had.
     """
 
     def __init__(self):
         self.fits = []
+        self.scores_many = True
+        self.batch_sizes = []
         self._profiles = {}
         self._by_request = {}
 
@@ -128,13 +132,24 @@ class FakeNovelty(NoveltyServiceServicer):
 
     def StreamScoreEmbeddings(self, requests, context):  # noqa: N802 - the contract's name
         for request in requests:
+            if request.embeddings and self.scores_many:
+                yield self._score_many(request)
+                continue
             yield novelty_service_pb2.StreamScoreEmbeddingsResponse(
                 id=request.id, result=self._score(request.profile)
             )
 
-    def _score(self, name):
+    def _score_many(self, request):
+        self.batch_sizes.append(len(request.embeddings))
+        results = [
+            self._score(request.profile, percentile=embedding.values[0])
+            for embedding in request.embeddings
+        ]
+        return novelty_service_pb2.StreamScoreEmbeddingsResponse(id=request.id, results=results)
+
+    def _score(self, name, percentile=40.0):
         score = novelty_service_pb2.Score(
-            log_likelihood=12.5, percentile=40.0, verdict=verdict_pb2.VERDICT_ACCEPTED
+            log_likelihood=12.5, percentile=percentile, verdict=verdict_pb2.VERDICT_ACCEPTED
         )
         return novelty_service_pb2.ScoreResult(value=score)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import grpc
 import pytest
 
-from lodestone.client import CrawlerClient, EmbedderClient, NoveltyClient, WatermarkClient
+from lodestone.client import (
+    CrawlerClient,
+    EmbedderClient,
+    NoveltyClient,
+    ResultsMissing,
+    WatermarkClient,
+)
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1.crawler_service_pb2 import CreateCrawlRequest, JudgeOptions
 from lodestone.image.v1 import rejection_pb2, verdict_pb2
+from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1.novelty_service_pb2 import FitOptions
 from tests.cli.conftest import png
@@ -52,6 +61,42 @@ async def test_novelty(fakes):
         assert (await novelty.score("landscapes", liked[0])).value.log_likelihood == 12.5
         with pytest.raises(grpc.aio.AioRpcError, match="there is no profile 'cats'"):
             await novelty.get_profile("cats")
+
+
+def numbered(count):
+    """Embeddings that the fake service tells apart: the number comes back as the percentile."""
+    return [Embedding(values=[number, 1.0]) for number in range(count)]
+
+
+async def test_many_scores(fakes):
+    """Any number of embeddings, taken from any iterable, get their scores in order, 256 a message."""
+    async with NoveltyClient(fakes.address) as novelty:
+        for count, sizes in ((0, []), (1, [1]), (600, [256, 256, 88]), (3000, [256] * 11 + [184])):
+            fakes.novelty.batch_sizes.clear()
+            results = [one async for one in novelty.score_many("landscapes", iter(numbered(count)))]
+            assert [one.value.percentile for one in results] == list(range(count))
+            assert fakes.novelty.batch_sizes == sizes
+
+
+async def test_many_scores_that_nobody_reads_on(fakes):
+    """Leaving early leaves nothing in flight, and takes only a few messages of the embeddings."""
+    remaining = iter(numbered(20_000))
+    async with NoveltyClient(fakes.address) as novelty:
+        async with aclosing(novelty.score_many("landscapes", remaining)) as results:
+            assert (await anext(results)).value.percentile == 0
+        assert novelty._stream.in_flight_count == 0
+        assert next(remaining).values[0] == 8 * 256
+        assert (await novelty.score("landscapes", numbered(1)[0])).value.log_likelihood == 12.5
+
+
+async def test_many_scores_of_an_older_server(fakes):
+    """A server that does not know such messages is found out by its answer."""
+    fakes.novelty.scores_many = False
+    async with NoveltyClient(fakes.address) as novelty:
+        with pytest.raises(ResultsMissing, match="0 results came for 256 embeddings") as caught:
+            await anext(novelty.score_many("landscapes", numbered(600)))
+        assert (caught.value.wanted, caught.value.found) == (256, 0)
+        assert novelty._stream.in_flight_count == 0
 
 
 async def test_watermark(fakes):
