@@ -17,6 +17,7 @@ from PIL import JpegImagePlugin, UnidentifiedImageError
 
 from services.servicekit.errors import ItemRejected
 from services.servicekit.image_colors import raw_mode, to_rgb
+from services.servicekit.image_pieces import check_pieces
 from services.servicekit.image_view import (
     ImageView,
     grey_view,
@@ -121,10 +122,11 @@ def open_image(encoded: bytes, limits: DecodeLimits) -> OpenImage:
     if len(encoded) > limits.max_bytes:
         reason = f"{len(encoded):,} bytes, over the limit of {limits.max_bytes:,}"
         raise ItemRejected(RejectionCode.TOO_MANY_BYTES, reason)
+    check_scans(encoded)
+    check_pieces(encoded)
     _quieten_pillow()
     image = _open(encoded)
     _check_size(image.width, image.height, limits)
-    check_scans(image, encoded)
     try:
         return _opened(image, encoded)
     except Exception as error:

@@ -117,6 +117,27 @@ BOUND_CASES: tuple[ImageCase, ...] = (
         size_px=(40, 40),
         memory_mb=128,
     ),
+    ImageCase(
+        "31b",
+        "a PNG of a million private chunks",
+        lambda: build.png_of_chunks(1_000_000, b"vpAg", b"x"),
+        "CORRUPT",
+    ),
+    ImageCase(
+        "31c",
+        "a JPEG of 600,000 pieces of Exif",
+        lambda: build.jpeg_with_segments(600_000, b"Exif\x00\x00x"),
+        "CORRUPT",
+    ),
+    ImageCase(
+        "31d",
+        "a JPEG with 19 MB of filling in its header",
+        lambda: b"\xff\xd8" + b"\xff" * 19_000_000 + build.whole("JPEG")[2:],
+        "CORRUPT",
+    ),
+    ImageCase(
+        "31e", "a GIF of 3 million comments", lambda: build.gif_with_comments(3_000_000), "CORRUPT"
+    ),
     ImageCase("65", "1x1", lambda: _strip(1, 1), "TOO_SMALL"),
     ImageCase("65b", "2x2", lambda: _strip(2, 2), size_px=(2, 2)),
     ImageCase("66", "a strip of 1x30,000", lambda: _strip(1, 30_000), _PIXELS),

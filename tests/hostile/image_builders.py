@@ -104,6 +104,51 @@ def jpeg_scan_bomb(width_px: int, height_px: int, count: int) -> bytes:
     return content[:-2] + (content[tables : scans[-1]] + last) * count + b"\xff\xd9"
 
 
+def jpeg_scans_in_sequence(width_px: int, height_px: int, count: int) -> bytes:
+    """A JPEG that is not progressive, with a scan without data for one colour after the other."""
+    head = _head_of_flat_jpeg(width_px, height_px)
+    scans = (
+        _SCAN + bytes((0, 8, 1, 1 + n % 3, 0x11 if n % 3 else 0, 0, 63, 0)) for n in range(count)
+    )
+    return head + b"".join(scans) + b"\xff\xd9"
+
+
+def jpeg_hidden_scans(width_px: int, height_px: int, count: int, *, marker: bytes) -> bytes:
+    """A progressive JPEG whose scans stand behind a mark that has no length, as if they were its segment."""
+    head = _head_of_flat_jpeg(width_px, height_px).replace(b"\xff\xc0", b"\xff\xc2", 1)
+    first = _SCAN + bytes((0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 0, 0))
+    scan = _SCAN + bytes((0, 8, 1, 1, 0, 1, 63, 0))
+    hidden = (scan * count).ljust(0xFEFC, b"\x00")
+    return head + first + marker + b"\xfe\xfe" + hidden + b"\xff\xd9"
+
+
+def jpeg_with_segments(count: int, content: bytes) -> bytes:
+    """A JPEG with so many segments of one content, of APP2 if that is a colour profile, of APP1 otherwise."""
+    whole_jpeg = whole("JPEG")
+    kind = b"\xff\xe2" if content.startswith(b"ICC") else b"\xff\xe1"
+    segment = kind + struct.pack(">H", len(content) + 2) + content
+    return whole_jpeg[:2] + segment * count + whole_jpeg[2:]
+
+
+def _head_of_flat_jpeg(width_px: int, height_px: int) -> bytes:
+    """All before the first scan."""
+    image = PillowImage.new("RGB", (width_px, height_px), (120, 130, 140))
+    content = files.encoded(image, "JPEG", subsampling=0)
+    return content[: content.index(_SCAN)]
+
+
+def png_of_chunks(count: int, kind: bytes, data: bytes) -> bytes:
+    """A PNG with so many chunks of one kind before its pixels."""
+    return files.png(40, 40, bytes((40 * 3 + 1) * 40), extra=chunk(kind, data) * count)
+
+
+def gif_with_comments(count: int) -> bytes:
+    """A GIF with so many comments of one letter before its frame."""
+    content = whole("GIF")
+    at = 13 + (3 * (2 << (content[10] & 7)) if content[10] & 0x80 else 0)
+    return content[:at] + b"\x21\xfe\x01x\x00" * count + content[at:]
+
+
 def webp(*chunks: tuple[bytes, bytes]) -> bytes:
     body = b"".join(
         kind + struct.pack("<I", len(data)) + data + b"\x00" * (len(data) % 2)

@@ -84,6 +84,18 @@ DAMAGE_CASES: tuple[ImageCase, ...] = (
         memory_mb=256,
     ),
     ImageCase(
+        "42d",
+        "a JPEG of 49 megapixels in sequence, of 3,000 scans without data",
+        lambda: build.jpeg_scans_in_sequence(7_000, 7_000, 3_000),
+        _CORRUPT,
+    ),
+    ImageCase(
+        "42e",
+        "a progressive JPEG of 49 megapixels whose 3,000 scans stand behind a mark without a length",
+        lambda: build.jpeg_hidden_scans(7_000, 7_000, 3_000, marker=b"\xff\x01"),
+        _CORRUPT,
+    ),
+    ImageCase(
         "43",
         "a lossless WebP with noise for its Huffman tables",
         build.webp_lossless_noise,

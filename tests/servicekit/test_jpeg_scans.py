@@ -13,7 +13,12 @@ from services.servicekit.image import DecodeLimits, decode
 from services.servicekit.jpeg_scans import check_scans, count_scans
 from services.servicekit.rejection import RejectionCode
 from tests.fakes import image_files as files
-from tests.hostile.image_builders import jpeg_scan_bomb
+from tests.hostile.image_builders import (
+    jpeg_hidden_scans,
+    jpeg_scan_bomb,
+    jpeg_scans_in_sequence,
+    jpeg_with_segments,
+)
 
 PROGRESSIVE = files.encoded(files.photo(), "JPEG", progressive=True)
 
@@ -61,10 +66,36 @@ def test_forty_scans_pass() -> None:
     assert "over 40 scans" in rejected.value.reason
 
 
-def test_what_is_not_progressive_is_not_searched() -> None:
+def test_what_is_behind_a_photo_is_not_searched() -> None:
     """A film behind a photo holds the marks of many scans by chance."""
-    content = files.encoded(files.photo(), "JPEG") + b"\xff\xda\x00\x02" * 5_000
-    check_scans(PillowImage.open(io.BytesIO(content)), content)
+    check_scans(files.encoded(files.photo(), "JPEG") + b"\xff\xda\x00\x02" * 5_000)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        jpeg_scans_in_sequence(16, 16, 41),
+        jpeg_hidden_scans(16, 16, 41, marker=b"\xff\x01"),
+        jpeg_hidden_scans(16, 16, 41, marker=b"\xff\xc8"),
+        jpeg_hidden_scans(16, 16, 41, marker=b"\xff\xd0"),
+        jpeg_with_segments(1_001, b"Exif\x00\x00x"),
+        b"\xff\xd8\xff\xd9" + jpeg_with_segments(1_001, b"Exif\x00\x00x")[2:],
+        b"\xff\xd8" + b"\xff" * 100_003 + PROGRESSIVE[3:],
+        b"\xff\xd8\xff\xfe\x00\x02" + b"\xff\x00" * 50_001 + PROGRESSIVE[2:],
+    ],
+    ids=("in sequence", "TEM", "JPG", "RST", "segments", "early end", "filling", "values"),
+)
+def test_nothing_hides_them(attack: bytes) -> None:
+    """Scans of a sequential image, behind marks without a length, and what only costs time before the first scan."""
+    with pytest.raises(ItemRejected) as rejected:
+        check_scans(attack)
+    assert rejected.value.code is RejectionCode.CORRUPT
+
+
+def test_what_encoders_make_passes() -> None:
+    """A sequential image of a scan for each colour, and a colour profile of as many segments as there can be."""
+    check_scans(jpeg_scans_in_sequence(16, 16, 3))
+    check_scans(jpeg_with_segments(255, b"ICC_PROFILE\x00\x01\xff" + bytes(60_000)))
 
 
 @given(st.binary(max_size=200))
