@@ -172,6 +172,9 @@ _TAGS = (
     ),
     _tagged("61H", "X-Robots-Tag for another crawler", "otherbot: noindex", "FETCHED"),
     _tagged("61I", "X-Robots-Tag of other words", "nosnippet, max-image-preview: large", "FETCHED"),
+    _tagged("61J", "X-Robots-Tag for us behind another's", "otherbot: nofollow, lodestone: noai"),
+    _tagged("61K", "X-Robots-Tag that may be for all", "otherbot: nofollow, noai"),
+    _tagged("61L", "X-Robots-Tag behind 7,000 letters", "x" * 7_000 + ", noai"),
 )
 
 _UNTRUSTED = (

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.crawler.fetch.opt_out import forbids_following, opt_out_of_headers, opt_out_of_meta
+from services.crawler.fetch.opt_out import (
+    TOO_LONG,
+    forbids_following,
+    opt_out_of_headers,
+    opt_out_of_meta,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,17 +29,28 @@ from services.crawler.fetch.opt_out import forbids_following, opt_out_of_headers
         (["otherbot: noindex", "noai"], "noai"),
         (["unavailable_after: 25 Jun 2030 15:00:00 PST, noindex"], "noindex"),
         (["max-image-preview: large, noai"], "noai"),
-        (["nofollow, otherbot: noindex"], "noindex"),
+        (["nofollow, otherbot: noindex"], ""),
         ([], ""),
         ([""], ""),
         (["all"], ""),
         (["nofollow, nosnippet, noarchive"], ""),
-        (["otherbot: noindex, noai"], ""),
+        (["otherbot: noindex, noai"], "noai"),
+        (["otherbot: nofollow, lodestone: noai"], "noai"),
+        (["otherbot: nofollow; lodestone/1.0: noai"], "noai"),
+        (["otherbot: nofollow lodestone: noai"], "noai"),
+        (["*: noindex"], "noindex"),
+        (["unavailable_after: 25 Jun 2030 15:00:00 PST noai"], "noai"),
+        (["lodestone: all, otherbot: noindex"], ""),
+        (["otherbot: noindex noai"], ""),
+        (["otherbot: noindex, thirdbot: noai"], ""),
+        (["OtherBot/2.1: noindex"], ""),
         (["googlebot: none"], ""),
         (["noindexing"], ""),
         (["max-snippet: -1"], ""),
         (["unavailable_after: 25 Jun 2030 15:00:00 PST"], ""),
-        (["x" * 3_000 + " noai"], ""),
+        (["x" * 3_000 + " noai"], "noai"),
+        (["x, " * 6_000], ""),
+        (["x" * 20_001], TOO_LONG),
     ],
 )
 def test_headers(values: list[str], directive: str) -> None:
@@ -51,12 +69,21 @@ def test_headers(values: list[str], directive: str) -> None:
         ("robots", "index, follow", "", False),
         ("googlebot", "noindex, nofollow", "", False),
         ("description", "noai", "", False),
+        ("robots", "x" * 20_001, TOO_LONG, True),
     ],
 )
 def test_meta_elements(name: str, content: str, directive: str, *, stays: bool) -> None:
     """Elements named `robots` or as we are count, for opting out and for not following links."""
     assert opt_out_of_meta(name, content) == directive
     assert forbids_following(name, content) is stays
+
+
+@pytest.mark.parametrize("piece", [" ", "a", "a ", "a: ", ",", "a:", "\t:"])
+def test_long_headers_take_little_time(piece: str) -> None:
+    """Whatever they are."""
+    began = time.process_time()
+    opt_out_of_headers([(piece * 20_000)[:20_000]])
+    assert time.process_time() - began < 0.5
 
 
 @given(st.lists(st.text(), max_size=5))
