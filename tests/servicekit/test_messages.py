@@ -102,6 +102,25 @@ def test_a_rejection_of_a_newer_server_is_still_one(number):
     assert rejection_from_message(message).reason == "too purple"
 
 
+@pytest.mark.parametrize("dimension", [0, 1, 31, 32, 1280, 5000])
+def test_an_embedding_is_written_as_from_a_list(dimension):
+    """The bytes in the message are those that protobuf writes for the values one by one."""
+    values = np.linspace(-1.0, 1.0, dimension, dtype=np.float32)
+    written = embedding_to_message(Embedding(values, "a" * 64, Precision.BF16))
+    listed = embedding_message(values=values.tolist(), precision=embedding_pb2.PRECISION_BF16)
+    assert written == listed
+    assert written.SerializeToString(deterministic=True) == listed.SerializeToString(
+        deterministic=True
+    )
+
+
+def test_an_embedding_in_any_layout_is_written():
+    """Every other value of an array in the other byte order is written all the same."""
+    values = np.linspace(-1.0, 1.0, 20, dtype=">f4")[::2]
+    written = embedding_to_message(Embedding(values, "a" * 64, Precision.FP32))
+    assert list(written.values) == values.tolist()
+
+
 @pytest.mark.parametrize("precision", list(Precision))
 def test_embeddings_come_back_as_they_went(precision):
     """Bit for bit: `repeated float` is float32."""
