@@ -132,6 +132,14 @@ _ROBOTS = (
         robots=answer(b"User-agent: *\nDisallow: /" + b"*a" * 3_000 + b"b$\n"),
         requests=1,
     ),
+    WebCase(
+        "61M",
+        "robots.txt of 20,000 rules with 6 wildcards, and a long URL",
+        _DISALLOWED,
+        url="http://site.example:{port}/" + "a" * 8_000,
+        robots=answer(b"User-agent: *\n" + b"Disallow: /*a*a*a*a*a*b\n" * 20_000),
+        requests=0,
+    ),
     WebCase("61v", "robots.txt: gzip", _UNREACHABLE, robots=coded(b"x", "gzip"), requests=0),
     WebCase("61w", "robots.txt: 503", _UNREACHABLE, robots=answer(status="503 Busy"), requests=0),
     WebCase(

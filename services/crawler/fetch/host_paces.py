@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -48,6 +48,8 @@ class _Host:
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     users: int = 0
+    # What the robots.txt of each of its origins asks for, if it asks.
+    delays_s: dict[Hashable, float] = field(default_factory=dict)
 
 
 class HostPaces:
@@ -79,13 +81,20 @@ class HostPaces:
         known = self._hosts.get(host)
         return known is not None and known.pace.is_full()
 
-    def set_crawl_delay(self, host: str, delay_s: float) -> None:
-        """Takes over the delay that a host's robots.txt asks for, seconds; 0 for none."""
+    def set_crawl_delay(self, host: str, delay_s: float, *, origin: Hashable) -> None:
+        """Takes over the delay that one origin of a host asks for, seconds; 0 for none. The largest of them counts.
+
+        Each scheme and port has its own robots.txt, and all of them are the same host.
+        """
         known = self._hosts.get(host)
         if known is None and delay_s > 0:
             known = self._remember(host)
-        if known is not None:
-            known.pace.set_crawl_delay(delay_s)
+        if known is None:
+            return
+        known.delays_s.pop(origin, None)
+        if delay_s > 0:
+            known.delays_s[origin] = delay_s
+        known.pace.set_crawl_delay(max(known.delays_s.values(), default=0.0))
 
     @asynccontextmanager
     async def turn(self, host: str, *, patience_s: float) -> AsyncIterator[HostPace]:

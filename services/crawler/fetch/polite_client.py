@@ -152,7 +152,7 @@ class PoliteClient:
             )
         at = first = _parse(request.url)
         if request.gap_s:
-            self.paces.set_crawl_delay(first.host, request.gap_s)
+            self.paces.set_crawl_delay(first.host, request.gap_s, origin=first.origin)
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
             self._check_before_dialling(at)
@@ -172,14 +172,12 @@ class PoliteClient:
     ) -> Answer | WebUrl:
         self._check_before_dialling(url)
         rules = await self._robots.rules(url, budget)
-        if not rules.permits(url):
-            message = f"the robots.txt of {url.host} forbids it"
-            raise FetchFailed(OutcomeReason.ROBOTS_DISALLOWED, message, final_url=url.text)
+        await self._robots.check(url, rules)
 
         async def read_by_rules(response: aiohttp.ClientResponse) -> Answer:
             return await read(response, rules)
 
-        self.paces.set_crawl_delay(url.host, rules.crawl_delay_s)
+        self.paces.set_crawl_delay(url.host, rules.crawl_delay_s, origin=url.origin)
         return await self._client.ask(Request(url, accept, read_by_rules), budget)
 
     def _check_before_dialling(self, url: WebUrl) -> None:

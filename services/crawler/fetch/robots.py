@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from services.crawler.fetch.robots_rules import RobotsRules
+from services.crawler.fetch.robots_rules import QUICK_COST_MAX, RobotsRules
 from services.crawler.fetch.time_budget import TimeBudget
 from services.crawler.fetch.url import WebUrl
 from services.crawler.keyed_lock import KeyedLock
+from services.crawler.outcome import FetchFailed, OutcomeReason
 
 FetchRobots: TypeAlias = Callable[[WebUrl, TimeBudget], Awaitable[RobotsRules]]
 
@@ -20,6 +22,8 @@ _ORIGINS_MAX = 10_000
 # Of all that are remembered together. Parsed rules take up to 44 times as much memory (protego 0.7.0, measured), and
 # whoever has a domain has any number of hosts.
 _TEXT_MAX_BYTES = 8_000_000
+# A listing whose host rests comes back again and again.
+_VERDICTS_MAX = 256
 
 
 class Robots:
@@ -32,6 +36,9 @@ class Robots:
         self._known: OrderedDict[str, RobotsRules] = OrderedDict()
         self._size_bytes = 0
         self._fetching = KeyedLock()
+        self._slow_verdicts: OrderedDict[tuple[str, float], bool] = OrderedDict()
+        # One at a time: a thread that computes takes its share from the event loop.
+        self._trying = asyncio.Lock()
 
     async def rules(self, url: WebUrl, budget: TimeBudget) -> RobotsRules:
         """The rules of a URL's origin. A failure is not remembered: the pace of the host bounds how often it is asked.
@@ -50,6 +57,32 @@ class Robots:
             else:
                 self._known.move_to_end(robots_url.text)
             return known
+
+    async def check(self, url: WebUrl, rules: RobotsRules) -> None:
+        """Passes a URL that the rules of its origin permit. What takes long runs in a thread, and has a bound.
+
+        Raises:
+            FetchFailed: ROBOTS_DISALLOWED; they forbid it, or are too long to try on it.
+        """
+        if rules.is_too_long_for(url):
+            message = (
+                f"the robots.txt of {url.host} has {rules.wildcard_bytes:,} bytes of rules with wildcards, "
+                f"too many to try on an address of {len(url.text):,} characters"
+            )
+            raise FetchFailed(OutcomeReason.ROBOTS_DISALLOWED, message, final_url=url.text)
+        quick = rules.cost(url) <= QUICK_COST_MAX
+        if not (rules.permits(url) if quick else await self._permits_slowly(url, rules)):
+            message = f"the robots.txt of {url.host} forbids it"
+            raise FetchFailed(OutcomeReason.ROBOTS_DISALLOWED, message, final_url=url.text)
+
+    async def _permits_slowly(self, url: WebUrl, rules: RobotsRules) -> bool:
+        name = (url.text, rules.fetch_time)
+        async with self._trying:
+            if name not in self._slow_verdicts:
+                self._slow_verdicts[name] = await asyncio.to_thread(rules.permits, url)
+            if len(self._slow_verdicts) > _VERDICTS_MAX:
+                self._slow_verdicts.popitem(last=False)
+            return self._slow_verdicts[name]
 
     def _remember(self, origin: str, rules: RobotsRules) -> None:
         former = self._known.pop(origin, None)

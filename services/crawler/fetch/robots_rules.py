@@ -15,6 +15,12 @@ from services.crawler.fetch.url import WebUrl
 ROBOTS_MAX_BYTES = 512 * 1024
 CRAWL_DELAY_MAX_S = 3_600.0
 
+# Trying all rules on an address takes up to 0.3 ns for each byte of those with wildcards × character of the address,
+# and 10 ms for 500 kB of those without (protego 0.7.0, measured).
+_COST_PER_BYTE = 40
+QUICK_COST_MAX = 10_000_000
+_COST_MAX = 400_000_000
+
 # As generous as the parser: with and without hyphen and colon.
 _AGENT_LINE = re.compile(
     r"^[^\S\n]*user(?:-|[^\S\n]*)agent(?=[\s:])[^\S\n]*:?(?P<agent>[^\n#]*)",
@@ -33,6 +39,7 @@ class RobotsRules:
         crawl_delay_s: Seconds between requests that it asks for, at most an hour; 0 if it asks for none.
         rules: What it says; None if there is none, which allows everything.
         size_bytes: How much of it was read.
+        wildcard_bytes: How much of that are rules with wildcards, for whichever crawler.
     """
 
     status: int
@@ -40,14 +47,24 @@ class RobotsRules:
     crawl_delay_s: float = 0.0
     rules: Protego | None = None
     size_bytes: int = 0
+    wildcard_bytes: int = 0
 
     @classmethod
     def parse(cls, body: bytes, *, status: int, fetch_time: float) -> Self:
         """Reads a robots.txt; what cannot be read in it says nothing."""
         body = body[:ROBOTS_MAX_BYTES]
-        text = body.decode("utf-8-sig", errors="replace")
-        rules = Protego.parse(_AGENT_LINE.sub(_name_agent, "\n".join(text.splitlines())))
-        return cls(status, fetch_time, _crawl_delay(rules), rules, len(body))
+        lines = body.decode("utf-8-sig", errors="replace").splitlines()
+        text = _AGENT_LINE.sub(_name_agent, "\n".join(lines))
+        rules = Protego.parse(text)
+        return cls(status, fetch_time, _crawl_delay(rules), rules, len(body), _wildcard_bytes(text))
+
+    def cost(self, url: WebUrl) -> int:
+        """What `permits` takes at most: up to `QUICK_COST_MAX` that is some milliseconds."""
+        return _COST_PER_BYTE * self.size_bytes + self.wildcard_bytes * len(url.text)
+
+    def is_too_long_for(self, url: WebUrl) -> bool:
+        """Whether trying the rules on a URL would take over a tenth of a second or two."""
+        return self.cost(url) > _COST_MAX
 
     def permits(self, url: WebUrl) -> bool:
         """Whether we may ask for a URL of this origin."""
@@ -65,6 +82,13 @@ def _name_agent(line: re.Match[str]) -> str:
     if token is not None and token[0] == PRODUCT_TOKEN:
         return f"User-agent: {PRODUCT_TOKEN}"
     return "User-agent: *" if agent == "*" else "User-agent: another-crawler"
+
+
+def _wildcard_bytes(text: str) -> int:
+    rules = (
+        line for line in text.split("\n") if "*" in line and not line.startswith("User-agent:")
+    )
+    return sum(len(line) for line in rules)
 
 
 def _crawl_delay(rules: Protego) -> float:

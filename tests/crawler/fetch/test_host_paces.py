@@ -51,7 +51,7 @@ async def test_a_busy_host_holds_up_no_other() -> None:
 async def test_a_slow_pace_holds_up_no_other() -> None:
     """Those who wait for a host's gap to pass hold none of the places of all."""
     paces = HostPaces(QUICK, connections=1)
-    paces.set_crawl_delay("slow", 0.5)
+    paces.set_crawl_delay("slow", 0.5, origin="http://slow")
     async with paces.turn("slow", patience_s=1.0):
         pass
 
@@ -109,7 +109,7 @@ async def test_turns_are_first_come_first_served() -> None:
 async def test_who_would_wait_too_long_is_sent_away_at_once() -> None:
     """A host that rests longer than the patience is no wait at all: it says when it may be worth another look."""
     paces = HostPaces(QUICK, connections=9)
-    paces.set_crawl_delay("a", 30.0)
+    paces.set_crawl_delay("a", 30.0, origin="http://a")
     async with paces.turn("a", patience_s=1.0):
         pass
     began = asyncio.get_running_loop().time()
@@ -171,10 +171,21 @@ async def test_a_pause_reaches_those_who_wait() -> None:
 async def test_unknown_hosts_may_be_asked() -> None:
     """Of a host that nobody asked nothing is remembered, and no delay of 0."""
     paces = HostPaces(QUICK, connections=9)
-    paces.set_crawl_delay("a", 0.0)
+    paces.set_crawl_delay("a", 0.0, origin="http://a")
     assert (paces.wait_s("a"), paces.is_full("a"), paces.host_count) == (0.0, False, 0)
-    paces.set_crawl_delay("a", 1.0)
+    paces.set_crawl_delay("a", 1.0, origin="http://a")
     assert paces.host_count == 1
+
+
+async def test_the_largest_delay_of_a_host_counts() -> None:
+    """An origin that asks for none takes nothing away from what another asks for; each may take back its own."""
+    paces = HostPaces(QUICK, connections=9)
+    gaps = []
+    async with paces.turn("a", patience_s=1.0) as pace:
+        for origin, delay_s in (("s", 9.0), ("h", 0.0), ("h", 20.0), ("s", 0.0), ("h", 0.0)):
+            paces.set_crawl_delay("a", delay_s, origin=origin)
+            gaps.append(pace.gap_s)
+    assert gaps == [9.0, 9.0, 20.0, 20.0, 0.001]
 
 
 async def test_idle_hosts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -148,3 +149,45 @@ async def test_rules_that_are_fetched_again_are_counted_once(
     await host.rules(a)
     await host.rules(b)
     assert len(host.asked) == 10
+
+
+@pytest.mark.parametrize("count", [3, 2_000, 20_000])
+async def test_long_rules_hold_up_nobody(count: int) -> None:
+    """However many wildcards and whatever the URL: the event loop goes on, and what would take long is refused."""
+    body = "User-agent: *\n" + "Disallow: /*a*a*a*a*a*b\n" * count + "Disallow: /x"
+    rules = RobotsRules.parse(body.encode(), status=200, fetch_time=1.0)
+    url = parse_url("http://h.example/" + "a" * 8_000)
+    robots = Host().robots
+    checking = asyncio.create_task(robots.check(url, rules))
+    longest_s, began = 0.0, time.thread_time()
+    while not checking.done():
+        await asyncio.sleep(0)
+        longest_s, began = max(longest_s, time.thread_time() - began), time.thread_time()
+    assert longest_s < 0.05
+    if count < 20_000:
+        await checking
+        with pytest.raises(FetchFailed, match="forbids it"):
+            await robots.check(parse_url("http://h.example/x"), rules)
+        return
+    with pytest.raises(FetchFailed, match="too many to try") as failed:
+        await checking
+    assert failed.value.reason is OutcomeReason.ROBOTS_DISALLOWED
+
+
+async def test_a_slow_verdict_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL is tried on the same rules once, on those of another day anew; the oldest verdict is forgotten."""
+    monkeypatch.setattr(robots_module, "QUICK_COST_MAX", 0)
+    monkeypatch.setattr(robots_module, "_VERDICTS_MAX", 2)
+    tried: list[str] = []
+
+    def permits(_rules: RobotsRules, url: WebUrl) -> bool:
+        tried.append(url.text[-1])
+        return True
+
+    monkeypatch.setattr(RobotsRules, "permits", permits)
+    old, new = (RobotsRules(200, day, size_bytes=9) for day in (1.0, 2.0))
+    robots = Host().robots
+    a, b, c = (parse_url(f"http://h.example/{name}") for name in "abc")
+    for url, rules in ((a, old), (a, old), (a, new), (b, new), (b, new), (c, new), (a, new)):
+        await robots.check(url, rules)
+    assert tried == ["a", "a", "b", "c", "a"]

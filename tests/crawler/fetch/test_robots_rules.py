@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.crawler.fetch import robots_rules
-from services.crawler.fetch.robots_rules import CRAWL_DELAY_MAX_S, ROBOTS_MAX_BYTES, RobotsRules
+from services.crawler.fetch.robots_rules import (
+    CRAWL_DELAY_MAX_S,
+    QUICK_COST_MAX,
+    ROBOTS_MAX_BYTES,
+    RobotsRules,
+)
 from services.crawler.fetch.url import parse_url
 
 X = parse_url("http://h.example/x")
@@ -135,10 +140,36 @@ def test_many_crawlers_and_rules_take_little_time(
     assert time.process_time() - began < 2.0
 
 
-def test_wildcards_take_little_time() -> None:
-    """A rule of thousands of wildcards is no burden to a long URL."""
-    read = rules("User-agent: *\n" + f"Disallow: /{'*a' * 3_000}b$\n" * 50)
-    long_url = parse_url("http://h.example/" + "a" * 8_000)
+LONG = parse_url("http://h.example/" + "a" * 8_000)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"/{'*a' * 3_000}b$",
+        "/*a*b",
+        "/*a*a*a*a*a*b",
+        *(f"/*{'a' * count}{end}" for count in (12, 40, 80) for end in ("b", "ba")),
+        "/" + "a" * 20,
+    ],
+)
+def test_what_is_not_refused_takes_little_time(rule: str) -> None:
+    """As many rules as are tried on a long URL take under a second; ten times as many are too long for it."""
+    line = f"\nDisallow: {rule}b"
+    count = 45_000 // len(line) if "*" in rule else 500_000 // len(line)
+    read = rules("User-agent: *" + line * count)
     began = time.process_time()
-    assert read.permits(long_url)
-    assert time.process_time() - began < 1.0
+    assert not read.is_too_long_for(LONG)
+    assert read.permits(LONG)
+    assert time.process_time() - began < 0.5
+    assert rules("User-agent: *" + line * 10 * count).is_too_long_for(LONG) is ("*" in rule)
+
+
+def test_what_is_refused_is_no_burden_to_usual_urls() -> None:
+    """2,000 rules with wildcards are tried on a URL of 200 characters at once, those for others counted."""
+    lines = "".join(f"\nDisallow: /*{number}$" for number in range(2_000))
+    read = rules(f"User-agent: another{lines}\n\nUser-agent: *\nDisallow: /x")
+    usual = parse_url("http://h.example/" + "a" * 180)
+    assert read.cost(usual) <= QUICK_COST_MAX
+    assert read.permits(usual)
+    assert not rules("User-agent: *\n" * 40_000).is_too_long_for(LONG)
