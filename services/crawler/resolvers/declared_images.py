@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from itertools import islice
 
 from services.crawler.fetch.url import BadUrl, WebUrl
+from services.crawler.resolvers.resolution import Unanswered
 from services.crawler.sources.html_tags import Tag, read_tags
+from services.crawler.sources.page_rules import PageRules
 
 _META = frozenset(
     {"og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"}
@@ -18,8 +20,21 @@ def declared_images(html: str, page: WebUrl) -> list[WebUrl]:
     """The addresses in `og:image`, `twitter:image` and `<link rel=image_src>`, in the page's order, each once.
 
     At most the first 100 are read.
+
+    Raises:
+        Unanswered: The page opts out.
     """
-    return declared_urls(filter(None, map(declared_reference, read_tags(html))), page)
+    rules = PageRules()
+    references: list[str] = []
+    for token in read_tags(html):
+        if isinstance(token, Tag):
+            rules.read_tag(token)
+        reference = declared_reference(token)
+        if reference and len(references) < DECLARED_MAX:
+            references.append(reference)
+    if rules.opt_out:
+        raise Unanswered(page, rules.cause)
+    return declared_urls(references, page)
 
 
 def declared_urls(references: Iterable[str], page: WebUrl) -> list[WebUrl]:

@@ -26,22 +26,24 @@ def read_unknown_page(answer: Answer) -> Images:
     An answer that is an image is its only one.
 
     Raises:
-        Unanswered: It is neither a page nor an image, or a page without images.
+        Unanswered: It is neither a page nor an image, or a page without images or that opts out.
     """
     if answer.content_type.startswith("image/"):
         return Images((ImageUrl(answer.url, image_title(answer.url)),))
     if answer.content_type not in _HTML_TYPES:
         raise Unanswered(answer.url, f"it is {answer.content_type[:100]}, no HTML page")
-    images = Images.of(_images(answer.text, answer.url))
+    references: list[str] = []
+    content = read_tokens(_noting(references, read_tags(answer.text)), answer.url)
+    if content.opt_out:
+        raise Unanswered(answer.url, content.opt_out)
+    images = Images.of(_images(declared_urls(references, answer.url), content.images))
     if not images.images:
         raise Unanswered(answer.url, "the page has no images")
     return images
 
 
-def _images(html: str, page: WebUrl) -> Iterator[ImageUrl | None]:
-    references: list[str] = []
-    titles = read_tokens(_noting(references, read_tags(html)), page).images
-    declared = {url.text: url for url in declared_urls(references, page)}
+def _images(declared_in_order: list[WebUrl], titles: dict[str, str]) -> Iterator[ImageUrl | None]:
+    declared = {url.text: url for url in declared_in_order}
     for text, url in declared.items():
         yield ImageUrl(url, titles.get(text, ""))
     shown = [text for text in titles if text not in declared]

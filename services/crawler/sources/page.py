@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator
 import structlog
 
 from services.crawler.fetch.url import BadUrl, WebUrl, parse_url
-from services.crawler.outcome import FetchFailed
+from services.crawler.outcome import FetchFailed, OutcomeReason
 from services.crawler.post import Post
 from services.crawler.sources.failures import source_failure
 from services.crawler.sources.kind import FetchPage, SourceKind, SourceTools
@@ -22,7 +22,8 @@ _IMAGES_MAX = 100_000
 class PageSource:
     """Lists the images of a page, then those of the pages that it links to: one level, of the same origin.
 
-    Links that lead further up, to the same listing in another order, or to files that are no pages are not followed.
+    Links that lead further up, to the same listing in another order, or to files that are no pages are not followed,
+    nor those of a page whose `<meta>` says nofollow. A page whose `<meta>` opts out lists nothing.
     """
 
     poll_s = 300.0
@@ -44,8 +45,8 @@ class PageSource:
 
         Raises:
             SourceFailed: The first page cannot be fetched, or is neither a page nor an image. Linked pages that cannot
-                be fetched are logged and left out.
-            SourceBlocked: The first page's host does not let us.
+                be fetched or opt out are logged and left out.
+            SourceBlocked: The first page opts out, or its host does not let us.
         """
         listed: set[str] = set()
         try:
@@ -81,6 +82,9 @@ class PageSource:
         if not page.html and page.content_type not in ("", "text/html", "application/xhtml+xml"):
             raise SourceFailed(self.uri, f"{url.text} is {page.content_type[:100]}, no HTML page")
         content = await asyncio.to_thread(read_page, page.html, final_url)
+        if content.opt_out:
+            message = f"{final_url.text[:200]} is left alone: {content.opt_out}"
+            raise FetchFailed(OutcomeReason.OPTED_OUT, message, final_url=final_url.text)
         if content.cut_off:
             self._log.warning("page_cut_off", source=self.uri, url=final_url.text)
         return final_url, content

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from services.crawler.fetch.url import BadUrl, WebUrl
 from services.crawler.sources.html_tags import Tag, read_tags
+from services.crawler.sources.page_rules import PageRules
 from services.crawler.sources.source import IMAGE_SUFFIXES
 from services.crawler.sources.srcset import widest
 from services.crawler.sources.text import clean_text
@@ -45,13 +46,15 @@ class PageContent:
 
     Attributes:
         images: Titles by canonical URL, in the page's order, previews (`og:image`) first; a title may be empty.
-        links: Pages of the same origin that it links to, each once, in its order.
+        links: Pages of the same origin that it links to, each once, in its order; none if it asks not to follow them.
         cut_off: Whether it has more references than are read.
+        opt_out: Why the page asks to be left alone, one sentence; empty if it does not. If it does it has nothing else.
     """
 
     images: dict[str, str]
     links: list[WebUrl]
     cut_off: bool = False
+    opt_out: str = ""
 
 
 def read_page(html: str, page: WebUrl) -> PageContent:
@@ -59,7 +62,8 @@ def read_page(html: str, page: WebUrl) -> PageContent:
 
     Images are `img` (what a script would show in full size, else the widest of its `srcset`, of a `picture` the widest
     of all, else what a script loads late), links to files with an image's suffix, `og:image` and its like. An image
-    inside a link to an image is that one's thumbnail and left out. At most 50,000 references are read.
+    inside a link to an image is that one's thumbnail and left out. At most 50,000 references are read. Robots `<meta>`
+    elements are minded, wherever they stand.
     """
     return read_tokens(read_tags(html), page)
 
@@ -107,15 +111,19 @@ class _PageReader:
     link: _Link | None = None
     in_title: bool = False
     reference_count: int = 0
+    rules: PageRules = field(default_factory=PageRules)
 
     def __post_init__(self) -> None:
         self.base = self.page
 
     def content(self) -> PageContent:
+        if self.rules.opt_out:
+            return PageContent({}, [], opt_out=self.rules.cause)
         self._end_link()
         title = clean_text(self.titles.get("og:title") or self.titles.get("title"))
         previews = {url.text: self.images.pop(url.text, "") or title for url in self.previews}
-        return PageContent(previews | self.images, list(self.links.values()), self._is_full)
+        links = [] if self.rules.stays else list(self.links.values())
+        return PageContent(previews | self.images, links, self._is_full)
 
     def read_text(self, text: str) -> None:
         if self.in_title:
@@ -136,6 +144,7 @@ class _PageReader:
             case "/picture":
                 self.srcsets.clear()
             case "meta":
+                self.rules.read_tag(tag)
                 self._read_meta(tag.attributes)
             case "link" if "image_src" in tag.attributes.get("rel", "").lower().split():
                 self._add_preview(tag.attributes.get("href"))

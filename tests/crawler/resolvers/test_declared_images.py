@@ -4,6 +4,7 @@ import pytest
 
 from services.crawler.fetch.url import parse_url
 from services.crawler.resolvers.declared_images import declared_images
+from services.crawler.resolvers.resolution import Unanswered
 
 PAGE = parse_url("https://h/p/")
 
@@ -39,3 +40,10 @@ def test_what_a_head_names(html, expected):
     """`og:image`, `twitter:image` and `image_src`, each address once, in order."""
     found = [url.text.removeprefix("https://h/p/") for url in declared_images(html, PAGE)]
     assert found == expected
+
+
+def test_a_page_that_opts_out():
+    """It gives no address, wherever it says so."""
+    html = "<meta property=og:image content=a.jpg>" * 150 + "<meta name=lodestone content=noai>"
+    with pytest.raises(Unanswered, match="its <meta> says noai"):
+        declared_images(html, PAGE)

@@ -53,3 +53,12 @@ def test_without_images(html, content_type):
     """One error with the cause."""
     with pytest.raises(Unanswered):
         images(html, content_type)
+
+
+@pytest.mark.parametrize("words", ["noai", "noimageai", "noindex", "none"])
+def test_a_page_that_opts_out(words):
+    """It gives no image, and the cause says so; nofollow alone is no matter for one page."""
+    html = "<meta property=og:image content=o.jpg><img src=a.jpg><meta name=robots content={}>"
+    with pytest.raises(Unanswered, match=f"its <meta> says {words}"):
+        images(html.format(words))
+    assert list(images(html.format("nofollow"))) == ["o.jpg", "a.jpg"]

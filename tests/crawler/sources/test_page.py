@@ -90,6 +90,31 @@ async def test_a_linked_page_that_fails_is_left_out() -> None:
     assert [log["url"] for log in logs] == ["https://h/dead", "https://h/doc"]
 
 
+@pytest.mark.parametrize("words", ["noai", "noimageai", "noindex", "follow, NoIndex", "none"])
+async def test_a_page_that_opts_out_lists_nothing(words: str) -> None:
+    """As the first page it blocks the source and nothing further is asked for; a linked one is left out and logged."""
+    opted_out = f"<img src=a.jpg><a href=/3></a><meta name=robots content='{words}'>"
+    web = FakeWeb({"/": opted_out, "/1": "<img src=b.jpg><a href=/>", "/3": "<img src=c.jpg>"})
+    with pytest.raises(SourceBlocked, match=r"its <meta> says no") as blocked:
+        await posts(web)
+    assert blocked.value.reason is BlockReason.FORBIDDEN
+    assert web.asked == ["/"]
+    below = {"/1": "<img src=b.jpg><a href=/2>", "/2": opted_out, "/3": "<img src=c.jpg>"}
+    with capture_logs() as logs:
+        assert [post.url for post in await posts(FakeWeb(below), "/1")] == ["https://h/b.jpg"]
+    [log] = logs
+    assert log["event"] == "page_left_out"
+    assert "its <meta> says" in log["cause"]
+
+
+async def test_links_of_a_page_that_says_nofollow() -> None:
+    """Its own images are listed, its links not followed, whichever `<meta>` is for us; another crawler's is not."""
+    page = "<meta name={} content=nofollow><a href=/2><img src=a.jpg>"
+    for name, asked in (("robots", 1), ("lodestone", 1), ("otherbot", 2)):
+        web = FakeWeb({"/": page.format(name), "/2": "<img src=b.jpg>"})
+        assert len(await posts(web)) == len(web.asked) == asked
+
+
 async def test_a_first_page_that_fails_is_the_source_s_failure() -> None:
     """The error names the source and says why; a document is no page."""
     with pytest.raises(SourceFailed) as failed:
