@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from lodestone.cli.outcome_facts import outcome_facts
 from lodestone.cli.source_facts import source_status_facts
@@ -107,18 +107,37 @@ def profile_facts(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "version": profile.version,
         "threshold_nats": profile.threshold_nats,
-        "keep_ratio": profile.keep_ratio,
+        "keep_ratio": profile.keep_ratio or None,
+        "pass_ratio": profile.pass_ratio or None,
+        "expected_keep": _share_facts(profile, "expected_keep"),
+        "expected_pass": _share_facts(profile, "expected_pass"),
+        "separation": profile.separation if profile.HasField("separation") else None,
+        "neighbour_separation": (
+            profile.neighbour_separation if profile.HasField("neighbour_separation") else None
+        ),
         "encoder_id": profile.encoder_id,
         "precision": word(Precision, profile.precision),
         "dimension": profile.dimension,
         "component_count": profile.component_count,
         "covariance": word(Covariance, profile.covariance),
         "liked_count": profile.liked_count,
+        "duplicate_count": profile.duplicate_count,
         "background_count": profile.background_count,
         "relative_to_background": profile.relative_to_background,
         "create_time": profile.create_time.ToJsonString(),
         "warnings": list(profile.warnings),
     }
+
+
+def _share_facts(
+    profile: Profile, name: Literal["expected_keep", "expected_pass"]
+) -> dict[str, float] | None:
+    """An expected share with its confidence interval; null if it is not known."""
+    if not profile.HasField(name):
+        return None
+    share = getattr(profile, name)
+    fields = ("expected", "low", "high", "confidence")
+    return {field: getattr(share, field) for field in fields}
 
 
 def kept_image_facts(image: KeptImage) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.profile_fit import fit
 from lodestone.cli.running import addresses
-from lodestone.cli.words import count_of, one_line
+from lodestone.cli.words import count_of, one_line, share_text
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -116,9 +116,11 @@ def _rows(profile: Profile) -> list[tuple[str, str]]:
     relative = ", relative to the background" if profile.relative_to_background else ""
     return [
         ("threshold", f"{profile.threshold_nats:,.2f} nats{relative} (at or over it passes)"),
-        ("set to keep", f"{profile.keep_ratio:.0%} of liked photos"),
+        ("set to", _aim(profile)),
+        *_expectations(profile),
         ("liked", f"{profile.liked_count:,}; held out: {percent('held_out_pass_ratio')}"),
         ("background", f"{profile.background_count:,}; {percent('background_pass_ratio')}"),
+        *_separations(profile),
         ("mixture", f"{count_of(profile.component_count, 'component')}, {facts['covariance']}"),
         (
             "encoder",
@@ -126,6 +128,33 @@ def _rows(profile: Profile) -> list[tuple[str, str]]:
         ),
         ("fitted", _time(profile)),
     ]
+
+
+def _aim(profile: Profile) -> str:
+    if profile.keep_ratio:
+        return f"keep {profile.keep_ratio:.0%} of liked photos"
+    if profile.pass_ratio:
+        return f"let {profile.pass_ratio:.3g} of the background pass"
+    return "the threshold that was stated"
+
+
+def _expectations(profile: Profile) -> list[tuple[str, str]]:
+    """What to expect of the threshold; nothing for what the profile does not know."""
+    rows = []
+    if profile.HasField("expected_keep"):
+        rows.append(("will keep", f"{share_text(profile.expected_keep)} of photos like the liked"))
+    if profile.HasField("expected_pass"):
+        rows.append(
+            ("will pass", f"{share_text(profile.expected_pass)} of a crawl like the background")
+        )
+    return rows
+
+
+def _separations(profile: Profile) -> list[tuple[str, str]]:
+    if not profile.HasField("separation"):
+        return []
+    nearest = profile.neighbour_separation
+    return [("AUC", f"{profile.separation:.3f}; of the 5 nearest liked photos: {nearest:.3f}")]
 
 
 def _row(profile: Profile) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import grpc
 import typer
@@ -19,7 +20,7 @@ from lodestone.cli.image_files import Unreadable, find_images, read_image, shown
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, addresses, ordered_map
-from lodestone.cli.words import count_of, one_line, word
+from lodestone.cli.words import count_of, one_line, share_text, word
 from lodestone.client import CrawlerClient, EmbedderClient, NoveltyClient
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.image.v1.image_pb2 import Image
@@ -34,6 +35,7 @@ _IN_FLIGHT = 16
 class CovarianceForm(StrEnum):
     """The forms that --covariance takes."""
 
+    AUTO = "auto"
     DIAG = "diag"
     FULL = "full"
     TIED = "tied"
@@ -63,11 +65,22 @@ def fit(
         int, typer.Option(min=0, max=256, help="Components of the mixture; 0 chooses.")
     ] = 0,
     covariance: Annotated[
-        CovarianceForm, typer.Option(help="The form of the covariances.")
-    ] = CovarianceForm.DIAG,
+        CovarianceForm, typer.Option(help="The form of the covariances; `auto` chooses.")
+    ] = CovarianceForm.AUTO,
     keep_ratio: Annotated[
-        float, typer.Option(help="The share of liked photos that must pass, over 0 and up to 1.")
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            help="The share of liked photos that must pass, over 0 and up to 1.",
+            show_default="0.95",
+        ),
+    ] = None,
+    pass_ratio: Annotated[
+        float | None,
+        typer.Option(help="The share of the background that may pass instead: 0.01 is one in 100."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="NATS", help="The threshold itself instead.")
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The seed of every random choice.")
     ] = 0,
@@ -82,15 +95,37 @@ def fit(
         request_id=str(uuid.uuid4()),
         name=name,
         component_count=components,
-        covariance=profile_pb2.Covariance.Value(f"COVARIANCE_{covariance.name}"),
-        keep_ratio=keep_ratio,
+        covariance=_form(covariance),
+        keep_ratio=keep_ratio or 0.0,
+        pass_ratio=pass_ratio or 0.0,
+        threshold_nats=threshold,
         seed=seed,
     )
-    if not 0 < keep_ratio <= 1:
-        raise typer.BadParameter("must be over 0 and at most 1", param_hint="--keep-ratio")
+    _check_ways({"--keep-ratio": keep_ratio, "--pass-ratio": pass_ratio, "--threshold": threshold})
+    if pass_ratio is not None and background is None:
+        raise typer.BadParameter("needs --background DIR", param_hint="--pass-ratio")
     liked = find_images(folder)
     background_files = find_images(background) if background else []
     asyncio.run(_fit(Output(as_json=as_json), options, liked, background_files))
+
+
+def _form(covariance: CovarianceForm) -> profile_pb2.Covariance.ValueType:
+    if covariance is CovarianceForm.AUTO:
+        return profile_pb2.COVARIANCE_UNSPECIFIED
+    return profile_pb2.Covariance.Value(f"COVARIANCE_{covariance.name}")
+
+
+def _check_ways(ways: dict[str, float | None]) -> None:
+    """At most one way to set the threshold, and each ratio a ratio."""
+    stated = {option: value for option, value in ways.items() if value is not None}
+    if len(stated) > 1:
+        problem = "one of them sets the threshold, not two"
+        raise typer.BadParameter(problem, param_hint=" and ".join(stated))
+    for option, value in stated.items():
+        if option != "--threshold" and not 0 < value <= 1:
+            raise typer.BadParameter("must be over 0 and at most 1", param_hint=option)
+        if not isfinite(value):
+            raise typer.BadParameter("must be a finite number", param_hint=option)
 
 
 async def _fit(
@@ -119,7 +154,8 @@ async def _fit(
                 f"({explain(error)}): fit it again"
             ) from error
     left_out = of_liked.left_out | of_background.left_out
-    _report_fit(output, profile, marked.marked_count, left_out)
+    repeated = _repeated(profile, of_liked.paths)
+    _report_fit(output, profile, _Reported(marked.marked_count, left_out, repeated))
 
 
 async def _embed(
@@ -157,27 +193,56 @@ async def _images(paths: Sequence[Path]) -> AsyncIterator[Image]:
             yield image
 
 
-def _report_fit(
-    output: Output, profile: Profile, marked_count: int, left_out: dict[Path, Unreadable]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """What there is to say of a fit beside the profile: `repeated` pairs a photo with the one that counts."""
+
+    marked_count: int
+    left_out: dict[Path, Unreadable]
+    repeated: dict[Path, Path]
+
+
+def _repeated(profile: Profile, paths: Sequence[Path]) -> dict[Path, Path]:
+    return {paths[one.position]: paths[one.duplicate_of] for one in profile.duplicates}
+
+
+def _report_fit(output: Output, profile: Profile, reported: _Reported) -> None:
     if output.as_json:
-        output.object(
-            {
-                "profile": profile_facts(profile),
-                "marked_count": marked_count,
-                "left_out": [
-                    {"path": str(path), "verdict": one.verdict, "reason": one.reason}
-                    for path, one in left_out.items()
-                ],
-            }
-        )
+        output.object(_fit_facts(profile, reported))
         return
+    for path, original in reported.repeated.items():
+        output.note(f"counts once: {shown(path)} repeats {shown(original)}")
     output.text(_summary(profile))
+    for line in _expectations(profile):
+        output.text(line)
     output.text(
-        f"{count_of(marked_count, 'liked photo')} marked as seen: no crawl will keep a copy"
+        f"{count_of(reported.marked_count, 'liked photo')} marked as seen: no crawl will keep a copy"
     )
     for warning in profile.warnings:
         output.note(f"warning: {one_line(warning)}")
+
+
+def _fit_facts(profile: Profile, reported: _Reported) -> dict[str, Any]:
+    return {
+        "profile": profile_facts(profile),
+        "marked_count": reported.marked_count,
+        "left_out": [
+            {"path": str(path), "verdict": one.verdict, "reason": one.reason}
+            for path, one in reported.left_out.items()
+        ],
+        "repeated": [
+            {"path": str(path), "of": str(original)} for path, original in reported.repeated.items()
+        ],
+    }
+
+
+def _expectations(profile: Profile) -> list[str]:
+    lines = []
+    if profile.HasField("expected_keep"):
+        lines.append(f"will keep {share_text(profile.expected_keep)} of photos like the liked")
+    if profile.HasField("expected_pass"):
+        lines.append(f"and {share_text(profile.expected_pass)} of a crawl like the background")
+    return lines
 
 
 def _summary(profile: Profile) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
+from lodestone.novelty.v1.profile_pb2 import ShareEstimate
+
 
 def word(enum: EnumTypeWrapper | Any, value: int) -> str:
     """The name of a contract's enum value without its prefix: `OFF_PROFILE`; `UNKNOWN_7` for one of a newer server."""
@@ -34,3 +36,9 @@ def one_line(text: str) -> str:
 def count_of(number: int, noun: str) -> str:
     """`1 image`, `2 images`, `1,000 images`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def share_text(share: ShareEstimate) -> str:
+    """`94.3% (86.1% to 98.7% with 95% confidence)`."""
+    interval = f"{share.low:.1%} to {share.high:.1%} with {share.confidence:.0%} confidence"
+    return f"{share.expected:.1%} ({interval})"

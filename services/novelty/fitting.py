@@ -1,26 +1,27 @@
-"""Fits a taste to liked embeddings: how many components, the mixture, and what it says of images it has not seen."""
+"""Fits a taste to liked embeddings: the mixture, its threshold, and what it says of images it has not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from services.novelty.calibration import drawn_evenly, separation, threshold_of, warnings_for
-from services.novelty.fitter import Fitter, counts_for
-from services.novelty.liked_set import FitOptions, LikedSet
-from services.novelty.mixture import Covariance, Floats, Mixture
+from services.novelty.calibration import drawn_evenly, threshold_of
+from services.novelty.choosing import counts_for
+from services.novelty.duplicates import Duplicate, find_duplicates, without
+from services.novelty.fit_warnings import FitFindings, warnings_for
+from services.novelty.fitted import Fitted, fit_mixture
+from services.novelty.liked_set import MIN_LIKED, FitOptions, LikedSet
+from services.novelty.mixture import Covariance
+from services.novelty.neighbours import neighbour_separation
 from services.novelty.profile import Taste
 from services.servicekit.errors import InvalidInput
 
 MAX_MIXTURE_BYTES: Final = 512 * 1024**2
-MIN_BACKGROUND: Final = 8
-
-_RELATIVE_FLOOR: Final = 1.0
-_WORTH_IT: Final = 0.05
+MAX_LISTED_DUPLICATES: Final = 1000
 
 
 class TooManyComponents(InvalidInput):
@@ -56,6 +57,30 @@ class MixtureTooLarge(InvalidInput):
         self.limit_bytes = limit_bytes
 
 
+class TooFewDifferent(InvalidInput):
+    """Too few liked images are left when each picture counts once.
+
+    Attributes:
+        different_count: How many there are.
+        duplicate_count: How many more repeat one of them.
+    """
+
+    def __init__(self, different_count: int, duplicate_count: int) -> None:
+        super().__init__(
+            f"a profile needs {MIN_LIKED} different liked images at least, and there are {different_count}: "
+            f"{duplicate_count} more repeat one of them"
+        )
+        self.different_count = different_count
+        self.duplicate_count = duplicate_count
+
+
+class NoBackground(InvalidInput):
+    """A pass ratio was asked for without images to take it of."""
+
+    def __init__(self) -> None:
+        super().__init__("a pass_ratio is a share of the background sample, and none was given")
+
+
 def fit_taste(
     liked_set: LikedSet, options: FitOptions, *, stopped: Callable[[], bool] = lambda: False
 ) -> Taste:
@@ -67,86 +92,97 @@ def fit_taste(
         stopped: Asked now and then; True ends the work.
 
     Raises:
-        TooManyComponents: More than liked images.
+        TooManyComponents: More than different liked images.
+        TooFewDifferent: Fewer than 8 of the liked images are different ones.
         MixtureTooLarge: It would take more than 512 MiB.
+        NoBackground: A pass ratio without a background.
         InvalidInput: The embeddings do not let themselves be fitted.
         Unavailable: It was stopped.
     """
-    liked = liked_set.liked
-    _check_size(liked.shape, options)
-    seed = options.seed % 2**32
+    _check_size(liked_set.liked.shape, options)
+    if options.pass_ratio is not None and not len(liked_set.background):
+        raise NoBackground
     # Several threads would add up k-means' centres in any order, and took ten times as long on a busy machine.
     with threadpool_limits(1):
-        fit = _absolute(liked_set, options, Fitter(options.covariance, seed, stopped))
-        if options.covariance is Covariance.DIAG and len(liked_set.background) >= MIN_BACKGROUND:
-            wide = Fitter(options.covariance, seed, stopped, floor=_RELATIVE_FLOOR)
-            relative = _relative(liked_set, fit.mixture.component_count, wide)
-            if relative.separation > fit.separation + _WORTH_IT:
-                fit = relative
-    mixture, held_out, background = fit.mixture, fit.held_out, fit.background
-    threshold_nats = threshold_of(held_out, options.keep_ratio)
-    if mixture.background is not None:
-        # Under 0 an image is likelier an ordinary one than a liked one, whatever ratio was asked for.
-        threshold_nats = max(threshold_nats, 0.0)
-    return Taste(
-        mixture=mixture,
+        liked_set, duplicates = _each_once(liked_set)
+        _check_size(liked_set.liked.shape, options)
+        fitted = fit_mixture(liked_set, options, stopped=stopped)
+        nearest = None
+        if len(liked_set.background):
+            seed = options.seed % 2**32
+            nearest = neighbour_separation(liked_set.liked, liked_set.background, seed)
+    return _taste(liked_set, options, fitted, duplicates, nearest)
+
+
+def _each_once(liked_set: LikedSet) -> tuple[LikedSet, tuple[Duplicate, ...]]:
+    duplicates = find_duplicates(liked_set.liked)
+    liked = without(liked_set.liked, duplicates)
+    if len(liked) < MIN_LIKED:
+        raise TooFewDifferent(len(liked), len(duplicates))
+    return replace(liked_set, liked=liked), duplicates
+
+
+def _taste(
+    liked_set: LikedSet,
+    options: FitOptions,
+    fitted: Fitted,
+    duplicates: tuple[Duplicate, ...],
+    nearest: float | None,
+) -> Taste:
+    threshold_nats = _threshold(options, fitted)
+    findings = FitFindings(
+        mixture=fitted.mixture,
+        liked_count=len(liked_set.liked),
+        duplicate_count=len(duplicates),
         threshold_nats=threshold_nats,
-        keep_ratio=options.keep_ratio,
+        held_out=fitted.held_out,
+        background=fitted.background,
+        pass_ratio=options.pass_ratio,
+        separation=fitted.separation,
+        neighbour_separation=nearest,
+        gap_nats=fitted.gap_nats,
+        is_degenerate=fitted.is_degenerate,
+        simplified_from=fitted.simplified_from,
+    )
+    return Taste(
+        mixture=fitted.mixture,
+        threshold_nats=threshold_nats,
+        keep_ratio=options.wanted_keep_ratio,
+        pass_ratio=options.pass_ratio,
         encoder_id=liked_set.encoder_id,
         precision=liked_set.precision,
-        liked_count=len(liked),
-        background_count=len(background),
-        held_out_log_likelihoods=drawn_evenly(held_out),
-        background_log_likelihoods=drawn_evenly(background),
-        warnings=warnings_for(
-            mixture,
-            liked_count=len(liked),
-            threshold_nats=threshold_nats,
-            background=background,
-        ),
+        liked_count=len(liked_set.liked),
+        background_count=len(liked_set.background),
+        held_out_log_likelihoods=drawn_evenly(fitted.held_out),
+        background_log_likelihoods=drawn_evenly(fitted.background),
+        separation=fitted.separation,
+        neighbour_separation=nearest,
+        duplicates=duplicates[:MAX_LISTED_DUPLICATES],
+        duplicate_count=len(duplicates),
+        warnings=warnings_for(findings),
         seed=options.seed,
     )
+
+
+def _threshold(options: FitOptions, fitted: Fitted) -> float:
+    if options.threshold_nats is not None:
+        return options.threshold_nats
+    keep_ratio = options.wanted_keep_ratio
+    if keep_ratio is None:
+        return threshold_of(fitted.background, options.pass_ratio or 1.0)
+    threshold_nats = threshold_of(fitted.held_out, keep_ratio)
+    if fitted.mixture.background is not None:
+        # Under 0 an image is likelier an ordinary one than a liked one, whatever ratio was asked for.
+        threshold_nats = max(threshold_nats, 0.0)
+    return threshold_nats
 
 
 def _check_size(shape: tuple[int, ...], options: FitOptions) -> None:
     liked_count, dimension = shape
     if options.component_count > liked_count:
         raise TooManyComponents(options.component_count, liked_count)
+    form = options.covariance or Covariance.DIAG
     count = options.component_count or counts_for(liked_count)[-1]
-    numbers = count * (1 + dimension) + int(
-        np.prod(options.covariance.shape(count, dimension), dtype=np.int64)
-    )
+    numbers = count * (1 + dimension) + int(np.prod(form.shape(count, dimension), dtype=np.int64))
     if numbers * 8 > MAX_MIXTURE_BYTES:
         raise MixtureTooLarge(numbers * 8, MAX_MIXTURE_BYTES)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """A mixture and what it says of images that it was not fitted to."""
-
-    mixture: Mixture
-    held_out: Floats
-    background: Floats
-
-    @property
-    def separation(self) -> float:
-        return separation(self.held_out, self.background)
-
-
-def _absolute(liked_set: LikedSet, options: FitOptions, fitter: Fitter) -> _Fit:
-    """The density of liked embeddings."""
-    liked = liked_set.liked
-    count = options.component_count or fitter.choose_count(liked)
-    mixture = fitter.fit(liked, count)
-    held_out = fitter.held_out_log_likelihoods(liked, count)
-    return _Fit(mixture, held_out, mixture.log_likelihoods(liked_set.background))
-
-
-def _relative(liked_set: LikedSet, count: int, fitter: Fitter) -> _Fit:
-    """The same divided by the density of the background sample; each is scored by fits without it."""
-    liked, background = liked_set.liked, liked_set.background
-    ordinary = fitter.fit(background, 1)
-    mixture = replace(fitter.fit(liked, count), background=ordinary)
-    held_out = fitter.held_out_log_likelihoods(liked, count) - ordinary.log_likelihoods(liked)
-    own = mixture.log_likelihoods(background) + ordinary.log_likelihoods(background)
-    return _Fit(mixture, held_out, own - fitter.held_out_log_likelihoods(background, 1))

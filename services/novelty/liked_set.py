@@ -53,19 +53,23 @@ class FitOptions:
         request_id: 1 to 128 characters; the same id again means the same profile.
         name: The profile's name.
         component_count: 1 to 256; 0 chooses by held-out likelihood.
-        covariance: The form of the covariances.
-        keep_ratio: The share of liked images that must pass, in (0, 1].
+        covariance: The form of the covariances; None chooses by held-out likelihood.
+        keep_ratio: The share of liked images that must pass, in (0, 1]; None is 0.95, unless one of the next is set.
+        pass_ratio: The share of the background sample that may pass, in (0, 1], in place of a keep ratio.
+        threshold_nats: The threshold itself, in place of both.
         seed: Of every random choice.
 
     Raises:
-        InvalidInput: One is out of its range.
+        InvalidInput: One is out of its range, or two say where the threshold goes.
     """
 
     request_id: str
     name: str
     component_count: int = 0
-    covariance: Covariance = Covariance.DIAG
-    keep_ratio: float = DEFAULT_KEEP_RATIO
+    covariance: Covariance | None = None
+    keep_ratio: float | None = None
+    pass_ratio: float | None = None
+    threshold_nats: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,8 +82,29 @@ class FitOptions:
             raise InvalidInput(
                 f"component_count is {self.component_count}, not 1 to {MAX_COMPONENTS}, or 0 to choose"
             )
-        if not (isfinite(self.keep_ratio) and 0.0 < self.keep_ratio <= 1.0):
-            raise InvalidInput(f"keep_ratio is {self.keep_ratio:g}, not over 0 and up to 1")
+        _require_one_threshold(self)
+
+    @property
+    def wanted_keep_ratio(self) -> float | None:
+        """The keep ratio with its default; None if the threshold is set in another way."""
+        if self.pass_ratio is None and self.threshold_nats is None:
+            return DEFAULT_KEEP_RATIO if self.keep_ratio is None else self.keep_ratio
+        return None
+
+
+def _require_one_threshold(options: FitOptions) -> None:
+    ratios = {"keep_ratio": options.keep_ratio, "pass_ratio": options.pass_ratio}
+    for name, ratio in ratios.items():
+        if ratio is not None and not (isfinite(ratio) and 0.0 < ratio <= 1.0):
+            raise InvalidInput(f"{name} is {ratio:g}, not over 0 and up to 1")
+    ways = ratios | {"threshold_nats": options.threshold_nats}
+    if options.threshold_nats is not None and not isfinite(options.threshold_nats):
+        raise InvalidInput(f"threshold_nats is {options.threshold_nats:g}, not a finite number")
+    stated = [name for name, value in ways.items() if value is not None]
+    if len(stated) > 1:
+        raise InvalidInput(
+            f"{' and '.join(stated)} are set: one of them says where the threshold goes"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lodestone.image.v1 import verdict_pb2
 from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
-from services.novelty.liked_set import DEFAULT_KEEP_RATIO, FitOptions
-from services.novelty.mixture import Covariance
+from services.novelty.liked_set import FitOptions
+from services.novelty.mixture import Covariance, Floats
 from services.novelty.profile import Profile, Score
 from services.novelty.profile_files import ProfileDamaged
+from services.novelty.share_estimate import CONFIDENCE, estimate_share
 from services.servicekit.errors import InvalidInput
 from services.servicekit.messages import precision_to_message
 
@@ -23,19 +24,22 @@ def options_from_message(message: novelty_service_pb2.FitOptions) -> FitOptions:
         name=message.name,
         component_count=message.component_count,
         covariance=_covariance_from_message(message.covariance),
-        keep_ratio=message.keep_ratio or DEFAULT_KEEP_RATIO,
+        keep_ratio=message.keep_ratio or None,
+        pass_ratio=message.pass_ratio or None,
+        threshold_nats=message.threshold_nats if message.HasField("threshold_nats") else None,
         seed=message.seed,
     )
 
 
 def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_pb2.Profile:
-    """Writes a profile, with or without its log-likelihood lists."""
+    """Writes a profile, with or without its lists: log-likelihoods and duplicates."""
     taste, mixture = profile.taste, profile.taste.mixture
     message = profile_pb2.Profile(
         name=profile.name,
         version=profile.version,
         threshold_nats=taste.threshold_nats,
-        keep_ratio=taste.keep_ratio,
+        keep_ratio=taste.keep_ratio or 0.0,
+        pass_ratio=taste.pass_ratio or 0.0,
         encoder_id=taste.encoder_id,
         precision=precision_to_message(taste.precision),
         dimension=mixture.dimension,
@@ -44,12 +48,21 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         relative_to_background=mixture.background is not None,
         liked_count=taste.liked_count,
         background_count=taste.background_count,
+        separation=taste.separation,
+        neighbour_separation=taste.neighbour_separation,
+        expected_keep=_share(taste.held_out_log_likelihoods, taste.threshold_nats),
+        expected_pass=_share(taste.background_log_likelihoods, taste.threshold_nats),
+        duplicate_count=taste.duplicate_count,
         warnings=taste.warnings,
     )
     message.create_time.FromDatetime(profile.create_time)
     if with_lists:
         message.held_out_log_likelihoods.extend(taste.held_out_log_likelihoods.tolist())
         message.background_log_likelihoods.extend(taste.background_log_likelihoods.tolist())
+        message.duplicates.extend(
+            profile_pb2.Duplicate(position=one.position, duplicate_of=one.duplicate_of)
+            for one in taste.duplicates
+        )
     return message
 
 
@@ -73,9 +86,18 @@ def score_to_message(score: Score, profile: Profile) -> novelty_service_pb2.Scor
     )
 
 
-def _covariance_from_message(message: profile_pb2.Covariance.ValueType) -> Covariance:
+def _share(scores: Floats, threshold_nats: float) -> profile_pb2.ShareEstimate | None:
+    share = estimate_share(scores, threshold_nats)
+    if share is None:
+        return None
+    return profile_pb2.ShareEstimate(
+        expected=share.expected, low=share.low, high=share.high, confidence=CONFIDENCE
+    )
+
+
+def _covariance_from_message(message: profile_pb2.Covariance.ValueType) -> Covariance | None:
     if message == profile_pb2.COVARIANCE_UNSPECIFIED:
-        return Covariance.DIAG
+        return None
     if message not in profile_pb2.Covariance.values():
         raise InvalidInput(f"covariance {message} is not known here")
     return Covariance[profile_pb2.Covariance.Name(message).removeprefix("COVARIANCE_")]

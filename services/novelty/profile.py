@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-import numpy as np
-
+from services.novelty.calibration import percentile_of
+from services.novelty.duplicates import Duplicate
 from services.novelty.mixture import Embeddings, Floats, Mixture
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected
@@ -89,7 +89,7 @@ class Score:
 
     Attributes:
         log_likelihood: ln p(embedding | profile), nats; higher is more like the profile.
-        percentile: The share of held-out liked images that score lower, 0 to 100.
+        percentile: Among held-out liked images, over 0 and up to 100; see `calibration.percentile_of`.
         accepted: Whether the log-likelihood is at or over the threshold.
     """
 
@@ -105,38 +105,45 @@ class Taste:
     Attributes:
         mixture: The density of liked embeddings.
         threshold_nats: Log-likelihoods at or over it fit.
-        keep_ratio: The share of liked images that the threshold was set to keep, in (0, 1].
+        keep_ratio: The share of liked images that the threshold was set to keep, in (0, 1]; None if it was set in
+            another way.
+        pass_ratio: The share of the background sample that it was set to let pass, in (0, 1], or None.
         encoder_id: Of the embeddings that it was fitted to.
         precision: Of the same.
-        liked_count: How many liked images there were.
+        liked_count: How many different liked images there were.
         background_count: How many images the background sample had; 0 without one.
         held_out_log_likelihoods: (at most 2000,) ascending, nats: liked images under mixtures fitted without them.
         background_log_likelihoods: (at most 2000,) ascending, nats.
+        separation: How often a held-out liked image outscores one of the background, 0 to 1; None if not known.
+        neighbour_separation: The same of the mean cosine similarity to the five nearest liked images.
+        duplicates: Liked images that repeat another one and took no part; at most 1,000 are listed.
+        duplicate_count: How many there were.
         warnings: What a person should know, one sentence each.
         seed: Of every random choice.
     """
 
     mixture: Mixture
     threshold_nats: float
-    keep_ratio: float
+    keep_ratio: float | None
+    pass_ratio: float | None
     encoder_id: str
     precision: Precision
     liked_count: int
     background_count: int
     held_out_log_likelihoods: Floats
     background_log_likelihoods: Floats
+    separation: float | None
+    neighbour_separation: float | None
+    duplicates: tuple[Duplicate, ...]
+    duplicate_count: int
     warnings: tuple[str, ...]
     seed: int
 
     def score(self, log_likelihood: float) -> Score:
-        """Says what a log-likelihood (nats) under the mixture means.
-
-        The percentile counts held-out images that score strictly lower.
-        """
-        held_out = self.held_out_log_likelihoods
-        lower = int(np.searchsorted(held_out, log_likelihood, side="left"))
+        """Says what a log-likelihood (nats) under the mixture means."""
         accepted = bool(log_likelihood >= self.threshold_nats)
-        return Score(float(log_likelihood), 100.0 * lower / len(held_out), accepted)
+        percentile = percentile_of(log_likelihood, self.held_out_log_likelihoods)
+        return Score(float(log_likelihood), percentile, accepted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

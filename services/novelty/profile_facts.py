@@ -14,7 +14,12 @@ from services.novelty.mixture import Covariance
 from services.novelty.profile import ENCODER_ID_PATTERN, NAME_PATTERN, Profile
 from services.servicekit.embedding import Precision
 
-_FORMAT_VERSION: Final = 1
+_FORMAT_VERSION: Final = 2
+_READABLE_VERSIONS: Final = (1, 2)
+
+_Ratio = Annotated[float, Field(gt=0, le=1)]
+_Position = Annotated[int, Field(ge=0, lt=2**31)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,8 @@ class ProfileFacts:
         background_scale: The scale of the background's density; null if log-likelihoods are absolute.
         sha256: Of profile.npz, 64 hex digits.
         libraries: The versions that fitted it, by name; for the record.
-        format_version: Of both files.
+        duplicates: Pairs of a position and the position that it repeats.
+        format_version: Of both files. Version 1 has none of what follows.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -39,7 +45,7 @@ class ProfileFacts:
     request_id: Annotated[str, Field(max_length=128)]
     create_time: AwareDatetime
     threshold_nats: float
-    keep_ratio: Annotated[float, Field(gt=0, le=1)]
+    keep_ratio: _Ratio | None
     encoder_id: Annotated[str, Field(pattern=f"^{ENCODER_ID_PATTERN}$")]
     precision: Precision
     dimension: Annotated[int, Field(ge=1, le=65_536)]
@@ -55,7 +61,12 @@ class ProfileFacts:
     seed: int
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     libraries: dict[str, str]
-    format_version: Literal[1] = _FORMAT_VERSION
+    format_version: Literal[1, 2] = _FORMAT_VERSION
+    pass_ratio: _Ratio | None = None
+    separation: _Share | None = None
+    neighbour_separation: _Share | None = None
+    duplicates: tuple[tuple[_Position, _Position], ...] = ()
+    duplicate_count: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @classmethod
     def of(cls, profile: Profile, *, sha256: str, libraries: dict[str, str]) -> Self:
@@ -83,6 +94,11 @@ class ProfileFacts:
             seed=taste.seed,
             sha256=sha256,
             libraries=libraries,
+            pass_ratio=taste.pass_ratio,
+            separation=taste.separation,
+            neighbour_separation=taste.neighbour_separation,
+            duplicates=tuple((one.position, one.duplicate_of) for one in taste.duplicates),
+            duplicate_count=taste.duplicate_count,
         )
 
     @classmethod
@@ -132,5 +148,6 @@ def _check_version(content: bytes) -> None:
     if not isinstance(facts, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the file is wrong, not its caller
     version = facts.get("format_version")
-    if version != _FORMAT_VERSION:
-        raise ValueError(f"has format_version {version!r}, not {_FORMAT_VERSION}")
+    if version not in _READABLE_VERSIONS:
+        readable = " or ".join(map(str, _READABLE_VERSIONS))
+        raise ValueError(f"has format_version {version!r}, not {readable}")

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from services.novelty.duplicates import Duplicate
 from services.novelty.mixture import Covariance, Floats, Mixture
 from services.novelty.profile import Profile, Taste
 from services.novelty.profile_arrays import decode_arrays, encode_arrays
@@ -146,12 +147,17 @@ def _profile(facts: ProfileFacts, arrays: dict[str, Floats]) -> Profile:
         ),
         threshold_nats=facts.threshold_nats,
         keep_ratio=facts.keep_ratio,
+        pass_ratio=facts.pass_ratio,
         encoder_id=facts.encoder_id,
         precision=facts.precision,
         liked_count=facts.liked_count,
         background_count=facts.background_count,
         held_out_log_likelihoods=arrays["held_out_log_likelihoods"],
         background_log_likelihoods=arrays["background_log_likelihoods"],
+        separation=facts.separation,
+        neighbour_separation=facts.neighbour_separation,
+        duplicates=tuple(Duplicate(*pair) for pair in facts.duplicates),
+        duplicate_count=facts.duplicate_count,
         warnings=facts.warnings,
         seed=facts.seed,
     )

@@ -83,17 +83,24 @@ class FakeEmbedder(EmbedderServiceServicer):
         return embedder_service_pb2.EmbedResult(value=embedding_of(image))
 
 
+def _share(expected):
+    low, high = expected / 2, (1 + expected) / 2
+    return profile_pb2.ShareEstimate(expected=expected, low=low, high=high, confidence=0.95)
+
+
 class FakeNovelty(NoveltyServiceServicer):
     """Keeps profiles in memory; a threshold is the count of liked images.
 
     Attributes:
         fits: (options, liked, background) of every fit.
+        sees_duplicates: Whether every image of a fit repeats the first.
         scores_many: False answers a message of many embeddings like a server that does not know them.
         batch_sizes: How many embeddings each such message had.
     """
 
     def __init__(self):
         self.fits = []
+        self.sees_duplicates = False
         self.scores_many = True
         self.batch_sizes = []
         self._profiles = {}
@@ -160,6 +167,17 @@ class FakeNovelty(NoveltyServiceServicer):
             version=len(versions) + 1,
             threshold_nats=float(len(liked)),
             keep_ratio=options.keep_ratio,
+            pass_ratio=options.pass_ratio,
+            separation=0.98 if background else None,
+            neighbour_separation=0.97 if background else None,
+            expected_keep=_share(0.9),
+            expected_pass=_share(0.01) if background else None,
+            duplicates=[
+                profile_pb2.Duplicate(position=index, duplicate_of=0)
+                for index in range(1, len(liked))
+                if self.sees_duplicates
+            ],
+            duplicate_count=len(liked) - 1 if self.sees_duplicates else 0,
             encoder_id=liked[0].encoder_id,
             precision=liked[0].precision,
             dimension=len(liked[0].values),

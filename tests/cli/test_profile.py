@@ -42,6 +42,67 @@ def test_fit_passes_its_options_on(cli, services, photos):
     assert "warning: 10 photos make a small profile" in result.err
 
 
+def test_fit_leaves_the_form_to_the_service(cli, services, photos):
+    """Without options no form, number of components or threshold is stated."""
+    cli("profile", "fit", "landscapes", photos)
+    ((options, _, _),) = services.novelty.fits
+    assert options.covariance == profile_pb2.COVARIANCE_UNSPECIFIED
+    assert (options.component_count, options.keep_ratio, options.pass_ratio) == (0, 0.0, 0.0)
+    assert not options.HasField("threshold_nats")
+
+
+def test_fit_passes_other_ways_to_set_the_threshold_on(cli, services, photos):
+    """A pass ratio with its background, or the threshold itself, 0 too."""
+    background = ("--background", photos / "more")
+    assert cli("profile", "fit", "a", photos, *background, "--pass-ratio", "0.01").status == 0
+    assert cli("profile", "fit", "a", photos, "--threshold", "0").status == 0
+    first, second = (options for options, _, _ in services.novelty.fits)
+    assert (first.pass_ratio, first.keep_ratio) == (0.01, 0.0)
+    assert second.HasField("threshold_nats")
+    assert (second.threshold_nats, second.keep_ratio) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--pass-ratio", "0.1"), "needs --background DIR"),
+        (("--pass-ratio", "0"), "must be over 0 and at most 1"),
+        (("--threshold", "nan"), "must be a finite number"),
+        (("--threshold", "1", "--keep-ratio", "0.9"), "one of them sets the threshold, not two"),
+    ],
+)
+def test_fit_refuses_thresholds_that_are_none(cli, services, photos, options, says):
+    """One line, before any work."""
+    result = cli("profile", "fit", "landscapes", photos, *options)
+    assert result.status == 2
+    assert says in result.err
+    assert services.novelty.fits == []
+
+
+def test_fit_states_what_to_expect(cli, services, photos):
+    """The share of liked photos that will be kept and, with a background, the share of a crawl that will pass."""
+    plain = cli("profile", "fit", "landscapes", photos)
+    kept = "will keep 90.0% (45.0% to 95.0% with 95% confidence) of photos like the liked"
+    passing = "and 1.0% (0.5% to 50.5% with 95% confidence) of a crawl like the background"
+    assert kept in plain.out
+    assert passing not in plain.out
+    result = cli("profile", "fit", "landscapes", photos, "--background", photos)
+    assert kept in result.out
+    assert passing in result.out
+
+
+def test_fit_names_the_photos_that_repeat_another(cli, services, photos):
+    """Each with the one that counts, in both forms."""
+    services.novelty.sees_duplicates = True
+    result = cli("profile", "fit", "landscapes", photos)
+    line = f"counts once: {photos / '1.png'} repeats {photos / '0.png'}"
+    assert line in result.err.splitlines()
+    (fitted,) = cli("profile", "fit", "landscapes", photos, "--json").objects()
+    assert fitted["profile"]["duplicate_count"] == 9
+    assert fitted["repeated"][0] == {"path": str(photos / "1.png"), "of": str(photos / "0.png")}
+    assert len(fitted["repeated"]) == 9
+
+
 def test_fit_lists_what_it_leaves_out(cli, services, photos):
     """A truncated image is named with its reason, in both forms, and is not marked as seen."""
     truncated = photos / "broken.png"
@@ -147,6 +208,31 @@ def test_show_as_json_has_the_scores(cli, services, photos):
     assert shown["held_out_log_likelihoods"] == [10.0 + index for index in range(10)]
     assert shown["held_out_pass_ratio"] == 1.0
     assert shown["background_pass_ratio"] == 0.0
+
+
+def test_show_states_what_to_expect(cli, services, photos):
+    """Both shares with their intervals, both AUCs, and how the threshold was set."""
+    background = ("--background", photos)
+    cli("profile", "fit", "landscapes", photos, *background, "--keep-ratio", "0.9")
+    shown = cli("profile", "show", "landscapes").out
+    assert "keep 90% of liked photos" in shown
+    assert "90.0% (45.0% to 95.0% with 95% confidence) of photos like the liked" in shown
+    assert "1.0% (0.5% to 50.5% with 95% confidence) of a crawl like the background" in shown
+    assert "0.980; of the 5 nearest liked photos: 0.970" in shown
+    (facts,) = cli("profile", "show", "landscapes", "--json").objects()
+    assert facts["expected_keep"] == {
+        "expected": 0.9,
+        "low": 0.45,
+        "high": 0.95,
+        "confidence": 0.95,
+    }
+    assert (facts["separation"], facts["neighbour_separation"]) == (0.98, 0.97)
+    cli("profile", "fit", "landscapes", photos, *background, "--pass-ratio", "0.01")
+    assert "let 0.01 of the background pass" in cli("profile", "show", "landscapes").out
+    cli("profile", "fit", "landscapes", photos, "--threshold", "3")
+    shown = cli("profile", "show", "landscapes").out
+    assert "the threshold that was stated" in shown
+    assert "AUC" not in shown
 
 
 def test_show_into_a_folder_that_is_not_there_is_one_line(cli, services, photos, tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lodestone.cli.words import count_of, one_line, printable, spoken, word
+from lodestone.cli.words import count_of, one_line, printable, share_text, spoken, word
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason
 from lodestone.image.v1.verdict_pb2 import Verdict
+from lodestone.novelty.v1.profile_pb2 import ShareEstimate
 
 
 def test_enum_values_lose_their_prefix():
@@ -26,3 +27,9 @@ def test_counts_have_their_plural():
     assert [count_of(number, "image") for number in (0, 1, 1000)] == [
         *("0 images", "1 image", "1,000 images")
     ]
+
+
+def test_shares_have_their_interval():
+    """In percent, with one decimal."""
+    share = ShareEstimate(expected=0.943, low=0.861, high=0.987, confidence=0.95)
+    assert share_text(share) == "94.3% (86.1% to 98.7% with 95% confidence)"

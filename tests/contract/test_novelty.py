@@ -123,6 +123,35 @@ async def test_a_fit_gives_a_whole_profile(stub):
     assert profile.create_time.ToSeconds() > 1_700_000_000
 
 
+async def test_a_fit_states_what_to_expect(stub):
+    """Both shares with their intervals, both separations, and the photos that repeat another."""
+    rows, others = unit_rows(60, 64), unit_rows(50, 64, centre=3)
+    parts = (liked(messages([*rows, rows[7]])), background(messages(others)))
+    profile = await fit(stub, *parts)
+    keep, passing = profile.expected_keep, profile.expected_pass
+    assert 0.8 < keep.low < keep.expected < keep.high < 1.0
+    assert keep.confidence == passing.confidence == 0.95
+    assert (passing.low, passing.high) == (0.0, pytest.approx(0.0711, abs=1e-4))
+    assert (profile.separation, profile.neighbour_separation) == (1.0, 1.0)
+    assert [(one.position, one.duplicate_of) for one in profile.duplicates] == [(60, 7)]
+    assert (profile.liked_count, profile.duplicate_count) == (60, 1)
+    assert (await listed(stub))["landscapes"].duplicates == []
+    alone = await fit(stub, request_id="two")
+    assert not alone.HasField("separation")
+    assert not alone.HasField("expected_pass")
+
+
+async def test_other_ways_to_set_the_threshold(stub):
+    """A share of the background, or the threshold itself; the keep ratio is not set then."""
+    parts = (liked(messages(unit_rows(40))), background(messages(unit_rows(100, seed=5))))
+    by_ratio = await fit(stub, *parts, pass_ratio=0.25)
+    passing = np.array(by_ratio.background_log_likelihoods) >= by_ratio.threshold_nats
+    assert passing.mean() == pytest.approx(0.25)
+    assert (by_ratio.pass_ratio, by_ratio.keep_ratio) == (0.25, 0.0)
+    stated = await fit(stub, threshold_nats=0.0, request_id="two")
+    assert (stated.threshold_nats, stated.pass_ratio, stated.keep_ratio) == (0.0, 0.0, 0.0)
+
+
 async def test_scores_say_what_fits(fitted):
     """Images like the liked ones pass, others do not, and each answer carries threshold and version."""
     profile = (await fitted.GetProfile(pb.GetProfileRequest(profile="landscapes"))).profile
@@ -136,8 +165,8 @@ async def test_scores_say_what_fits(fitted):
         assert score.threshold_nats == profile.threshold_nats
         assert score.profile_version == 1
         assert (score.log_likelihood >= score.threshold_nats) == (score.verdict == ACCEPTED)
-        lower = sum(held < score.log_likelihood for held in profile.held_out_log_likelihoods)
-        assert score.percentile == pytest.approx(100 * lower / 40)
+        as_low = sum(held <= score.log_likelihood for held in profile.held_out_log_likelihoods)
+        assert score.percentile == pytest.approx(100 * (1 + as_low) / 41)
 
 
 async def test_the_stream_scores_as_the_unary_call(fitted):
@@ -322,6 +351,11 @@ ROWS = unit_rows(12)
         ([options(keep_ratio=1.5)], "keep_ratio is 1.5"),
         ([options(keep_ratio=-0.5)], "keep_ratio is -0.5"),
         ([options(keep_ratio=math.nan)], "keep_ratio is nan"),
+        ([options(pass_ratio=2)], "pass_ratio is 2"),
+        ([options(threshold_nats=math.nan)], "threshold_nats is nan"),
+        ([options(keep_ratio=0.9, threshold_nats=0)], "keep_ratio and threshold_nats are set"),
+        ([options(pass_ratio=0.5), liked(messages(ROWS))], "a pass_ratio is a share of the background sample"),
+        ([options(), liked(messages(ROWS[[0] * 9]))], "8 different liked images at least, and there are 1: 8 more"),
         ([options(component_count=257)], "component_count is 257"),
         ([options(component_count=-1)], "component_count is -1"),
         ([options(covariance=9)], "covariance 9 is not known here"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from services.novelty.duplicates import Duplicate
 from services.novelty.liked_set import FitOptions, LikedSet
 from services.novelty.mixture import Covariance, Mixture
 from services.novelty.profile import Profile, Taste
@@ -57,12 +58,17 @@ def taste(density=None, **changes):
         "mixture": density or mixture(),
         "threshold_nats": -2.5,
         "keep_ratio": 0.95,
+        "pass_ratio": None,
         "encoder_id": ENCODER_ID,
         "precision": Precision.FP32,
         "liked_count": 20,
         "background_count": 3,
         "held_out_log_likelihoods": np.array([-4.0, -2.0, -1.0, -1.0, 3.0]),
         "background_log_likelihoods": np.array([-90.0, -50.5, -3.0]),
+        "separation": 0.9,
+        "neighbour_separation": 0.8,
+        "duplicates": (Duplicate(5, 2),),
+        "duplicate_count": 1,
         "warnings": ("20 liked images make a small profile.",),
         "seed": 7,
     }

@@ -3,9 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.calibration import drawn_evenly, separation, threshold_of, warnings_for
-from services.novelty.mixture import Covariance
-from tests.novelty.tastes import mixture
+from services.novelty.calibration import drawn_evenly, percentile_of, separation, threshold_of
 
 
 @pytest.mark.parametrize("count", [20, 60, 400])
@@ -47,34 +45,23 @@ def test_many_values_are_drawn_evenly():
     )
 
 
-def warned(liked_count, *, covariance=Covariance.DIAG, background=()):
-    return warnings_for(
-        mixture(covariance, components=2, dimension=16),
-        liked_count=liked_count,
-        threshold_nats=0.0,
-        background=np.array(background),
-    )
+@pytest.mark.parametrize("count", [8, 30, 200])
+def test_percentiles_are_conformal(count):
+    """Of unseen liked images at most p % get p or less, whatever n; and not far fewer."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        held_out = np.sort(rng.standard_t(3, count))
+        found += [percentile_of(score, held_out) for score in rng.standard_t(3, 50)]
+    for percent in (20.0, 50.0, 90.0):
+        share = 100.0 * np.mean(np.array(found) <= percent)
+        assert percent - 100.0 / (count + 1) - 2.0 < share < percent + 2.0
 
 
-def test_a_small_profile_says_so():
-    """Under 30 liked images there is a sentence with their number; from 30 on there is none."""
-    (sentence,) = warned(29)
-    assert sentence.startswith("29 liked images make a small profile: ")
-    assert warned(30) == ()
-
-
-def test_more_covariances_than_images_can_tell():
-    """A full covariance with more numbers than the embeddings have is announced as an overfit."""
-    (sentence,) = warned(31, covariance=Covariance.FULL)
-    assert "512 numbers, learned from 31 liked images" in sentence
-    assert warned(32, covariance=Covariance.FULL) == ()
-
-
-def test_a_background_that_passes():
-    """A profile that lets more than half of the background through says so."""
-    assert warned(50, background=(0.0, 1.0, -1.0, -1.0)) == ()
-    (sentence,) = warned(50, background=(0.0, 1.0, 2.0, -1.0))
-    assert sentence.startswith("75% of the background sample passes too")
+def test_percentiles_at_the_ends():
+    """Under all of four it is 1 in 5, not 0; over all of them 100; at one of them that one counts as low."""
+    held_out = np.array([1.0, 2.0, 3.0, 4.0])
+    assert [percentile_of(score, held_out) for score in (0.0, 2.0, 9.0)] == [20.0, 60.0, 100.0]
 
 
 def test_separation():

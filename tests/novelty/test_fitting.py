@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from services.novelty import fitter
-from services.novelty.fitting import MixtureTooLarge, TooManyComponents, fit_taste
+from services.novelty import choosing, duplicates, fitted, fitter, fitting
+from services.novelty.duplicates import Duplicate
+from services.novelty.fitting import (
+    MixtureTooLarge,
+    NoBackground,
+    TooFewDifferent,
+    TooManyComponents,
+    fit_taste,
+)
 from services.novelty.mixture import Covariance
-from services.servicekit.errors import InvalidInput, Unavailable
+from services.servicekit.errors import Unavailable
 from tests.novelty.tastes import liked_set, options, unit_rows
 
 
@@ -21,7 +28,7 @@ def two_clusters(count, dimension=16):
 
 
 def test_the_recipe():
-    """One component is the scaled diagonal Gaussian with 0.1 on each variance, in closed form."""
+    """One component is the scaled diagonal Gaussian with 0.3 on each variance, in closed form."""
     rows = unit_rows(20)
     mixture = fit_taste(liked_set(rows), options()).mixture
     exact = rows.astype(np.float64)
@@ -29,7 +36,7 @@ def test_the_recipe():
     assert (mixture.component_count, mixture.covariance) == (1, Covariance.DIAG)
     assert mixture.scale == pytest.approx(scale)
     np.testing.assert_allclose(mixture.means[0], exact.mean(axis=0) / scale, rtol=1e-9)
-    variances = exact.var(axis=0) / scale**2 + 0.1
+    variances = exact.var(axis=0) / scale**2 + 0.3
     np.testing.assert_allclose(mixture.precisions_cholesky[0], variances**-0.5, rtol=1e-9)
 
 
@@ -131,18 +138,100 @@ def test_a_mixture_that_is_too_large():
         fit_taste(liked_set(rows), options(component_count=256, covariance=Covariance.FULL))
 
 
-@pytest.mark.parametrize("covariance", list(Covariance))
-def test_identical_images_do_not_break_a_fit(covariance):
-    """Every copy scores the same and passes."""
+def test_identical_images_are_one_image():
+    """Forty copies of one picture are refused with both numbers, and so are seven pictures and a copy."""
     rows = np.tile(unit_rows(1), (40, 1))
-    taste = fit_taste(liked_set(rows), options(component_count=3, covariance=covariance))
-    assert np.isfinite(taste.held_out_log_likelihoods).all()
+    with pytest.raises(TooFewDifferent, match="8 different liked images at least, .* 1: 39 more"):
+        fit_taste(liked_set(rows), options())
+    rows = unit_rows(7)[[0, 1, 2, 3, 4, 5, 6, 3]]
+    with pytest.raises(TooFewDifferent, match="there are 7: 1 more"):
+        fit_taste(liked_set(rows), options())
 
 
-def test_embeddings_without_any_spread():
-    """One value everywhere leaves nothing to divide by: one clear error."""
-    with pytest.raises(InvalidInput, match="all values of all liked embeddings are equal"):
-        fit_taste(liked_set(np.full((10, 16), 0.25, np.float32)), options())
+def test_duplicates_count_once_and_are_listed():
+    """The mixture is that of the pictures without their copies."""
+    rows = unit_rows(20)
+    plain = fit_taste(liked_set(rows), options())
+    taste = fit_taste(liked_set(np.concatenate([rows, rows[3:5], rows[3:4]])), options())
+    assert taste.duplicates == (Duplicate(20, 3), Duplicate(21, 4), Duplicate(22, 3))
+    assert (taste.liked_count, taste.duplicate_count, plain.duplicate_count) == (20, 3, 0)
+    np.testing.assert_array_equal(taste.mixture.means, plain.mixture.means)
+    assert taste.threshold_nats == plain.threshold_nats
+    assert taste.warnings[1].startswith("3 of 23 liked images repeat another one")
+
+
+def test_many_duplicates_are_counted_and_not_all_listed(monkeypatch):
+    """A profile keeps so many positions at most."""
+    monkeypatch.setattr(fitting, "MAX_LISTED_DUPLICATES", 2)
+    taste = fit_taste(liked_set(np.concatenate([unit_rows(20)] * 2)), options())
+    assert (len(taste.duplicates), taste.duplicate_count) == (2, 20)
+
+
+def test_the_threshold_by_a_pass_ratio():
+    """That share of the background reaches it, whatever the liked images do."""
+    rows, background = unit_rows(40), unit_rows(200, seed=5)
+    taste = fit_taste(liked_set(rows, background), options(pass_ratio=0.1))
+    passing = taste.background_log_likelihoods >= taste.threshold_nats
+    assert passing.mean() == pytest.approx(0.1)
+    assert (taste.keep_ratio, taste.pass_ratio) == (None, 0.1)
+    with pytest.raises(NoBackground, match="share of the background sample, and none was given"):
+        fit_taste(liked_set(rows), options(pass_ratio=0.1))
+
+
+def test_the_threshold_itself():
+    """It is taken as it is."""
+    taste = fit_taste(liked_set(unit_rows(40)), options(threshold_nats=-12.5))
+    assert (taste.threshold_nats, taste.keep_ratio, taste.pass_ratio) == (-12.5, None, None)
+
+
+def test_both_separations_stand_beside_each_other():
+    """With a background, of the mixture and of the five nearest; without one, of neither."""
+    rows = unit_rows(40, 64)
+    taste = fit_taste(liked_set(rows, unit_rows(30, 64, centre=5)), options())
+    assert (taste.separation, taste.neighbour_separation) == (1.0, 1.0)
+    alone = fit_taste(liked_set(rows), options())
+    assert (alone.separation, alone.neighbour_separation) == (None, None)
+
+
+def test_a_mixture_that_is_worse_than_its_neighbours_says_so():
+    """One Gaussian over three clusters prefers what lies between them; the nearest liked images do not."""
+    rows = np.concatenate([unit_rows(12, 8, centre=axis, seed=axis) for axis in range(3)])
+    between = unit_rows(7, 8) * 0.1 + np.eye(3, 8).sum(axis=0)
+    between = (between / np.linalg.norm(between, axis=1, keepdims=True)).astype(np.float32)
+    one = options(component_count=1, covariance=Covariance.DIAG)
+    taste = fit_taste(liked_set(rows, between), one)
+    assert taste.neighbour_separation > 0.9 > taste.separation
+    assert any("five nearest liked images" in sentence for sentence in taste.warnings)
+
+
+def test_a_large_set_is_calibrated_on_images_that_took_no_part(monkeypatch):
+    """Over the limit some are kept out of the fit, and what passes of unseen ones is what was asked for."""
+    monkeypatch.setattr(fitter, "FITTED_AT_ONCE", 1000)
+    monkeypatch.setattr(fitted, "FITTED_AT_ONCE", 1000)
+    monkeypatch.setattr(fitted, "_KEPT_OUT", 500)
+    monkeypatch.setattr(duplicates, "NEAR_DUPLICATES_UP_TO", 1000)
+    rows = two_clusters(3000, 32)
+    taste = fit_taste(liked_set(rows[:2500]), options())
+    assert len(taste.held_out_log_likelihoods) == 500
+    assert taste.liked_count == 2500
+    unseen = taste.mixture.log_likelihoods(two_clusters(2000, 32)[1::2])
+    assert np.mean(unseen >= taste.threshold_nats) == pytest.approx(0.95, abs=0.03)
+    again = fit_taste(liked_set(rows[:2500]), options())
+    np.testing.assert_array_equal(taste.mixture.means, again.mixture.means)
+
+
+def test_degenerate_fits_are_simplified_and_said(monkeypatch):
+    """What was chosen and learned its images by heart gives way to one component; what was asked for stays."""
+    monkeypatch.setattr(choosing, "_WIDEST_GAP", np.inf)
+    rows = two_clusters(90, 64)
+    assert fit_taste(liked_set(rows), options()).mixture.component_count == 2
+    monkeypatch.setattr(fitted, "is_degenerate", lambda *_, **__: True)
+    taste = fit_taste(liked_set(rows), options())
+    assert taste.mixture.component_count == 1
+    assert taste.warnings[0].startswith("2 diag components made a degenerate fit")
+    asked = fit_taste(liked_set(rows), options(component_count=3))
+    assert asked.mixture.component_count == 3
+    assert asked.warnings[0].startswith("The mixture that was asked for is degenerate")
 
 
 def test_a_fit_can_be_stopped():
@@ -168,7 +257,7 @@ def test_a_small_fit_is_fast():
 
 def test_large_sets_choose_on_a_sample(monkeypatch):
     """The count is chosen on at most so many rows."""
-    monkeypatch.setattr(fitter, "_ROWS_TO_CHOOSE_ON", 60)
+    monkeypatch.setattr(choosing, "_ROWS_TO_CHOOSE_ON", 60)
     sizes = []
     fit = fitter.Fitter.fit
 
@@ -177,7 +266,7 @@ def test_large_sets_choose_on_a_sample(monkeypatch):
         return fit(self, rows, count)
 
     monkeypatch.setattr(fitter.Fitter, "fit", counted)
-    fit_taste(liked_set(two_clusters(90)), options())
+    fit_taste(liked_set(two_clusters(90, 64)), options())
     assert sizes[0] == 40
     assert sizes[-1] == 81
 

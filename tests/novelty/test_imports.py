@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = (
-    "calibration", "fit_jobs", "liked_set", "mixture", "profile", "profile_arrays", "profile_cache",
+    "calibration", "duplicates", "fit_jobs", "liked_set", "mixture", "profile", "profile_arrays", "profile_cache",
     "profile_facts", "profile_files", "profile_store", "scoring", "whitening",
 )  # fmt: skip
 

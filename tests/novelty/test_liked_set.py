@@ -76,6 +76,11 @@ def test_the_limit_holds_for_both_lists_together():
         ({"keep_ratio": 1.001}, "keep_ratio is 1.001"),
         ({"keep_ratio": float("nan")}, "keep_ratio is nan"),
         ({"keep_ratio": float("inf")}, "keep_ratio is inf"),
+        ({"pass_ratio": 0.0}, "pass_ratio is 0"),
+        ({"pass_ratio": float("nan")}, "pass_ratio is nan"),
+        ({"threshold_nats": float("inf")}, "threshold_nats is inf"),
+        ({"keep_ratio": 0.9, "pass_ratio": 0.1}, "keep_ratio and pass_ratio are set"),
+        ({"pass_ratio": 0.1, "threshold_nats": 0.0}, "pass_ratio and threshold_nats are set"),
     ],
 )
 def test_options_out_of_range(change, problem):
@@ -96,6 +101,8 @@ def test_options_out_of_range(change, problem):
         {"component_count": 256},
         {"keep_ratio": 1.0},
         {"keep_ratio": 5e-324},
+        {"pass_ratio": 1.0},
+        {"threshold_nats": 0.0},
         {"seed": -(2**63)},
     ],
 )
@@ -103,3 +110,11 @@ def test_options_at_their_limits(change):
     """The ends of the ranges are inside, and are kept as they were given."""
     ((name, value),) = change.items()
     assert getattr(options(**change), name) == value
+
+
+def test_the_keep_ratio_has_a_default_where_nothing_else_is_stated():
+    """0.95; none where the threshold is set in another way."""
+    assert options().wanted_keep_ratio == 0.95
+    assert options(keep_ratio=0.5).wanted_keep_ratio == 0.5
+    assert options(pass_ratio=0.5).wanted_keep_ratio is None
+    assert options(threshold_nats=0.0).wanted_keep_ratio is None

@@ -53,9 +53,9 @@ def test_what_is_no_json_object(content):
 
 def test_another_format_version():
     """A file of a later format is refused by its version, whatever else it holds."""
-    with pytest.raises(ValueError, match="^has format_version 2, not 1$"):
-        ProfileFacts.from_json(b'{"format_version": 2}')
-    with pytest.raises(ValueError, match="^has format_version None, not 1$"):
+    with pytest.raises(ValueError, match="^has format_version 3, not 1 or 2$"):
+        ProfileFacts.from_json(b'{"format_version": 3}')
+    with pytest.raises(ValueError, match="^has format_version None, not 1 or 2$"):
         ProfileFacts.from_json(changed(format_version="absent"))
 
 
@@ -69,6 +69,11 @@ def test_another_format_version():
         {"threshold_nats": None},
         {"threshold_nats": "absent"},
         {"keep_ratio": 1.5},
+        {"pass_ratio": 0.0},
+        {"separation": 1.1},
+        {"neighbour_separation": -0.1},
+        {"duplicates": 3},
+        {"duplicate_count": -1},
         {"encoder_id": "A" * 64},
         {"precision": "FP8"},
         {"dimension": 10**9},

@@ -52,7 +52,8 @@ def test_what_is_written_is_read(tmp_path, covariance):
         np.testing.assert_array_equal(getattr(found.taste, name), getattr(stored.taste, name))
     for name in (
         "threshold_nats", "keep_ratio", "encoder_id", "precision", "liked_count", "background_count",
-        "warnings", "seed",
+        "warnings", "seed", "pass_ratio", "separation", "neighbour_separation", "duplicates",
+        "duplicate_count",
     ):  # fmt: skip
         assert getattr(found.taste, name) == getattr(stored.taste, name)
 
@@ -71,6 +72,21 @@ def test_a_relative_profile_stays_relative(tmp_path):
     )
     assert found.taste.mixture.background is not None
     assert read_profile(write(tmp_path / "absolute")).taste.mixture.background is None
+
+
+def test_a_profile_of_an_older_release(tmp_path):
+    """Format version 1 had no separations and no duplicates; such a profile scores as ever."""
+    folder = write(tmp_path)
+    facts = json.loads((folder / "profile.json").read_text()) | {"format_version": 1}
+    for name in (
+        "pass_ratio", "separation", "neighbour_separation", "duplicates", "duplicate_count",
+    ):  # fmt: skip
+        del facts[name]
+    (folder / "profile.json").write_text(json.dumps(facts))
+    found = read_profile(folder).taste
+    assert (found.separation, found.neighbour_separation, found.pass_ratio) == (None, None, None)
+    assert (found.duplicates, found.duplicate_count) == ((), 0)
+    assert found.score(-2.5) == profile().taste.score(-2.5)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])

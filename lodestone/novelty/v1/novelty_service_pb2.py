@@ -28,7 +28,7 @@ from lodestone.image.v1 import verdict_pb2 as lodestone_dot_image_dot_v1_dot_ver
 from lodestone.novelty.v1 import profile_pb2 as lodestone_dot_novelty_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lodestone/novelty/v1/novelty_service.proto\x12\x14lodestone.novelty.v1\x1a\"lodestone/image/v1/embedding.proto\x1a\"lodestone/image/v1/rejection.proto\x1a lodestone/image/v1/verdict.proto\x1a\"lodestone/novelty/v1/profile.proto\"\xc3\x01\n\x11\x46itProfileRequest\x12\x33\n\x07options\x18\x01 \x01(\x0b\x32 .lodestone.novelty.v1.FitOptionsH\x00\x12\x35\n\x05liked\x18\x02 \x01(\x0b\x32$.lodestone.novelty.v1.EmbeddingBatchH\x00\x12:\n\nbackground\x18\x03 \x01(\x0b\x32$.lodestone.novelty.v1.EmbeddingBatchH\x00\x42\x06\n\x04part\"\x9f\x01\n\nFitOptions\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0f\x63omponent_count\x18\x03 \x01(\x05\x12\x34\n\ncovariance\x18\x04 \x01(\x0e\x32 .lodestone.novelty.v1.Covariance\x12\x12\n\nkeep_ratio\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x03\"C\n\x0e\x45mbeddingBatch\x12\x31\n\nembeddings\x18\x01 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"D\n\x12\x46itProfileResponse\x12.\n\x07profile\x18\x01 \x01(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"$\n\x11GetProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\"D\n\x12GetProfileResponse\x12.\n\x07profile\x18\x01 \x01(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"\x15\n\x13ListProfilesRequest\"G\n\x14ListProfilesResponse\x12/\n\x08profiles\x18\x01 \x03(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"\\\n\x16ScoreEmbeddingsRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x31\n\nembeddings\x18\x02 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"M\n\x17ScoreEmbeddingsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.lodestone.novelty.v1.ScoreResult\"\xa0\x01\n\x1cStreamScoreEmbeddingsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x30\n\tembedding\x18\x03 \x01(\x0b\x32\x1d.lodestone.image.v1.Embedding\x12\x31\n\nembeddings\x18\x04 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"\x92\x01\n\x1dStreamScoreEmbeddingsResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x06result\x18\x02 \x01(\x0b\x32!.lodestone.novelty.v1.ScoreResult\x12\x32\n\x07results\x18\x03 \x03(\x0b\x32!.lodestone.novelty.v1.ScoreResult\"z\n\x0bScoreResult\x12,\n\x05value\x18\x01 \x01(\x0b\x32\x1b.lodestone.novelty.v1.ScoreH\x00\x12\x32\n\trejection\x18\x02 \x01(\x0b\x32\x1d.lodestone.image.v1.RejectionH\x00\x42\t\n\x07outcome\"\x92\x01\n\x05Score\x12\x16\n\x0elog_likelihood\x18\x01 \x01(\x01\x12\x12\n\npercentile\x18\x02 \x01(\x01\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\x16\n\x0ethreshold_nats\x18\x04 \x01(\x01\x12\x17\n\x0fprofile_version\x18\x05 \x01(\x05\x32\xc1\x04\n\x0eNoveltyService\x12\x61\n\nFitProfile\x12\'.lodestone.novelty.v1.FitProfileRequest\x1a(.lodestone.novelty.v1.FitProfileResponse(\x01\x12\x64\n\nGetProfile\x12\'.lodestone.novelty.v1.GetProfileRequest\x1a(.lodestone.novelty.v1.GetProfileResponse\"\x03\x90\x02\x01\x12j\n\x0cListProfiles\x12).lodestone.novelty.v1.ListProfilesRequest\x1a*.lodestone.novelty.v1.ListProfilesResponse\"\x03\x90\x02\x01\x12s\n\x0fScoreEmbeddings\x12,.lodestone.novelty.v1.ScoreEmbeddingsRequest\x1a-.lodestone.novelty.v1.ScoreEmbeddingsResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x15StreamScoreEmbeddings\x12\x32.lodestone.novelty.v1.StreamScoreEmbeddingsRequest\x1a\x33.lodestone.novelty.v1.StreamScoreEmbeddingsResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lodestone/novelty/v1/novelty_service.proto\x12\x14lodestone.novelty.v1\x1a\"lodestone/image/v1/embedding.proto\x1a\"lodestone/image/v1/rejection.proto\x1a lodestone/image/v1/verdict.proto\x1a\"lodestone/novelty/v1/profile.proto\"\xc3\x01\n\x11\x46itProfileRequest\x12\x33\n\x07options\x18\x01 \x01(\x0b\x32 .lodestone.novelty.v1.FitOptionsH\x00\x12\x35\n\x05liked\x18\x02 \x01(\x0b\x32$.lodestone.novelty.v1.EmbeddingBatchH\x00\x12:\n\nbackground\x18\x03 \x01(\x0b\x32$.lodestone.novelty.v1.EmbeddingBatchH\x00\x42\x06\n\x04part\"\xe3\x01\n\nFitOptions\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0f\x63omponent_count\x18\x03 \x01(\x05\x12\x34\n\ncovariance\x18\x04 \x01(\x0e\x32 .lodestone.novelty.v1.Covariance\x12\x12\n\nkeep_ratio\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x12\n\npass_ratio\x18\x07 \x01(\x01\x12\x1b\n\x0ethreshold_nats\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_threshold_nats\"C\n\x0e\x45mbeddingBatch\x12\x31\n\nembeddings\x18\x01 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"D\n\x12\x46itProfileResponse\x12.\n\x07profile\x18\x01 \x01(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"$\n\x11GetProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\"D\n\x12GetProfileResponse\x12.\n\x07profile\x18\x01 \x01(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"\x15\n\x13ListProfilesRequest\"G\n\x14ListProfilesResponse\x12/\n\x08profiles\x18\x01 \x03(\x0b\x32\x1d.lodestone.novelty.v1.Profile\"\\\n\x16ScoreEmbeddingsRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x31\n\nembeddings\x18\x02 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"M\n\x17ScoreEmbeddingsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.lodestone.novelty.v1.ScoreResult\"\xa0\x01\n\x1cStreamScoreEmbeddingsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\x30\n\tembedding\x18\x03 \x01(\x0b\x32\x1d.lodestone.image.v1.Embedding\x12\x31\n\nembeddings\x18\x04 \x03(\x0b\x32\x1d.lodestone.image.v1.Embedding\"\x92\x01\n\x1dStreamScoreEmbeddingsResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x06result\x18\x02 \x01(\x0b\x32!.lodestone.novelty.v1.ScoreResult\x12\x32\n\x07results\x18\x03 \x03(\x0b\x32!.lodestone.novelty.v1.ScoreResult\"z\n\x0bScoreResult\x12,\n\x05value\x18\x01 \x01(\x0b\x32\x1b.lodestone.novelty.v1.ScoreH\x00\x12\x32\n\trejection\x18\x02 \x01(\x0b\x32\x1d.lodestone.image.v1.RejectionH\x00\x42\t\n\x07outcome\"\x92\x01\n\x05Score\x12\x16\n\x0elog_likelihood\x18\x01 \x01(\x01\x12\x12\n\npercentile\x18\x02 \x01(\x01\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\x16\n\x0ethreshold_nats\x18\x04 \x01(\x01\x12\x17\n\x0fprofile_version\x18\x05 \x01(\x05\x32\xc1\x04\n\x0eNoveltyService\x12\x61\n\nFitProfile\x12\'.lodestone.novelty.v1.FitProfileRequest\x1a(.lodestone.novelty.v1.FitProfileResponse(\x01\x12\x64\n\nGetProfile\x12\'.lodestone.novelty.v1.GetProfileRequest\x1a(.lodestone.novelty.v1.GetProfileResponse\"\x03\x90\x02\x01\x12j\n\x0cListProfiles\x12).lodestone.novelty.v1.ListProfilesRequest\x1a*.lodestone.novelty.v1.ListProfilesResponse\"\x03\x90\x02\x01\x12s\n\x0fScoreEmbeddings\x12,.lodestone.novelty.v1.ScoreEmbeddingsRequest\x1a-.lodestone.novelty.v1.ScoreEmbeddingsResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x15StreamScoreEmbeddings\x12\x32.lodestone.novelty.v1.StreamScoreEmbeddingsRequest\x1a\x33.lodestone.novelty.v1.StreamScoreEmbeddingsResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,31 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FITPROFILEREQUEST']._serialized_start=211
   _globals['_FITPROFILEREQUEST']._serialized_end=406
   _globals['_FITOPTIONS']._serialized_start=409
-  _globals['_FITOPTIONS']._serialized_end=568
-  _globals['_EMBEDDINGBATCH']._serialized_start=570
-  _globals['_EMBEDDINGBATCH']._serialized_end=637
-  _globals['_FITPROFILERESPONSE']._serialized_start=639
-  _globals['_FITPROFILERESPONSE']._serialized_end=707
-  _globals['_GETPROFILEREQUEST']._serialized_start=709
-  _globals['_GETPROFILEREQUEST']._serialized_end=745
-  _globals['_GETPROFILERESPONSE']._serialized_start=747
-  _globals['_GETPROFILERESPONSE']._serialized_end=815
-  _globals['_LISTPROFILESREQUEST']._serialized_start=817
-  _globals['_LISTPROFILESREQUEST']._serialized_end=838
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=840
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=911
-  _globals['_SCOREEMBEDDINGSREQUEST']._serialized_start=913
-  _globals['_SCOREEMBEDDINGSREQUEST']._serialized_end=1005
-  _globals['_SCOREEMBEDDINGSRESPONSE']._serialized_start=1007
-  _globals['_SCOREEMBEDDINGSRESPONSE']._serialized_end=1084
-  _globals['_STREAMSCOREEMBEDDINGSREQUEST']._serialized_start=1087
-  _globals['_STREAMSCOREEMBEDDINGSREQUEST']._serialized_end=1247
-  _globals['_STREAMSCOREEMBEDDINGSRESPONSE']._serialized_start=1250
-  _globals['_STREAMSCOREEMBEDDINGSRESPONSE']._serialized_end=1396
-  _globals['_SCORERESULT']._serialized_start=1398
-  _globals['_SCORERESULT']._serialized_end=1520
-  _globals['_SCORE']._serialized_start=1523
-  _globals['_SCORE']._serialized_end=1669
-  _globals['_NOVELTYSERVICE']._serialized_start=1672
-  _globals['_NOVELTYSERVICE']._serialized_end=2249
+  _globals['_FITOPTIONS']._serialized_end=636
+  _globals['_EMBEDDINGBATCH']._serialized_start=638
+  _globals['_EMBEDDINGBATCH']._serialized_end=705
+  _globals['_FITPROFILERESPONSE']._serialized_start=707
+  _globals['_FITPROFILERESPONSE']._serialized_end=775
+  _globals['_GETPROFILEREQUEST']._serialized_start=777
+  _globals['_GETPROFILEREQUEST']._serialized_end=813
+  _globals['_GETPROFILERESPONSE']._serialized_start=815
+  _globals['_GETPROFILERESPONSE']._serialized_end=883
+  _globals['_LISTPROFILESREQUEST']._serialized_start=885
+  _globals['_LISTPROFILESREQUEST']._serialized_end=906
+  _globals['_LISTPROFILESRESPONSE']._serialized_start=908
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=979
+  _globals['_SCOREEMBEDDINGSREQUEST']._serialized_start=981
+  _globals['_SCOREEMBEDDINGSREQUEST']._serialized_end=1073
+  _globals['_SCOREEMBEDDINGSRESPONSE']._serialized_start=1075
+  _globals['_SCOREEMBEDDINGSRESPONSE']._serialized_end=1152
+  _globals['_STREAMSCOREEMBEDDINGSREQUEST']._serialized_start=1155
+  _globals['_STREAMSCOREEMBEDDINGSREQUEST']._serialized_end=1315
+  _globals['_STREAMSCOREEMBEDDINGSRESPONSE']._serialized_start=1318
+  _globals['_STREAMSCOREEMBEDDINGSRESPONSE']._serialized_end=1464
+  _globals['_SCORERESULT']._serialized_start=1466
+  _globals['_SCORERESULT']._serialized_end=1588
+  _globals['_SCORE']._serialized_start=1591
+  _globals['_SCORE']._serialized_end=1737
+  _globals['_NOVELTYSERVICE']._serialized_start=1740
+  _globals['_NOVELTYSERVICE']._serialized_end=2317
 # @@protoc_insertion_point(module_scope)

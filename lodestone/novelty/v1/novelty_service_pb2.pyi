@@ -74,6 +74,8 @@ class FitOptions(_message.Message):
     COVARIANCE_FIELD_NUMBER: _builtins.int
     KEEP_RATIO_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    PASS_RATIO_FIELD_NUMBER: _builtins.int
+    THRESHOLD_NATS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the client, 1 to 128 characters: the same id again returns the profile that it made the first time."""
     name: _builtins.str
@@ -81,11 +83,17 @@ class FitOptions(_message.Message):
     component_count: _builtins.int
     """How many components, 1 to 256; 0 chooses by held-out likelihood."""
     covariance: _profile_pb2.Covariance.ValueType
-    """The form of the covariances; unspecified is diagonal."""
+    """The form of the covariances; unspecified chooses by held-out likelihood."""
     keep_ratio: _builtins.float
-    """The share of liked images that must pass, in (0, 1]; 0 is 0.95."""
+    """The share of liked images that must pass, in (0, 1]; 0 is 0.95, unless `pass_ratio` or `threshold_nats` is set."""
     seed: _builtins.int
     """The seed of every random choice; the same seed and embeddings give the same profile."""
+    pass_ratio: _builtins.float
+    """The share of the background sample that may pass, in (0, 1], in place of `keep_ratio`: 0.01 lets one in a hundred
+    unfiltered images pass. INVALID_ARGUMENT without a background sample, or together with another of the three.
+    """
+    threshold_nats: _builtins.float
+    """The threshold itself, nats, in place of both."""
     def __init__(
         self,
         *,
@@ -95,12 +103,16 @@ class FitOptions(_message.Message):
         covariance: _profile_pb2.Covariance.ValueType = ...,
         keep_ratio: _builtins.float = ...,
         seed: _builtins.int = ...,
+        pass_ratio: _builtins.float = ...,
+        threshold_nats: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats", "threshold_nats", b"threshold_nats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_count", b"component_count", "covariance", b"covariance", "keep_ratio", b"keep_ratio", "name", b"name", "request_id", b"request_id", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats", "component_count", b"component_count", "covariance", b"covariance", "keep_ratio", b"keep_ratio", "name", b"name", "pass_ratio", b"pass_ratio", "request_id", b"request_id", "seed", b"seed", "threshold_nats", b"threshold_nats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__threshold_nats: _TypeAlias = _typing.Literal["threshold_nats"]  # noqa: Y015
+    _WhichOneofArgType__threshold_nats: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold_nats) -> _WhichOneofReturnType__threshold_nats | None: ...
 
 Global___FitOptions: _TypeAlias = FitOptions  # noqa: Y015
 
@@ -413,7 +425,9 @@ class Score(_message.Message):
     background if the profile is.
     """
     percentile: _builtins.float
-    """The share of held-out liked images that score lower, 0 to 100."""
+    """The rank among held-out liked images as a conformal p-value in percent, over 0 and up to 100: of new images like the
+    liked ones, at most p % get p or less, under any profile and encoder.
+    """
     verdict: _verdict_pb2.Verdict.ValueType
     """VERDICT_ACCEPTED at or over the profile's threshold, VERDICT_OFF_PROFILE under it."""
     threshold_nats: _builtins.float

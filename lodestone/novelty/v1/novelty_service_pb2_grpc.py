@@ -69,8 +69,8 @@ class NoveltyServiceServicer:
     def FitProfile(self, request_iterator, context):
         """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
         options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
-        INVALID_ARGUMENT for fewer than 8 liked embeddings, a bad embedding (the message says which), mixed encoder ids or
-        more components than liked embeddings.
+        INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
+        ids or more components than liked embeddings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,8 +36,8 @@ class NoveltyServiceStub:
     FitProfile: _grpc.StreamUnaryMultiCallable[_novelty_service_pb2.FitProfileRequest, _novelty_service_pb2.FitProfileResponse]
     """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
     options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
-    INVALID_ARGUMENT for fewer than 8 liked embeddings, a bad embedding (the message says which), mixed encoder ids or
-    more components than liked embeddings.
+    INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
+    ids or more components than liked embeddings.
     """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]
     """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
@@ -64,8 +64,8 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     FitProfile: _aio.StreamUnaryMultiCallable[_novelty_service_pb2.FitProfileRequest, _novelty_service_pb2.FitProfileResponse]  # type: ignore[assignment]
     """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
     options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
-    INVALID_ARGUMENT for fewer than 8 liked embeddings, a bad embedding (the message says which), mixed encoder ids or
-    more components than liked embeddings.
+    INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
+    ids or more components than liked embeddings.
     """
     GetProfile: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
@@ -95,8 +95,8 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_novelty_service_pb2.FitProfileResponse, _abc.Awaitable[_novelty_service_pb2.FitProfileResponse]]:
         """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
         options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
-        INVALID_ARGUMENT for fewer than 8 liked embeddings, a bad embedding (the message says which), mixed encoder ids or
-        more components than liked embeddings.
+        INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
+        ids or more components than liked embeddings.
         """
 
     @_abc_1.abstractmethod

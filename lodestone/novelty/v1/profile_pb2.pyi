@@ -28,7 +28,7 @@ class _Covariance:
 class _CovarianceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Covariance.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COVARIANCE_UNSPECIFIED: _Covariance.ValueType  # 0
-    """Not stated; in a request: diagonal."""
+    """Not stated; in a request: chosen by held-out likelihood."""
     COVARIANCE_DIAG: _Covariance.ValueType  # 1
     """One variance per coordinate and component."""
     COVARIANCE_FULL: _Covariance.ValueType  # 2
@@ -40,7 +40,7 @@ class Covariance(_Covariance, metaclass=_CovarianceEnumTypeWrapper):
     """The form of a mixture's covariances. New values may be added."""
 
 COVARIANCE_UNSPECIFIED: Covariance.ValueType  # 0
-"""Not stated; in a request: diagonal."""
+"""Not stated; in a request: chosen by held-out likelihood."""
 COVARIANCE_DIAG: Covariance.ValueType  # 1
 """One variance per coordinate and component."""
 COVARIANCE_FULL: Covariance.ValueType  # 2
@@ -74,6 +74,13 @@ class Profile(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RELATIVE_TO_BACKGROUND_FIELD_NUMBER: _builtins.int
     DAMAGE_FIELD_NUMBER: _builtins.int
+    PASS_RATIO_FIELD_NUMBER: _builtins.int
+    SEPARATION_FIELD_NUMBER: _builtins.int
+    NEIGHBOUR_SEPARATION_FIELD_NUMBER: _builtins.int
+    EXPECTED_KEEP_FIELD_NUMBER: _builtins.int
+    EXPECTED_PASS_FIELD_NUMBER: _builtins.int
+    DUPLICATES_FIELD_NUMBER: _builtins.int
+    DUPLICATE_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name: 1 to 64 of the characters a-z, 0-9, `-` and `_`, the first one a letter or digit."""
     version: _builtins.int
@@ -81,7 +88,7 @@ class Profile(_message.Message):
     threshold_nats: _builtins.float
     """Embeddings with a log-likelihood (nats) at or over this fit the profile."""
     keep_ratio: _builtins.float
-    """The share of liked images that the threshold was set to keep, in (0, 1]."""
+    """The share of liked images that the threshold was set to keep, in (0, 1]; 0 if it was set in another way."""
     encoder_id: _builtins.str
     """The encoder id that embeddings must have."""
     precision: _embedding_pb2.Precision.ValueType
@@ -93,7 +100,7 @@ class Profile(_message.Message):
     covariance: Global___Covariance.ValueType
     """The form of the components' covariances."""
     liked_count: _builtins.int
-    """How many liked images it was fitted to."""
+    """How many liked images it was fitted to; those that repeat another one are not counted."""
     background_count: _builtins.int
     """How many images the background sample had; 0 if none was given."""
     relative_to_background: _builtins.bool
@@ -105,6 +112,18 @@ class Profile(_message.Message):
     """What is wrong with its stored files, for example `profile.json is not valid JSON`; empty if nothing is. Only
     ListProfiles returns damaged profiles, with nothing but name, version and this.
     """
+    pass_ratio: _builtins.float
+    """The share of the background sample that the threshold was set to let pass, in (0, 1]; 0 if it was set in another way."""
+    separation: _builtins.float
+    """How often a held-out liked image outscores one of the background sample, 0 to 1: the area under the ROC curve. Not set
+    without a background sample, and for profiles that were fitted before this field was there.
+    """
+    neighbour_separation: _builtins.float
+    """The same for a plain baseline: the mean cosine similarity to the five nearest liked images, a liked one not being its
+    own neighbour. Where it is higher than `separation`, `warnings` says so.
+    """
+    duplicate_count: _builtins.int
+    """How many liked images repeat another one, those that `duplicates` leaves out included."""
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Log-likelihoods (nats) of liked images, each under a mixture fitted without it; ascending; at most 2,000, drawn evenly."""
@@ -122,6 +141,18 @@ class Profile(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was fitted."""
+
+    @_builtins.property
+    def expected_keep(self) -> Global___ShareEstimate:
+        """The share of new images like the liked ones that will pass."""
+
+    @_builtins.property
+    def expected_pass(self) -> Global___ShareEstimate:
+        """The share of images like the background sample that will pass; not set if none was given."""
+
+    @_builtins.property
+    def duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Duplicate]:
+        """The liked images that repeat another one and took no part in the fit; at most 1,000."""
 
     def __init__(
         self,
@@ -143,11 +174,85 @@ class Profile(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         relative_to_background: _builtins.bool = ...,
         damage: _builtins.str = ...,
+        pass_ratio: _builtins.float = ...,
+        separation: _builtins.float | None = ...,
+        neighbour_separation: _builtins.float | None = ...,
+        expected_keep: Global___ShareEstimate | None = ...,
+        expected_pass: Global___ShareEstimate | None = ...,
+        duplicates: _abc.Iterable[Global___Duplicate] | None = ...,
+        duplicate_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "create_time", b"create_time", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "neighbour_separation", b"neighbour_separation", "separation", b"separation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "encoder_id", b"encoder_id", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "precision", b"precision", "relative_to_background", b"relative_to_background", "threshold_nats", b"threshold_nats", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "relative_to_background", b"relative_to_background", "separation", b"separation", "threshold_nats", b"threshold_nats", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__neighbour_separation: _TypeAlias = _typing.Literal["neighbour_separation"]  # noqa: Y015
+    _WhichOneofArgType__neighbour_separation: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation"]  # noqa: Y015
+    _WhichOneofReturnType__separation: _TypeAlias = _typing.Literal["separation"]  # noqa: Y015
+    _WhichOneofArgType__separation: _TypeAlias = _typing.Literal["_separation", b"_separation"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__neighbour_separation) -> _WhichOneofReturnType__neighbour_separation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__separation) -> _WhichOneofReturnType__separation | None: ...
+
+Global___Profile: _TypeAlias = Profile  # noqa: Y015
+
+@_typing.final
+class ShareEstimate(_message.Message):
+    """A share that is known from a sample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    expected: _builtins.float
+    """The share to expect, 0 to 1."""
+    low: _builtins.float
+    """The lower end of its confidence interval."""
+    high: _builtins.float
+    """The upper end of its confidence interval."""
+    confidence: _builtins.float
+    """The confidence of the interval, 0 to 1: 0.95."""
+    def __init__(
+        self,
+        *,
+        expected: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "expected", b"expected", "high", b"high", "low", b"low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Profile: _TypeAlias = Profile  # noqa: Y015
+Global___ShareEstimate: _TypeAlias = ShareEstimate  # noqa: Y015
+
+@_typing.final
+class Duplicate(_message.Message):
+    """A liked image that is the same picture as an earlier one, perhaps in another size or quality."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Its place among the liked embeddings in the order in which they were sent, from 0."""
+    duplicate_of: _builtins.int
+    """The place of the earlier one, which counts."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        duplicate_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_of", b"duplicate_of", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Duplicate: _TypeAlias = Duplicate  # noqa: Y015

@@ -1,0 +1,70 @@
+"""Liked images that are there more than once: found by their embeddings, so that each counts once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from services.novelty.mixture import Embeddings
+
+NEAR_DUPLICATE_COSINE: Final = 0.99
+"""Embeddings of norm 1 at or over this cosine similarity are of one picture.
+
+Measured with the bundled encoder: photos against themselves recompressed at quality 90 gave .995 and more, at three
+quarters of their size .996 (median); of 60 different landscapes no two reached .70.
+"""
+
+NEAR_DUPLICATES_UP_TO: Final = 20_000
+"""Above so many embeddings only identical ones are found: comparing all pairs would take longer than the fit."""
+
+_ROWS_AT_ONCE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """One liked image that takes no part in a fit, for an earlier one is the same picture.
+
+    Attributes:
+        position: Its place among the liked embeddings as they came, from 0.
+        duplicate_of: The place of the one that counts, lower.
+    """
+
+    position: int
+    duplicate_of: int
+
+
+def find_duplicates(rows: Embeddings) -> tuple[Duplicate, ...]:
+    """Finds those of (n, dimension) embeddings of norm 1 that repeat an earlier one, by their positions."""
+    if len(rows) > NEAR_DUPLICATES_UP_TO:
+        return _identical(rows)
+    counts = np.ones(len(rows), bool)
+    found: list[Duplicate] = []
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        near = rows[start : start + _ROWS_AT_ONCE] @ rows.T >= NEAR_DUPLICATE_COSINE
+        # Each is near itself; that alone is nothing to look into.
+        for offset in np.flatnonzero(near.sum(axis=1) > 1):
+            position = start + int(offset)
+            originals = np.flatnonzero(near[offset, :position] & counts[:position])
+            if originals.size:
+                counts[position] = False
+                found.append(Duplicate(position, int(originals[0])))
+    return tuple(found)
+
+
+def without(rows: Embeddings, duplicates: tuple[Duplicate, ...]) -> Embeddings:
+    """The rows that count; the same array if all do."""
+    if not duplicates:
+        return rows
+    return np.delete(rows, [one.position for one in duplicates], axis=0)
+
+
+def _identical(rows: Embeddings) -> tuple[Duplicate, ...]:
+    as_bytes = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
+    firsts: npt.NDArray[np.intp]
+    _, firsts, inverse = np.unique(as_bytes.ravel(), return_index=True, return_inverse=True)
+    original = firsts[inverse]
+    repeated = np.flatnonzero(original != np.arange(len(rows)))
+    return tuple(Duplicate(int(position), int(original[position])) for position in repeated)
