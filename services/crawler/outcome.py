@@ -94,7 +94,7 @@ class FetchFailed(LodestoneError):
 
     Attributes:
         reason: The reason as a word.
-        final_url: The address that answered, after redirects; empty if none did.
+        final_url: The address that answered, after redirects, or that a redirect led to; empty without either.
         size_px: Width and height, if the screen left it out for them.
         size_bytes: How many bytes came, if they all did.
         retry_after_s: Seconds until another try is worth it, as the host says; None if it says nothing.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from string import ascii_letters
 
 import pytest
 
@@ -70,9 +71,7 @@ def test_numbers_are_unique_and_all_traps_are_there() -> None:
     """Traps 1 to 62 each have a case, and no number stands twice."""
     numbers = Counter(case.number for case in WEB_CASES)
     assert numbers.most_common(1)[0][1] == 1
-    assert {int(number.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHI")) for number in numbers} == set(
-        range(1, 63)
-    )
+    assert {int(number.rstrip(ascii_letters)) for number in numbers} == set(range(1, 63))
 
 
 def test_the_page_says_what_was_seen(outcomes: dict[str, str]) -> None:

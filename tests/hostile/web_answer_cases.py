@@ -246,7 +246,8 @@ _TYPES = (
         "INCOMPLETE",
         site=image("206 Partial Content", Content_Range="bytes 0-9/99"),
     ),
-    WebCase("54", "304, unasked", _BROKEN, site=answer(status="304 Not Modified")),
+    WebCase("54", "304, unasked", "REFUSED", site=answer(status="304 Not Modified")),
+    WebCase("54b", "511", "UNREACHABLE", site=answer(status="511 Network Authentication Required")),
     WebCase("55", "100 interim answers", site=b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100 + image()),
     WebCase(
         "55b",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import aiohttp
 
 from services.crawler.fetch.address import ForbiddenAddress, ForbiddenPort
@@ -23,7 +26,9 @@ REQUEST_ERRORS = (
 _SHOWN_CHARACTERS = 200
 _RETRY_LATER = frozenset({408, 425})
 _GONE = frozenset({404, 410})
+_NOT_MODIFIED = 304
 _PROXY_REFUSES = 407
+_NETWORK_REFUSES = 511
 
 
 class ProxyFailed(FetchFailed):
@@ -31,6 +36,29 @@ class ProxyFailed(FetchFailed):
 
     def __init__(self, cause: str) -> None:
         super().__init__(OutcomeReason.UNREACHABLE, f"the egress proxy {cause}")
+
+
+@contextmanager
+def on_the_way(first: WebUrl, at: WebUrl, *, is_robots: bool = False) -> Iterator[None]:
+    """Says of what fails at an address that nobody listed that it was redirected there.
+
+    Args:
+        first: The address that was listed.
+        at: Where its redirects have led to.
+        is_robots: Whether `first` is that of a robots.txt, so that the listing itself was not redirected.
+
+    Raises:
+        FetchFailed: The failure; its `final_url` is that address if none has answered.
+    """
+    try:
+        yield
+    except FetchFailed as failure:
+        if at is not first and not failure.final_url:
+            what = f"the robots.txt of {first.host}" if is_robots else "it"
+            # Without its path, which may be long and hold what is not to be shown: a part of that could not be found.
+            failure.args = (f"{what} is redirected to {at.join('/').text}: {failure}",)
+            failure.final_url = "" if is_robots else at.text
+        raise
 
 
 def failure_of(
@@ -77,6 +105,12 @@ def failure_of_status(
         reason = OutcomeReason.RATE_LIMITED
     elif 400 <= status < 500 and status not in _RETRY_LATER:
         reason = OutcomeReason.REFUSED
+    elif status == _NOT_MODIFIED:
+        reason = OutcomeReason.REFUSED
+        message = f"{message}, although it was not asked whether anything has changed"
+    elif status == _NETWORK_REFUSES:
+        reason = OutcomeReason.UNREACHABLE
+        message = f"the network on the way to {url.host} wants a login (HTTP 511)"
     elif status == 206:
         reason, message = OutcomeReason.INCOMPLETE, f"{url.host} sent only a part (HTTP 206)"
     else:

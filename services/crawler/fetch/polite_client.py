@@ -14,7 +14,7 @@ import aiohttp
 from services.crawler.fetch.address import AddressPolicy, ForbiddenAddress, ForbiddenPort
 from services.crawler.fetch.body import read_start
 from services.crawler.fetch.document import DocumentRequest
-from services.crawler.fetch.failure import failure_of
+from services.crawler.fetch.failure import failure_of, on_the_way
 from services.crawler.fetch.guard_proxy import GuardedWay, GuardProxy
 from services.crawler.fetch.guarded_connector import is_loopback_name
 from services.crawler.fetch.host_paces import HostPaces
@@ -127,12 +127,13 @@ class PoliteClient:
             HostResting: A host on the way is not to be asked yet.
             ContactMissing: A host on the way is not our own, and no contact is configured.
         """
-        at = _parse(url)
+        at = first = _parse(url)
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
             if is_placeholder_url(at, self._placeholder_urls):
                 raise _placeholder(at)
-            answer = await self._get_hop(at, read, accept, budget)
+            with on_the_way(first, at):
+                answer = await self._get_hop(at, read, accept, budget)
             if not isinstance(answer, WebUrl):
                 return answer
             at = answer
@@ -155,13 +156,14 @@ class PoliteClient:
             self.paces.set_crawl_delay(first.host, request.gap_s, origin=first.origin)
         budget = TimeBudget(self._limits.total_s)
         for _ in range(self._limits.max_redirects + 1):
-            self._check_before_dialling(at)
             is_first = at.origin == first.origin
             headers, secret_query = (
                 (request.headers, request.secret_query) if is_first else ({}, "")
             )
             hop = Request(at, request.accept, read, headers, secret_query)
-            answer = await self._client.ask(hop, budget)
+            with on_the_way(first, at):
+                self._check_before_dialling(at)
+                answer = await self._client.ask(hop, budget)
             if not isinstance(answer, WebUrl):
                 return answer
             at = answer
@@ -215,11 +217,12 @@ class PoliteClient:
 
         at = url
         for _ in range(self._limits.max_redirects + 1):
-            self._check_before_dialling(at)
             try:
-                answer = await self._client.ask(Request(at, _ROBOTS_ACCEPT, read), budget)
+                with on_the_way(url, at, is_robots=True):
+                    self._check_before_dialling(at)
+                    answer = await self._client.ask(Request(at, _ROBOTS_ACCEPT, read), budget)
             except StatusFailed as failure:
-                if failure.reason in _NO_ROBOTS:
+                if failure.reason in _NO_ROBOTS and failure.status >= 400:
                     return failure.status, b""
                 raise
             if not isinstance(answer, WebUrl):

@@ -64,7 +64,8 @@ async def test_ignores_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatc
         ("503 Service Unavailable", OutcomeReason.SERVER_ERROR),
         ("204 No Content", OutcomeReason.SERVER_ERROR),
         ("206 Partial Content", OutcomeReason.INCOMPLETE),
-        ("304 Not Modified", OutcomeReason.SERVER_ERROR),
+        ("304 Not Modified", OutcomeReason.REFUSED),
+        ("511 Network Authentication Required", OutcomeReason.UNREACHABLE),
         ("301 Moved without a Location", OutcomeReason.SERVER_ERROR),
         ("600 Beyond", OutcomeReason.SERVER_ERROR),
     ],
@@ -83,9 +84,7 @@ async def test_statuses_become_reasons(status: str, reason: OutcomeReason) -> No
     assert status[:3] in str(failed)
     assert failed.final_url == server.url("/x")
     assert failed.status == int(status[:3])
-    assert failed.retryable is (
-        reason in (OutcomeReason.SERVER_ERROR, OutcomeReason.INCOMPLETE, OutcomeReason.RATE_LIMITED)
-    )
+    assert failed.retryable is (reason not in (OutcomeReason.NOT_FOUND, OutcomeReason.REFUSED))
 
 
 async def test_follows_redirects_to_the_last_address() -> None:

@@ -40,6 +40,7 @@ async def test_without_a_robots_txt_everything_is_allowed(status: str) -> None:
         (answer(status="503 Busy"), OutcomeReason.ROBOTS_UNREACHABLE),
         (answer(status="408 Late"), OutcomeReason.ROBOTS_UNREACHABLE),
         (answer(status="204 Empty"), OutcomeReason.ROBOTS_UNREACHABLE),
+        (answer(status="304 Not Modified"), OutcomeReason.ROBOTS_UNREACHABLE),
         (answer(b"x", headers={"Content-Encoding": "gzip"}), OutcomeReason.ROBOTS_UNREACHABLE),
         (answer(headers={"Content-Length": "9"}), OutcomeReason.ROBOTS_UNREACHABLE),
         (moved("ftp://x/"), OutcomeReason.ROBOTS_UNREACHABLE),
@@ -92,6 +93,42 @@ async def test_every_hop_minds_the_rules_of_its_host() -> None:
     assert failed.final_url == other.url("/private/x", host="b.example")
     assert other.requests == []
     assert len(other.robots_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("http://127.0.0.2/a/b?c=d", OutcomeReason.FORBIDDEN_ADDRESS),
+        ("http://93.184.216.34:22/a/b?c=d", OutcomeReason.BAD_URL),
+        ("http://nowhere.example/a/b?c=d", OutcomeReason.NAME_UNRESOLVED),
+    ],
+)
+async def test_what_fails_behind_a_redirect_says_so(target: str, reason: OutcomeReason) -> None:
+    """The outcome names the address that a redirect led to, for a document as for an image."""
+    async with (
+        RawServer(says(moved(target))) as server,
+        fetcher_for(server.port) as fetcher,
+    ):
+        failed = await failure(fetcher, server.url("/x"))
+        with pytest.raises(FetchFailed) as other:
+            await fetcher.fetch_document(DocumentRequest(server.url("/x")))
+    for seen in (failed, other.value):
+        assert (seen.reason, seen.final_url) == (reason, target)
+        assert str(seen).startswith(f"it is redirected to {target.removesuffix('a/b?c=d')}: ")
+
+
+async def test_a_redirect_of_robots_txt_is_none_of_the_listing() -> None:
+    """The outcome says that it was robots.txt, and names no final address; nor does one without a redirect."""
+    robots = moved("http://127.0.0.2/robots.txt")
+    async with (
+        RawServer(says(answer(b"x")), robots=robots) as server,
+        fetcher_for(server.port) as fetcher,
+    ):
+        failed = await failure(fetcher, server.url("/x"))
+        direct = await failure(fetcher, "http://127.0.0.2/")
+    assert (failed.reason, failed.final_url) == (OutcomeReason.FORBIDDEN_ADDRESS, "")
+    assert str(failed).startswith("the robots.txt of 127.0.0.1 is redirected to http://127.0.0.2/")
+    assert (direct.final_url, "redirected" in str(direct)) == ("", False)
 
 
 @pytest.mark.parametrize(("hops", "requests"), [(5, 1), (6, 1)])
