@@ -25,7 +25,7 @@ class Outcome:
         state: FETCHED, FAILED or BLOCKED.
         reason: None when it is fetched.
         message: The reason as a sentence; empty when it is fetched.
-        final_url: The address that answered, after redirects; empty if none did.
+        final_url: The address that answered, after redirects, or that a redirect led to; empty without either.
         digest: SHA-256 of the bytes, 64 hex digits; empty if there are none.
         size_bytes: How many bytes.
         time: When, seconds since 1970.
