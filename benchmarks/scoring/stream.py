@@ -20,6 +20,7 @@ from benchmarks.scoring.embeddings import MadeUpEmbeddings
 from lodestone.client import NoveltyClient
 from lodestone.image.v1.embedding_pb2 import Embedding as EmbeddingMessage
 from lodestone.novelty.v1.novelty_service_pb2 import FitOptions, ScoreResult
+from lodestone.novelty.v1.profile_pb2 import COVARIANCE_DIAG
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.messages import embedding_to_message
 
@@ -50,7 +51,12 @@ async def measure(count: int, repeats: int) -> dict[str, Any]:
     many: list[dict[str, float]] = []
     alone: list[dict[str, float]] = []
     async with _server() as (server, novelty):
-        options = FitOptions(request_id="1", name=_PROFILE, component_count=_COMPONENTS)
+        options = FitOptions(
+            request_id="1",
+            name=_PROFILE,
+            component_count=_COMPONENTS,
+            covariance=COVARIANCE_DIAG,
+        )
         await novelty.fit_profile(options, list(_messages(made_up.draw(_LIKED, seed=3), _LIKED)))
         for repeat in range(-1, repeats):
             for send, some, into in (
