@@ -34,9 +34,10 @@ def chosen(rows, count=0):
 
 
 def test_counts_grow_with_the_liked_images():
-    """Fifteen images for each component, one at least and sixteen at most."""
+    """Fifty images for each component, one at least and sixteen at most."""
     assert counts_for(8) == [1]
-    assert counts_for(60) == [1, 2, 3, 4]
+    assert counts_for(99) == [1]
+    assert counts_for(200) == [1, 2, 3, 4]
     assert counts_for(300_000) == [1, 2, 3, 4, 6, 8, 12, 16]
 
 

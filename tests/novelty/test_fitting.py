@@ -42,7 +42,7 @@ def test_the_recipe():
 
 def test_clusters_are_found():
     """Two clear clusters get at least two components, and one cluster of few images gets one."""
-    assert fit_taste(liked_set(two_clusters(90)), options()).mixture.component_count >= 2
+    assert fit_taste(liked_set(two_clusters(120)), options()).mixture.component_count >= 2
     assert fit_taste(liked_set(unit_rows(29)), options()).mixture.component_count == 1
 
 
@@ -223,7 +223,7 @@ def test_a_large_set_is_calibrated_on_images_that_took_no_part(monkeypatch):
 def test_degenerate_fits_are_simplified_and_said(monkeypatch):
     """What was chosen and learned its images by heart gives way to one component; what was asked for stays."""
     monkeypatch.setattr(choosing, "_WIDEST_GAP", np.inf)
-    rows = two_clusters(90, 64)
+    rows = two_clusters(120, 64)
     assert fit_taste(liked_set(rows), options()).mixture.component_count == 2
     monkeypatch.setattr(fitted, "is_degenerate", lambda *_, **__: True)
     taste = fit_taste(liked_set(rows), options())
@@ -266,9 +266,9 @@ def test_large_sets_choose_on_a_sample(monkeypatch):
         return fit(self, rows, count)
 
     monkeypatch.setattr(fitter.Fitter, "fit", counted)
-    fit_taste(liked_set(two_clusters(90, 64)), options())
+    fit_taste(liked_set(two_clusters(120, 64)), options())
     assert sizes[0] == 40
-    assert sizes[-1] == 81
+    assert sizes[-1] == 108
 
 
 def tastes_and_clutter(count, *, seed=0, dimension=64):
