@@ -161,6 +161,7 @@ def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
         guard_proxy=fetcher.open_proxy,
         api_base=lambda base: bases.get(base, base),
         credentials=Credentials(**secrets),
+        has_contact=bool(settings.contact),
         local_sources=settings.local_sources,
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_decoded_pixels,

@@ -16,7 +16,7 @@ from services.crawler.post import Post
 from services.crawler.resolvers.reddit_post import BadPost
 from services.crawler.sources.archived_post import read_archived_post
 from services.crawler.sources.json_answer import ask_json
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.moments import MOMENT, moment_text, read_span
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import (
@@ -210,4 +210,5 @@ ARCTIC_SHIFT = SourceKind(
     summary="Posts of a subreddit or an author from the Arctic Shift archive, earliest first; ?after= and ?before=.",
     example="arctic-shift:r/EarthPorn?after=2024-01-01",
     parse=_parse,
+    obstacle=web_obstacle,
 )

@@ -23,7 +23,7 @@ from services.crawler.sources.commons_shelves import (
     exists,
     user_shelf,
 )
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.mediawiki import MediaWiki
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
@@ -216,4 +216,5 @@ COMMONS = SourceKind(
     summary="Wikimedia Commons, with licence and author; needs no key.",
     example="commons:Category:Featured_pictures_of_landscapes",
     parse=_parse,
+    obstacle=web_obstacle,
 )

@@ -12,7 +12,7 @@ from services.crawler.post import Post
 from services.crawler.sources.failures import source_failure
 from services.crawler.sources.feed_document import FEED_ACCEPT, FEED_MAX_BYTES, NoFeed, read_feed
 from services.crawler.sources.feed_entry import read_entry
-from services.crawler.sources.kind import FetchDocument, SourceKind, SourceTools
+from services.crawler.sources.kind import FetchDocument, SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.seen_keys import SeenKeys
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
 
@@ -101,4 +101,5 @@ FEED = SourceKind(
     summary="The entries of an RSS or Atom feed: the images that they enclose or show, else those of their pages.",
     example="feed:https://example.org/photos/feed.xml",
     parse=_parse,
+    obstacle=web_obstacle,
 )

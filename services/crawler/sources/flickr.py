@@ -15,7 +15,7 @@ from services.crawler.resolvers.reading import elements, members
 from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.flickr_api import NO_KEY, FlickrApi
 from services.crawler.sources.flickr_photo import EXTRAS, LICENCES, read_photo
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
@@ -261,7 +261,7 @@ def _second(source: str, day: str) -> int | None:
 
 
 def _obstacle(tools: SourceTools) -> str:
-    return "" if tools.credentials.flickr_key else NO_KEY
+    return web_obstacle(tools, "" if tools.credentials.flickr_key else NO_KEY)
 
 
 FLICKR = SourceKind(

@@ -23,7 +23,7 @@ from services.crawler.sources.gallery_dl_process import (
     find_program,
     run_gallery_dl,
 )
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.source import (
     BadSource,
@@ -256,8 +256,8 @@ def _parse(source: str, text: str, tools: SourceTools) -> GalleryDlSource:
     return GalleryDlSource(url, word, tools)
 
 
-def _obstacle(_tools: SourceTools) -> str:
-    return "" if find_program() else _MISSING
+def _obstacle(tools: SourceTools) -> str:
+    return web_obstacle(tools, "" if find_program() else _MISSING)
 
 
 GALLERY_DL = SourceKind(

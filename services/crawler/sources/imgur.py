@@ -11,7 +11,7 @@ from services.crawler.resolvers.reading import elements, members
 from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.imgur_api import NO_CLIENT, ImgurApi
 from services.crawler.sources.imgur_post import read_item
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
@@ -162,7 +162,7 @@ def _name(source: str, name: str) -> str:
 
 
 def _obstacle(tools: SourceTools) -> str:
-    return "" if tools.credentials.imgur_client_id else NO_CLIENT
+    return web_obstacle(tools, "" if tools.credentials.imgur_client_id else NO_CLIENT)
 
 
 IMGUR = SourceKind(

@@ -19,6 +19,8 @@ from services.crawler.sources.source import BadSource, Source
 FetchPage: TypeAlias = Callable[[str], Awaitable[Page]]
 FetchDocument: TypeAlias = Callable[[DocumentRequest], Awaitable[Document]]
 
+_NO_CONTACT = "no contact is set, so it asks nobody but --allow-address: give `lodestone up --contact MAIL_OR_URL`"
+
 
 @dataclass(frozen=True, slots=True)
 class SourceTools:
@@ -32,6 +34,7 @@ class SourceTools:
         api_base: Where an interface is asked, given its public address: `https://oauth.reddit.com` is itself unless the
             configuration names another.
         credentials: Keys and tokens.
+        has_contact: Whether a contact is configured; without one nobody is asked but allowed addresses.
         local_sources: Whether sources may read files on this machine.
         max_bytes: Of one image: where a place has several sizes, larger ones need not be listed.
         max_pixels: The same, width × height.
@@ -44,6 +47,7 @@ class SourceTools:
     guard_proxy: Callable[[], GuardProxy]
     api_base: Callable[[str], str] = str
     credentials: Credentials = field(default_factory=Credentials)
+    has_contact: bool = False
     local_sources: bool = True
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
@@ -73,6 +77,12 @@ class SourceTools:
 def no_obstacle(_tools: SourceTools) -> str:
     """Of a kind that needs nothing."""
     return ""
+
+
+def web_obstacle(tools: SourceTools, *others: str) -> str:
+    """Of a kind that asks the web: that no contact is set, and what else it lacks; empty entries are nothing."""
+    contact = "" if tools.has_contact else _NO_CONTACT
+    return "; ".join(filter(None, (*others, contact)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from services.crawler.fetch.url import BadUrl, WebUrl, parse_url
 from services.crawler.outcome import FetchFailed, OutcomeReason
 from services.crawler.post import Post
 from services.crawler.sources.failures import source_failure
-from services.crawler.sources.kind import FetchPage, SourceKind, SourceTools
+from services.crawler.sources.kind import FetchPage, SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.page_images import PageContent, image_title, read_page
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
 
@@ -113,4 +113,5 @@ PAGE = SourceKind(
     summary="The images of a web page or directory listing, and of the pages that it links to, one level.",
     example="page:https://example.org/gallery/",
     parse=_parse,
+    obstacle=web_obstacle,
 )

@@ -13,7 +13,7 @@ from services.crawler.resolvers.reddit_post import BadPost
 from services.crawler.resolvers.registry import resolve_post
 from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.failures import source_failure
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.reddit_client import RedditClient
@@ -148,7 +148,7 @@ def _parse(source: str, rest: str, tools: SourceTools) -> RedditSource:
 
 
 def _obstacle(tools: SourceTools) -> str:
-    return "" if tools.reddit.has_credentials else _NO_KEYS
+    return web_obstacle(tools, "" if tools.reddit.has_credentials else _NO_KEYS)
 
 
 REDDIT = SourceKind(

@@ -10,7 +10,7 @@ from services.crawler.fetch.document import Document, DocumentRequest
 from services.crawler.outcome import FetchFailed, StatusFailed
 from services.crawler.sources.failures import source_failure
 from services.crawler.sources.feed_document import FEED_ACCEPT, FEED_MAX_BYTES, NoFeed, read_feed
-from services.crawler.sources.kind import SourceKind, SourceTools
+from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import split_options
 from services.crawler.sources.reddit_entry import read_reddit_entry
@@ -110,4 +110,5 @@ REDDIT_RSS = SourceKind(
     summary="The newest posts of Reddit's communities and people through their feeds, at about one request a minute.",
     example="reddit-rss:r/EarthPorn",
     parse=_parse,
+    obstacle=web_obstacle,
 )

@@ -15,7 +15,7 @@ from services.crawler.resolvers.reading import is_on
 from services.crawler.resolvers.registry import resolve_or_ask
 from services.crawler.resolvers.resolution import Images, ImageUrl
 from services.crawler.sources.failures import source_failure
-from services.crawler.sources.kind import FetchDocument, SourceKind, SourceTools
+from services.crawler.sources.kind import FetchDocument, SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.sitemap_document import (
     MAP_MAX_BYTES,
     BadMap,
@@ -171,4 +171,5 @@ SITEMAP = SourceKind(
     summary="The pages of a site's map or index of maps, packed or not: the images that it names, else the pages' own.",
     example="sitemap:https://example.org/sitemap.xml",
     parse=_parse,
+    obstacle=web_obstacle,
 )

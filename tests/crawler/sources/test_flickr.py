@@ -266,7 +266,10 @@ async def test_without_a_key_nothing_is_asked():
         assert blocked.value.reason is BlockReason.CREDENTIALS_MISSING
         assert flickr.asked == []
     assert "LODESTONE_CRAWLER_FLICKR_KEY" in FLICKR.obstacle(source_tools())
-    assert FLICKR.obstacle(source_tools(credentials=Credentials(flickr_key="x"))) == ""
+    assert (
+        FLICKR.obstacle(source_tools(credentials=Credentials(flickr_key="x"), has_contact=True))
+        == ""
+    )
 
 
 async def test_a_refused_key_is_not_shown():

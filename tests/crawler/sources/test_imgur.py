@@ -278,7 +278,10 @@ async def test_without_a_client_nothing_is_asked():
         assert blocked.value.reason is BlockReason.CREDENTIALS_MISSING
         assert imgur.asked == []
     assert "LODESTONE_CRAWLER_IMGUR_CLIENT_ID" in IMGUR.obstacle(source_tools())
-    assert IMGUR.obstacle(source_tools(credentials=Credentials(imgur_client_id="x"))) == ""
+    assert (
+        IMGUR.obstacle(source_tools(credentials=Credentials(imgur_client_id="x"), has_contact=True))
+        == ""
+    )
 
 
 async def test_a_refused_client_is_not_shown():

@@ -121,3 +121,30 @@ def test_every_kind_says_how_it_is_used() -> None:
         assert any(form.startswith(f"{kind.word}:") for form in kind.forms)
         assert kind.summary.endswith(".")
         assert "\n" not in obstacle
+
+
+ASKS_THE_WEB = {
+    *("reddit", "reddit-rss", "arctic-shift", "flickr", "imgur", "commons"),
+    *("feed", "sitemap", "page", "gallery-dl"),
+}
+
+
+def test_kinds_that_ask_the_web_say_that_no_contact_is_set() -> None:
+    """Local kinds are ready without one; a missing key is said besides it, and each alone where only it is missing."""
+
+    def obstacles(*, has_contact: bool) -> dict[str, str]:
+        registry = SourceRegistry(source_tools(has_contact=has_contact))
+        return {kind.word: obstacle for kind, obstacle in registry.available()}
+
+    without, given = obstacles(has_contact=False), obstacles(has_contact=True)
+    says_contact = {
+        word for word, obstacle in without.items() if "lodestone up --contact" in obstacle
+    }
+    assert says_contact == ASKS_THE_WEB
+    assert {word for word in without if not without[word]} == set(without) - ASKS_THE_WEB
+    assert not any("contact" in obstacle for obstacle in given.values())
+    for word, setting in (("reddit", "REDDIT_CLIENT_ID"), ("flickr", "FLICKR_KEY")):
+        assert setting in without[word]
+        assert setting in given[word]
+    assert given["commons"] == ""
+    assert "nobody but --allow-address" in without["page"]
