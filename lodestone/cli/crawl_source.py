@@ -22,6 +22,10 @@ _LISTS: Final = (
     *("deny_flairs", "require_flairs"),
 )
 _FILE_MAX_BYTES: Final = 1_000_000
+# The crawler's own range; beyond it, seconds may not even fit into the contract.
+_POLL_MIN_S: Final = 1
+_POLL_MAX_DAYS: Final = 30
+_SHOWN_CHARACTERS: Final = 100
 
 
 def absolute_source(source: str) -> str:
@@ -31,8 +35,9 @@ def absolute_source(source: str) -> str:
     stay as they are; anything else is a path. A path that begins with `~` is the user's home.
 
     Raises:
-        WrongUsage: It is empty.
+        WrongUsage: It is empty, has bytes that are no UTF-8, or names a home folder that is not there.
     """
+    _require_text(source)
     if not source.strip():
         raise WrongUsage("a SOURCE is empty: name a folder, a file, a URL or a kind of source")
     kind = _KIND.match(source)
@@ -57,7 +62,7 @@ def chosen_sources(sources: Iterable[str], defaults: CrawlSource) -> list[CrawlS
     chosen = []
     for source in sources:
         if source.endswith(".toml"):
-            chosen += _read_file(Path(source).expanduser(), defaults)
+            chosen += _read_file(_expanded(source), defaults)
         else:
             chosen.append(_with(defaults, {"uri": source}, where=source))
     return chosen
@@ -67,10 +72,12 @@ def _read_file(path: Path, defaults: CrawlSource) -> list[CrawlSource]:
     try:
         if path.stat().st_size > _FILE_MAX_BYTES:
             raise WrongUsage(f"{path} is larger than {_FILE_MAX_BYTES:,} bytes")
-        facts = tomllib.loads(path.read_text())
+        facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WrongUsage(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise WrongUsage(f"{path} is no TOML file: it is nested too deeply") from error
+    except ValueError as error:
         raise WrongUsage(f"{path} is no TOML file: {error}") from error
     entries = facts.pop("source", [])
     if facts or not isinstance(entries, list) or not entries:
@@ -93,8 +100,10 @@ def _with(defaults: CrawlSource, facts: Any, *, where: str) -> CrawlSource:
     for name, value in facts.items():
         try:
             _set(source, name, value)
-        except (TypeError, ValueError) as error:
-            raise WrongUsage(f"{where}: {name} cannot be {value!r}") from error
+        except WrongUsage as error:
+            raise WrongUsage(f"{where}: {error}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise WrongUsage(f"{where}: {name} cannot be {_shown(value)}") from error
     return source
 
 
@@ -112,11 +121,18 @@ def _set(source: CrawlSource, name: str, value: Any) -> None:
         del entries[:]
         entries.extend(_typed(entry, str) for entry in _typed(value, list))
     else:
-        raise WrongUsage(f"{source.uri}: there is no setting {name!r}")
+        raise WrongUsage(f"there is no setting {name!r}")
 
 
 def interval(seconds: float) -> Duration:
-    """Seconds as the contract has them."""
+    """Seconds as the contract has them.
+
+    Raises:
+        WrongUsage: They are less than 1 s, over 30 days, or no number.
+    """
+    if not _POLL_MIN_S <= seconds <= _POLL_MAX_DAYS * 86_400:
+        allowed = f"give {_POLL_MIN_S} s to {_POLL_MAX_DAYS} days"
+        raise WrongUsage(f"a poll interval of {seconds:g} s: {allowed}")
     duration = Duration()
     duration.FromTimedelta(timedelta(seconds=seconds))
     return duration
@@ -128,5 +144,33 @@ def _typed(value: Any, kind: Any) -> Any:
     return value
 
 
+def _shown(value: Any) -> str:
+    """A value in an error; a long number has no decimal text."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "so large a number"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _require_text(source: str) -> None:
+    """The contract has text only: a name of other bytes could not be sent as it is."""
+    try:
+        source.encode()
+    except UnicodeEncodeError as error:
+        shown = source.encode("utf-8", "backslashreplace").decode()
+        cause = "its name has bytes that are no UTF-8; rename it, or name a folder above it"
+        raise WrongUsage(f"{shown} cannot be crawled: {cause}") from error
+
+
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(_expanded(path).absolute())
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        home = path.partition("/")[0]
+        cause = f"this machine knows no home folder {home} (a folder of that name is ./{path})"
+        raise WrongUsage(f"{path} cannot be found: {cause}") from error

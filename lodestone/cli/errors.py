@@ -56,6 +56,10 @@ def explain(error: BaseException) -> str:
             details = error.details() or error.code().name
             lost = lost_peer(details)
             return _no_service(_service_at(lost[0]), lost[0]) if lost else one_line(details)
+        case UnicodeEncodeError() if error.encoding == "utf-8":
+            # Python keeps such bytes of the command line as lone surrogates, which no message can hold.
+            shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()
+            return one_line(f"{shown} has bytes that are no UTF-8")
         case OSError() if error.filename is not None:
             return one_line(f"{error.filename}: {error.strerror}")
         case CliError() | BadAddress():

@@ -156,6 +156,26 @@ def test_a_file_of_sources_that_is_wrong_is_one_line(cli, services, tmp_path, te
     assert services.crawler.created == []
 
 
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "0.5"])
+def test_an_impossible_poll_interval_is_one_line(cli, services, seconds):
+    """--poll is refused before anybody is asked."""
+    result = cli("crawl", "/photos", "--profile", "landscapes", "--poll", seconds)
+    assert result.status == 2
+    assert "s: give 1 s to 30 days" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert services.crawler.created == []
+
+
+@pytest.mark.parametrize("option", ["--deny-author", "--licence", "--profile"])
+def test_an_option_that_is_no_text_is_one_line(cli, services, option):
+    """Bytes that are no UTF-8 cannot be sent."""
+    result = cli("crawl", "/photos", "--profile", "landscapes", option, "caf\udce9")
+    assert result.status
+    assert "no UTF-8" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert services.crawler.created == []
+
+
 def test_sources_are_added_to_a_crawl(cli, five):
     """--add-to watches the crawl that it adds to; it takes no profile."""
     cli("crawl", "/photos", "--profile", "landscapes", "--detach")
