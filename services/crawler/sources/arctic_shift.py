@@ -17,7 +17,7 @@ from services.crawler.resolvers.reddit_post import BadPost
 from services.crawler.sources.archived_post import read_archived_post
 from services.crawler.sources.json_answer import ask_json
 from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
-from services.crawler.sources.moments import MOMENT, moment_text, read_span
+from services.crawler.sources.moments import ANY_TEXT, moment_text, read_span
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import (
     BadSource,
@@ -193,14 +193,14 @@ def _number(text: str) -> float | None:
 
 
 def _parse(source: str, text: str, tools: SourceTools) -> ArcticShiftSource:
-    path, options = split_options(source, text.strip(), {"after": MOMENT, "before": MOMENT})
+    path, options = split_options(source, text.strip(), {"after": ANY_TEXT, "before": ANY_TEXT})
     prefix, _, name = path.strip("/").partition("/")
     pattern = _NAMES.get(prefix)
     if pattern is None or not pattern.fullmatch(name):
         raise BadSource(source, "it is written arctic-shift:r/NAME or arctic-shift:u/NAME")
     if prefix == "r" and name.lower() in ("all", "popular"):
         raise BadSource(source, f"r/{name} is no subreddit of its own; name one")
-    after, before = read_span(source, options.get("after", ""), options.get("before", ""))
+    after, before = read_span(source, options)
     return ArcticShiftSource(ArchivedPlace(prefix, name.lower(), after, before), tools)
 
 

@@ -16,6 +16,7 @@ from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.flickr_api import NO_KEY, FlickrApi
 from services.crawler.sources.flickr_photo import EXTRAS, LICENCES, read_photo
 from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
+from services.crawler.sources.moments import ANY_TEXT, require_order
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
@@ -34,7 +35,7 @@ _SORTS = {
     "interesting": "interestingness-desc",
     "relevant": "relevance",
 }
-_DATES = {"after": _DAY, "before": _DAY}
+_DATES = {"after": ANY_TEXT, "before": ANY_TEXT}
 _LICENCE = {"licence": re.compile(r"[a-z0-9.,-]{1,200}")}
 _SEARCH_OPTIONS = {"sort": re.compile("|".join(_SORTS))} | _LICENCE | _DATES
 _USER_OPTIONS = _LICENCE | _DATES
@@ -245,19 +246,22 @@ def _search_query(source: str, options: Mapping[str, str]) -> dict[str, str]:
 def _span(source: str, options: Mapping[str, str]) -> Span | None:
     if not options.keys() & _DATES.keys():
         return None
-    after, before = (_second(source, options.get(name, "")) for name in ("after", "before"))
-    if after is not None and before is not None and after >= before:
-        raise BadSource(source, "`after` is no day before `before`")
+    after, before = (
+        _second(source, name, options[name]) if name in options else None
+        for name in ("after", "before")
+    )
+    require_order(source, after, before)
     return Span(after or 0, before)
 
 
-def _second(source: str, day: str) -> int | None:
-    if not day:
-        return None
+def _second(source: str, name: str, day: str) -> int:
+    cause = f"{name}: {day[:50]!r} is no day: write 2024-01-31"
+    if not _DAY.fullmatch(day):
+        raise BadSource(source, cause)
     try:
         return max(0, int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()))
     except ValueError as error:
-        raise BadSource(source, f"{day} is no day") from error
+        raise BadSource(source, cause) from error
 
 
 def _obstacle(tools: SourceTools) -> str:

@@ -17,7 +17,7 @@ from services.crawler.sources.dump_file import DUMP_OPENERS, LineBlock, read_lin
 from services.crawler.sources.dump_filter import DumpFilter
 from services.crawler.sources.dump_position import DumpPosition
 from services.crawler.sources.kind import SourceKind, SourceTools
-from services.crawler.sources.moments import MOMENT, moment_text, read_span
+from services.crawler.sources.moments import ANY_TEXT, moment_text, read_span
 from services.crawler.sources.options import join_options, split_options
 from services.crawler.sources.source import BadSource, Batch, SourceFailed
 
@@ -142,7 +142,7 @@ def _is_dump(path: Path) -> bool:
 
 
 def _parse(source: str, text: str, tools: SourceTools) -> PushshiftDumpSource:
-    known = {"subreddit": _SUBREDDITS, "after": MOMENT, "before": MOMENT}
+    known = {"subreddit": _SUBREDDITS, "after": ANY_TEXT, "before": ANY_TEXT}
     name, options = split_options(source, text, known)
     path = tools.local_path(source, name)
     try:
@@ -156,7 +156,7 @@ def _parse(source: str, text: str, tools: SourceTools) -> PushshiftDumpSource:
     if is_file and _COMMENTS.fullmatch(path.name):
         raise BadSource(source, "by its name it holds comments, which have no images")
     subreddits = frozenset(filter(None, options.get("subreddit", "").lower().split("+")))
-    after, before = read_span(source, options.get("after", ""), options.get("before", ""))
+    after, before = read_span(source, options)
     return PushshiftDumpSource(path, DumpFilter(subreddits, after, before))
 
 

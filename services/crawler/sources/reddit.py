@@ -43,10 +43,10 @@ _POST_ID = re.compile(r"[a-z0-9]{1,16}")
 _AFTER = re.compile(r"t3_[a-z0-9]{1,16}")
 # A community that does not exist leads to the search for one.
 _NO_PLACE = frozenset({302, 404})
+_SETTINGS = "LODESTONE_CRAWLER_REDDIT_CLIENT_ID and LODESTONE_CRAWLER_REDDIT_CLIENT_SECRET"
 _NO_KEYS = (
-    "it needs an application of Reddit's: set LODESTONE_CRAWLER_REDDIT_CLIENT_ID and "
-    "LODESTONE_CRAWLER_REDDIT_CLIENT_SECRET. Since November 2025 Reddit approves new applications by hand and refuses "
-    "many; reddit-rss: needs none"
+    f"it needs an application of Reddit's: set {_SETTINGS}. Since November 2025 Reddit approves new applications by "
+    "hand and refuses many; reddit-rss: needs none"
 )
 
 
@@ -111,7 +111,11 @@ class RedditSource:
         if isinstance(failure, StatusFailed) and failure.status in _NO_PLACE:
             cause = f"Reddit has no such place, or has banned it (HTTP {failure.status})"
             return SourceFailed(self.uri, cause)
-        return source_failure(self.uri, failure)
+        failed = source_failure(self.uri, failure)
+        if isinstance(failed, SourceBlocked) and failed.reason is BlockReason.CREDENTIALS_REFUSED:
+            refused = f"{failed.cause}; see {_SETTINGS}"
+            return SourceBlocked(self.uri, failed.reason, refused)
+        return failed
 
     def _read_page(self, answer: object) -> PostPage:
         listing = members(answer)
@@ -143,7 +147,9 @@ def _parse(source: str, rest: str, tools: SourceTools) -> RedditSource:
     if "time" in options and sort != "top":
         raise BadSource(source, "the option time goes with sort=top only")
     if place.kind == "u" and sort == "rising":
-        raise BadSource(source, "a person's posts have no order rising")
+        raise BadSource(
+            source, "sort=rising is not available for a person: there are new, hot and top"
+        )
     return RedditSource(place, tools.reddit, sort=sort, time=options.get("time", _TIME))
 
 

@@ -304,8 +304,11 @@ def test_one_place_has_one_name(text, uri):
         ("m/pics", "written"),
         ("r/all", "no subreddit of its own"),
         ("r/pics?sort=top", "after, before"),
-        ("r/pics?after=2024", "neither a date"),
-        ("r/pics?after=2024-06-01&before=2024-06-01", "earlier"),
+        ("r/pics?after=2024", "after: '2024' is no time: write 2024-01-31 or seconds since 1970"),
+        ("r/pics?after=tomorrow", "after: 'tomorrow' is no time"),
+        ("r/pics?before=", "before: '' is no time"),
+        ("r/pics?after=2024-06-02&before=2024-06-01", "after is later than before"),
+        ("r/pics?after=2024-06-01&before=2024-06-01", "after is the same as before"),
     ],
 )
 def test_what_names_no_place_says_why(text, words):

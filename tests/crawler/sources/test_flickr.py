@@ -86,9 +86,10 @@ def test_one_name_for_each_place(text, uri):
         ("flickr:user/x?sort=newest", "there are: licence, after, before"),
         ("flickr:search/x?sort=best", "newest, interesting, relevant"),
         ("flickr:search/x?licence=mit", "no photos under mit"),
-        ("flickr:search/x?after=yesterday", "'yesterday' is no after"),
-        ("flickr:search/x?after=2020-13-01", "2020-13-01 is no day"),
-        ("flickr:search/x?after=2020-01-02&before=2020-01-02", "no day before"),
+        ("flickr:search/x?after=yesterday", "after: 'yesterday' is no day: write 2024-01-31"),
+        ("flickr:user/x?before=", "before: '' is no day"),
+        ("flickr:search/x?after=2020-13-01", "'2020-13-01' is no day"),
+        ("flickr:search/x?after=2020-01-02&before=2020-01-02", "after is the same as before"),
         ("flickr:search/x?after=2020-01-02&sort=relevant", "leave `sort` out"),
     ],
 )

@@ -278,11 +278,11 @@ def test_one_place_has_one_name(tmp_path):
         ("RC_2024-01.zst", "comments"),
         ("a.zst?community=pics", "subreddit, after, before"),
         ("a.zst?subreddit=a b", "subreddit"),
-        ("a.zst?after=yesterday", "after"),
-        ("a.zst?after=2024", "neither a date"),
-        ("a.zst?after=2024-13-01", "neither a date"),
+        ("a.zst?after=yesterday", "after: 'yesterday' is no time: write 2024-01-31"),
+        ("a.zst?after=2024", "'2024' is no time"),
+        ("a.zst?after=2024-13-01", "'2024-13-01' is no time"),
         ("a.zst?after=0001-01-01", "between"),
-        ("a.zst?after=2024-02-01&before=2024-01-01", "earlier"),
+        ("a.zst?after=2024-02-01&before=2024-01-01", "after is later than before"),
     ],
 )
 def test_what_names_no_dump_says_why(tmp_path, text, words):

@@ -100,7 +100,7 @@ def test_one_place_has_one_name(texts, uri):
         ("reddit:r/pics?sort=best", "new, hot, top, rising"),
         ("reddit:r/pics?time=week", "with sort=top only"),
         ("reddit:r/pics?sort=top&time=ever", "hour, day"),
-        ("reddit:u/hiker?sort=rising", "no order rising"),
+        ("reddit:u/hiker?sort=rising", "sort=rising is not available for a person"),
     ],
 )
 def test_what_is_no_place_is_said_so(text, words):
@@ -270,6 +270,8 @@ async def test_a_refused_application(reddit):
             await posts_of(source(tools_for(reddit, fetcher, wrong)))
     assert blocked.value.reason is BlockReason.CREDENTIALS_REFUSED
     assert "hunter2" not in f"{blocked.value!r} {blocked.value}"
+    assert "LODESTONE_CRAWLER_REDDIT_CLIENT_ID" in blocked.value.cause
+    assert "LODESTONE_CRAWLER_REDDIT_CLIENT_SECRET" in blocked.value.cause
     assert not reddit.asked
 
 
