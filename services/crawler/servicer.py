@@ -274,6 +274,8 @@ class CrawlerServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
         found = await self._database.run(
             partial(discovery.discover, profile_name=request.profile_name, limit=limit)
         )
+        if request.profile_name and not found:
+            await self._board.require_profile(request.profile_name)
         proposals = [proposal_to_message(proposal) for proposal in found]
         return crawler_service_pb2.DiscoverSourcesResponse(proposals=proposals)
 

@@ -109,6 +109,25 @@ async def test_an_unknown_profile_is_not_found(stub):
     assert caught.value.details() == "there is no profile 'nope'"
 
 
+async def test_proposals_for_an_unknown_profile_are_not_found(stub):
+    """A profile that is there and led to nothing has no proposals; one that is not there is an error."""
+    answer = await stub.DiscoverSources(pb.DiscoverSourcesRequest(profile_name="sunsets"))
+    assert list(answer.proposals) == []
+    assert list((await stub.DiscoverSources(pb.DiscoverSourcesRequest())).proposals) == []
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.DiscoverSources(pb.DiscoverSourcesRequest(profile_name="nosuch"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert caught.value.details() == "there is no profile 'nosuch'"
+
+
+async def test_kinds_tell_that_no_contact_is_set(stub):
+    """The crawler's settings have none: kinds that ask the web say so, local ones are ready."""
+    answer = await stub.ListSourceKinds(pb.ListSourceKindsRequest())
+    obstacles = {kind.word: kind.obstacle for kind in answer.source_kinds}
+    assert "--contact" in obstacles["commons"]
+    assert obstacles["folder"] == ""
+
+
 async def test_a_crawl_tells_the_screens_limits(stub):
     """GetCrawl has the limits that the crawler was started with."""
     answer = await stub.GetCrawl(pb.GetCrawlRequest(crawl_id="c1"))
