@@ -84,7 +84,7 @@ class CrawlerClient(ServiceClient):
         return answer.crawl
 
     async def add_crawl_sources(self, crawl_id: str, sources: Sequence[CrawlSource]) -> Crawl:
-        """Adds sources to a crawl; those that it has already are left alone."""
+        """Adds sources to a crawl; those that it has already take the new settings."""
         request = pb.AddCrawlSourcesRequest(crawl_id=crawl_id, crawl_sources=sources)
         answer = await self._stub.AddCrawlSources(request, timeout=UNARY_TIMEOUT_S)
         return answer.crawl

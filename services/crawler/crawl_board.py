@@ -89,7 +89,7 @@ class CrawlBoard:
         return crawl
 
     async def add_sources(self, crawl_id: str, sources: Sequence[ChosenSource]) -> Crawl:
-        """Adds sources to a crawl; those that it has already are left alone.
+        """Adds sources to a crawl; those that it has already take the new settings.
 
         Raises:
             InvalidInput: A source cannot be understood.

@@ -23,6 +23,7 @@ from services.crawler.sources.source import Source
 from services.servicekit.errors import FailedPrecondition, InvalidInput
 
 _RETRY_MAX_S = 60.0
+_SHOWN_PROBLEMS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,11 @@ class CrawlRun:
 
     async def _conclusion(self, source_count: int) -> tuple[CrawlState, str]:
         crawl = await self._database.run(lambda c: crawls.get_crawl(c, self._crawl.crawl_id))
-        reason = "; ".join(self._problems)
+        reason = "; ".join(self._problems[:_SHOWN_PROBLEMS])
+        if len(self._problems) > _SHOWN_PROBLEMS:
+            reason += f"; and {len(self._problems) - _SHOWN_PROBLEMS:,} more sources"
         if crawl.found_count == 0:
-            return CrawlState.FAILED, reason or "the sources list no images"
+            return CrawlState.FAILED, reason or _nothing_found(crawl)
         if len(self._problems) == source_count:
             return CrawlState.FAILED, reason
         return CrawlState.COMPLETED, reason
@@ -230,6 +233,13 @@ class CrawlRun:
 
     def _terms(self) -> LeaseTerms:
         return LeaseTerms(self._owner, time.time(), self._limits.lease_s)
+
+
+def _nothing_found(crawl: Crawl) -> str:
+    posts = sum(sum(source.post_counts.values()) for source in crawl.sources)
+    if not posts:
+        return "the sources list no images"
+    return f"none of the sources' {posts:,} posts became a listing"
 
 
 def _ended_by(group: ExceptionGroup[Exception]) -> tuple[CrawlState, str]:

@@ -36,6 +36,7 @@ _LAST_RETRY_S = 3_600.0
 # A source that asks to be left alone for longer is not waited for, unless it is followed.
 _PATIENCE_S = 900.0
 _FACTS_MAX_CHARACTERS = 8_192
+_HANDLED_MAX = 5_000
 # Made once: `json.dumps` with other settings than its own makes one for each value.
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 
@@ -105,6 +106,8 @@ class Lister:
         self._parts = parts
         self._gates = PostGates(place.settings.rules)
         self._log = structlog.get_logger().bind(crawl_id=parts.crawl_id, source=source.uri)
+        # Looks overlap: what this lister had is neither counted nor resolved again.
+        self._handled: dict[str, None] = {}
 
     async def run(self) -> str:
         """Lists until the source is done; returns why it could not be, one sentence, or empty.
@@ -198,6 +201,8 @@ class Lister:
             lambda c: crawl_sources.begin_look(c, self._parts.crawl_id, self._place.position, owner)
         )
         relists, new_count, pending = not place.cursor, 0, _Pending()
+        if relists:
+            self._handled.clear()
         try:
             async with aclosing(self._source.list_posts(place.cursor)) as batches:
                 async for batch in batches:
@@ -213,7 +218,7 @@ class Lister:
 
     async def _take(self, batch: Batch, pending: _Pending) -> None:
         chosen = []
-        for post in batch.posts:
+        for post in filter(self._is_new, batch.posts):
             reason = self._gates.turn_away(post)
             if reason is None:
                 chosen.append(post)
@@ -227,6 +232,16 @@ class Lister:
         pending.cursor = batch.cursor or pending.cursor
         pending.gap = batch.gap or pending.gap
         pending.skipped_count += batch.skipped_count
+
+    def _is_new(self, post: Post) -> bool:
+        """Whether this lister has not had the post; remembers it."""
+        if not post.post_id:
+            return True
+        is_new = post.post_id not in self._handled
+        self._handled[post.post_id] = None
+        if len(self._handled) > _HANDLED_MAX:
+            del self._handled[next(iter(self._handled))]
+        return is_new
 
     async def _resolve(self, posts: Sequence[Post]) -> list[Images]:
         """The images of each post; some are asked for at a time, and most need no asking."""

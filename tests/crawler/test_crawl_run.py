@@ -23,7 +23,7 @@ from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.model_services import DetectorFacts, EncoderFacts
 from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
 from services.crawler.pipeline import Pipeline, PipelineParts
-from services.crawler.post import Post
+from services.crawler.post import Post, PostFlags
 from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
@@ -315,6 +315,30 @@ async def test_a_source_that_lists_nothing(world):
     """An empty folder is one clear sentence."""
     state, reason = await world.run(await world.create(), FakeSource("folder:/a", []))
     assert (state, reason) == (CrawlState.FAILED, "the sources list no images")
+
+
+async def test_a_source_whose_posts_are_all_left_out(world):
+    """The reason is not that there was nothing."""
+
+    class Videos(FakeSource):
+        async def list_posts(self, cursor):
+            yield Batch((Post(flags=PostFlags(is_video=True)),) * 3)
+
+    state, reason = await world.run(await world.create(), Videos("folder:/a", []))
+    assert (state, reason) == (
+        CrawlState.FAILED,
+        "none of the sources' 3 posts became a listing",
+    )
+
+
+async def test_many_sources_that_fail_are_told_in_short(world):
+    """Five of them, and how many there are besides."""
+    uris = tuple(f"folder:/{number}" for number in range(40))
+    crawl = await world.create(sources=uris)
+    state, reason = await world.run(crawl, *(FakeSource(uri, [], "gone") for uri in uris))
+    assert state is CrawlState.FAILED
+    assert reason.count("gone") == 5
+    assert reason.endswith("and 35 more sources")
 
 
 async def test_a_profile_of_another_encoder_ends_the_crawl(world):

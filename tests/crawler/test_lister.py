@@ -262,7 +262,22 @@ async def test_following(world, monkeypatch) -> None:
     place = await world.place()
     assert (place.state, place.listed_count) == (SourceState.WAITING, 2)
     assert place.next_poll_time == pytest.approx(time.time() + 25, abs=5)
-    assert place.post_counts == {None: 5}
+    assert place.post_counts == {None: 2}
+
+
+async def test_a_post_counts_once_however_many_looks_have_it(world, monkeypatch) -> None:
+    """What looks have in common is neither counted nor asked for again, whether it was listed or turned away."""
+    Clock(monkeypatch, limit=3)
+    page = parse_url("http://page.example/a")
+    world.answers = {page.text: "1"}
+    asked = Ask(page, AskKind.PAGE, lambda answer: Images.of([ImageUrl(answer.url)]), NOTHING)
+    video = Post(post_id="v", flags=PostFlags(is_video=True))
+    posts = (Post(post_id="p", images=asked), video, Post(post_id="t", images=NOTHING))
+    source = FakeSource(*([Batch(posts, cursor=str(number))] for number in (1, 2, 3)))
+    with pytest.raises(EnoughSlept):
+        await world.run(source, follow=True)
+    counts = {None: 1, PostReason.IS_VIDEO: 1, PostReason.NO_IMAGES: 1}
+    assert (await world.place()).post_counts == counts
 
 
 async def test_an_interval_of_one_s_own(world, monkeypatch) -> None:

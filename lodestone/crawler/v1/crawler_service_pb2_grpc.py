@@ -170,8 +170,8 @@ class CrawlerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddCrawlSources(self, request, context):
-        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
-        alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
+        new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,8 +48,8 @@ class CrawlerServiceStub:
     CancelCrawl: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.CancelCrawlRequest, _crawler_service_pb2.CancelCrawlResponse]
     """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed."""
     AddCrawlSources: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.AddCrawlSourcesRequest, _crawler_service_pb2.AddCrawlSourcesResponse]
-    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
-    alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
+    new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
     """
     WatchCrawl: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
@@ -107,8 +107,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     CancelCrawl: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.CancelCrawlRequest, _crawler_service_pb2.CancelCrawlResponse]  # type: ignore[assignment]
     """Ends a crawl for good. Idempotent. FAILED_PRECONDITION for one that has completed or failed."""
     AddCrawlSources: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.AddCrawlSourcesRequest, _crawler_service_pb2.AddCrawlSourcesResponse]  # type: ignore[assignment]
-    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
-    alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+    """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
+    new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
     """
     WatchCrawl: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]  # type: ignore[assignment]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
@@ -205,8 +205,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crawler_service_pb2.AddCrawlSourcesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.AddCrawlSourcesResponse, _abc.Awaitable[_crawler_service_pb2.AddCrawlSourcesResponse]]:
-        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has is left
-        alone. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+        """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
+        new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
         """
 
     @_abc_1.abstractmethod

@@ -208,13 +208,13 @@ class SourceYield(_message.Message):
     fetched_count: _builtins.int
     """Listings fetched and decoded whose images the screen let through."""
     accepted_count: _builtins.int
-    """Listings whose image was accepted under any profile and first found by them."""
+    """Listings that some profile keeps an image for."""
     received_count: _builtins.int
     """Listings whose bytes came, whether they decode or not."""
     decoded_count: _builtins.int
     """Of these, those that decode, whatever their size."""
     new_count: _builtins.int
-    """Of these, those that were judged and were no duplicates under some profile."""
+    """Of these, those that brought an image first, which was judged and is no duplicate under some profile."""
     on_profile_count: _builtins.int
     """Of these, those that fit some profile."""
     clean_count: _builtins.int

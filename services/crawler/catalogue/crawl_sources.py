@@ -152,9 +152,15 @@ def add_sources(
     uris: Sequence[str],
     settings: Mapping[str, SourceSettings],
 ) -> None:
-    """Adds sources behind those that a crawl has; one that it has already is left alone."""
-    present = {source.uri for source in list_sources(connection, crawl_id)}
+    """Adds sources behind those that a crawl has; one that it has already takes the new settings.
+
+    A source that is done goes on if it is to be followed now.
+    """
+    present = {source.uri: source for source in list_sources(connection, crawl_id)}
     new = [uri for uri in dict.fromkeys(uris) if uri not in present]
+    for uri in dict.fromkeys(uris):
+        if uri in present and uri in settings:
+            _change_settings(connection, crawl_id, present[uri], settings[uri])
     rows = [
         {
             "crawl_id": crawl_id,
@@ -166,6 +172,15 @@ def add_sources(
     ]
     if rows:
         connection.execute(insert(crawl_sources), rows)
+
+
+def _change_settings(
+    connection: Connection, crawl_id: str, source: CrawlSource, settings: SourceSettings
+) -> None:
+    values: dict[str, object] = {"settings": settings.to_json()}
+    if source.state is SourceState.DONE and settings.follow:
+        values |= {"state": SourceState.WAITING.value, "next_poll_time": None}
+    connection.execute(update(crawl_sources).where(_is(crawl_id, source.position)).values(**values))
 
 
 def acquire(connection: Connection, crawl_id: str, position: int, terms: LeaseTerms) -> bool:

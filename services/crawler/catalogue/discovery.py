@@ -47,10 +47,10 @@ class _Evidence:
 
     digests: set[str] = field(default_factory=set)
     pages: dict[str, None] = field(default_factory=dict)
-    by: Counter[str] = field(default_factory=Counter)
+    by: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, row: Row[Any], ground: str) -> None:
-        self.by[ground] += 1
+        self.by.setdefault(ground, set()).add(str(row.digest))
         self.digests.add(str(row.digest))
         if row.page_url:
             self.pages.setdefault(str(row.page_url))
@@ -63,7 +63,8 @@ class _Evidence:
     @property
     def sentence(self) -> str:
         """What speaks for it, with the numbers."""
-        grounds = ", ".join(f"{count:,} {ground}" for ground, count in self.by.most_common())
+        by = sorted(self.by.items(), key=lambda item: (-len(item[1]), item[0]))
+        grounds = ", ".join(f"{len(digests):,} {ground}" for ground, digests in by)
         noun = "accepted image" if len(self.digests) == 1 else "accepted images"
         return f"{len(self.digests):,} {noun}: {grounds}"
 

@@ -6,9 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, and_, case, exists, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
 
-from services.crawler.catalogue.schema import images, judgements, listings
+from services.crawler.catalogue.schema import images, judgements, kept_images, listings
 from services.crawler.judgement import Verdict
 from services.crawler.outcome import OutcomeReason, OutcomeState
 
@@ -38,10 +50,10 @@ class SourceYield:
         received_count: Of these, those whose bytes came.
         decoded_count: Of these, those that decode.
         fetched_count: Of these, those that the screen let through.
-        new_count: Of these, those that were no duplicates under some profile.
+        new_count: Of these, those that brought an image first which is no duplicate under some profile.
         on_profile_count: Of these, those that fit some profile.
         clean_count: Of these, those without a watermark.
-        accepted_count: Of these, those that an accepted image was first found by.
+        accepted_count: Of these, those that some profile keeps an image for.
         size_bytes: Bytes that came.
         work_s: How long its listings were under way, summed up, seconds.
         failures: Those that were not fetched, by reason.
@@ -92,23 +104,19 @@ def list_source_yields(connection: Connection, *, by_community: bool = False) ->
     is_fetched = listings.c.outcome_state == OutcomeState.FETCHED.value
     is_decoded = or_(is_fetched, listings.c.outcome_reason.in_(_SCREENED_OUT))
     received = func.sum(case((listings.c.size_bytes > 0, 1), else_=0))
-    query = (
-        select(
-            key.label("source"),
-            func.count().label("found_count"),
-            received.label("received_count"),
-            func.count().filter(is_decoded).label("decoded_count"),
-            func.count().filter(is_fetched).label("fetched_count"),
-            func.count().filter(_judged(_NEW)).label("new_count"),
-            func.count().filter(_judged(_ON_PROFILE)).label("on_profile_count"),
-            func.count().filter(_judged(_CLEAN)).label("clean_count"),
-            func.count(images.c.digest).label("accepted_count"),
-            func.coalesce(func.sum(listings.c.size_bytes), 0).label("size_bytes"),
-            func.coalesce(func.sum(listings.c.work_s), 0.0).label("work_s"),
-        )
-        .outerjoin(images, images.c.listing_id == listings.c.listing_id)
-        .group_by(key)
-    )
+    query = select(
+        key.label("source"),
+        func.count().label("found_count"),
+        received.label("received_count"),
+        func.count().filter(is_decoded).label("decoded_count"),
+        func.count().filter(is_fetched).label("fetched_count"),
+        func.count().filter(_found_first(_NEW)).label("new_count"),
+        func.count().filter(_found_first(_ON_PROFILE)).label("on_profile_count"),
+        func.count().filter(_found_first(_CLEAN)).label("clean_count"),
+        func.count().filter(_kept_here()).label("accepted_count"),
+        func.coalesce(func.sum(listings.c.size_bytes), 0).label("size_bytes"),
+        func.coalesce(func.sum(listings.c.work_s), 0.0).label("work_s"),
+    ).group_by(key)
     if by_community:
         query = query.where(key != "")
     failures = _failures(connection, key)
@@ -135,10 +143,24 @@ def list_hosts(connection: Connection) -> list[HostReport]:
     ]
 
 
-def _judged(verdicts: Iterable[Verdict]) -> Any:
-    """Whether a listing's image has one of these verdicts under some profile."""
-    return exists().where(
-        and_(judgements.c.digest == listings.c.digest, judgements.c.verdict.in_(verdicts))
+def _found_first(verdicts: Iterable[Verdict]) -> ColumnElement[bool]:
+    """Whether a listing's image has one of these verdicts under some profile, and no other listing brought it first."""
+    other = listings.alias()
+    is_judged = exists().where(
+        judgements.c.digest == listings.c.digest, judgements.c.verdict.in_(verdicts)
+    )
+    is_kept = exists().where(images.c.digest == listings.c.digest)
+    is_later = exists().where(
+        other.c.digest == listings.c.digest, other.c.listing_id < listings.c.listing_id
+    )
+    return or_(_kept_here(), and_(is_judged, not_(is_kept), not_(is_later)))
+
+
+def _kept_here() -> ColumnElement[bool]:
+    """Whether some profile keeps an image that this listing brought."""
+    return or_(
+        exists().where(images.c.listing_id == listings.c.listing_id),
+        exists().where(kept_images.c.listing_id == listings.c.listing_id),
     )
 
 

@@ -7,15 +7,16 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from services.crawler.sources.newest_first import FetchPostPage
-from services.crawler.sources.source import Batch
+from services.crawler.sources.source import LOOP, Batch
 
 
 async def list_all_pages(
     fetch: FetchPostPage, *, uri: str, max_pages: int
 ) -> AsyncGenerator[Batch, None]:
-    """Lists page after page, each post once; there is no cursor and no gap.
+    """Lists page after page, each post once; there is no cursor.
 
-    A page that was asked for before, or has nothing new, ends the listing: some places lead round in circles.
+    A page that was asked for before, or has nothing new, ends the listing, with a gap: some places lead round in
+    circles.
 
     Args:
         fetch: Gets a page, given its `after`; empty for the first. Its errors pass through.
@@ -30,10 +31,11 @@ async def list_all_pages(
         new = {post.post_id: post for post in page.posts if post.post_id not in seen}
         seen.update(new)
         asked.add(after)
-        yield Batch(tuple(new.values()), skipped_count=page.skipped_count)
         after = page.after
-        if not after:
-            return
-        if after in asked or not new:
+        is_looping = bool(after) and (after in asked or not new)
+        gap = LOOP if is_looping else ""
+        yield Batch(tuple(new.values()), skipped_count=page.skipped_count, gap=gap)
+        if is_looping:
             structlog.get_logger().warning("listing_loops", source=uri, page=number)
+        if is_looping or not after:
             return

@@ -27,7 +27,7 @@ from services.crawler.sources.kind import SourceKind, SourceTools, web_obstacle
 from services.crawler.sources.mediawiki import MediaWiki
 from services.crawler.sources.newest_first import PostPage, list_newest_first
 from services.crawler.sources.options import join_options, split_options
-from services.crawler.sources.source import BadSource, Batch, Source, SourceFailed
+from services.crawler.sources.source import LOOP, BadSource, Batch, Source, SourceFailed
 
 COMMONS_API = "https://commons.wikimedia.org/w/api.php"
 
@@ -87,7 +87,7 @@ class CommonsShelves:
                 else:
                     after = state.finished(began, names)
                 posts = tuple(self._post(page, shelf) for page in batch.pages)
-                yield Batch(posts, after.write())
+                yield Batch(posts, after.write(), gap=LOOP if batch.is_looping else "")
 
     def _post(self, page: dict[str, object], shelf: Shelf) -> Post:
         return read_file(page, self._sizes, community=shelf.community)

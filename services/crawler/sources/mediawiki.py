@@ -43,11 +43,13 @@ class WikiBatch:
         pages: As the API gives them (format version 2); none is fine even in the middle of a list.
         following: What to ask with for the next batch; empty behind the last. It stays good for days.
         time: The wiki's clock, ISO 8601; empty if it did not say.
+        is_looping: Whether what follows was had before: the list is left here.
     """
 
     pages: tuple[dict[str, Any], ...]
     following: dict[str, str]
     time: str = ""
+    is_looping: bool = False
 
 
 class MediaWiki:
@@ -89,11 +91,12 @@ class MediaWiki:
             batch = await self.batch(query, at)
             at = batch.following
             token = json.dumps(at, sort_keys=True)
-            if token in seen:
+            is_looping = token in seen
+            if is_looping:
                 structlog.get_logger().warning("listing_loops", source=self._uri, at=token[:200])
                 at = {}
             seen.add(token)
-            yield WikiBatch(batch.pages, at, batch.time)
+            yield WikiBatch(batch.pages, at, batch.time, is_looping)
             if not at:
                 return
 
@@ -109,6 +112,8 @@ class MediaWiki:
         following = dict(at or {})
         for _ in range(_PARTS_MAX):
             answer = await self.ask({**query, **following})
+            if not _is_listing(answer):
+                raise self.no_listing()
             for page in elements(members(answer.get("query")).get("pages")):
                 _merge(pages, members(page))
             following = _words(answer.get("continue"))
@@ -138,6 +143,10 @@ class MediaWiki:
                 await self._sleep(wait_s)
         raise AssertionError("the last try returns or raises")
 
+    def no_listing(self) -> SourceFailed:
+        """The failure of an answer that is JSON and nothing that the API answers."""
+        return SourceFailed(self._uri, "the wiki answered with something that is no listing")
+
     def _body(self, answer: JsonAnswer) -> dict[str, Any]:
         """An answer that is no error; errors come with status 200 (https://www.mediawiki.org/wiki/API:Errors_and_warnings)."""
         error = answer.body.get("error")
@@ -150,6 +159,13 @@ class MediaWiki:
         asked_s = read_retry_after(answer.headers.get("retry-after", ""), now=time.time())
         retry_s = _LAG_WAIT_S if asked_s is None else asked_s
         raise SourceBlocked(self._uri, BlockReason.RATE_LIMITED, cause, retry_s=retry_s)
+
+
+def _is_listing(answer: Mapping[str, Any]) -> bool:
+    """Whether it looks like a query's answer; one that found nothing has no `query`, but says that it is complete."""
+    if "query" in answer:
+        return isinstance(answer["query"], dict)
+    return answer.get("batchcomplete") is True or isinstance(answer.get("continue"), dict)
 
 
 def _merge(pages: dict[object, dict[str, Any]], page: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 import structlog
 
 from services.crawler.post import Post
-from services.crawler.sources.source import Batch
+from services.crawler.sources.source import LOOP, Batch
 
 # Posts come late: some wait for a moderator, and an archive fills up behind its newest. So listing goes on for a while
 # behind the first post that is known.
@@ -42,7 +42,7 @@ FetchPostPage = Callable[[str], Awaitable[PostPage]]
 async def list_newest_first(
     fetch: FetchPostPage, cursor: str, *, uri: str, max_pages: int
 ) -> AsyncGenerator[Batch, None]:
-    """Lists from the newest post down to 25 posts behind the first that an earlier listing saw.
+    """Lists from the newest post down to 25 posts behind the first that an earlier listing saw, that one left out.
 
     The cursor, a JSON list of the newest posts' names, changes with the last batch only: a listing that breaks off
     begins again from the top. If the pages end before a known post comes, the last batch states the gap. A page that
@@ -60,7 +60,7 @@ async def list_newest_first(
     for number in range(1, max_pages + 1):
         page = await fetch(after)
         new = walk.take(page.posts)
-        after = walk.next_page(page.after, is_new=bool(new))
+        after = walk.next_page(page.after)
         if walk.is_looping:
             structlog.get_logger().warning("listing_loops", source=uri, page=number)
         if not after or number == max_pages:
@@ -80,9 +80,11 @@ class _Walk:
         # Names alone: a first walk may have thousands of posts.
         self.seen: dict[str, None] = {}
         self.is_looping = False
+        self._seen_before = 0
 
     def take(self, posts: Iterable[Post]) -> list[Post]:
-        """The posts that this listing has not had yet, until there are enough that an earlier one had."""
+        """The posts that no listing has had yet, until there are enough that an earlier one had."""
+        self._seen_before = len(self.seen)
         new = []
         for post in posts:
             if self._overlap >= _OVERLAP_POSTS:
@@ -90,25 +92,27 @@ class _Walk:
             if post.post_id in self.seen:
                 continue
             self.seen[post.post_id] = None
-            self._overlap += post.post_id in self._known
-            new.append(post)
+            if post.post_id in self._known:
+                self._overlap += 1
+            else:
+                new.append(post)
         return new
 
-    def next_page(self, after: str, *, is_new: bool) -> str:
+    def next_page(self, after: str) -> str:
         """The next page to ask for; empty if this listing is at its end."""
         if self._overlap >= _OVERLAP_POSTS or not after:
             return ""
-        self.is_looping = after in self._pages or not is_new
+        self.is_looping = after in self._pages or len(self.seen) == self._seen_before
         self._pages.add(after)
         return "" if self.is_looping else after
 
     def gap(self, *, had_more: bool) -> str:
         """What was missed, if an earlier listing had posts and none of them came."""
+        if self.is_looping:
+            return LOOP
         if not self._known or self._overlap or not self.seen:
             return ""
         shown = "more than were asked for" if had_more else "all that the place still shows"
-        if self.is_looping:
-            shown = "and then its pages lead round in circles"
         return f"{len(self.seen):,} posts are new, {shown}: some between them and the last listing may be missing"
 
 

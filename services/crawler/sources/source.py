@@ -13,6 +13,9 @@ from services.servicekit.errors import InvalidInput, LodestoneError
 # By name only: what a file really is, its bytes say when it is decoded.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"})
 
+# The gap of a place whose pages lead to pages that were had.
+LOOP = "its pages lead round in circles: what is behind them was not listed"
+
 _SHOWN_CHARACTERS = 200
 
 

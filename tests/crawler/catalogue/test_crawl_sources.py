@@ -66,7 +66,7 @@ async def test_sources_of_a_crawl(database):
 
 
 async def test_sources_are_added_behind_the_others(database):
-    """One that the crawl has is left alone, with its settings; twice the same counts once."""
+    """One that the crawl has takes the new settings; twice the same counts once."""
     new = SourceSettings(follow=True)
 
     def work(connection):
@@ -77,11 +77,27 @@ async def test_sources_are_added_behind_the_others(database):
         return [(one.position, one.uri, one.settings.follow) for one in sources_of(connection)]
 
     assert await database.run(work) == [
-        (0, URIS[0], False),
+        (0, URIS[0], True),
         (1, URIS[1], False),
         (2, "urls:/a.txt", False),
         (3, "urls:/b.txt", True),
     ]
+
+
+async def test_a_source_that_is_done_goes_on_when_it_is_to_be_followed(database):
+    """Its cursor stays; one that is not to be followed stays done."""
+
+    def work(connection):
+        make_crawl(connection)
+        for position in (0, 1):
+            crawl_sources.acquire(connection, "c1", position, LeaseTerms("me", 2.0, 9.0))
+            done = Standing(SourceState.DONE)
+            crawl_sources.set_standing(connection, "c1", position, "me", done)
+        settings = {URIS[0]: SourceSettings(follow=True), URIS[1]: SourceSettings()}
+        crawl_sources.add_sources(connection, "c1", URIS, settings)
+        return [one.state for one in sources_of(connection)]
+
+    assert await database.run(work) == [SourceState.WAITING, SourceState.DONE]
 
 
 async def test_a_source_has_one_owner_until_its_lease_expires(database):

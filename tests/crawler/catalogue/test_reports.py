@@ -115,3 +115,23 @@ async def test_a_source_without_accepted_images_costs_nothing_each():
     """No division by nought."""
     source = SourceYield(SOURCE, 3, size_bytes=100, work_s=1.0)
     assert (source.share, source.bytes_per_accepted, source.seconds_per_accepted) == (0.0, 0, 0.0)
+
+
+async def test_copies_and_second_profiles(reported):
+    """The same bytes elsewhere are neither new nor accepted there, unless another profile keeps them for them."""
+
+    def work(connection):
+        copies = [Listing("folder:/copies", f"file:///copies/{number}.jpg") for number in (1, 2)]
+        frontier.add_listings(connection, "c1", copies, now=1.0)
+        leased = frontier.lease(connection, "c1", TERMS, limit=99)
+        ids = [one.listing_id for one in leased if one.listing.source == "folder:/copies"]
+        for listing_id in ids:
+            frontier.record_outcome(connection, listing_id, fetched("d1"))
+        other = ProfileVersion("other", 1)
+        images.keep(connection, "d1", images.Keep(other, ids[1], "d1.jpg", 6.0))
+        return reports.list_source_yields(connection)
+
+    found = {one.source: one for one in await reported.run(work)}
+    copies = found["folder:/copies"]
+    assert (copies.fetched_count, copies.new_count, copies.accepted_count) == (2, 1, 1)
+    assert (found[SOURCE].new_count, found[SOURCE].accepted_count) == (4, 2)

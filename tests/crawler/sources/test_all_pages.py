@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 from services.crawler.post import Post
 from services.crawler.sources.all_pages import list_all_pages
 from services.crawler.sources.newest_first import PostPage
+from services.crawler.sources.source import LOOP
 
 
 def page(*names, after="", skipped_count=0):
@@ -13,7 +14,7 @@ def page(*names, after="", skipped_count=0):
 
 
 async def listed(pages, *, max_pages=10):
-    """The posts of each batch, and what was asked for."""
+    """The posts of each batch, what was asked for, and the gaps that were stated."""
     asked = []
 
     async def fetch(after):
@@ -21,14 +22,15 @@ async def listed(pages, *, max_pages=10):
         return pages[after]
 
     batches = [batch async for batch in list_all_pages(fetch, uri="x:y", max_pages=max_pages)]
-    assert not any(batch.cursor or batch.gap for batch in batches)
-    return [[post.post_id for post in batch.posts] for batch in batches], asked
+    assert not any(batch.cursor for batch in batches)
+    gaps = [batch.gap for batch in batches if batch.gap]
+    return [[post.post_id for post in batch.posts] for batch in batches], asked, gaps
 
 
 async def test_every_page_once():
     """Down to the page that has no next; a post that moved to a later page meanwhile is listed once."""
     pages = {"": page("a", "b", after="2"), "2": page("b", "c", "c", after="3"), "3": page("d")}
-    assert await listed(pages) == ([["a", "b"], ["c"], ["d"]], ["", "2", "3"])
+    assert await listed(pages) == ([["a", "b"], ["c"], ["d"]], ["", "2", "3"], [])
 
 
 @pytest.mark.parametrize(
@@ -39,9 +41,10 @@ async def test_every_page_once():
     ],
 )
 async def test_circles_end(pages):
-    """A page that was asked for before, or has nothing new, is the last, and the log says so."""
+    """A page that was asked for before, or has nothing new, is the last; the log and a gap say so."""
     with capture_logs() as logs:
-        _, asked = await listed(pages)
+        _, asked, gaps = await listed(pages)
+    assert gaps == [LOOP]
     assert asked == ["", "2"]
     assert [log["event"] for log in logs] == ["listing_loops"]
 

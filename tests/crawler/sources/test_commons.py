@@ -345,7 +345,9 @@ async def test_a_list_that_leads_round_in_circles_ends(text):
     async with asking(text, files=lakes(60)) as (source, wiki):
         wiki.loops = True
         with capture_logs() as logs:
-            posts = await posts_of(source)
+            batches = await batches_of(source)
+    assert "round in circles" in batches[-1].gap
+    posts = [post for batch in batches for post in batch.posts]
     assert {post.title for post in posts} >= {f"Lake {number:03}" for number in range(10, 60)}
     assert len(wiki.asked) < 6
     assert "listing_loops" in [log["event"] for log in logs]
@@ -381,6 +383,12 @@ async def test_a_wiki_that_stays_busy_is_left_alone():
         assert len(wiki.asked) == 5
 
 
+NO_LISTINGS = (
+    b"{}", b'{"ok": true}', b'{"query": null}', b'{"query": [7]}', b'{"batchcomplete": true}',
+    b'{"batchcomplete": true, "query": {"pages": []}}', b'{"continue": 7}',
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -391,6 +399,7 @@ async def test_a_wiki_that_stays_busy_is_left_alone():
         (Scripted(body=b'{"error": {"code": "invalidtitle", "info": "Bad title."}}'), "invalidtitle: Bad title."),
         (Scripted(body=b'{"error": ["x"]}'), "the wiki says error"),
         (Scripted(body=b'{"continue": {"iicontinue": "1", "continue": "||"}}'), "no such category"),
+        *((Scripted(body=body), "answered with something that is no listing") for body in NO_LISTINGS),
         (Scripted(404, b"no"), "HTTP 404"),
     ],
 )  # fmt: skip
