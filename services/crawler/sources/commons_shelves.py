@@ -109,6 +109,9 @@ async def exists(wiki: MediaWiki, title: str) -> bool:
         SourceFailed, SourceBlocked: It cannot be asked.
     """
     batch = await wiki.batch({"titles": title, "prop": "categoryinfo"})
+    if not batch.pages:
+        # A title that is asked for comes back, if only as missing.
+        raise wiki.no_listing()
     return any(
         page.get("missing") is not True or bool(members(page.get("categoryinfo")).get("size"))
         for page in batch.pages
