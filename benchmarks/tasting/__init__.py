@@ -1,0 +1,1 @@
+"""What benchmarks/taste.py measures with."""
