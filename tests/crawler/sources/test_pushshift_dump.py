@@ -32,7 +32,8 @@ def write(path, data):
     if path.suffix == ".zst":
         data = zstd.compress(data, options=LONG)
     elif path.suffix == ".gz":
-        data = gzip.compress(data, 1)
+        # Without the time of writing: the same posts are the same file.
+        data = gzip.compress(data, 1, mtime=0)
     path.write_bytes(data)
     return path
 
