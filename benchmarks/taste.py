@@ -83,7 +83,9 @@ def _options() -> argparse.Namespace:
         "--leave-out", default="", help="positions in other/, by name from 0: 16,28,… (liked ones)"
     )
     parser.add_argument("--repeats", type=int, default=10, help="of the five folds")
-    parser.add_argument("--most", type=int, default=10_000, help="embeddings drawn for the growth")
+    parser.add_argument(
+        "--most", type=int, default=1_000, help="embeddings drawn for the growth; 10,000 takes long"
+    )
     parser.add_argument("--most-clip", type=int, default=10_000, help="CLIP-shaped embeddings")
     return parser.parse_args()
 
