@@ -21,6 +21,14 @@ ADAPTERS = {
     "model_services.py",
 }
 
+# What starts servers on loopback: tests that use it are no unit tests.
+SERVERS = (
+    "tests.faithful",
+    "tests.hostile",
+    "tests.crawler.fetch.raw_server",
+    "tests.crawler.fetch.dns_server",
+)
+
 
 def python_files(*folders):
     for folder in folders:
@@ -116,24 +124,24 @@ def test_domain_tests_pass_without_grpc():
 
 
 def domain_tests():
-    """Unit tests of modules that, with all that they import of ours, reach no adapter."""
+    """Unit tests of modules that, with all that they import of ours, reach no adapter and no server of the tests."""
     for path in python_files(*(f"tests/{word}" for word in WORDS), "tests/servicekit"):
-        if path.name.startswith("test_") and not reaches_grpc(path, set()):
+        if path.name.startswith("test_") and not reaches_out(path, set()):
             yield str(path.relative_to(ROOT))
 
 
-def reaches_grpc(path, seen):
+def reaches_out(path, seen):
     if path in seen:
         return False
     seen.add(path)
     names = set(imported(path))
     if any(name.split(".")[0] in ("grpc", "torch", "onnx") for name in names):
         return True
-    if any(name.startswith("lodestone.") for name in names):
+    if any(name.startswith(("lodestone.", *SERVERS)) for name in names):
         return True
     ours = [name for name in names if name.startswith(("services.", "tests."))]
     files = (ROOT / (name.replace(".", "/") + ".py") for name in ours)
-    return any(reaches_grpc(file, seen) for file in files if file.exists())
+    return any(reaches_out(file, seen) for file in files if file.exists())
 
 
 def test_stubs_are_fresh(tmp_path):
