@@ -194,7 +194,7 @@ class Outcome(_message.Message):
     message: _builtins.str
     """The reason as a sentence with the numbers; empty when it is fetched."""
     final_url: _builtins.str
-    """The address that answered, after redirects; empty if none did."""
+    """The address that answered, after redirects, or that a redirect led to and was not asked; empty without either."""
     digest: _builtins.str
     """The SHA-256 of the bytes that were fetched, 64 hex digits; empty if they were not."""
     size_bytes: _builtins.int
