@@ -19,6 +19,8 @@ _COUNTS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 # With 15, held-out likelihood takes two or three for 48 photos, and those tell photos apart worse than one does.
 _LIKED_PER_COMPONENT: Final = 50
 _ROWS_PER_COORDINATE: Final = 3
+# Of more coordinates full matrices take too long: 10,000 rows of 1280 were not fitted within 8 minutes.
+_WIDEST_MATRICES: Final = 768
 _ROWS_TO_CHOOSE_ON: Final = 2000
 _ROWS_WITH_MATRICES: Final = 12_000
 _FOLDS: Final = 3
@@ -49,11 +51,11 @@ def counts_for(liked_count: int) -> list[int]:
 
 
 def forms_for(liked_count: int, dimension: int) -> list[Covariance]:
-    """The forms worth trying: full matrices only with three images or more for each coordinate.
+    """The forms worth trying: full matrices only with three images or more for each coordinate, and up to 768 of these.
 
     With fewer, held-out likelihood prefers them and they tell photos apart worse: `docs/taste.md` has the numbers.
     """
-    if liked_count < _ROWS_PER_COORDINATE * dimension:
+    if dimension > _WIDEST_MATRICES or liked_count < _ROWS_PER_COORDINATE * dimension:
         return [Covariance.DIAG]
     return [Covariance.DIAG, Covariance.TIED, Covariance.FULL]
 

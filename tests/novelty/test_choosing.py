@@ -46,6 +46,7 @@ def test_matrices_are_tried_from_three_images_a_coordinate_on():
     assert forms_for(60, 1280) == [Covariance.DIAG]
     assert forms_for(1535, 512) == [Covariance.DIAG]
     assert forms_for(1536, 512) == [Covariance.DIAG, Covariance.TIED, Covariance.FULL]
+    assert forms_for(300_000, 1280) == [Covariance.DIAG]
 
 
 def test_held_out_likelihood_finds_the_form():
