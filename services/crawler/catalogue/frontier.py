@@ -200,17 +200,6 @@ def rest_host(connection: Connection, host: str, *, until: float) -> None:
     )
 
 
-def earliest_attempt(connection: Connection, crawl_id: str) -> float | None:
-    """When the first listing of a crawl that is to do may be tried, seconds since 1970; None if there is none."""
-    query = (
-        select(func.min(listings.c.next_attempt_time))
-        .join(crawl_listings)
-        .where(crawl_listings.c.crawl_id == crawl_id, crawl_listings.c.sequence.is_(None))
-    )
-    earliest = connection.execute(query).scalar_one_or_none()
-    return None if earliest is None else float(earliest)
-
-
 def release_owner(connection: Connection, owner: str) -> None:
     """Gives back everything that one owner holds."""
     free = {"lease_owner": None, "lease_expire_time": None}

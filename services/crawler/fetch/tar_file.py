@@ -17,7 +17,6 @@ from services.crawler.fetch.tar_members import BrokenTar, Member, read_members
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason
 
-TAR_SCHEME = "tar:"
 WEBDATASET_PREFIX = "webdataset:"
 
 _ADDRESS = re.compile(r"tar://(?P<path>/[^?#]*)\?at=(?P<offset>[0-9]{1,15})#(?P<name>[^#]+)")

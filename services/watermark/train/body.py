@@ -16,7 +16,6 @@ FROZEN_BLOCKS = 5
 TUNED_BLOCKS = 6
 """Blocks above them that are trained: up to 14x14 places of 112 channels."""
 
-FROZEN_CHANNELS = 40
 TUNED_CHANNELS = 112
 
 _NAME = "efficientnet-lite0"
