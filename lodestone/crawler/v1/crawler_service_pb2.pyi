@@ -11,6 +11,7 @@ from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
 from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
+from lodestone.image.v1 import embedding_pb2 as _embedding_pb2
 from lodestone.image.v1 import image_pb2 as _image_pb2
 from lodestone.image.v1 import rejection_pb2 as _rejection_pb2
 import builtins as _builtins
@@ -438,22 +439,28 @@ class JudgeOptions(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     ALL_GATES_FIELD_NUMBER: _builtins.int
     SCREEN_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     profile: _builtins.str
     """`landscapes` for the newest version, `landscapes@3` for a certain one."""
     all_gates: _builtins.bool
     """Compute every gate's scores, even after one of them has rejected the image."""
     screen: _builtins.bool
     """Also apply the screen of size and aspect, and the duplicate gate."""
+    explain: _builtins.bool
+    """Also name the three liked images that are nearest to each image. FAILED_PRECONDITION for a profile that was fitted before
+    profiles kept their liked images.
+    """
     def __init__(
         self,
         *,
         profile: _builtins.str = ...,
         all_gates: _builtins.bool = ...,
         screen: _builtins.bool = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_gates", b"all_gates", "profile", b"profile", "screen", b"screen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_gates", b"all_gates", "explain", b"explain", "profile", b"profile", "screen", b"screen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -668,16 +675,24 @@ class ListImagesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROFILE_NAME_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
+    WITH_EMBEDDINGS_FIELD_NUMBER: _builtins.int
     profile_name: _builtins.str
     """Only images kept for this profile name; empty is all."""
+    newest: _builtins.int
+    """Only so many, the newest ones, still oldest first; 0 is all."""
+    with_embeddings: _builtins.bool
+    """Send the embeddings too."""
     def __init__(
         self,
         *,
         profile_name: _builtins.str = ...,
+        newest: _builtins.int = ...,
+        with_embeddings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile_name", b"profile_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest", b"newest", "profile_name", b"profile_name", "with_embeddings", b"with_embeddings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -690,22 +705,262 @@ class ListImagesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IMAGE_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def image(self) -> _kept_image_pb2.KeptImage:
         """One kept image."""
+
+    @_builtins.property
+    def embedding(self) -> _embedding_pb2.Embedding:
+        """Its embedding, if wanted and recorded."""
 
     def __init__(
         self,
         *,
         image: _kept_image_pb2.KeptImage | None = ...,
+        embedding: _embedding_pb2.Embedding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "image", b"image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "image", b"image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListImagesResponse: _TypeAlias = ListImagesResponse  # noqa: Y015
+
+@_typing.final
+class GetImageRequest(_message.Message):
+    """The request message for `CrawlerService.GetImage`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    WITH_ENCODED_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """The SHA-256 of its bytes: 64 hex digits, or the first 8 or more of them, if no other image's begins so."""
+    with_encoded: _builtins.bool
+    """Send the bytes too."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        with_encoded: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "with_encoded", b"with_encoded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImageRequest: _TypeAlias = GetImageRequest  # noqa: Y015
+
+@_typing.final
+class GetImageResponse(_message.Message):
+    """The response message for `CrawlerService.GetImage`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGES_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
+    ENCODED_FIELD_NUMBER: _builtins.int
+    encoded: _builtins.bytes
+    """Its bytes, if wanted and not lost."""
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[_kept_image_pb2.KeptImage]:
+        """The image under each profile that keeps it, by the profile's name."""
+
+    @_builtins.property
+    def embedding(self) -> _embedding_pb2.Embedding:
+        """Its embedding; absent if none is recorded."""
+
+    def __init__(
+        self,
+        *,
+        images: _abc.Iterable[_kept_image_pb2.KeptImage] | None = ...,
+        embedding: _embedding_pb2.Embedding | None = ...,
+        encoded: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "encoded", b"encoded", "images", b"images"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImageResponse: _TypeAlias = GetImageResponse  # noqa: Y015
+
+@_typing.final
+class RejudgeImagesRequest(_message.Message):
+    """The request message for `CrawlerService.RejudgeImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one."""
+    dry_run: _builtins.bool
+    """Say what would change, and change nothing."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgeImagesRequest: _TypeAlias = RejudgeImagesRequest  # noqa: Y015
+
+@_typing.final
+class RejudgeImagesResponse(_message.Message):
+    """The response message for `CrawlerService.RejudgeImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def image(self) -> _kept_image_pb2.RejudgedImage:
+        """An image whose verdict changes."""
+
+    @_builtins.property
+    def summary(self) -> Global___RejudgeSummary:
+        """The end."""
+
+    def __init__(
+        self,
+        *,
+        image: _kept_image_pb2.RejudgedImage | None = ...,
+        summary: Global___RejudgeSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "image", b"image", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "image", b"image", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["image", "summary"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___RejudgeImagesResponse: _TypeAlias = RejudgeImagesResponse  # noqa: Y015
+
+@_typing.final
+class RejudgeSummary(_message.Message):
+    """What a rejudgement came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_NAME_FIELD_NUMBER: _builtins.int
+    PROFILE_VERSION_FIELD_NUMBER: _builtins.int
+    JUDGED_COUNT_FIELD_NUMBER: _builtins.int
+    KNOWN_COUNT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_COUNT_FIELD_NUMBER: _builtins.int
+    VERDICT_COUNTS_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
+    FETCH_COUNT_FIELD_NUMBER: _builtins.int
+    DROPPED_COUNT_FIELD_NUMBER: _builtins.int
+    CRAWL_ID_FIELD_NUMBER: _builtins.int
+    profile_name: _builtins.str
+    """The profile's name."""
+    profile_version: _builtins.int
+    """The profile's version."""
+    judged_count: _builtins.int
+    """Images with an embedding of the profile's encoder that were judged again."""
+    known_count: _builtins.int
+    """Images that this version had judged before."""
+    unknown_count: _builtins.int
+    """Images without such an embedding, which cannot be judged without fetching."""
+    kept_count: _builtins.int
+    """Newly accepted and kept."""
+    fetch_count: _builtins.int
+    """Newly accepted so far, to be fetched again."""
+    dropped_count: _builtins.int
+    """Accepted before and not now."""
+    crawl_id: _builtins.str
+    """The crawl that fetches again; empty if there is nothing to fetch, or nothing was to be changed."""
+    @_builtins.property
+    def verdict_counts(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_pb2.VerdictCount]:
+        """Images that were judged again, by verdict."""
+
+    def __init__(
+        self,
+        *,
+        profile_name: _builtins.str = ...,
+        profile_version: _builtins.int = ...,
+        judged_count: _builtins.int = ...,
+        known_count: _builtins.int = ...,
+        unknown_count: _builtins.int = ...,
+        verdict_counts: _abc.Iterable[_crawl_pb2.VerdictCount] | None = ...,
+        kept_count: _builtins.int = ...,
+        fetch_count: _builtins.int = ...,
+        dropped_count: _builtins.int = ...,
+        crawl_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "dropped_count", b"dropped_count", "fetch_count", b"fetch_count", "judged_count", b"judged_count", "kept_count", b"kept_count", "known_count", b"known_count", "profile_name", b"profile_name", "profile_version", b"profile_version", "unknown_count", b"unknown_count", "verdict_counts", b"verdict_counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgeSummary: _TypeAlias = RejudgeSummary  # noqa: Y015
+
+@_typing.final
+class ListScoreDistributionsRequest(_message.Message):
+    """The request message for `CrawlerService.ListScoreDistributions`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    MAX_DAYS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one."""
+    max_days: _builtins.int
+    """Only the last so many days that have candidates, 1 to 366; 0 is 14."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        max_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_days", b"max_days", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScoreDistributionsRequest: _TypeAlias = ListScoreDistributionsRequest  # noqa: Y015
+
+@_typing.final
+class ListScoreDistributionsResponse(_message.Message):
+    """The response message for `CrawlerService.ListScoreDistributions`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def distributions(self) -> _containers.RepeatedCompositeFieldContainer[_kept_image_pb2.ScoreDistribution]:
+        """By day, newest first, then by source."""
+
+    @_builtins.property
+    def drift(self) -> _kept_image_pb2.ScoreDrift:
+        """How the newest day compares; absent without candidates or without a background sample."""
+
+    def __init__(
+        self,
+        *,
+        distributions: _abc.Iterable[_kept_image_pb2.ScoreDistribution] | None = ...,
+        drift: _kept_image_pb2.ScoreDrift | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distributions", b"distributions", "drift", b"drift"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScoreDistributionsResponse: _TypeAlias = ListScoreDistributionsResponse  # noqa: Y015
 
 @_typing.final
 class ListSourceKindsRequest(_message.Message):

@@ -95,6 +95,21 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.FromString,
                 _registered_method=True)
+        self.GetImage = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/GetImage',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageResponse.FromString,
+                _registered_method=True)
+        self.RejudgeImages = channel.unary_stream(
+                '/lodestone.crawler.v1.CrawlerService/RejudgeImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesResponse.FromString,
+                _registered_method=True)
+        self.ListScoreDistributions = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/ListScoreDistributions',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsResponse.FromString,
+                _registered_method=True)
         self.PurgeImages = channel.unary_stream(
                 '/lodestone.crawler.v1.CrawlerService/PurgeImages',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
@@ -217,6 +232,32 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetImage(self, request, context):
+        """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
+        such image is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejudgeImages(self, request, context):
+        """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
+        image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
+        its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
+        profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScoreDistributions(self, request, context):
+        """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
+        differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PurgeImages(self, request, context):
         """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
         digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
@@ -317,6 +358,21 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.ListImages,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.SerializeToString,
+            ),
+            'GetImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImage,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageResponse.SerializeToString,
+            ),
+            'RejudgeImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.RejudgeImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesResponse.SerializeToString,
+            ),
+            'ListScoreDistributions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScoreDistributions,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsResponse.SerializeToString,
             ),
             'PurgeImages': grpc.unary_stream_rpc_method_handler(
                     servicer.PurgeImages,
@@ -669,6 +725,87 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/ListImages',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/GetImage',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.GetImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejudgeImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/RejudgeImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RejudgeImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScoreDistributions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListScoreDistributions',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListScoreDistributionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,20 @@ class CrawlerServiceStub:
     """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
     anything.
     """
+    GetImage: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]
+    """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
+    such image is kept.
+    """
+    RejudgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]
+    """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
+    image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
+    its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
+    profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+    """
+    ListScoreDistributions: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]
+    """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
+    differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+    """
     PurgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
@@ -129,6 +143,20 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     ListImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ListImagesRequest, _crawler_service_pb2.ListImagesResponse]  # type: ignore[assignment]
     """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
     anything.
+    """
+    GetImage: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]  # type: ignore[assignment]
+    """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
+    such image is kept.
+    """
+    RejudgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]  # type: ignore[assignment]
+    """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
+    image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
+    its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
+    profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+    """
+    ListScoreDistributions: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]  # type: ignore[assignment]
+    """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
+    differs from the profile's background sample. NOT_FOUND for a profile that is not there.
     """
     PurgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]  # type: ignore[assignment]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
@@ -257,6 +285,38 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ListImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ListImagesResponse]]:
         """Streams the images that were kept, oldest first. NOT_FOUND for a profile name that is not there and never kept
         anything.
+        """
+
+    @_abc_1.abstractmethod
+    def GetImage(
+        self,
+        request: _crawler_service_pb2.GetImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.GetImageResponse, _abc.Awaitable[_crawler_service_pb2.GetImageResponse]]:
+        """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
+        such image is kept.
+        """
+
+    @_abc_1.abstractmethod
+    def RejudgeImages(
+        self,
+        request: _crawler_service_pb2.RejudgeImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.RejudgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.RejudgeImagesResponse]]:
+        """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
+        image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
+        its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
+        profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+        """
+
+    @_abc_1.abstractmethod
+    def ListScoreDistributions(
+        self,
+        request: _crawler_service_pb2.ListScoreDistributionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.ListScoreDistributionsResponse, _abc.Awaitable[_crawler_service_pb2.ListScoreDistributionsResponse]]:
+        """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
+        differs from the profile's background sample. NOT_FOUND for a profile that is not there.
         """
 
     @_abc_1.abstractmethod

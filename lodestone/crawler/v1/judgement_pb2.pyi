@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lodestone.image.v1 import verdict_pb2 as _verdict_pb2
+from lodestone.novelty.v1 import profile_pb2 as _profile_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -38,6 +39,7 @@ class Judgement(_message.Message):
     PROFILE_NAME_FIELD_NUMBER: _builtins.int
     PROFILE_VERSION_FIELD_NUMBER: _builtins.int
     DUPLICATE_OF_DIGEST_FIELD_NUMBER: _builtins.int
+    NEAREST_LIKED_FIELD_NUMBER: _builtins.int
     verdict: _verdict_pb2.Verdict.ValueType
     """The verdict of the first gate that did not pass it, or VERDICT_ACCEPTED."""
     reason: _builtins.str
@@ -68,6 +70,10 @@ class Judgement(_message.Message):
         computed.
         """
 
+    @_builtins.property
+    def nearest_liked(self) -> _containers.RepeatedCompositeFieldContainer[_profile_pb2.LikedNeighbour]:
+        """The liked images nearest to it, nearest first, without thumbnails; only where an explanation was asked for."""
+
     def __init__(
         self,
         *,
@@ -84,10 +90,11 @@ class Judgement(_message.Message):
         profile_name: _builtins.str = ...,
         profile_version: _builtins.int = ...,
         duplicate_of_digest: _builtins.str = ...,
+        nearest_liked: _abc.Iterable[_profile_pb2.LikedNeighbour] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_log_likelihood", b"_log_likelihood", "_percentile", b"_percentile", "_watermark_probability", b"_watermark_probability", "log_likelihood", b"log_likelihood", "percentile", b"percentile", "watermark_probability", b"watermark_probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_log_likelihood", b"_log_likelihood", "_percentile", b"_percentile", "_watermark_probability", b"_watermark_probability", "digest", b"digest", "duplicate_of_digest", b"duplicate_of_digest", "height_px", b"height_px", "log_likelihood", b"log_likelihood", "percentile", b"percentile", "perceptual_hash", b"perceptual_hash", "profile_name", b"profile_name", "profile_version", b"profile_version", "quadrant_probabilities", b"quadrant_probabilities", "reason", b"reason", "verdict", b"verdict", "watermark_probability", b"watermark_probability", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_log_likelihood", b"_log_likelihood", "_percentile", b"_percentile", "_watermark_probability", b"_watermark_probability", "digest", b"digest", "duplicate_of_digest", b"duplicate_of_digest", "height_px", b"height_px", "log_likelihood", b"log_likelihood", "nearest_liked", b"nearest_liked", "percentile", b"percentile", "perceptual_hash", b"perceptual_hash", "profile_name", b"profile_name", "profile_version", b"profile_version", "quadrant_probabilities", b"quadrant_probabilities", "reason", b"reason", "verdict", b"verdict", "watermark_probability", b"watermark_probability", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__log_likelihood: _TypeAlias = _typing.Literal["log_likelihood"]  # noqa: Y015
     _WhichOneofArgType__log_likelihood: _TypeAlias = _typing.Literal["_log_likelihood", b"_log_likelihood"]  # noqa: Y015

@@ -50,6 +50,38 @@ FILE_STATE_LOST: FileState.ValueType  # 3
 """The stored bytes are gone."""
 Global___FileState: _TypeAlias = FileState  # noqa: Y015
 
+class _RejudgeAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RejudgeActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejudgeAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REJUDGE_ACTION_UNSPECIFIED: _RejudgeAction.ValueType  # 0
+    """Not stated; not sent."""
+    REJUDGE_ACTION_KEEP: _RejudgeAction.ValueType  # 1
+    """Newly accepted, and its bytes are in the store: it is kept under the profile."""
+    REJUDGE_ACTION_FETCH: _RejudgeAction.ValueType  # 2
+    """Newly accepted so far, and its bytes or pixels are not here: its listing is leased again."""
+    REJUDGE_ACTION_STAYS_KEPT: _RejudgeAction.ValueType  # 3
+    """No longer accepted, but kept before: it stays kept until it is purged."""
+    REJUDGE_ACTION_RECORD: _RejudgeAction.ValueType  # 4
+    """Another verdict or none before, and not accepted: the judgement is recorded."""
+
+class RejudgeAction(_RejudgeAction, metaclass=_RejudgeActionEnumTypeWrapper):
+    """What is done about an image whose judgement changed. New values may be added."""
+
+REJUDGE_ACTION_UNSPECIFIED: RejudgeAction.ValueType  # 0
+"""Not stated; not sent."""
+REJUDGE_ACTION_KEEP: RejudgeAction.ValueType  # 1
+"""Newly accepted, and its bytes are in the store: it is kept under the profile."""
+REJUDGE_ACTION_FETCH: RejudgeAction.ValueType  # 2
+"""Newly accepted so far, and its bytes or pixels are not here: its listing is leased again."""
+REJUDGE_ACTION_STAYS_KEPT: RejudgeAction.ValueType  # 3
+"""No longer accepted, but kept before: it stays kept until it is purged."""
+REJUDGE_ACTION_RECORD: RejudgeAction.ValueType  # 4
+"""Another verdict or none before, and not accepted: the judgement is recorded."""
+Global___RejudgeAction: _TypeAlias = RejudgeAction  # noqa: Y015
+
 @_typing.final
 class KeptImage(_message.Message):
     """An image that was accepted and stored."""
@@ -318,3 +350,163 @@ class PurgedImage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurgedImage: _TypeAlias = PurgedImage  # noqa: Y015
+
+@_typing.final
+class RejudgedImage(_message.Message):
+    """What a rejudgement changes for one image."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """The SHA-256 of its bytes, 64 hex digits."""
+    action: Global___RejudgeAction.ValueType
+    """What is done about it."""
+    @_builtins.property
+    def listing(self) -> _crawl_pb2.Listing:
+        """The listing that it was first fetched for."""
+
+    @_builtins.property
+    def before(self) -> _judgement_pb2.Judgement:
+        """The newest judgement under an earlier version of the profile's name; absent if there is none."""
+
+    @_builtins.property
+    def after(self) -> _judgement_pb2.Judgement:
+        """The judgement under the new one. Where it needs pixels that are not at hand, it is that of the gates that do not."""
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        listing: _crawl_pb2.Listing | None = ...,
+        before: _judgement_pb2.Judgement | None = ...,
+        after: _judgement_pb2.Judgement | None = ...,
+        action: Global___RejudgeAction.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "listing", b"listing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "after", b"after", "before", b"before", "digest", b"digest", "listing", b"listing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgedImage: _TypeAlias = RejudgedImage  # noqa: Y015
+
+@_typing.final
+class ScoreDistribution(_message.Message):
+    """How the candidates of a day and source scored under one profile version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
+    PASSED_COUNT_FIELD_NUMBER: _builtins.int
+    BINS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source, as given to the crawl."""
+    day: _builtins.str
+    """The day, UTC, `2026-11-25`."""
+    candidate_count: _builtins.int
+    """How many candidates were scored."""
+    passed_count: _builtins.int
+    """How many of them were at or over the threshold."""
+    @_builtins.property
+    def bins(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreBin]:
+        """The counts by log-likelihood, ascending; bins without any are left out."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        day: _builtins.str = ...,
+        candidate_count: _builtins.int = ...,
+        passed_count: _builtins.int = ...,
+        bins: _abc.Iterable[Global___ScoreBin] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins", "candidate_count", b"candidate_count", "day", b"day", "passed_count", b"passed_count", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreDistribution: _TypeAlias = ScoreDistribution  # noqa: Y015
+
+@_typing.final
+class ScoreBin(_message.Message):
+    """How many candidates scored in a range."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_NATS_FIELD_NUMBER: _builtins.int
+    HIGH_NATS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    low_nats: _builtins.float
+    """The lower end, nats, inclusive; negative infinity for the lowest bin."""
+    high_nats: _builtins.float
+    """The upper end, nats, exclusive; infinity for the highest bin."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        low_nats: _builtins.float = ...,
+        high_nats: _builtins.float = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "high_nats", b"high_nats", "low_nats", b"low_nats"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreBin: _TypeAlias = ScoreBin  # noqa: Y015
+
+@_typing.final
+class ScoreDrift(_message.Message):
+    """Whether the newest candidates score like the background sample that a profile was calibrated with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    DISTANCE_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day whose candidates were compared, UTC."""
+    candidate_count: _builtins.int
+    """How many there were, of all sources."""
+    passed: _builtins.float
+    """The share of them at or over the threshold, 0 to 1."""
+    distance: _builtins.float
+    """The largest difference between the two cumulative distributions, 0 to 1 (Kolmogorov and Smirnov's statistic)."""
+    p_value: _builtins.float
+    """The chance of such a distance if both were drawn from one distribution."""
+    differs: _builtins.bool
+    """Whether they differ: beyond chance, and by enough to matter."""
+    finding: _builtins.str
+    """The finding as a sentence with the numbers."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        candidate_count: _builtins.int = ...,
+        passed: _builtins.float = ...,
+        distance: _builtins.float = ...,
+        p_value: _builtins.float = ...,
+        differs: _builtins.bool = ...,
+        finding: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_count", b"candidate_count", "day", b"day", "differs", b"differs", "distance", b"distance", "finding", b"finding", "p_value", b"p_value", "passed", b"passed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreDrift: _TypeAlias = ScoreDrift  # noqa: Y015

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lodestone.image.v1 import embedding_pb2 as _embedding_pb2
 from lodestone.image.v1 import rejection_pb2 as _rejection_pb2
 from lodestone.image.v1 import verdict_pb2 as _verdict_pb2
@@ -22,6 +23,62 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _LikedSelection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LikedSelectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LikedSelection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIKED_SELECTION_UNSPECIFIED: _LikedSelection.ValueType  # 0
+    """All."""
+    LIKED_SELECTION_WITH_THUMBNAIL: _LikedSelection.ValueType  # 1
+    """Those that have a thumbnail, with it."""
+    LIKED_SELECTION_TELLING: _LikedSelection.ValueType  # 2
+    """Those that are worth a thumbnail, 64 at most: the least and the most typical, those next to the threshold, and some
+    between.
+    """
+
+class LikedSelection(_LikedSelection, metaclass=_LikedSelectionEnumTypeWrapper):
+    """Which liked images to list. New values may be added."""
+
+LIKED_SELECTION_UNSPECIFIED: LikedSelection.ValueType  # 0
+"""All."""
+LIKED_SELECTION_WITH_THUMBNAIL: LikedSelection.ValueType  # 1
+"""Those that have a thumbnail, with it."""
+LIKED_SELECTION_TELLING: LikedSelection.ValueType  # 2
+"""Those that are worth a thumbnail, 64 at most: the least and the most typical, those next to the threshold, and some
+between.
+"""
+Global___LikedSelection: _TypeAlias = LikedSelection  # noqa: Y015
+
+class _MapRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MapRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MapRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MAP_ROLE_UNSPECIFIED: _MapRole.ValueType  # 0
+    """Not stated; not sent."""
+    MAP_ROLE_LIKED: _MapRole.ValueType  # 1
+    """A liked image."""
+    MAP_ROLE_BACKGROUND: _MapRole.ValueType  # 2
+    """An image of the background sample."""
+    MAP_ROLE_GIVEN: _MapRole.ValueType  # 3
+    """An embedding of the request."""
+
+class MapRole(_MapRole, metaclass=_MapRoleEnumTypeWrapper):
+    """What a point of a map stands for. New values may be added."""
+
+MAP_ROLE_UNSPECIFIED: MapRole.ValueType  # 0
+"""Not stated; not sent."""
+MAP_ROLE_LIKED: MapRole.ValueType  # 1
+"""A liked image."""
+MAP_ROLE_BACKGROUND: MapRole.ValueType  # 2
+"""An image of the background sample."""
+MAP_ROLE_GIVEN: MapRole.ValueType  # 3
+"""An embedding of the request."""
+Global___MapRole: _TypeAlias = MapRole  # noqa: Y015
+
 @_typing.final
 class FitProfileRequest(_message.Message):
     """The request message for `NoveltyService.FitProfile`."""
@@ -31,6 +88,7 @@ class FitProfileRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     LIKED_FIELD_NUMBER: _builtins.int
     BACKGROUND_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def options(self) -> Global___FitOptions:
         """How to fit; the first message and no other."""
@@ -45,18 +103,25 @@ class FitProfileRequest(_message.Message):
         profile that is relative to it where that helps.
         """
 
+    @_builtins.property
+    def removed(self) -> Global___EmbeddingBatch:
+        """Liked images of `base_profile` to leave out: the ones with the digest of a label, or, where a label has none, with an
+        embedding of cosine similarity 0.99 or more. Labels alone will do.
+        """
+
     def __init__(
         self,
         *,
         options: Global___FitOptions | None = ...,
         liked: Global___EmbeddingBatch | None = ...,
         background: Global___EmbeddingBatch | None = ...,
+        removed: Global___EmbeddingBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "liked", b"liked", "options", b"options", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "liked", b"liked", "options", b"options", "part", b"part", "removed", b"removed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "liked", b"liked", "options", b"options", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "liked", b"liked", "options", b"options", "part", b"part", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "liked", "background"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "liked", "background", "removed"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -76,6 +141,7 @@ class FitOptions(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PASS_RATIO_FIELD_NUMBER: _builtins.int
     THRESHOLD_NATS_FIELD_NUMBER: _builtins.int
+    BASE_PROFILE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the client, 1 to 128 characters: the same id again returns the profile that it made the first time."""
     name: _builtins.str
@@ -94,6 +160,11 @@ class FitOptions(_message.Message):
     """
     threshold_nats: _builtins.float
     """The threshold itself, nats, in place of both."""
+    base_profile: _builtins.str
+    """`landscapes@2`: begin with the liked images and the background sample of this version, leave out what is `removed`, add
+    what is `liked`. Background embeddings of this request replace its own. Options that are not set are what that version
+    was asked for. Empty begins with nothing.
+    """
     def __init__(
         self,
         *,
@@ -105,10 +176,11 @@ class FitOptions(_message.Message):
         seed: _builtins.int = ...,
         pass_ratio: _builtins.float = ...,
         threshold_nats: _builtins.float | None = ...,
+        base_profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats", "threshold_nats", b"threshold_nats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats", "component_count", b"component_count", "covariance", b"covariance", "keep_ratio", b"keep_ratio", "name", b"name", "pass_ratio", b"pass_ratio", "request_id", b"request_id", "seed", b"seed", "threshold_nats", b"threshold_nats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "keep_ratio", b"keep_ratio", "name", b"name", "pass_ratio", b"pass_ratio", "request_id", b"request_id", "seed", b"seed", "threshold_nats", b"threshold_nats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__threshold_nats: _TypeAlias = _typing.Literal["threshold_nats"]  # noqa: Y015
     _WhichOneofArgType__threshold_nats: _TypeAlias = _typing.Literal["_threshold_nats", b"_threshold_nats"]  # noqa: Y015
@@ -123,18 +195,24 @@ class EmbeddingBatch(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Embedding]:
         """At most 4 MB a message; 256 embeddings are a good size."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_profile_pb2.ImageLabel]:
+        """What the images are called: one per embedding, in the same order, or none."""
 
     def __init__(
         self,
         *,
         embeddings: _abc.Iterable[_embedding_pb2.Embedding] | None = ...,
+        labels: _abc.Iterable[_profile_pb2.ImageLabel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "labels", b"labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,6 +328,506 @@ class ListProfilesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProfilesResponse: _TypeAlias = ListProfilesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateProfileRequest(_message.Message):
+    """The request message for `NoveltyService.UpdateProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    KEEP_RATIO_FIELD_NUMBER: _builtins.int
+    PASS_RATIO_FIELD_NUMBER: _builtins.int
+    THRESHOLD_NATS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one. The new version has the same name."""
+    keep_ratio: _builtins.float
+    """The share of held-out liked images that must pass, in (0, 1]."""
+    pass_ratio: _builtins.float
+    """The share of the background sample that may pass, in (0, 1]."""
+    threshold_nats: _builtins.float
+    """The threshold itself, nats."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        keep_ratio: _builtins.float = ...,
+        pass_ratio: _builtins.float = ...,
+        threshold_nats: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["keep_ratio", b"keep_ratio", "pass_ratio", b"pass_ratio", "threshold", b"threshold", "threshold_nats", b"threshold_nats"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_ratio", b"keep_ratio", "pass_ratio", b"pass_ratio", "profile", b"profile", "threshold", b"threshold", "threshold_nats", b"threshold_nats"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_threshold: _TypeAlias = _typing.Literal["keep_ratio", "pass_ratio", "threshold_nats"]  # noqa: Y015
+    _WhichOneofArgType_threshold: _TypeAlias = _typing.Literal["threshold", b"threshold"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_threshold) -> _WhichOneofReturnType_threshold | None: ...
+
+Global___UpdateProfileRequest: _TypeAlias = UpdateProfileRequest  # noqa: Y015
+
+@_typing.final
+class UpdateProfileResponse(_message.Message):
+    """The response message for `NoveltyService.UpdateProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> _profile_pb2.Profile:
+        """The new version, or the one that has this threshold already."""
+
+    def __init__(
+        self,
+        *,
+        profile: _profile_pb2.Profile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
+
+@_typing.final
+class DeleteProfileRequest(_message.Message):
+    """The request message for `NoveltyService.DeleteProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes@3` for one version, `landscapes` for all."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProfileRequest: _TypeAlias = DeleteProfileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteProfileResponse(_message.Message):
+    """The response message for `NoveltyService.DeleteProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The versions that were deleted, ascending."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProfileResponse: _TypeAlias = DeleteProfileResponse  # noqa: Y015
+
+@_typing.final
+class ListLikedImagesRequest(_message.Message):
+    """The request message for `NoveltyService.ListLikedImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one."""
+    selection: Global___LikedSelection.ValueType
+    """Which of them."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        selection: Global___LikedSelection.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLikedImagesRequest: _TypeAlias = ListLikedImagesRequest  # noqa: Y015
+
+@_typing.final
+class ListLikedImagesResponse(_message.Message):
+    """The response message for `NoveltyService.ListLikedImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def image(self) -> _profile_pb2.LikedImage:
+        """One liked image; by position, ascending."""
+
+    def __init__(
+        self,
+        *,
+        image: _profile_pb2.LikedImage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLikedImagesResponse: _TypeAlias = ListLikedImagesResponse  # noqa: Y015
+
+@_typing.final
+class PutThumbnailsRequest(_message.Message):
+    """The request message for `NoveltyService.PutThumbnails`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    THUMBNAILS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes@3`: a certain version."""
+    @_builtins.property
+    def thumbnails(self) -> _containers.RepeatedCompositeFieldContainer[Global___Thumbnail]:
+        """1 to 64."""
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        thumbnails: _abc.Iterable[Global___Thumbnail] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "thumbnails", b"thumbnails"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutThumbnailsRequest: _TypeAlias = PutThumbnailsRequest  # noqa: Y015
+
+@_typing.final
+class Thumbnail(_message.Message):
+    """A small picture of a liked image."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    JPEG_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The liked image's place, from 0."""
+    jpeg: _builtins.bytes
+    """The JPEG, at most 64 KB."""
+    @_builtins.property
+    def embedding(self) -> _embedding_pb2.Embedding:
+        """The embedding of that JPEG itself, of the profile's encoder id and precision."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        jpeg: _builtins.bytes = ...,
+        embedding: _embedding_pb2.Embedding | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "jpeg", b"jpeg", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Thumbnail: _TypeAlias = Thumbnail  # noqa: Y015
+
+@_typing.final
+class PutThumbnailsResponse(_message.Message):
+    """The response message for `NoveltyService.PutThumbnails`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THUMBNAIL_COUNT_FIELD_NUMBER: _builtins.int
+    thumbnail_count: _builtins.int
+    """How many the version has now."""
+    def __init__(
+        self,
+        *,
+        thumbnail_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["thumbnail_count", b"thumbnail_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutThumbnailsResponse: _TypeAlias = PutThumbnailsResponse  # noqa: Y015
+
+@_typing.final
+class CheckPrecisionRequest(_message.Message):
+    """The request message for `NoveltyService.CheckPrecision`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes@3`: a certain version."""
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Embedding]:
+        """Embeddings of all of its thumbnails, by position, ascending: of its encoder id, all of one other precision."""
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        embeddings: _abc.Iterable[_embedding_pb2.Embedding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckPrecisionRequest: _TypeAlias = CheckPrecisionRequest  # noqa: Y015
+
+@_typing.final
+class CheckPrecisionResponse(_message.Message):
+    """The response message for `NoveltyService.CheckPrecision`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRECISION_CHECK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def precision_check(self) -> _profile_pb2.PrecisionCheck:
+        """What was found, now or before."""
+
+    def __init__(
+        self,
+        *,
+        precision_check: _profile_pb2.PrecisionCheck | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["precision_check", b"precision_check"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["precision_check", b"precision_check"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckPrecisionResponse: _TypeAlias = CheckPrecisionResponse  # noqa: Y015
+
+@_typing.final
+class ExplainEmbeddingsRequest(_message.Message):
+    """The request message for `NoveltyService.ExplainEmbeddings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    NEIGHBOUR_COUNT_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one."""
+    neighbour_count: _builtins.int
+    """How many liked images to name for each, 1 to 16; 0 is 3."""
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Embedding]:
+        """1 to 64 embeddings, all of the profile's encoder id and precision."""
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        embeddings: _abc.Iterable[_embedding_pb2.Embedding] | None = ...,
+        neighbour_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "neighbour_count", b"neighbour_count", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainEmbeddingsRequest: _TypeAlias = ExplainEmbeddingsRequest  # noqa: Y015
+
+@_typing.final
+class ExplainEmbeddingsResponse(_message.Message):
+    """The response message for `NoveltyService.ExplainEmbeddings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainResult]:
+        """One result per embedding, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ExplainResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainEmbeddingsResponse: _TypeAlias = ExplainEmbeddingsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainResult(_message.Message):
+    """What became of one embedding that was to be explained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def value(self) -> Global___Explanation:
+        """The explanation."""
+
+    @_builtins.property
+    def rejection(self) -> _rejection_pb2.Rejection:
+        """Why there is none."""
+
+    def __init__(
+        self,
+        *,
+        value: Global___Explanation | None = ...,
+        rejection: _rejection_pb2.Rejection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["value", "rejection"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ExplainResult: _TypeAlias = ExplainResult  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Why an embedding fits a profile, or does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def score(self) -> Global___Score:
+        """The score."""
+
+    @_builtins.property
+    def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[_profile_pb2.LikedNeighbour]:
+        """The liked images nearest to it by cosine similarity, nearest first; each picture once."""
+
+    def __init__(
+        self,
+        *,
+        score: Global___Score | None = ...,
+        neighbours: _abc.Iterable[_profile_pb2.LikedNeighbour] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["neighbours", b"neighbours", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class MapEmbeddingsRequest(_message.Message):
+    """The request message for `NoveltyService.MapEmbeddings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """`landscapes` for the newest version, `landscapes@3` for a certain one."""
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Embedding]:
+        """0 to 1,000 embeddings to draw among the profile's own, of its encoder id and precision."""
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        embeddings: _abc.Iterable[_embedding_pb2.Embedding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapEmbeddingsRequest: _TypeAlias = MapEmbeddingsRequest  # noqa: Y015
+
+@_typing.final
+class MapEmbeddingsResponse(_message.Message):
+    """The response message for `NoveltyService.MapEmbeddings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___MapPoint]:
+        """At most 500 liked images and 500 of the background sample, drawn evenly, and one per given embedding, in this order.
+        A given embedding that is bad has no point.
+        """
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___MapPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapEmbeddingsResponse: _TypeAlias = MapEmbeddingsResponse  # noqa: Y015
+
+@_typing.final
+class MapPoint(_message.Message):
+    """A point of a map."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    LOG_LIKELIHOOD_FIELD_NUMBER: _builtins.int
+    role: Global___MapRole.ValueType
+    """What it stands for."""
+    position: _builtins.int
+    """The place among the liked images, the background sample or the given embeddings, from 0."""
+    x: _builtins.float
+    """The place on the map, in [-1, 1]; the axes have no meaning of their own."""
+    y: _builtins.float
+    """The same, upwards."""
+    log_likelihood: _builtins.float
+    """The log-likelihood, nats: held out where there is such."""
+    def __init__(
+        self,
+        *,
+        role: Global___MapRole.ValueType = ...,
+        position: _builtins.int = ...,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+        log_likelihood: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_likelihood", b"log_likelihood", "position", b"position", "role", b"role", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapPoint: _TypeAlias = MapPoint  # noqa: Y015
 
 @_typing.final
 class ScoreEmbeddingsRequest(_message.Message):

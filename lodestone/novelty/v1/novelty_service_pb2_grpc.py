@@ -50,6 +50,41 @@ class NoveltyServiceStub:
                 request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesResponse.FromString,
                 _registered_method=True)
+        self.UpdateProfile = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/UpdateProfile',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileResponse.FromString,
+                _registered_method=True)
+        self.DeleteProfile = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/DeleteProfile',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileResponse.FromString,
+                _registered_method=True)
+        self.ListLikedImages = channel.unary_stream(
+                '/lodestone.novelty.v1.NoveltyService/ListLikedImages',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesResponse.FromString,
+                _registered_method=True)
+        self.PutThumbnails = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/PutThumbnails',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsResponse.FromString,
+                _registered_method=True)
+        self.CheckPrecision = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/CheckPrecision',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionResponse.FromString,
+                _registered_method=True)
+        self.ExplainEmbeddings = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/ExplainEmbeddings',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsResponse.FromString,
+                _registered_method=True)
+        self.MapEmbeddings = channel.unary_unary(
+                '/lodestone.novelty.v1.NoveltyService/MapEmbeddings',
+                request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsResponse.FromString,
+                _registered_method=True)
         self.ScoreEmbeddings = channel.unary_unary(
                 '/lodestone.novelty.v1.NoveltyService/ScoreEmbeddings',
                 request_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ScoreEmbeddingsRequest.SerializeToString,
@@ -70,7 +105,8 @@ class NoveltyServiceServicer:
         """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
         options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
         INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
-        ids or more components than liked embeddings.
+        ids, more components than liked embeddings, or something to remove that base_profile was not fitted to; NOT_FOUND for a
+        base_profile that is not there; FAILED_PRECONDITION for one that was fitted before profiles kept their liked images.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,9 +127,68 @@ class NoveltyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateProfile(self, request, context):
+        """Sets another threshold: a new version with the same mixture, unless the threshold is the one that the profile has.
+        Idempotent so. NOT_FOUND without such a profile; INVALID_ARGUMENT for a pass_ratio without a background sample.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProfile(self, request, context):
+        """Deletes one version, or with a bare name all of them. Their numbers are not given out again. NOT_FOUND if there is
+        nothing to delete. Judgements that were made by them stay in the catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLikedImages(self, request, context):
+        """Streams the images that a profile was fitted to. NOT_FOUND without such a profile; FAILED_PRECONDITION for one that was
+        fitted before profiles kept them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutThumbnails(self, request, context):
+        """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
+        has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
+        position that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckPrecision(self, request, context):
+        """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
+        if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
+        thumbnails. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainEmbeddings(self, request, context):
+        """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
+        FAILED_PRECONDITION also for a profile that was fitted before profiles kept their liked images.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MapEmbeddings(self, request, context):
+        """Draws a profile's liked images, its background sample and given embeddings as points of one plane, where near points
+        stand for similar images (t-SNE, van der Maaten and Hinton 2008). The same errors as ExplainEmbeddings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScoreEmbeddings(self, request, context):
         """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-        for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
+        for embeddings of another encoder id than the profile's, or of another precision that was not admitted (see
+        CheckPrecision; the message has the measured shift), and for a damaged profile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,6 +221,41 @@ def add_NoveltyServiceServicer_to_server(servicer, server):
                     servicer.ListProfiles,
                     request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesRequest.FromString,
                     response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'UpdateProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProfile,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'DeleteProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProfile,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileResponse.SerializeToString,
+            ),
+            'ListLikedImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListLikedImages,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesResponse.SerializeToString,
+            ),
+            'PutThumbnails': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutThumbnails,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsResponse.SerializeToString,
+            ),
+            'CheckPrecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckPrecision,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionResponse.SerializeToString,
+            ),
+            'ExplainEmbeddings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainEmbeddings,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsResponse.SerializeToString,
+            ),
+            'MapEmbeddings': grpc.unary_unary_rpc_method_handler(
+                    servicer.MapEmbeddings,
+                    request_deserializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsRequest.FromString,
+                    response_serializer=lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsResponse.SerializeToString,
             ),
             'ScoreEmbeddings': grpc.unary_unary_rpc_method_handler(
                     servicer.ScoreEmbeddings,
@@ -220,6 +350,195 @@ class NoveltyService:
             '/lodestone.novelty.v1.NoveltyService/ListProfiles',
             lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesRequest.SerializeToString,
             lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/UpdateProfile',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/DeleteProfile',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.DeleteProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLikedImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/ListLikedImages',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ListLikedImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutThumbnails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/PutThumbnails',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.PutThumbnailsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckPrecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/CheckPrecision',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.CheckPrecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainEmbeddings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/ExplainEmbeddings',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.ExplainEmbeddingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MapEmbeddings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.novelty.v1.NoveltyService/MapEmbeddings',
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsRequest.SerializeToString,
+            lodestone_dot_novelty_dot_v1_dot_novelty__service__pb2.MapEmbeddingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,7 +37,8 @@ class NoveltyServiceStub:
     """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
     options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
     INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
-    ids or more components than liked embeddings.
+    ids, more components than liked embeddings, or something to remove that base_profile was not fitted to; NOT_FOUND for a
+    base_profile that is not there; FAILED_PRECONDITION for one that was fitted before profiles kept their liked images.
     """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]
     """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
@@ -45,9 +46,40 @@ class NoveltyServiceStub:
     """
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ListProfilesRequest, _novelty_service_pb2.ListProfilesResponse]
     """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
+    UpdateProfile: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.UpdateProfileRequest, _novelty_service_pb2.UpdateProfileResponse]
+    """Sets another threshold: a new version with the same mixture, unless the threshold is the one that the profile has.
+    Idempotent so. NOT_FOUND without such a profile; INVALID_ARGUMENT for a pass_ratio without a background sample.
+    """
+    DeleteProfile: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.DeleteProfileRequest, _novelty_service_pb2.DeleteProfileResponse]
+    """Deletes one version, or with a bare name all of them. Their numbers are not given out again. NOT_FOUND if there is
+    nothing to delete. Judgements that were made by them stay in the catalogue.
+    """
+    ListLikedImages: _grpc.UnaryStreamMultiCallable[_novelty_service_pb2.ListLikedImagesRequest, _novelty_service_pb2.ListLikedImagesResponse]
+    """Streams the images that a profile was fitted to. NOT_FOUND without such a profile; FAILED_PRECONDITION for one that was
+    fitted before profiles kept them.
+    """
+    PutThumbnails: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.PutThumbnailsRequest, _novelty_service_pb2.PutThumbnailsResponse]
+    """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
+    has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
+    position that is not there.
+    """
+    CheckPrecision: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.CheckPrecisionRequest, _novelty_service_pb2.CheckPrecisionResponse]
+    """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
+    if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
+    thumbnails. Idempotent.
+    """
+    ExplainEmbeddings: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ExplainEmbeddingsRequest, _novelty_service_pb2.ExplainEmbeddingsResponse]
+    """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
+    FAILED_PRECONDITION also for a profile that was fitted before profiles kept their liked images.
+    """
+    MapEmbeddings: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.MapEmbeddingsRequest, _novelty_service_pb2.MapEmbeddingsResponse]
+    """Draws a profile's liked images, its background sample and given embeddings as points of one plane, where near points
+    stand for similar images (t-SNE, van der Maaten and Hinton 2008). The same errors as ExplainEmbeddings.
+    """
     ScoreEmbeddings: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ScoreEmbeddingsRequest, _novelty_service_pb2.ScoreEmbeddingsResponse]
     """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-    for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
+    for embeddings of another encoder id than the profile's, or of another precision that was not admitted (see
+    CheckPrecision; the message has the measured shift), and for a damaged profile.
     """
     StreamScoreEmbeddings: _grpc.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]
     """Scores embeddings, one or up to 256 a message, pipelined; the same rules. Answers carry the request's id, and come as
@@ -65,7 +97,8 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
     options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
     INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
-    ids or more components than liked embeddings.
+    ids, more components than liked embeddings, or something to remove that base_profile was not fitted to; NOT_FOUND for a
+    base_profile that is not there; FAILED_PRECONDITION for one that was fitted before profiles kept their liked images.
     """
     GetProfile: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.GetProfileRequest, _novelty_service_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns one profile. NOT_FOUND if there is none; FAILED_PRECONDITION if its stored files are damaged. `name` never
@@ -73,9 +106,40 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     """
     ListProfiles: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ListProfilesRequest, _novelty_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
     """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
+    UpdateProfile: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.UpdateProfileRequest, _novelty_service_pb2.UpdateProfileResponse]  # type: ignore[assignment]
+    """Sets another threshold: a new version with the same mixture, unless the threshold is the one that the profile has.
+    Idempotent so. NOT_FOUND without such a profile; INVALID_ARGUMENT for a pass_ratio without a background sample.
+    """
+    DeleteProfile: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.DeleteProfileRequest, _novelty_service_pb2.DeleteProfileResponse]  # type: ignore[assignment]
+    """Deletes one version, or with a bare name all of them. Their numbers are not given out again. NOT_FOUND if there is
+    nothing to delete. Judgements that were made by them stay in the catalogue.
+    """
+    ListLikedImages: _aio.UnaryStreamMultiCallable[_novelty_service_pb2.ListLikedImagesRequest, _novelty_service_pb2.ListLikedImagesResponse]  # type: ignore[assignment]
+    """Streams the images that a profile was fitted to. NOT_FOUND without such a profile; FAILED_PRECONDITION for one that was
+    fitted before profiles kept them.
+    """
+    PutThumbnails: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.PutThumbnailsRequest, _novelty_service_pb2.PutThumbnailsResponse]  # type: ignore[assignment]
+    """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
+    has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
+    position that is not there.
+    """
+    CheckPrecision: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.CheckPrecisionRequest, _novelty_service_pb2.CheckPrecisionResponse]  # type: ignore[assignment]
+    """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
+    if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
+    thumbnails. Idempotent.
+    """
+    ExplainEmbeddings: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ExplainEmbeddingsRequest, _novelty_service_pb2.ExplainEmbeddingsResponse]  # type: ignore[assignment]
+    """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
+    FAILED_PRECONDITION also for a profile that was fitted before profiles kept their liked images.
+    """
+    MapEmbeddings: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.MapEmbeddingsRequest, _novelty_service_pb2.MapEmbeddingsResponse]  # type: ignore[assignment]
+    """Draws a profile's liked images, its background sample and given embeddings as points of one plane, where near points
+    stand for similar images (t-SNE, van der Maaten and Hinton 2008). The same errors as ExplainEmbeddings.
+    """
     ScoreEmbeddings: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ScoreEmbeddingsRequest, _novelty_service_pb2.ScoreEmbeddingsResponse]  # type: ignore[assignment]
     """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-    for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
+    for embeddings of another encoder id than the profile's, or of another precision that was not admitted (see
+    CheckPrecision; the message has the measured shift), and for a damaged profile.
     """
     StreamScoreEmbeddings: _aio.StreamStreamMultiCallable[_novelty_service_pb2.StreamScoreEmbeddingsRequest, _novelty_service_pb2.StreamScoreEmbeddingsResponse]  # type: ignore[assignment]
     """Scores embeddings, one or up to 256 a message, pipelined; the same rules. Answers carry the request's id, and come as
@@ -96,7 +160,8 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Fits a profile to embeddings of liked images and stores it as a new version of its name. The first message holds the
         options, the others embeddings, all of one encoder id and precision. Idempotent by the options' request_id.
         INVALID_ARGUMENT for fewer than 8 different liked embeddings, a bad embedding (the message says which), mixed encoder
-        ids or more components than liked embeddings.
+        ids, more components than liked embeddings, or something to remove that base_profile was not fitted to; NOT_FOUND for a
+        base_profile that is not there; FAILED_PRECONDITION for one that was fitted before profiles kept their liked images.
         """
 
     @_abc_1.abstractmethod
@@ -118,13 +183,86 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the newest version of every profile, by name, damaged ones too. The log-likelihood lists are left out."""
 
     @_abc_1.abstractmethod
+    def UpdateProfile(
+        self,
+        request: _novelty_service_pb2.UpdateProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.UpdateProfileResponse, _abc.Awaitable[_novelty_service_pb2.UpdateProfileResponse]]:
+        """Sets another threshold: a new version with the same mixture, unless the threshold is the one that the profile has.
+        Idempotent so. NOT_FOUND without such a profile; INVALID_ARGUMENT for a pass_ratio without a background sample.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteProfile(
+        self,
+        request: _novelty_service_pb2.DeleteProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.DeleteProfileResponse, _abc.Awaitable[_novelty_service_pb2.DeleteProfileResponse]]:
+        """Deletes one version, or with a bare name all of them. Their numbers are not given out again. NOT_FOUND if there is
+        nothing to delete. Judgements that were made by them stay in the catalogue.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLikedImages(
+        self,
+        request: _novelty_service_pb2.ListLikedImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_novelty_service_pb2.ListLikedImagesResponse], _abc.AsyncIterator[_novelty_service_pb2.ListLikedImagesResponse]]:
+        """Streams the images that a profile was fitted to. NOT_FOUND without such a profile; FAILED_PRECONDITION for one that was
+        fitted before profiles kept them.
+        """
+
+    @_abc_1.abstractmethod
+    def PutThumbnails(
+        self,
+        request: _novelty_service_pb2.PutThumbnailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.PutThumbnailsResponse, _abc.Awaitable[_novelty_service_pb2.PutThumbnailsResponse]]:
+        """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
+        has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
+        position that is not there.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckPrecision(
+        self,
+        request: _novelty_service_pb2.CheckPrecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.CheckPrecisionResponse, _abc.Awaitable[_novelty_service_pb2.CheckPrecisionResponse]]:
+        """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
+        if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
+        thumbnails. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainEmbeddings(
+        self,
+        request: _novelty_service_pb2.ExplainEmbeddingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.ExplainEmbeddingsResponse, _abc.Awaitable[_novelty_service_pb2.ExplainEmbeddingsResponse]]:
+        """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
+        FAILED_PRECONDITION also for a profile that was fitted before profiles kept their liked images.
+        """
+
+    @_abc_1.abstractmethod
+    def MapEmbeddings(
+        self,
+        request: _novelty_service_pb2.MapEmbeddingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_novelty_service_pb2.MapEmbeddingsResponse, _abc.Awaitable[_novelty_service_pb2.MapEmbeddingsResponse]]:
+        """Draws a profile's liked images, its background sample and given embeddings as points of one plane, where near points
+        stand for similar images (t-SNE, van der Maaten and Hinton 2008). The same errors as ExplainEmbeddings.
+        """
+
+    @_abc_1.abstractmethod
     def ScoreEmbeddings(
         self,
         request: _novelty_service_pb2.ScoreEmbeddingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.ScoreEmbeddingsResponse, _abc.Awaitable[_novelty_service_pb2.ScoreEmbeddingsResponse]]:
         """Scores embeddings: one result each, in the order of the request. NOT_FOUND without such a profile; FAILED_PRECONDITION
-        for embeddings of another encoder id or precision than the profile's, and for a damaged profile.
+        for embeddings of another encoder id than the profile's, or of another precision that was not admitted (see
+        CheckPrecision; the message has the measured shift), and for a damaged profile.
         """
 
     @_abc_1.abstractmethod

@@ -81,6 +81,9 @@ class Profile(_message.Message):
     EXPECTED_PASS_FIELD_NUMBER: _builtins.int
     DUPLICATES_FIELD_NUMBER: _builtins.int
     DUPLICATE_COUNT_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_COUNT_FIELD_NUMBER: _builtins.int
+    BASE_PROFILE_FIELD_NUMBER: _builtins.int
+    PRECISION_CHECKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name: 1 to 64 of the characters a-z, 0-9, `-` and `_`, the first one a letter or digit."""
     version: _builtins.int
@@ -124,6 +127,10 @@ class Profile(_message.Message):
     """
     duplicate_count: _builtins.int
     """How many liked images repeat another one, those that `duplicates` leaves out included."""
+    thumbnail_count: _builtins.int
+    """How many of its liked images it keeps a thumbnail of, 0 to 64."""
+    base_profile: _builtins.str
+    """The version that it was made from by a refit or with another threshold, `landscapes@2`; empty if by neither."""
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Log-likelihoods (nats) of liked images, each under a mixture fitted without it; ascending; at most 2,000, drawn evenly."""
@@ -154,6 +161,12 @@ class Profile(_message.Message):
     def duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Duplicate]:
         """The liked images that repeat another one and took no part in the fit; at most 1,000."""
 
+    @_builtins.property
+    def precision_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrecisionCheck]:
+        """What was found of embeddings in other precisions than its own; at most one per precision. Those of a precision that
+        was admitted are scored too.
+        """
+
     def __init__(
         self,
         *,
@@ -181,10 +194,13 @@ class Profile(_message.Message):
         expected_pass: Global___ShareEstimate | None = ...,
         duplicates: _abc.Iterable[Global___Duplicate] | None = ...,
         duplicate_count: _builtins.int = ...,
+        thumbnail_count: _builtins.int = ...,
+        base_profile: _builtins.str = ...,
+        precision_checks: _abc.Iterable[Global___PrecisionCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "create_time", b"create_time", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "neighbour_separation", b"neighbour_separation", "separation", b"separation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "relative_to_background", b"relative_to_background", "separation", b"separation", "threshold_nats", b"threshold_nats", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "precision_checks", b"precision_checks", "relative_to_background", b"relative_to_background", "separation", b"separation", "threshold_nats", b"threshold_nats", "thumbnail_count", b"thumbnail_count", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__neighbour_separation: _TypeAlias = _typing.Literal["neighbour_separation"]  # noqa: Y015
     _WhichOneofArgType__neighbour_separation: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation"]  # noqa: Y015
@@ -196,6 +212,151 @@ class Profile(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__separation) -> _WhichOneofReturnType__separation | None: ...
 
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
+
+@_typing.final
+class LikedImage(_message.Message):
+    """One of the images that a profile was fitted to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    HELD_OUT_LOG_LIKELIHOOD_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Its place among the liked embeddings, from 0."""
+    held_out_log_likelihood: _builtins.float
+    """Its log-likelihood (nats) under a mixture fitted without it. Not set for one that repeats another, and where so many
+    were liked that it took part in every fit.
+    """
+    duplicate_of: _builtins.int
+    """The place of the earlier one that it repeats, if it does: it took no part in the fit then."""
+    thumbnail: _builtins.bytes
+    """A small JPEG, at most 64 KB; empty if none is kept."""
+    @_builtins.property
+    def label(self) -> Global___ImageLabel:
+        """What the client called it."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        label: Global___ImageLabel | None = ...,
+        held_out_log_likelihood: _builtins.float | None = ...,
+        duplicate_of: _builtins.int | None = ...,
+        thumbnail: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duplicate_of", b"_duplicate_of", "_held_out_log_likelihood", b"_held_out_log_likelihood", "duplicate_of", b"duplicate_of", "held_out_log_likelihood", b"held_out_log_likelihood", "label", b"label"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duplicate_of", b"_duplicate_of", "_held_out_log_likelihood", b"_held_out_log_likelihood", "duplicate_of", b"duplicate_of", "held_out_log_likelihood", b"held_out_log_likelihood", "label", b"label", "position", b"position", "thumbnail", b"thumbnail"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duplicate_of: _TypeAlias = _typing.Literal["duplicate_of"]  # noqa: Y015
+    _WhichOneofArgType__duplicate_of: _TypeAlias = _typing.Literal["_duplicate_of", b"_duplicate_of"]  # noqa: Y015
+    _WhichOneofReturnType__held_out_log_likelihood: _TypeAlias = _typing.Literal["held_out_log_likelihood"]  # noqa: Y015
+    _WhichOneofArgType__held_out_log_likelihood: _TypeAlias = _typing.Literal["_held_out_log_likelihood", b"_held_out_log_likelihood"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duplicate_of) -> _WhichOneofReturnType__duplicate_of | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held_out_log_likelihood) -> _WhichOneofReturnType__held_out_log_likelihood | None: ...
+
+Global___LikedImage: _TypeAlias = LikedImage  # noqa: Y015
+
+@_typing.final
+class ImageLabel(_message.Message):
+    """What a client calls an image, so that people and later requests can name it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """The SHA-256 of its bytes, 64 hex digits; empty if they are not at hand."""
+    name: _builtins.str
+    """Its name, for example the path within the folder that it was liked from; at most 255 characters."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageLabel: _TypeAlias = ImageLabel  # noqa: Y015
+
+@_typing.final
+class LikedNeighbour(_message.Message):
+    """A liked image that is like a certain other image."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    COSINE_SIMILARITY_FIELD_NUMBER: _builtins.int
+    cosine_similarity: _builtins.float
+    """The cosine similarity of the two embeddings, -1 to 1."""
+    @_builtins.property
+    def image(self) -> Global___LikedImage:
+        """The liked image, without its thumbnail."""
+
+    def __init__(
+        self,
+        *,
+        image: Global___LikedImage | None = ...,
+        cosine_similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosine_similarity", b"cosine_similarity", "image", b"image"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LikedNeighbour: _TypeAlias = LikedNeighbour  # noqa: Y015
+
+@_typing.final
+class PrecisionCheck(_message.Message):
+    """Whether a profile's verdicts hold for embeddings of another precision: its thumbnails were embedded in both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRECISION_FIELD_NUMBER: _builtins.int
+    IMAGE_COUNT_FIELD_NUMBER: _builtins.int
+    MOVED_COUNT_FIELD_NUMBER: _builtins.int
+    MAX_SHIFT_NATS_FIELD_NUMBER: _builtins.int
+    MEDIAN_SHIFT_NATS_FIELD_NUMBER: _builtins.int
+    ADMITTED_FIELD_NUMBER: _builtins.int
+    precision: _embedding_pb2.Precision.ValueType
+    """The other precision."""
+    image_count: _builtins.int
+    """How many thumbnails were compared."""
+    moved_count: _builtins.int
+    """How many of their verdicts moved. None may."""
+    max_shift_nats: _builtins.float
+    """The largest difference of log-likelihoods, nats, as an absolute value."""
+    median_shift_nats: _builtins.float
+    """The median of these absolute values, nats."""
+    admitted: _builtins.bool
+    """Whether embeddings of this precision are scored by the profile."""
+    def __init__(
+        self,
+        *,
+        precision: _embedding_pb2.Precision.ValueType = ...,
+        image_count: _builtins.int = ...,
+        moved_count: _builtins.int = ...,
+        max_shift_nats: _builtins.float = ...,
+        median_shift_nats: _builtins.float = ...,
+        admitted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "image_count", b"image_count", "max_shift_nats", b"max_shift_nats", "median_shift_nats", b"median_shift_nats", "moved_count", b"moved_count", "precision", b"precision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrecisionCheck: _TypeAlias = PrecisionCheck  # noqa: Y015
 
 @_typing.final
 class ShareEstimate(_message.Message):
