@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.answering import Answering
+from services.crawler.base_servicer import CrawlerParts
 from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
@@ -38,7 +39,7 @@ from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
-from services.crawler.servicer import CrawlerParts, CrawlerServicer
+from services.crawler.servicer import CrawlerServicer
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry

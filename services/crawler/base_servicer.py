@@ -1,0 +1,40 @@
+"""What the files of the servicer have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from lodestone.crawler.v1 import crawler_service_pb2_grpc
+from services.crawler.blob_store import BlobStore
+from services.crawler.catalogue.database import Database
+from services.crawler.crawl_board import CrawlBoard
+from services.crawler.judging import Judging
+from services.crawler.purging import Purging
+from services.crawler.screen import Screen
+from services.crawler.sources.registry import SourceRegistry
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class CrawlerParts:
+    """What the servicer calls."""
+
+    board: CrawlBoard
+    judging: Judging
+    purging: Purging
+    database: Database
+    store: BlobStore
+    screen: Screen
+    sources: SourceRegistry
+    stream_idle_s: float
+
+
+class BaseServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
+    """Answers nothing by itself: each of its kinds has some of the rpcs of CrawlerService."""
+
+    def __init__(self, parts: CrawlerParts) -> None:
+        self._parts = parts
