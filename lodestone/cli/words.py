@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from lodestone.novelty.v1.profile_pb2 import ShareEstimate
 
@@ -42,3 +43,8 @@ def share_text(share: ShareEstimate) -> str:
     """`94.3% (86.1% to 98.7% with 95% confidence)`."""
     interval = f"{share.low:.1%} to {share.high:.1%} with {share.confidence:.0%} confidence"
     return f"{share.expected:.1%} ({interval})"
+
+
+def minute_text(time: Timestamp) -> str:
+    """`2026-11-22 10:00 UTC`."""
+    return f"{time.ToDatetime():%Y-%m-%d %H:%M} UTC"
