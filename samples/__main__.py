@@ -150,7 +150,7 @@ async def _settled() -> list[SettledListing]:
 async def _kept_count(profile: str) -> int:
     """How many pictures are kept for the profile."""
     async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
-        return len([image async for image in crawler.list_images(profile)])
+        return len([answer async for answer in crawler.list_images(profile)])
 
 
 def _picture(listing: SettledListing) -> Picture:

@@ -51,8 +51,8 @@ async def _list(output: Output, profile: str) -> list[tuple[tuple[str, ...], str
     rows = []
     async with CrawlerClient(addresses().crawler) as crawler:
         await crawler.require_reachable()
-        async for image in crawler.list_images(profile):
-            facts = kept_image_facts(image)
+        async for answer in crawler.list_images(profile):
+            facts = kept_image_facts(answer.image)
             if output.as_json:
                 output.object(facts)
             else:

@@ -17,7 +17,7 @@ from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
-from lodestone.crawler.v1.kept_image_pb2 import HostReport, KeptImage, PurgedImage, SourceYield
+from lodestone.crawler.v1.kept_image_pb2 import HostReport, PurgedImage, SourceYield
 from lodestone.image.v1.image_pb2 import Image
 
 if TYPE_CHECKING:
@@ -144,11 +144,31 @@ class CrawlerClient(ServiceClient):
 
         return await send_stream(self._stub.MarkImagesSeen, messages)
 
-    async def list_images(self, profile_name: str = "") -> AsyncIterator[KeptImage]:
-        """Yields the kept images, oldest first; of one profile name, or all."""
-        request = pb.ListImagesRequest(profile_name=profile_name)
+    async def list_images(
+        self, profile_name: str = "", *, newest: int = 0, with_embeddings: bool = False
+    ) -> AsyncIterator[pb.ListImagesResponse]:
+        """Yields the kept images, oldest first, as `image`, with their `embedding` if wanted and recorded.
+
+        Args:
+            profile_name: Only images kept for it; empty is all.
+            newest: Only so many, the newest ones; 0 is all.
+            with_embeddings: Whether to send the embeddings.
+        """
+        request = pb.ListImagesRequest(
+            profile_name=profile_name, newest=newest, with_embeddings=with_embeddings
+        )
         async for answer in self._stub.ListImages(request):
-            yield answer.image
+            yield answer
+
+    async def get_image(self, digest: str, *, with_encoded: bool = False) -> pb.GetImageResponse:
+        """One kept image under every profile that keeps it, with its embedding and if wanted its bytes.
+
+        Args:
+            digest: 64 hex digits, or the first 8 or more of them.
+            with_encoded: Whether to send the bytes.
+        """
+        request = pb.GetImageRequest(digest=digest, with_encoded=with_encoded)
+        return await self._stub.GetImage(request, timeout=UNARY_TIMEOUT_S)
 
     async def purge_images(self, request: pb.PurgeImagesRequest) -> AsyncIterator[PurgedImage]:
         """Removes kept images for good; yields each one, and why."""

@@ -230,6 +230,7 @@ class FakeCrawler(CrawlerServiceServicer):
         watching: Set when a watch has sent everything and waits.
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         kept, yields: What the lists answer.
+        embeddings, encoded: Of kept images, by digest.
         judged: The options of every judged image.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
@@ -245,6 +246,8 @@ class FakeCrawler(CrawlerServiceServicer):
         self.seen = []
         self.forgetful = False
         self.kept = []
+        self.embeddings = {}
+        self.encoded = {}
         self.yields = []
         self.communities = []
         self.kinds = []
@@ -328,9 +331,26 @@ class FakeCrawler(CrawlerServiceServicer):
         if request.profile_name not in names:
             details = f"there is no profile {request.profile_name!r}"
             context.abort(grpc.StatusCode.NOT_FOUND, details)
-        for image in self.kept:
-            if request.profile_name in ("", image.judgement.profile_name):
-                yield crawler_service_pb2.ListImagesResponse(image=image)
+        chosen = [
+            image
+            for image in self.kept
+            if request.profile_name in ("", image.judgement.profile_name)
+        ]
+        for image in chosen[-request.newest :]:
+            embedding = self.embeddings.get(image.digest) if request.with_embeddings else None
+            yield crawler_service_pb2.ListImagesResponse(image=image, embedding=embedding)
+
+    def GetImage(self, request, context):  # noqa: N802 - the contract's name
+        found = [image for image in self.kept if image.digest.startswith(request.digest)]
+        if not found:
+            details = f"there is no kept image {request.digest!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
+        digest = found[0].digest
+        return crawler_service_pb2.GetImageResponse(
+            images=found,
+            embedding=self.embeddings.get(digest),
+            encoded=self.encoded.get(digest, b"") if request.with_encoded else b"",
+        )
 
     def PurgeImages(self, request, context):  # noqa: N802 - the contract's name
         self.purges.append(request)

@@ -133,9 +133,31 @@ async def test_crawler(fakes):
 
         assert (await crawler.mark_images_seen("landscapes", images)).marked_count == 2
         assert fakes.crawler.seen[0] == ("landscapes", PICTURE.encoded)
-        assert [image.file_name async for image in crawler.list_images()] == ["a.jpg", "b.jpg"]
-        assert [image.file_name async for image in crawler.list_images("cats")] == ["b.jpg"]
         assert await crawler.list_source_yields() == []
+
+
+async def test_kept_images(fakes):
+    """The list, of a profile or all, the newest or all, with embeddings or without; one image, with its bytes."""
+    fakes.crawler.kept = [kept_image("a.jpg"), kept_image("b.jpg", profile="cats")]
+    digest = fakes.crawler.kept[0].digest
+    fakes.crawler.embeddings = {digest: embedding_of(PICTURE)}
+    fakes.crawler.encoded = {digest: PICTURE.encoded}
+
+    async def names(*args, **choice):
+        return [answer.image.file_name async for answer in crawler.list_images(*args, **choice)]
+
+    async with CrawlerClient(fakes.address) as crawler:
+        assert await names() == ["a.jpg", "b.jpg"]
+        assert await names("cats") == ["b.jpg"]
+        assert await names(newest=1) == ["b.jpg"]
+        plain = [answer async for answer in crawler.list_images()]
+        full = [answer async for answer in crawler.list_images(with_embeddings=True)]
+        assert not plain[0].HasField("embedding")
+        assert full[0].embedding == embedding_of(PICTURE)
+        found = await crawler.get_image(digest[:8], with_encoded=True)
+        assert [image.file_name for image in found.images] == ["a.jpg", "b.jpg"]
+        assert found.encoded == PICTURE.encoded
+        assert (await crawler.get_image(digest)).encoded == b""
 
 
 async def test_a_watch_outlives_its_crawler(fakes):
