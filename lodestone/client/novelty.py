@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from lodestone.client.channel import MEBIBYTE
 from lodestone.client.client_stream import send_stream
@@ -14,11 +14,14 @@ from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
+from lodestone.novelty.v1.novelty_service_pb2 import LIKED_SELECTION_UNSPECIFIED, LikedSelection
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
-from lodestone.novelty.v1.profile_pb2 import Profile
+from lodestone.novelty.v1.profile_pb2 import ImageLabel, LikedImage, PrecisionCheck, Profile
 
 if TYPE_CHECKING:
     from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceAsyncStub
+
+Item = TypeVar("Item")
 
 _BATCH: Final = 256
 # Enough that the server never waits, and few enough that a stream holds some 10 MB of embeddings.
@@ -64,17 +67,37 @@ class NoveltyClient(ServiceClient):
         options: pb.FitOptions,
         liked: Collection[Embedding],
         background: Collection[Embedding] = (),
+        *,
+        labels: Collection[ImageLabel] = (),
+        removed: Sequence[pb.EmbeddingBatch] = (),
     ) -> Profile:
         """Fits and stores a new version of the profile; takes as long as the fit takes.
 
+        All collections are gone through again if the stream breaks.
+
         Args:
             options: How; the same `request_id` again gives the profile that it made the first time.
-            liked: At least 8, all of one encoder id and precision; gone through again if the stream breaks.
+            liked: At least 8, less with a base profile; all of one encoder id and precision.
             background: Of the same encoder id and precision.
+            labels: What the liked are called: one each, in their order, or none.
+            removed: What to leave out of the base profile; batches of 4 MB at most, by labels, embeddings or both.
+
+        Raises:
+            ValueError: There is another number of labels than of liked embeddings.
         """
-        answer = await send_stream(
-            self._stub.FitProfile, lambda: _fit_messages(options, liked, background)
-        )
+        if labels and len(labels) != len(liked):
+            raise ValueError(f"{len(labels)} labels for {len(liked)} liked embeddings")
+
+        async def messages() -> AsyncIterator[pb.FitProfileRequest]:
+            yield pb.FitProfileRequest(options=options)
+            for batch in removed:
+                yield pb.FitProfileRequest(removed=batch)
+            for batch in _batches(liked, labels):
+                yield pb.FitProfileRequest(liked=batch)
+            for batch in _batches(background, ()):
+                yield pb.FitProfileRequest(background=batch)
+
+        answer = await send_stream(self._stub.FitProfile, messages)
         return answer.profile
 
     async def get_profile(self, profile: str) -> Profile:
@@ -87,6 +110,62 @@ class NoveltyClient(ServiceClient):
         """The newest version of each profile, by name, without the lists of log-likelihoods."""
         answer = await self._stub.ListProfiles(pb.ListProfilesRequest(), timeout=UNARY_TIMEOUT_S)
         return list(answer.profiles)
+
+    async def update_profile(self, request: pb.UpdateProfileRequest) -> Profile:
+        """Sets another threshold; returns the new version, or the one that has this threshold already."""
+        answer = await self._stub.UpdateProfile(request, timeout=UNARY_TIMEOUT_S)
+        return answer.profile
+
+    async def delete_profile(self, profile: str) -> list[int]:
+        """Deletes `name@version`, or every version of `name`; returns the versions, ascending."""
+        request = pb.DeleteProfileRequest(profile=profile)
+        answer = await self._stub.DeleteProfile(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.versions)
+
+    async def list_liked_images(
+        self, profile: str, selection: LikedSelection.ValueType = LIKED_SELECTION_UNSPECIFIED
+    ) -> AsyncIterator[LikedImage]:
+        """Yields the images that a profile was fitted to, by position: all, or a selection."""
+        request = pb.ListLikedImagesRequest(profile=profile, selection=selection)
+        async for answer in self._stub.ListLikedImages(request):
+            yield answer.image
+
+    async def put_thumbnails(self, profile: str, thumbnails: Sequence[pb.Thumbnail]) -> int:
+        """Gives `name@version` 1 to 64 thumbnails, unless it has some; returns how many it has then."""
+        request = pb.PutThumbnailsRequest(profile=profile, thumbnails=thumbnails)
+        answer = await self._stub.PutThumbnails(request, timeout=UNARY_TIMEOUT_S)
+        return answer.thumbnail_count
+
+    async def check_precision(
+        self, profile: str, embeddings: Sequence[Embedding]
+    ) -> PrecisionCheck:
+        """Compares embeddings of all thumbnails of `name@version` in another precision with those in its own.
+
+        Args:
+            profile: A certain version.
+            embeddings: One per thumbnail, by position, ascending; all of one precision.
+        """
+        request = pb.CheckPrecisionRequest(profile=profile, embeddings=embeddings)
+        answer = await self._stub.CheckPrecision(request, timeout=UNARY_TIMEOUT_S)
+        return answer.precision_check
+
+    async def explain_embeddings(
+        self, profile: str, embeddings: Sequence[Embedding], *, neighbour_count: int = 3
+    ) -> list[pb.ExplainResult]:
+        """Scores 1 to 64 embeddings and names the 1 to 16 liked images nearest to each; one result each, in order."""
+        request = pb.ExplainEmbeddingsRequest(
+            profile=profile, embeddings=embeddings, neighbour_count=neighbour_count
+        )
+        answer = await self._stub.ExplainEmbeddings(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.results)
+
+    async def map_embeddings(
+        self, profile: str, embeddings: Sequence[Embedding] = ()
+    ) -> list[pb.MapPoint]:
+        """The profile's liked images, its background sample and up to 1,000 given embeddings as points of one plane."""
+        request = pb.MapEmbeddingsRequest(profile=profile, embeddings=embeddings)
+        answer = await self._stub.MapEmbeddings(request, timeout=UNARY_TIMEOUT_S)
+        return list(answer.points)
 
     async def score_embeddings(
         self, profile: str, embeddings: Sequence[Embedding]
@@ -142,22 +221,15 @@ class NoveltyClient(ServiceClient):
         return answer.results
 
 
-async def _fit_messages(
-    options: pb.FitOptions, liked: Iterable[Embedding], background: Iterable[Embedding]
-) -> AsyncIterator[pb.FitProfileRequest]:
-    yield pb.FitProfileRequest(options=options)
-    for batch in _batches(liked):
-        yield pb.FitProfileRequest(liked=batch)
-    for batch in _batches(background):
-        yield pb.FitProfileRequest(background=batch)
-
-
-def _batches(embeddings: Iterable[Embedding]) -> Iterator[pb.EmbeddingBatch]:
+def _batches(
+    embeddings: Iterable[Embedding], labels: Iterable[ImageLabel]
+) -> Iterator[pb.EmbeddingBatch]:
+    names = _chunks(labels)
     for chunk in _chunks(embeddings):
-        yield pb.EmbeddingBatch(embeddings=chunk)
+        yield pb.EmbeddingBatch(embeddings=chunk, labels=next(names, ()))
 
 
-def _chunks(embeddings: Iterable[Embedding]) -> Iterator[list[Embedding]]:
-    remaining = iter(embeddings)
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    remaining = iter(items)
     while chunk := list(islice(remaining, _BATCH)):
         yield chunk
