@@ -10,10 +10,11 @@ from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServ
 from services.novelty.config import NoveltySettings
 from services.novelty.fit_jobs import FitJobs
 from services.novelty.fitting import fit_taste
+from services.novelty.part_servicer import NoveltyLimits, NoveltyParts
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_store import ProfileStore
 from services.novelty.scoring import compute_log_likelihoods, known_answer
-from services.novelty.servicer import NoveltyLimits, NoveltyParts, NoveltyServicer
+from services.novelty.servicer import NoveltyServicer
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry

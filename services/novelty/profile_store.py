@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from services.novelty.liked_images import LikedImages, NoLikedImages
 from services.novelty.profile import NAME_PATTERN, VERSION_PATTERN, Profile, ProfileReference, Taste
 from services.novelty.profile_files import (
     ProfileDamaged,
@@ -91,6 +92,16 @@ class ProfileStore:
             reference = str(ProfileReference(name, version))
             raise ProfileDamaged(reference, f"its files are those of {profile}")
         return profile
+
+    def liked_images(self, name: str, version: int) -> LikedImages:
+        """The images that a version was fitted to, checked; keep it, for the check reads all of it.
+
+        Raises:
+            NotFound: There is no such version.
+            NoLikedImages: It was fitted before profiles kept them.
+            ProfileDamaged: Their files are not what they should be.
+        """
+        raise NoLikedImages(str(self.load(name, version)))
 
     def find(self, request_id: str) -> Profile | None:
         """The profile that a request made, if it made one."""
