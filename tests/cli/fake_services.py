@@ -21,19 +21,15 @@ from lodestone.embedder.v1.embedder_service_pb2_grpc import (
     add_EmbedderServiceServicer_to_server,
 )
 from lodestone.image.v1 import embedding_pb2, rejection_pb2, verdict_pb2
-from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
-from lodestone.novelty.v1.novelty_service_pb2_grpc import (
-    NoveltyServiceServicer,
-    add_NoveltyServiceServicer_to_server,
-)
+from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from lodestone.watermark.v1 import detector_pb2, watermark_service_pb2
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     WatermarkServiceServicer,
     add_WatermarkServiceServicer_to_server,
 )
+from tests.cli.fake_novelty import FakeNovelty
 
 ENCODER_ID = "e" * 64
-LIKED_FLOOR = 8
 
 
 def rejection_of(image):
@@ -81,117 +77,6 @@ class FakeEmbedder(EmbedderServiceServicer):
         if rejection is not None:
             return embedder_service_pb2.EmbedResult(rejection=rejection)
         return embedder_service_pb2.EmbedResult(value=embedding_of(image))
-
-
-def _share(expected):
-    low, high = expected / 2, (1 + expected) / 2
-    return profile_pb2.ShareEstimate(expected=expected, low=low, high=high, confidence=0.95)
-
-
-class FakeNovelty(NoveltyServiceServicer):
-    """Keeps profiles in memory; a threshold is the count of liked images.
-
-    Attributes:
-        fits: (options, liked, background) of every fit.
-        sees_duplicates: Whether every image of a fit repeats the first.
-        scores_many: False answers a message of many embeddings like a server that does not know them.
-        batch_sizes: How many embeddings each such message had.
-    """
-
-    def __init__(self):
-        self.fits = []
-        self.sees_duplicates = False
-        self.scores_many = True
-        self.batch_sizes = []
-        self._profiles = {}
-        self._by_request = {}
-
-    def FitProfile(self, requests, context):  # noqa: N802 - the contract's name
-        options = next(requests).options
-        liked, background = [], []
-        for request in requests:
-            liked += request.liked.embeddings
-            background += request.background.embeddings
-        self.fits.append((options, liked, background))
-        if len(liked) < LIKED_FLOOR:
-            details = f"{len(liked)} liked embeddings are fewer than {LIKED_FLOOR}"
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
-        if options.request_id not in self._by_request:
-            self._by_request[options.request_id] = self._fit(options, liked, background)
-        profile = self._by_request[options.request_id]
-        return novelty_service_pb2.FitProfileResponse(profile=profile)
-
-    def GetProfile(self, request, context):  # noqa: N802 - the contract's name
-        name, _, version = request.profile.partition("@")
-        versions = self._profiles.get(name, [])
-        if not versions or (version and int(version) > len(versions)):
-            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {request.profile!r}")
-        profile = versions[int(version or 0) - 1]
-        return novelty_service_pb2.GetProfileResponse(profile=profile)
-
-    def ListProfiles(self, request, context):  # noqa: N802 - the contract's name
-        newest = [self._profiles[name][-1] for name in sorted(self._profiles)]
-        return novelty_service_pb2.ListProfilesResponse(profiles=newest)
-
-    def ScoreEmbeddings(self, request, context):  # noqa: N802 - the contract's name
-        results = [self._score(request.profile) for _ in request.embeddings]
-        return novelty_service_pb2.ScoreEmbeddingsResponse(results=results)
-
-    def StreamScoreEmbeddings(self, requests, context):  # noqa: N802 - the contract's name
-        for request in requests:
-            if request.embeddings and self.scores_many:
-                yield self._score_many(request)
-                continue
-            yield novelty_service_pb2.StreamScoreEmbeddingsResponse(
-                id=request.id, result=self._score(request.profile)
-            )
-
-    def _score_many(self, request):
-        self.batch_sizes.append(len(request.embeddings))
-        results = [
-            self._score(request.profile, percentile=embedding.values[0])
-            for embedding in request.embeddings
-        ]
-        return novelty_service_pb2.StreamScoreEmbeddingsResponse(id=request.id, results=results)
-
-    def _score(self, name, percentile=40.0):
-        score = novelty_service_pb2.Score(
-            log_likelihood=12.5, percentile=percentile, verdict=verdict_pb2.VERDICT_ACCEPTED
-        )
-        return novelty_service_pb2.ScoreResult(value=score)
-
-    def _fit(self, options, liked, background):
-        versions = self._profiles.setdefault(options.name, [])
-        profile = profile_pb2.Profile(
-            name=options.name,
-            version=len(versions) + 1,
-            threshold_nats=float(len(liked)),
-            keep_ratio=options.keep_ratio,
-            pass_ratio=options.pass_ratio,
-            separation=0.98 if background else None,
-            neighbour_separation=0.97 if background else None,
-            expected_keep=_share(0.9),
-            expected_pass=_share(0.01) if background else None,
-            duplicates=[
-                profile_pb2.Duplicate(position=index, duplicate_of=0)
-                for index in range(1, len(liked))
-                if self.sees_duplicates
-            ],
-            duplicate_count=len(liked) - 1 if self.sees_duplicates else 0,
-            encoder_id=liked[0].encoder_id,
-            precision=liked[0].precision,
-            dimension=len(liked[0].values),
-            component_count=options.component_count or 2,
-            covariance=options.covariance,
-            liked_count=len(liked),
-            background_count=len(background),
-            held_out_log_likelihoods=[10.0 + index for index in range(len(liked))],
-            background_log_likelihoods=[float(-index) for index in range(len(background))][::-1],
-            warnings=[f"{len(liked)} photos make a small profile"],
-        )
-        profile.create_time.FromJsonString("2026-11-22T10:00:00Z")
-        versions.append(profile)
-        return profile
 
 
 class FakeWatermark(WatermarkServiceServicer):
