@@ -89,7 +89,7 @@ class Crawl(_message.Message):
     """The profile's version; fixed when the crawl is created."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The sources, as given."""
+        """The sources, as given; none of a crawl that fetches again what RejudgeImages asked for."""
 
     @_builtins.property
     def limits(self) -> Global___CrawlLimits:

@@ -867,17 +867,17 @@ class RejudgeSummary(_message.Message):
     profile_version: _builtins.int
     """The profile's version."""
     judged_count: _builtins.int
-    """Images with an embedding of the profile's encoder that were judged again."""
+    """Images that were judged again: those with an embedding of the profile's encoder, and duplicates."""
     known_count: _builtins.int
     """Images that this version had judged before."""
     unknown_count: _builtins.int
-    """Images without such an embedding, which cannot be judged without fetching."""
+    """Images without such an embedding that are no duplicates: they cannot be judged without fetching."""
     kept_count: _builtins.int
     """Newly accepted and kept."""
     fetch_count: _builtins.int
     """Newly accepted so far, to be fetched again."""
     dropped_count: _builtins.int
-    """Accepted before and not now."""
+    """Kept and not accepted by this version: those of the action STAYS_KEPT."""
     crawl_id: _builtins.str
     """The crawl that fetches again; empty if there is nothing to fetch, or nothing was to be changed."""
     @_builtins.property

@@ -242,9 +242,11 @@ class CrawlerServiceServicer:
 
     def RejudgeImages(self, request, context):
         """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
-        image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
-        its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
-        profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+        image that it judges and whose verdict differs from the one under the version before, each one that stays kept
+        although this version does not accept it, then a summary. What is newly accepted is kept if its bytes are in the
+        store, and else leased again by a crawl that the summary names. Idempotent: what this version judged before is not
+        judged again. NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the
+        one that is served.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -77,9 +77,11 @@ class CrawlerServiceStub:
     """
     RejudgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
-    image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
-    its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
-    profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+    image that it judges and whose verdict differs from the one under the version before, each one that stays kept
+    although this version does not accept it, then a summary. What is newly accepted is kept if its bytes are in the
+    store, and else leased again by a crawl that the summary names. Idempotent: what this version judged before is not
+    judged again. NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the
+    one that is served.
     """
     ListScoreDistributions: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]
     """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
@@ -150,9 +152,11 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     RejudgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]  # type: ignore[assignment]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
-    image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
-    its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
-    profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+    image that it judges and whose verdict differs from the one under the version before, each one that stays kept
+    although this version does not accept it, then a summary. What is newly accepted is kept if its bytes are in the
+    store, and else leased again by a crawl that the summary names. Idempotent: what this version judged before is not
+    judged again. NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the
+    one that is served.
     """
     ListScoreDistributions: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]  # type: ignore[assignment]
     """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
@@ -304,9 +308,11 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.RejudgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.RejudgeImagesResponse]]:
         """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
-        image whose verdict differs from the one under the version before, then a summary. What is newly accepted is kept if
-        its bytes are in the store, and else leased again by a crawl that the summary names. Idempotent. NOT_FOUND for a
-        profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the one that is served.
+        image that it judges and whose verdict differs from the one under the version before, each one that stays kept
+        although this version does not accept it, then a summary. What is newly accepted is kept if its bytes are in the
+        store, and else leased again by a crawl that the summary names. Idempotent: what this version judged before is not
+        judged again. NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder than the
+        one that is served.
         """
 
     @_abc_1.abstractmethod

@@ -66,6 +66,8 @@ class _RejudgeActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejudge
     """No longer accepted, but kept before: it stays kept until it is purged."""
     REJUDGE_ACTION_RECORD: _RejudgeAction.ValueType  # 4
     """Another verdict or none before, and not accepted: the judgement is recorded."""
+    REJUDGE_ACTION_UNREACHABLE: _RejudgeAction.ValueType  # 5
+    """Newly accepted so far, and neither its bytes nor an address that had them are known any more: nothing is done."""
 
 class RejudgeAction(_RejudgeAction, metaclass=_RejudgeActionEnumTypeWrapper):
     """What is done about an image whose judgement changed. New values may be added."""
@@ -80,6 +82,8 @@ REJUDGE_ACTION_STAYS_KEPT: RejudgeAction.ValueType  # 3
 """No longer accepted, but kept before: it stays kept until it is purged."""
 REJUDGE_ACTION_RECORD: RejudgeAction.ValueType  # 4
 """Another verdict or none before, and not accepted: the judgement is recorded."""
+REJUDGE_ACTION_UNREACHABLE: RejudgeAction.ValueType  # 5
+"""Newly accepted so far, and neither its bytes nor an address that had them are known any more: nothing is done."""
 Global___RejudgeAction: _TypeAlias = RejudgeAction  # noqa: Y015
 
 @_typing.final
@@ -368,7 +372,7 @@ class RejudgedImage(_message.Message):
     """What is done about it."""
     @_builtins.property
     def listing(self) -> _crawl_pb2.Listing:
-        """The listing that it was first fetched for."""
+        """The listing that it was first fetched for; absent if none is known any more."""
 
     @_builtins.property
     def before(self) -> _judgement_pb2.Judgement:
