@@ -11,7 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.servicekit.errors import Misconfigured
+from services.servicekit.errors import FailedPrecondition, Misconfigured
+
+
+class BlobTooLarge(FailedPrecondition):
+    """An image has more bytes than a message may.
+
+    Attributes:
+        digest: Its SHA-256, 64 hex digits.
+        size_bytes: How many.
+        max_bytes: How many may be asked for.
+    """
+
+    def __init__(self, digest: str, size_bytes: int, max_bytes: int) -> None:
+        super().__init__(
+            f"the image {digest[:12]} has {size_bytes:,} bytes, and at most {max_bytes:,} are sent"
+        )
+        self.digest = digest
+        self.size_bytes = size_bytes
+        self.max_bytes = max_bytes
 
 
 class BlobStore:
@@ -51,6 +69,19 @@ class BlobStore:
     def has_name(self, profile_name: str, file_name: str) -> bool:
         """Whether an image's readable name is there."""
         return (self._kept / profile_name / file_name).exists()
+
+    def read(self, digest: str, *, max_bytes: int) -> bytes:
+        """Returns the bytes of a digest; empty if they are lost.
+
+        Raises:
+            BlobTooLarge: There are more.
+        """
+        with contextlib.suppress(FileNotFoundError), self.path(digest).open("rb") as handle:
+            size_bytes = os.fstat(handle.fileno()).st_size
+            if size_bytes > max_bytes:
+                raise BlobTooLarge(digest, size_bytes, max_bytes)
+            return handle.read()
+        return b""
 
     def put(self, encoded: bytes, *, digest: str = "") -> str:
         """Stores bytes under their digest, which it returns; storing them again changes nothing.

@@ -8,7 +8,7 @@ from enum import StrEnum
 import structlog
 
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue.images import KeptImage
+from services.crawler.catalogue.kept_images import KeptImage
 
 
 class FileState(StrEnum):

@@ -17,7 +17,7 @@ from lodestone.image.v1 import verdict_pb2
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.crawls import Count, Crawl, SettledListing
 from services.crawler.catalogue.frontier import Outcome
-from services.crawler.catalogue.images import KeptImage
+from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.catalogue.purges import PurgeCandidate, PurgeSelection
 from services.crawler.catalogue.reports import Failures, HostReport, SourceYield
 from services.crawler.compliance import Compliance

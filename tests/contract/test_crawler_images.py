@@ -1,12 +1,14 @@
-"""ListImages over the wire: a real crawler, a novelty service that is a fake."""
+"""Kept images over the wire: a real crawler, a novelty service that is a fake."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 
 import grpc
 import pytest
 
+from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1 import kept_image_pb2
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
@@ -25,9 +27,11 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.recorder import Finding, Recorder
 from services.crawler.seen_images import SeenImages
+from services.servicekit.messages import embedding_to_message
+from services.servicekit.server import ServiceServer
 from tests.cli.fake_services import FakeServices
-from tests.crawler.subjects import accepted, decoded_candidate
-from tests.fakes.serving import serving, settings_for_tests
+from tests.crawler.subjects import accepted, decoded_candidate, embedding
+from tests.fakes.serving import settings_for_tests
 
 PROFILE = ProfileVersion("landscapes", 1)
 COUNT = 3
@@ -67,13 +71,22 @@ async def stub(tmp_path, monkeypatch):
         for name in ("EMBEDDER", "NOVELTY", "WATERMARK"):
             monkeypatch.setenv(f"LODESTONE_{name}", fakes.address)
         settings = settings_for_tests(CrawlerSettings)
-        async with serving(await build(settings), settings) as channel:
+        server = ServiceServer(await build(settings), settings)
+        await server.start()
+        async with connect(f"127.0.0.1:{server.port}") as channel:
             yield CrawlerServiceStub(channel)
+        await server.stop()
 
 
-async def images(stub, profile_name=""):
-    request = pb.ListImagesRequest(profile_name=profile_name)
+async def images(stub, profile_name="", **choice):
+    request = pb.ListImagesRequest(profile_name=profile_name, **choice)
     return [answer.image async for answer in stub.ListImages(request)]
+
+
+async def refusal(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), caught.value.details()
 
 
 async def test_files_that_people_remove_and_disks_lose(stub, tmp_path):
@@ -133,3 +146,84 @@ async def test_a_crawl_tells_the_screens_limits(stub):
     answer = await stub.GetCrawl(pb.GetCrawlRequest(crawl_id="c1"))
     assert answer.crawl.screen_limits.min_pixels == 1280 * 1024
     assert answer.crawl.screen_limits.max_width_ratio == 3.0
+
+
+async def test_the_newest_images(stub):
+    """So many of the last ones, oldest first; more than there are is all of them."""
+    everything = [image.digest for image in await images(stub)]
+    assert [image.digest for image in await images(stub, newest=2)] == everything[1:]
+    assert [image.digest for image in await images(stub, "landscapes", newest=1)] == everything[2:]
+    assert [image.digest for image in await images(stub, newest=99)] == everything
+    code, details = await refusal(images(stub, newest=-1))
+    assert (code, details) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "newest must not be negative",
+    )
+
+
+async def test_pages_leave_nothing_out(stub, monkeypatch):
+    """With pages of two the list is the same, with and without a limit."""
+    everything = [image.digest for image in await images(stub)]
+    monkeypatch.setattr("services.crawler.image_servicer._PAGE", 2)
+    assert [image.digest for image in await images(stub)] == everything
+    assert [image.digest for image in await images(stub, newest=3)] == everything
+
+
+async def test_embeddings_are_sent_if_wanted(stub):
+    """As they were recorded, encoder id and precision included."""
+    plain = [answer async for answer in stub.ListImages(pb.ListImagesRequest())]
+    assert not any(answer.HasField("embedding") for answer in plain)
+    request = pb.ListImagesRequest(with_embeddings=True)
+    found = [answer.embedding async for answer in stub.ListImages(request)]
+    assert found == [embedding_to_message(embedding())] * COUNT
+
+
+async def test_one_image_with_its_embedding_and_bytes(stub):
+    """By its digest or the beginning of it: what the list says of it, and its bytes if wanted."""
+    _, image, _ = await images(stub)
+    for digest in (image.digest, image.digest[:8]):
+        answer = await stub.GetImage(pb.GetImageRequest(digest=digest))
+        assert list(answer.images) == [image]
+        assert answer.embedding == embedding_to_message(embedding())
+        assert answer.encoded == b""
+    full = await stub.GetImage(pb.GetImageRequest(digest=image.digest, with_encoded=True))
+    assert hashlib.sha256(full.encoded).hexdigest() == image.digest
+
+
+async def test_bytes_that_are_lost_are_empty(stub, tmp_path):
+    """The state says so, and the facts are there."""
+    image, _, _ = await images(stub)
+    (tmp_path / "blobs" / image.digest[:2] / image.digest).unlink()
+    answer = await stub.GetImage(pb.GetImageRequest(digest=image.digest, with_encoded=True))
+    assert answer.images[0].file_state == kept_image_pb2.FILE_STATE_LOST
+    assert answer.encoded == b""
+
+
+async def test_bytes_over_the_message_limit_are_not_sent(stub, tmp_path):
+    """A file of 63 MiB and a byte is refused with its size; 63 MiB fit into a message of 64."""
+    image, _, _ = await images(stub)
+    blob = tmp_path / "blobs" / image.digest[:2] / image.digest
+    blob.unlink()
+    blob.touch()
+    os.truncate(blob, 63 * 1024 * 1024 + 1)
+    request = pb.GetImageRequest(digest=image.digest, with_encoded=True)
+    code, details = await refusal(stub.GetImage(request))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "has 66,060,289 bytes, and at most 66,060,288 are sent" in details
+    os.truncate(blob, 63 * 1024 * 1024)
+    assert len((await stub.GetImage(request)).encoded) == 63 * 1024 * 1024
+    assert (await stub.GetImage(pb.GetImageRequest(digest=image.digest))).images
+
+
+@pytest.mark.parametrize("digest", ["", "abcdef0", "ABCDEF01", "0" * 65, "../../../etc/passwd"])
+async def test_what_is_no_digest(stub, digest):
+    """Too short, too long or no hex digits: refused before anything is looked for."""
+    code, details = await refusal(stub.GetImage(pb.GetImageRequest(digest=digest)))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "8 to 64 hex digits" in details
+
+
+async def test_an_image_that_is_not_kept(stub):
+    """NOT_FOUND names the digest."""
+    found = await refusal(stub.GetImage(pb.GetImageRequest(digest="0" * 64)))
+    assert found == (grpc.StatusCode.NOT_FOUND, f"there is no kept image '{'0' * 64}'")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.crawler.blob_store import BlobStore
+from services.crawler.blob_store import BlobStore, BlobTooLarge
 from services.servicekit.errors import Misconfigured
 
 
@@ -83,6 +83,18 @@ def test_readable_name_is_the_same_file(tmp_path):
     kept = tmp_path / "kept" / "landscapes" / "sunrise.jpg"
     assert kept.samefile(store.path(digest))
     assert store.path(digest).stat().st_nlink == 2
+
+
+def test_bytes_are_read_up_to_a_limit(tmp_path):
+    """As many as the limit are read, one more is a typed error; lost ones are none."""
+    store = BlobStore(tmp_path)
+    digest = store.put(b"picture")
+    assert store.read(digest, max_bytes=7) == b"picture"
+    with pytest.raises(BlobTooLarge) as caught:
+        store.read(digest, max_bytes=6)
+    assert (caught.value.digest, caught.value.size_bytes, caught.value.max_bytes) == (digest, 7, 6)
+    store.path(digest).unlink()
+    assert store.read(digest, max_bytes=7) == b""
 
 
 def test_parts_of_a_crash_are_dropped(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue import crawls, images, judgements
+from services.crawler.catalogue import crawls, judgements, kept_images
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import crawl_sources
@@ -226,7 +226,7 @@ async def test_another_taste_judges_what_is_known(world):
     await world.run(crawl, FakeSource("folder:/a", names))
     assert sorted(world.fetcher.fetched) == ["off1", "off2"]
     assert await world.verdicts("c2") == {"ACCEPTED": 3, "WATERMARKED": 1}
-    kept = await world.database.run(lambda c: images.list_kept(c, "everything"))
+    kept = await world.database.run(lambda c: kept_images.list_kept(c, "everything"))
     assert len(kept) == 3
 
 

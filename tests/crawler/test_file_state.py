@@ -3,7 +3,7 @@ from __future__ import annotations
 from structlog.testing import capture_logs
 
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue.images import KeptImage
+from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.file_state import FileState, file_states
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing

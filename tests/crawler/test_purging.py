@@ -6,7 +6,7 @@ import pytest
 
 from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, purges
+from services.crawler.catalogue import crawls, frontier, kept_images, purges
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
@@ -88,7 +88,8 @@ class World:
 
     async def kept(self):
         return [
-            image.digest for image in await self.database.run(lambda c: images.list_kept(c, ""))
+            image.digest
+            for image in await self.database.run(lambda c: kept_images.list_kept(c, ""))
         ]
 
     def files(self):

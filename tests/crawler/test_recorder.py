@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, judgements
+from services.crawler.catalogue import crawls, frontier, images, judgements, kept_images
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
@@ -72,7 +72,7 @@ class World:
         return found[1]
 
     async def kept(self, name=""):
-        return await self.database.run(lambda c: images.list_kept(c, name))
+        return await self.database.run(lambda c: kept_images.list_kept(c, name))
 
 
 @pytest.fixture

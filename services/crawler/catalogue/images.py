@@ -1,4 +1,4 @@
-"""Kept images, and images that count as seen."""
+"""Writes which images are kept and which count as seen, and reads their fingerprints."""
 
 from __future__ import annotations
 
@@ -6,51 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue.frontier import Outcome, listing_of
-from services.crawler.catalogue.schema import (
-    candidates,
-    images,
-    kept_images,
-    listings,
-    seen_images,
-)
-from services.crawler.compliance import Compliance
+from services.crawler.catalogue.frontier import Outcome
+from services.crawler.catalogue.schema import candidates, images, kept_images, seen_images
 from services.crawler.judgement import ProfileVersion
-from services.crawler.listing import Listing
-
-
-@dataclass(frozen=True, slots=True)
-class KeptImage:
-    """An image in the store, under one profile.
-
-    Attributes:
-        sequence: The order of accepting, from 1.
-        digest: SHA-256, 64 hex digits; its name in the store.
-        profile: The version that accepted it.
-        file_name: Its readable name under `kept/<profile>/`.
-        listing: The listing that the profile accepted it for.
-        final_url: The address that answered.
-        size_bytes: How many bytes.
-        accept_time: When the profile accepted it, seconds since 1970.
-        linked: Whether its readable name was made; somebody may have removed it since.
-        compliance: The rules under which it was fetched; None for a local file.
-    """
-
-    sequence: int
-    digest: str
-    profile: ProfileVersion
-    file_name: str
-    listing: Listing
-    final_url: str
-    size_bytes: int
-    accept_time: float
-    linked: bool
-    compliance: Compliance | None
-
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _INSERT_IMAGE = insert(images).on_conflict_do_nothing()
@@ -120,66 +82,6 @@ def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
 def record_link(connection: Connection, digest: str, profile_name: str) -> None:
     """Writes that a kept image has its readable name."""
     connection.execute(_MARK_LINKED, {"of_digest": digest, "of_name": profile_name})
-
-
-def list_kept(
-    connection: Connection, profile_name: str, *, after: tuple[int, str] = (0, ""), limit: int = 500
-) -> list[KeptImage]:
-    """Returns kept images by (sequence, profile name), oldest first; an empty name is every profile's."""
-    query = (
-        select(
-            images.c.sequence,
-            images.c.digest,
-            images.c.compliance,
-            func.coalesce(kept_images.c.keep_time, images.c.accept_time).label("time"),
-            func.coalesce(func.nullif(listings.c.final_url, ""), images.c.final_url).label(
-                "answered"
-            ),
-            kept_images.c.profile_name,
-            kept_images.c.profile_version,
-            kept_images.c.file_name,
-            kept_images.c.linked,
-            listings,
-            candidates.c.size_bytes.label("stored_bytes"),
-        )
-        .join(kept_images, kept_images.c.digest == images.c.digest)
-        .join(
-            listings,
-            # What was kept before the catalogue knew this has the listing that it was first fetched for.
-            listings.c.listing_id == func.coalesce(kept_images.c.listing_id, images.c.listing_id),
-        )
-        .join(candidates, candidates.c.digest == images.c.digest)
-        .where(
-            (images.c.sequence > after[0])
-            | ((images.c.sequence == after[0]) & (kept_images.c.profile_name > after[1]))
-        )
-        .order_by(images.c.sequence, kept_images.c.profile_name)
-        .limit(limit)
-    )
-    if profile_name:
-        query = query.where(kept_images.c.profile_name == profile_name)
-    return [
-        KeptImage(
-            row.sequence,
-            row.digest,
-            ProfileVersion(row.profile_name, row.profile_version),
-            row.file_name,
-            listing_of(row),
-            row.answered,
-            row.stored_bytes,
-            row.time,
-            row.linked,
-            _compliance(row.compliance),
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def _compliance(text: str | None) -> Compliance | None:
-    if text is None:
-        return None
-    facts = json.loads(text)
-    return Compliance(**facts | {"robots_tags": tuple(facts["robots_tags"])})
 
 
 def mark_seen(

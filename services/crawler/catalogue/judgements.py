@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.catalogue.embeddings import embedding_of
 from services.crawler.catalogue.schema import candidates, judgements
 from services.crawler.judgement import (
     Detection,
@@ -18,7 +18,6 @@ from services.crawler.judgement import (
     Score,
     Verdict,
 )
-from services.servicekit.embedding import Embedding, Precision
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _INSERT_CANDIDATE = insert(candidates).on_conflict_do_nothing()
@@ -76,8 +75,7 @@ def get_candidate(
         return None
     embedding = None
     if row.embedding is not None and row.encoder_id == encoder_id:
-        values = np.frombuffer(row.embedding, dtype="<f4")
-        embedding = Embedding(values, row.encoder_id, Precision(row.precision))
+        embedding = embedding_of(row)
     detection = None
     if row.watermark_probability is not None and row.detector_id == detector_id:
         detection = _detection_of(row, threshold=float("nan"))
@@ -91,8 +89,8 @@ def record_judgement(
     judgement: Judgement,
     *,
     now: float,
-) -> None:
-    """Writes a judgement. There is one per digest and profile version: a second one changes nothing."""
+) -> bool:
+    """Writes a judgement. There is one per digest and profile version: a second one changes nothing, and is False."""
     score, detection = judgement.evidence.score, judgement.evidence.detection
     row = {
         "digest": digest,
@@ -107,7 +105,7 @@ def record_judgement(
         "duplicate_of_digest": judgement.duplicate_of,
         "judge_time": now,
     }
-    connection.execute(_INSERT_JUDGEMENT, row)
+    return connection.execute(_INSERT_JUDGEMENT, row).rowcount > 0
 
 
 def get_judgement(

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from services.crawler.catalogue import images
+from services.crawler.catalogue import kept_images
 from services.crawler.catalogue.database import _MIGRATIONS, Database
 from services.crawler.catalogue.schema import metadata
 from services.servicekit.errors import Misconfigured
@@ -84,7 +84,7 @@ async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
     engine.dispose()
     database = Database(path)
     try:
-        [kept] = await database.run(lambda c: images.list_kept(c, ""))
+        [kept] = await database.run(lambda c: kept_images.list_kept(c, ""))
         names = text("SELECT sql FROM sqlite_master WHERE name = 'kept_images'")
         sql = await database.run(lambda c: c.execute(names).scalar_one())
     finally:
