@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from services.novelty.mixture import Embeddings
 
@@ -62,9 +62,17 @@ def without(rows: Embeddings, duplicates: tuple[Duplicate, ...]) -> Embeddings:
 
 
 def _identical(rows: Embeddings) -> tuple[Duplicate, ...]:
-    as_bytes = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
-    firsts: npt.NDArray[np.intp]
-    _, firsts, inverse = np.unique(as_bytes.ravel(), return_index=True, return_inverse=True)
-    original = firsts[inverse]
-    repeated = np.flatnonzero(original != np.arange(len(rows)))
-    return tuple(Duplicate(int(position), int(original[position])) for position in repeated)
+    """Sorts digests of 8 bytes: sorting the rows themselves would copy all of them."""
+    digests = np.fromiter((_digest(row) for row in rows), np.uint64, len(rows))
+    _, firsts, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    originals = firsts[inverse]
+    repeated = np.flatnonzero(originals != np.arange(len(rows))).tolist()
+    return tuple(
+        Duplicate(position, int(originals[position]))
+        for position in repeated
+        if np.array_equal(rows[position], rows[originals[position]])
+    )
+
+
+def _digest(row: Embeddings) -> int:
+    return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little")

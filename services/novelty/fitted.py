@@ -10,9 +10,10 @@ import numpy as np
 
 from services.novelty.calibration import separation
 from services.novelty.choosing import Choice, choose, forms_for, is_degenerate
-from services.novelty.fitter import FITTED_AT_ONCE, Fitter, Indices
+from services.novelty.fitter import FITTED_AT_ONCE, Fitter
 from services.novelty.liked_set import FitOptions, LikedSet
 from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
+from services.novelty.rows import Indices, RowSelection
 
 MIN_BACKGROUND: Final = 8
 
@@ -126,7 +127,7 @@ def _fit_and_hold_out(rows: Embeddings, choice: Choice) -> _HeldOut:
     else:
         order = np.random.default_rng(fitter.seed).permutation(len(rows))
         positions, seen = np.sort(order[:_KEPT_OUT]), np.sort(order[_KEPT_OUT:])
-        mixture = fitter.fit(rows[seen], count)
+        mixture = fitter.fit(RowSelection(rows, seen), count)
         scores = mixture.log_likelihoods(rows[positions])
     of_seen = mixture.log_likelihoods(rows[seen[:: max(1, len(seen) // _SEEN)]])
     gap = float(of_seen.mean() - scores.mean()) / mixture.dimension

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
 from services.novelty.refining import refine
+from services.novelty.rows import Indices, Rows
 from services.servicekit.errors import InvalidInput, Unavailable
 
 FITTED_AT_ONCE: Final = 20_000
@@ -27,8 +27,6 @@ _FULL_FLOOR: Final = 1e-6
 
 _LEAVE_ONE_OUT_UP_TO: Final = 50
 _TEN_FOLDS_UP_TO: Final = 500
-
-Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Fitter:
     stopped: Callable[[], bool]
     floor: float | None = None
 
-    def fit(self, rows: Embeddings, count: int) -> Mixture:
+    def fit(self, rows: Rows, count: int) -> Mixture:
         """Fits `count` components; the same rows give the same mixture.
 
         Raises:
@@ -54,7 +52,7 @@ class Fitter:
         """
         self.check_stopped()
         if len(rows) <= FITTED_AT_ONCE:
-            return self._fit_at_once(rows, count)
+            return self._fit_at_once(rows[:], count)
         some = np.random.default_rng(self.seed).permutation(len(rows))[:FITTED_AT_ONCE]
         mixture = self._fit_at_once(rows[np.sort(some)], count)
         for _ in range(_PASSES):

@@ -83,7 +83,10 @@ class Mixture:
         background it is ln p - ln p of the background: the log-likelihood ratio of Neyman and Pearson (1933).
         """
         starts = range(0, max(1, len(embeddings)), _ROWS_AT_ONCE)
-        parts = [self._of_rows(embeddings[start : start + _ROWS_AT_ONCE]) for start in starts]
+        parts = [
+            _log_sum_exp(self.component_terms(embeddings[start : start + _ROWS_AT_ONCE]))
+            for start in starts
+        ]
         own = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return own if self.background is None else own - self.background.log_likelihoods(embeddings)
 
@@ -101,14 +104,16 @@ class Mixture:
             return own
         return own - self.background.quick_log_likelihoods(embeddings)
 
-    def _of_rows(self, embeddings: Embeddings | Floats) -> Floats:
+    def component_terms(self, embeddings: Embeddings | Floats) -> Floats:
+        """The logarithm of weight times density of each component: (n, component_count), nats; no background.
+
+        For some thousands of rows: all are worked on at once.
+        """
         rows = embeddings.astype(np.float64)
         if self.covariance is Covariance.DIAG:
             of_squares, of_values, constants = self._diagonal
-            terms = rows**2 @ of_squares + rows @ of_values + constants
-        else:
-            terms = self._constants - 0.5 * self._squared_distances(rows / self.scale)
-        return _log_sum_exp(terms)
+            return np.asarray(rows**2 @ of_squares + rows @ of_values + constants)
+        return np.asarray(self._constants - 0.5 * self._squared_distances(rows / self.scale))
 
     def _squared_distances(self, rows: Floats) -> Floats:
         """Squared Mahalanobis distances of (n, dimension) scaled rows to each mean: (n, component_count)."""

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
+from services.novelty.mixture import Covariance, Floats, Mixture
+from services.novelty.rows import Rows
 from services.servicekit.errors import InvalidInput
 
 _ROWS_AT_ONCE: Final = 4096
@@ -32,9 +33,7 @@ class _Sums:
     squares: Floats
 
 
-def refine(
-    mixture: Mixture, rows: Embeddings, floor: float, *, between: Callable[[], None]
-) -> Mixture:
+def refine(mixture: Mixture, rows: Rows, floor: float, *, between: Callable[[], None]) -> Mixture:
     """Returns the mixture after one EM pass over (n, dimension) rows; Bishop (2006), §9.2.2.
 
     Args:
@@ -47,10 +46,9 @@ def refine(
         InvalidInput: A covariance cannot be inverted.
     """
     sums = _least(mixture)
-    components = _components(mixture)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         between()
-        _add(sums, mixture, components, rows[start : start + _ROWS_AT_ONCE].astype(np.float64))
+        _add(sums, mixture, rows[start : start + _ROWS_AT_ONCE].astype(np.float64))
     means = sums.values / sums.counts[:, np.newaxis]
     try:
         factors = _factors(mixture.covariance, sums, means, floor)
@@ -73,23 +71,8 @@ def _least(mixture: Mixture) -> _Sums:
     return _Sums(counts, means * _LEAST_COUNT, squares * _LEAST_COUNT)
 
 
-def _components(mixture: Mixture) -> list[Mixture]:
-    factors = mixture.precisions_cholesky
-    alone = [
-        factors if mixture.covariance is Covariance.TIED else factors[one : one + 1]
-        for one in range(mixture.component_count)
-    ]
-    return [
-        replace(
-            mixture, weights=np.ones(1), means=mixture.means[one : one + 1], precisions_cholesky=own
-        )
-        for one, own in enumerate(alone)
-    ]
-
-
-def _add(sums: _Sums, mixture: Mixture, components: list[Mixture], rows: Floats) -> None:
-    densities = np.stack([component.log_likelihoods(rows) for component in components], axis=1)
-    terms = densities + np.log(mixture.weights)
+def _add(sums: _Sums, mixture: Mixture, rows: Floats) -> None:
+    terms = mixture.component_terms(rows)
     shares = np.exp(terms - terms.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     scaled = rows / mixture.scale
