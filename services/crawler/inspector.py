@@ -11,7 +11,7 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.decoding.decoder import Decoder
 from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.gate import Gate
-from services.crawler.gates.novelty import NoveltyGate
+from services.crawler.gates.novelty import NoveltyGate, ScoreEmbedding
 from services.crawler.gates.watermark import WatermarkGate
 from services.crawler.judgement import Detection, Evidence, ProfileVersion
 from services.crawler.model_services import DetectorFacts, EncoderFacts, ModelServices
@@ -75,10 +75,18 @@ class Inspector:
         """The same for (h, w, 3) uint8 pixels."""
         return await (await self._ready()).decode_pixels(rgb)
 
-    def gates(self, profile: ProfileVersion, *, duplicates: bool) -> list[Gate]:
-        """The gates that judge for a profile version. A gate is added by one file and one line here."""
+    def gates(
+        self, profile: ProfileVersion, *, duplicates: bool, score: ScoreEmbedding | None = None
+    ) -> list[Gate]:
+        """The gates that judge for a profile version. A gate is added by one file and one line here.
+
+        Args:
+            profile: The version.
+            duplicates: Whether images that were kept or seen before do not pass.
+            score: Gives scores that were computed before; None asks the novelty service for each.
+        """
         gates: list[Gate] = [
-            NoveltyGate(self._models.embed, self._models.score, profile),
+            NoveltyGate(self._models.embed, score or self._models.score, profile),
             WatermarkGate(self._detect),
         ]
         if duplicates:

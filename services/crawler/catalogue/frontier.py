@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.catalogue.schema import crawl_listings, crawls, listings
@@ -14,6 +25,8 @@ from services.crawler.listing import Listing, host_of
 from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
 
 _LICENCE_CHARACTERS = 100
+# Named in one statement at most.
+_LINKED = 1_000
 _PASSING = [reason.value for reason in OutcomeReason if is_passing(reason)]
 
 
@@ -84,6 +97,7 @@ class LeaseTerms:
 _OUTCOME_COLUMNS = (
     *("lease_owner", "lease_expire_time", "outcome_state", "outcome_reason", "outcome_message"),
     *("final_url", "digest", "size_bytes", "width_px", "height_px", "outcome_time", "work_s"),
+    *("attempts", "next_attempt_time"),
 )
 _RECORD_OUTCOME = (
     update(listings)
@@ -127,15 +141,15 @@ def add_listings(
     ]
     connection.execute(insert(listings).on_conflict_do_nothing(), rows)
     _forget_passing_failures(connection, crawl_id, urls)
-    chosen = select(
-        literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
-    ).where(listings.c.url.in_(urls))
-    columns = ["crawl_id", "listing_id", "known", "repeated"]
-    link = insert(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
-    added = connection.execute(link).rowcount
-    more = crawls.c.found_count + added
-    connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))
-    return added
+    return _link(connection, crawl_id, listings.c.url.in_(urls))
+
+
+def add_known(connection: Connection, crawl_id: str, listing_ids: Sequence[int]) -> int:
+    """Adds listings that the catalogue has to a crawl, to be leased again. Returns how many are new to the crawl."""
+    return sum(
+        _link(connection, crawl_id, listings.c.listing_id.in_(listing_ids[start : start + _LINKED]))
+        for start in range(0, len(listing_ids), _LINKED)
+    )
 
 
 def lease(
@@ -236,6 +250,9 @@ def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) ->
         "height_px": height_px,
         "outcome_time": outcome.time,
         "work_s": outcome.work_s,
+        # Should it be fetched again, it has all of its tries.
+        "attempts": 0,
+        "next_attempt_time": 0.0,
     }
     connection.execute(_RECORD_OUTCOME, row)
 
@@ -280,6 +297,19 @@ def outcome_of(row: object) -> Outcome | None:
         columns["outcome_time"],
         (columns["width_px"], columns["height_px"]) if columns["width_px"] else None,
     )
+
+
+def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> int:
+    """Makes listings a crawl's and counts those that it did not have."""
+    chosen = select(
+        literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
+    ).where(which)
+    columns = ["crawl_id", "listing_id", "known", "repeated"]
+    link = insert(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
+    added = connection.execute(link).rowcount
+    more = crawls.c.found_count + added
+    connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))
+    return added
 
 
 def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequence[str]) -> None:

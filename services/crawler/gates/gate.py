@@ -17,11 +17,13 @@ class NeedsPixels(LodestoneError):
 
     Attributes:
         service: The word of the service that would take them.
+        so_far: What the gates before it say; None before `judge` has raised it.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, so_far: Judgement | None = None) -> None:
         super().__init__(f"no pixels for the {service}: the image must be fetched again")
         self.service = service
+        self.so_far = so_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,28 @@ async def judge(gates: Sequence[Gate], subject: Subject, *, all_gates: bool = Fa
     """Asks the gates, cheapest first, until one does not pass the image.
 
     With `all_gates` the others are asked all the same, for their evidence; the first verdict stands.
+
+    Raises:
+        NeedsPixels: A gate needs pixels that the subject does not have; it holds what the gates before it say.
     """
     first: Judgement | None = None
-    reasons = []
+    reasons: list[str] = []
     for gate in sorted(gates, key=lambda gate: gate.cost):
-        result = await gate.judge(subject)
+        try:
+            result = await gate.judge(subject)
+        except NeedsPixels as need:
+            raise NeedsPixels(need.service, _conclude(first, reasons, subject)) from need
         subject = replace(subject, evidence=result.evidence)
         reasons.append(result.reason)
         if result.verdict is not Verdict.ACCEPTED and first is None:
             first = result
             if not all_gates:
                 break
+    return _conclude(first, reasons, subject)
+
+
+def _conclude(first: Judgement | None, reasons: Sequence[str], subject: Subject) -> Judgement:
+    """The first verdict against the image, or ACCEPTED with all reasons; with the evidence of all gates."""
     if first is None:
         return Judgement(Verdict.ACCEPTED, "; ".join(filter(None, reasons)), subject.evidence)
     return replace(first, evidence=subject.evidence)
