@@ -16,12 +16,14 @@ from services.crawler.catalogue import crawl_sources, crawls, frontier
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.judgement import ProfileVersion
 from services.crawler.lister import Resolve
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import Pipeline, PipelineParts
+from services.crawler.score_distribution import ScoreBins
 from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
-from services.servicekit.errors import FailedPrecondition, InvalidInput, Unavailable
+from services.servicekit.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
 
 ParseSource = Callable[[str], Source]
 # As a person wrote it, and how it is listed.
@@ -181,16 +183,10 @@ class CrawlBoard:
 
     async def _run(self, crawl: Crawl) -> None:
         log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
-        await self._wait_for_models()
-        owner = uuid.uuid4().hex
-        pipeline = Pipeline(self._parts, crawl, owner)
-        parts = RunParts(self._database, owner, self._limits, self._answer)
-        run = CrawlRun(crawl, pipeline, parts)
         try:
-            sources = [self._parse_source(uri) for uri in crawl.request.sources]
-            state, reason = await run.run(sources, lambda: self._announce(crawl.crawl_id))
-        except InvalidInput as error:
-            # A folder or file that was there when the crawl was created may be gone after a restart.
+            state, reason = await self._work(crawl)
+        except (InvalidInput, NotFound, FailedPrecondition) as error:
+            # A folder, file or profile that was there when the crawl was created may be gone after a restart.
             state, reason = CrawlState.FAILED, str(error)
         except Exception as error:
             log.exception("crawl_broke")
@@ -198,10 +194,23 @@ class CrawlBoard:
         log.info("crawl_ended", state=state.value, reason=reason)
         await self._set_state(crawl.crawl_id, state, reason)
 
-    async def _wait_for_models(self) -> None:
+    async def _work(self, crawl: Crawl) -> tuple[CrawlState, str]:
+        bins = await self._wait_for_models(crawl.request.profile)
+        owner = uuid.uuid4().hex
+        # Only what sources list says how their candidates score: a refetch was chosen by its scores.
+        counted = bins if crawl.request.sources else None
+        pipeline = Pipeline(self._parts, crawl, owner, counted)
+        parts = RunParts(self._database, owner, self._limits, self._answer)
+        sources = [self._parse_source(uri) for uri in crawl.request.sources]
+        run = CrawlRun(crawl, pipeline, parts)
+        return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+
+    async def _wait_for_models(self, profile: ProfileVersion) -> ScoreBins:
+        """Waits until all of them answer. Returns where scores under the profile are counted."""
         while True:
             try:
                 await self._parts.inspector.refresh()
+                scores = await self._models.profile_scores(profile)
             except Unavailable as error:
                 if not self._away:
                     structlog.get_logger().warning("service_away", cause=str(error))
@@ -209,7 +218,7 @@ class CrawlBoard:
                 await asyncio.sleep(_AWAY_RETRY_S)
             else:
                 self._away = ""
-                return
+                return ScoreBins.of(scores)
 
     async def _stop(self, crawl_id: str, state: CrawlState) -> Crawl:
         crawl = await self.get(crawl_id)

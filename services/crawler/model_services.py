@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import grpc
+import numpy as np
 import structlog
 
 from lodestone.client import MultiplexedStream
@@ -16,9 +17,10 @@ from lodestone.embedder.v1 import (
     embedder_service_pb2_grpc,
     encoder_pb2,
 )
-from lodestone.novelty.v1 import novelty_service_pb2, novelty_service_pb2_grpc
+from lodestone.novelty.v1 import novelty_service_pb2, novelty_service_pb2_grpc, profile_pb2
 from lodestone.watermark.v1 import watermark_service_pb2, watermark_service_pb2_grpc
 from services.crawler.judgement import Detection, ProfileVersion, Score
+from services.crawler.score_distribution import ProfileScores
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import (
     FailedPrecondition,
@@ -142,17 +144,18 @@ class ModelServices:
             NotFound: There is none.
             Unavailable: The novelty service is away.
         """
-        request = novelty_service_pb2.GetProfileRequest(profile=name)
-        try:
-            answer = await self._novelty.GetProfile(request, timeout=_FACTS_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                kind = "profile"
-                raise NotFound(kind, name) from error
-            raise _error("the novelty service", error) from error
-        found = answer.profile
+        found = await self._get_profile(name)
         version = ProfileVersion(found.name, found.version)
         return ProfileFacts(version, found.encoder_id, precision_from_message(found.precision))
+
+    async def profile_scores(self, profile: ProfileVersion) -> ProfileScores:
+        """Asks for the scores that a profile version was calibrated with; raises what `profile` does."""
+        found = await self._get_profile(str(profile))
+        return ProfileScores(
+            found.threshold_nats,
+            np.array(found.held_out_log_likelihoods, dtype=np.float64),
+            np.array(found.background_log_likelihoods, dtype=np.float64),
+        )
 
     async def embed(self, rgb: Rgb) -> Embedding:
         """Embeds pixels of the encoder's input size, (h, w, 3) uint8.
@@ -215,6 +218,17 @@ class ModelServices:
         streams: list[MultiplexedStream[Any, Any]] = [self._embeds, self._detects]
         for stream in (*streams, *self._scores.values()):
             await stream.close()
+
+    async def _get_profile(self, name: str) -> profile_pb2.Profile:
+        request = novelty_service_pb2.GetProfileRequest(profile=name)
+        try:
+            answer = await self._novelty.GetProfile(request, timeout=_FACTS_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                kind = "profile"
+                raise NotFound(kind, name) from error
+            raise _error("the novelty service", error) from error
+        return answer.profile
 
     def _stream(self, word: str, open_stream: Callable[..., Any]) -> MultiplexedStream[Any, Any]:
         return MultiplexedStream(open_stream, on_wait=partial(self._waiting, word))

@@ -29,6 +29,7 @@ from services.crawler.outcome import (
 )
 from services.crawler.placeholders import Placeholders
 from services.crawler.recorder import Finding, Recorder, settle
+from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.servicekit.errors import ItemRejected
@@ -61,8 +62,11 @@ class PipelineParts:
 class Pipeline:
     """Works for one crawl. `process` may run many times at once."""
 
-    def __init__(self, parts: PipelineParts, crawl: Crawl, owner: str) -> None:
+    def __init__(
+        self, parts: PipelineParts, crawl: Crawl, owner: str, bins: ScoreBins | None = None
+    ) -> None:
         self._parts = parts
+        self._bins = bins
         self._crawl_id = crawl.crawl_id
         self._profile = crawl.request.profile
         self._owner = owner
@@ -181,7 +185,14 @@ class Pipeline:
         known: bool = False,
     ) -> None:
         finding = Finding(
-            self._crawl_id, self._profile, leased, outcome, candidate, judgement, known
+            self._crawl_id,
+            self._profile,
+            leased,
+            outcome,
+            candidate,
+            judgement,
+            known,
+            self._bins,
         )
         await self._parts.recorder.record(finding)
 

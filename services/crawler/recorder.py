@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, judgements
+from services.crawler.catalogue import crawls, frontier, images, judgements, score_counts
 from services.crawler.catalogue.crawls import Settlement
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
 from services.crawler.file_name import kept_file_name
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen_images import SeenImages
 from services.crawler.sidecar import judgement_facts, sidecar_facts
 
@@ -32,6 +33,7 @@ class Finding:
         candidate: The image; its bytes are empty if they are in the store already.
         judgement: What the gates said.
         known: Whether the outcome was known before this crawl.
+        bins: Where its score is counted; None for what says nothing of how a source's candidates score.
     """
 
     crawl_id: str
@@ -41,6 +43,7 @@ class Finding:
     candidate: Candidate
     judgement: Judgement
     known: bool
+    bins: ScoreBins | None = None
 
 
 class Recorder:
@@ -162,7 +165,8 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
         size_bytes=finding.outcome.size_bytes,
         evidence=judgement.evidence,
     )
-    judgements.record_judgement(connection, candidate.digest, profile, judgement, now=now)
+    if judgements.record_judgement(connection, candidate.digest, profile, judgement, now=now):
+        _count_score(connection, finding, now)
     new_image = new_keep = False
     if file_name:
         new_image = images.record_image(
@@ -173,6 +177,15 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
     settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
     settle(connection, finding.crawl_id, finding.leased, settlement)
     return new_image, new_keep
+
+
+def _count_score(connection: Connection, finding: Finding, now: float) -> None:
+    score = finding.judgement.evidence.score
+    if finding.bins is None or score is None:
+        return
+    scored = finding.bins.range_of(score.log_likelihood)
+    source = finding.leased.listing.source
+    score_counts.count_score(connection, finding.profile, source, scored, now=now)
 
 
 def _file_name(finding: Finding) -> str:

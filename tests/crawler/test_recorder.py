@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,14 @@ from sqlalchemy import select
 
 from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, judgements, kept_images
+from services.crawler.catalogue import (
+    crawls,
+    frontier,
+    images,
+    judgements,
+    kept_images,
+    score_counts,
+)
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
@@ -18,10 +26,18 @@ from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verd
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.recorder import Finding, Recorder
+from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen_images import SeenImages
-from tests.crawler.subjects import accepted, decoded_candidate, random_fingerprint, score
+from tests.crawler.subjects import (
+    accepted,
+    decoded_candidate,
+    embedding,
+    random_fingerprint,
+    score,
+)
 
 PROFILE = ProfileVersion("landscapes", 1)
+BINS = ScoreBins((0.0, 20.0))
 ENCODED = [f"bytes of image {n}".encode() for n in range(20)]
 
 
@@ -222,3 +238,40 @@ async def test_a_failed_write_leaves_no_row(world, monkeypatch):
         listings.c.listing_id == world.leased[0].listing_id
     )
     assert await world.database.run(lambda c: c.execute(query).scalar_one()) is None
+
+
+async def counted(world):
+    """How candidates scored under the profile: (source, (low, high, count)...)."""
+    found = await world.database.run(
+        lambda c: score_counts.list_distributions(c, PROFILE, max_days=9)
+    )
+    return [(one.source, [(b.low_nats, b.high_nats, b.count) for b in one.bins]) for one in found]
+
+
+async def test_candidates_are_counted_once_by_their_score(world):
+    """Accepted or not, in the range of the profile's bins; a listing that is processed again counts no second time."""
+    off = Judgement(Verdict.OFF_PROFILE, "too far", Evidence(embedding(), score(-5.0)))
+    for _ in range(2):
+        await world.recorder.record(world.finding(0, bins=BINS))
+        await world.recorder.record(world.finding(1, judgement=off, bins=BINS))
+    assert await counted(world) == [("folder:/a", [(-math.inf, 0.0, 1), (0.0, 20.0, 1)])]
+
+
+async def test_what_is_no_candidate_of_today_is_not_counted(world):
+    """Neither what has no score nor what is judged again without bins."""
+    unscored = Judgement(Verdict.DUPLICATE, "a copy", Evidence(), "d" * 64)
+    await world.recorder.record(world.finding(0, judgement=unscored, bins=BINS))
+    await world.recorder.record(world.finding(1))
+    assert await counted(world) == []
+
+
+async def test_a_judgement_that_is_not_written_is_not_counted(world, monkeypatch):
+    """Count and judgement are one transaction."""
+
+    def broken(*_arguments):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("services.crawler.recorder.settle", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        await world.recorder.record(world.finding(0, bins=BINS))
+    assert await counted(world) == []

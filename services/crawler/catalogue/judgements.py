@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
@@ -73,13 +75,7 @@ def get_candidate(
     row = connection.execute(select(candidates).where(candidates.c.digest == digest)).one_or_none()
     if row is None:
         return None
-    embedding = None
-    if row.embedding is not None and row.encoder_id == encoder_id:
-        embedding = embedding_of(row)
-    detection = None
-    if row.watermark_probability is not None and row.detector_id == detector_id:
-        detection = _detection_of(row, threshold=float("nan"))
-    return _decoded_of(row), Evidence(embedding=embedding, detection=detection)
+    return decoded_of(row), evidence_of(row, encoder_id=encoder_id, detector_id=detector_id)
 
 
 def record_judgement(
@@ -91,21 +87,19 @@ def record_judgement(
     now: float,
 ) -> bool:
     """Writes a judgement. There is one per digest and profile version: a second one changes nothing, and is False."""
-    score, detection = judgement.evidence.score, judgement.evidence.detection
-    row = {
-        "digest": digest,
-        "profile_name": profile.name,
-        "profile_version": profile.version,
-        "verdict": judgement.verdict.value,
-        "reason": judgement.reason,
-        "log_likelihood": score.log_likelihood if score else None,
-        "percentile": score.percentile if score else None,
-        "threshold_nats": score.threshold_nats if score else None,
-        "watermark_threshold": detection.threshold if detection else None,
-        "duplicate_of_digest": judgement.duplicate_of,
-        "judge_time": now,
-    }
+    row = _judgement_columns(digest, profile, judgement, now=now)
     return connection.execute(_INSERT_JUDGEMENT, row).rowcount > 0
+
+
+def record_judgements(
+    connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
+) -> None:
+    """Writes judgements by digest, as `record_judgement` does; those of candidates that were purged are left out."""
+    query = select(candidates.c.digest).where(candidates.c.digest.in_(judged))
+    there = connection.execute(query).scalars()
+    rows = [_judgement_columns(digest, profile, judged[digest], now=now) for digest in there]
+    if rows:
+        connection.execute(_INSERT_JUDGEMENT, rows)
 
 
 def get_judgement(
@@ -116,14 +110,42 @@ def get_judgement(
     row = connection.execute(_GET_JUDGEMENT, of).one_or_none()
     if row is None:
         return None
+    return decoded_of(row), judgement_of(row)
+
+
+def decoded_of(row: Any) -> DecodedCandidate:
+    """Reads the facts and hashes of a row of candidates; it has no inputs."""
+    flat = row.flat
+    return DecodedCandidate(
+        row.width_px,
+        row.height_px,
+        row.format,
+        row.animated,
+        Fingerprint(int(row.hash64, 16), row.hash256, flat),
+        Fingerprint(int(row.mirrored64, 16), row.mirrored256, flat),
+        {},
+    )
+
+
+def evidence_of(row: Any, *, encoder_id: str, detector_id: str) -> Evidence:
+    """Reads the evidence of a row of candidates that this encoder and detector gave, as `get_candidate` does."""
+    embedding = detection = None
+    if row.embedding is not None and row.encoder_id == encoder_id:
+        embedding = embedding_of(row)
+    if row.watermark_probability is not None and row.detector_id == detector_id:
+        detection = _detection_of(row, threshold=float("nan"))
+    return Evidence(embedding=embedding, detection=detection)
+
+
+def judgement_of(row: Any) -> Judgement:
+    """Reads the judgement of a row of judgements that has its candidate's detection too."""
     score = detection = None
     if row.log_likelihood is not None:
         score = Score(row.log_likelihood, row.percentile, row.threshold_nats)
     if row.watermark_threshold is not None:
         detection = _detection_of(row, threshold=row.watermark_threshold)
     evidence = Evidence(score=score, detection=detection)
-    judgement = Judgement(Verdict(row.verdict), row.reason, evidence, row.duplicate_of_digest)
-    return _decoded_of(row), judgement
+    return Judgement(Verdict(row.verdict), row.reason, evidence, row.duplicate_of_digest)
 
 
 def _evidence_columns(evidence: Evidence) -> dict[str, object]:
@@ -140,21 +162,25 @@ def _evidence_columns(evidence: Evidence) -> dict[str, object]:
     return columns
 
 
-def _decoded_of(row: object) -> DecodedCandidate:
-    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
-    flat = columns["flat"]
-    return DecodedCandidate(
-        columns["width_px"],
-        columns["height_px"],
-        columns["format"],
-        columns["animated"],
-        Fingerprint(int(columns["hash64"], 16), columns["hash256"], flat),
-        Fingerprint(int(columns["mirrored64"], 16), columns["mirrored256"], flat),
-        {},
-    )
+def _judgement_columns(
+    digest: str, profile: ProfileVersion, judgement: Judgement, *, now: float
+) -> dict[str, object]:
+    score, detection = judgement.evidence.score, judgement.evidence.detection
+    return {
+        "digest": digest,
+        "profile_name": profile.name,
+        "profile_version": profile.version,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "log_likelihood": score.log_likelihood if score else None,
+        "percentile": score.percentile if score else None,
+        "threshold_nats": score.threshold_nats if score else None,
+        "watermark_threshold": detection.threshold if detection else None,
+        "duplicate_of_digest": judgement.duplicate_of,
+        "judge_time": now,
+    }
 
 
-def _detection_of(row: object, *, threshold: float) -> Detection:
-    columns = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public name
-    quadrants = tuple(json.loads(columns["quadrant_probabilities"]))
-    return Detection(columns["watermark_probability"], quadrants, threshold, columns["detector_id"])
+def _detection_of(row: Any, *, threshold: float) -> Detection:
+    quadrants = tuple(json.loads(row.quadrant_probabilities))
+    return Detection(row.watermark_probability, quadrants, threshold, row.detector_id)

@@ -174,6 +174,22 @@ judgements = Table(
     Column("judge_time", Float, nullable=False),
 )
 
+# How candidates scored, by profile version, day (UTC, `2026-11-25`) and source: one row per range that has any. The
+# ranges are those of the profile version (ScoreBins).
+score_counts = Table(
+    "score_counts",
+    metadata,
+    Column("profile_name", String(64), primary_key=True),
+    Column("profile_version", Integer, primary_key=True),
+    Column("day", String(10), primary_key=True, index=True),
+    Column("source", Text, primary_key=True),
+    # Inclusive; may be negative infinity.
+    Column("low_nats", Float, primary_key=True),
+    # Exclusive; may be infinity.
+    Column("high_nats", Float, nullable=False),
+    Column("candidate_count", BigInteger, nullable=False),
+)
+
 # Images in the store: one row per accepted digest. The row is the commit point; the bytes are there before it.
 images = Table(
     "images",
