@@ -95,7 +95,7 @@ def record_judgements(
     connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
 ) -> None:
     """Writes judgements by digest, as `record_judgement` does; those of candidates that were purged are left out."""
-    query = select(candidates.c.digest).where(candidates.c.digest.in_(judged))
+    query = select(candidates.c.digest).where(candidates.c.digest.in_(list(judged)))
     there = connection.execute(query).scalars()
     rows = [_judgement_columns(digest, profile, judged[digest], now=now) for digest in there]
     if rows:
