@@ -946,7 +946,9 @@ class ListScoreDistributionsResponse(_message.Message):
 
     @_builtins.property
     def drift(self) -> _kept_image_pb2.ScoreDrift:
-        """How the newest day compares; absent without candidates or without a background sample."""
+        """How the newest day with 30 candidates or more compares, all sources together; the newest one if no day has as many.
+        Absent without candidates or without a background sample.
+        """
 
     def __init__(
         self,

@@ -254,7 +254,8 @@ class CrawlerServiceServicer:
 
     def ListScoreDistributions(self, request, context):
         """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
-        differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+        differs from the profile's background sample. What a rejudgement judges is not counted. NOT_FOUND for a profile that is
+        not there; UNAVAILABLE while the novelty service is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -85,7 +85,8 @@ class CrawlerServiceStub:
     """
     ListScoreDistributions: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]
     """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
-    differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+    differs from the profile's background sample. What a rejudgement judges is not counted. NOT_FOUND for a profile that is
+    not there; UNAVAILABLE while the novelty service is away.
     """
     PurgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
@@ -160,7 +161,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     ListScoreDistributions: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListScoreDistributionsRequest, _crawler_service_pb2.ListScoreDistributionsResponse]  # type: ignore[assignment]
     """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
-    differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+    differs from the profile's background sample. What a rejudgement judges is not counted. NOT_FOUND for a profile that is
+    not there; UNAVAILABLE while the novelty service is away.
     """
     PurgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]  # type: ignore[assignment]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
@@ -322,7 +324,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.ListScoreDistributionsResponse, _abc.Awaitable[_crawler_service_pb2.ListScoreDistributionsResponse]]:
         """Returns how candidates scored under a profile version, by day and source, newest first, and whether the newest day
-        differs from the profile's background sample. NOT_FOUND for a profile that is not there.
+        differs from the profile's background sample. What a rejudgement judges is not counted. NOT_FOUND for a profile that is
+        not there; UNAVAILABLE while the novelty service is away.
         """
 
     @_abc_1.abstractmethod

@@ -410,6 +410,7 @@ class ScoreDistribution(_message.Message):
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
     PASSED_COUNT_FIELD_NUMBER: _builtins.int
     BINS_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The source, as given to the crawl."""
     day: _builtins.str
@@ -420,7 +421,13 @@ class ScoreDistribution(_message.Message):
     """How many of them were at or over the threshold."""
     @_builtins.property
     def bins(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreBin]:
-        """The counts by log-likelihood, ascending; bins without any are left out."""
+        """The counts by log-likelihood, ascending; bins without any are left out. The threshold is where one bin ends and the
+        next begins.
+        """
+
+    @_builtins.property
+    def drift(self) -> Global___ScoreDrift:
+        """How they compare with the profile's background sample; absent without one."""
 
     def __init__(
         self,
@@ -430,10 +437,11 @@ class ScoreDistribution(_message.Message):
         candidate_count: _builtins.int = ...,
         passed_count: _builtins.int = ...,
         bins: _abc.Iterable[Global___ScoreBin] | None = ...,
+        drift: Global___ScoreDrift | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift", b"drift"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins", "candidate_count", b"candidate_count", "day", b"day", "passed_count", b"passed_count", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins", "candidate_count", b"candidate_count", "day", b"day", "drift", b"drift", "passed_count", b"passed_count", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -471,7 +479,7 @@ Global___ScoreBin: _TypeAlias = ScoreBin  # noqa: Y015
 
 @_typing.final
 class ScoreDrift(_message.Message):
-    """Whether the newest candidates score like the background sample that a profile was calibrated with."""
+    """Whether candidates score like the background sample that a profile was calibrated with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -485,7 +493,7 @@ class ScoreDrift(_message.Message):
     day: _builtins.str
     """The day whose candidates were compared, UTC."""
     candidate_count: _builtins.int
-    """How many there were, of all sources."""
+    """How many there were."""
     passed: _builtins.float
     """The share of them at or over the threshold, 0 to 1."""
     distance: _builtins.float
@@ -493,7 +501,7 @@ class ScoreDrift(_message.Message):
     p_value: _builtins.float
     """The chance of such a distance if both were drawn from one distribution."""
     differs: _builtins.bool
-    """Whether they differ: beyond chance, and by enough to matter."""
+    """Whether they differ: beyond chance, and by enough to matter. Never for fewer than 30 candidates."""
     finding: _builtins.str
     """The finding as a sentence with the numbers."""
     def __init__(
