@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import (
     FailedPrecondition,
     InvalidInput,
+    ItemRejected,
     LodestoneError,
     NotFound,
     Unavailable,
@@ -40,6 +42,8 @@ from services.servicekit.messages import (
 from services.servicekit.resize import InputShape, ResizeRule
 
 _FACTS_TIMEOUT_S = 5.0
+# What a message of the stream may hold.
+_SCORED_TOGETHER = 256
 
 _EmbedStream = MultiplexedStream[
     embedder_service_pb2.StreamEmbedImagesRequest, embedder_service_pb2.StreamEmbedImagesResponse
@@ -74,11 +78,19 @@ class DetectorFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProfileFacts:
-    """What the crawler needs to know of a profile."""
+    """What the crawler needs to know of a profile.
+
+    Attributes:
+        profile: The version.
+        encoder_id: The encoder that its embeddings are of.
+        precision: The precision that it was fitted in.
+        admitted: Other precisions whose embeddings it scores too.
+    """
 
     profile: ProfileVersion
     encoder_id: str
     precision: Precision
+    admitted: frozenset[Precision] = frozenset()
 
 
 class ModelServices:
@@ -146,7 +158,13 @@ class ModelServices:
         """
         found = await self._get_profile(name)
         version = ProfileVersion(found.name, found.version)
-        return ProfileFacts(version, found.encoder_id, precision_from_message(found.precision))
+        precision = precision_from_message(found.precision)
+        admitted = frozenset(
+            precision_from_message(check.precision)
+            for check in found.precision_checks
+            if check.admitted
+        )
+        return ProfileFacts(version, found.encoder_id, precision, admitted)
 
     async def profile_scores(self, profile: ProfileVersion) -> ProfileScores:
         """Asks for the scores that a profile version was calibrated with; raises what `profile` does."""
@@ -179,22 +197,46 @@ class ModelServices:
             FailedPrecondition: The embedding is of another encoder or precision.
             NotFound: The profile is gone.
         """
+        request = novelty_service_pb2.StreamScoreEmbeddingsRequest(
+            profile=str(profile), embedding=embedding_to_message(embedding)
+        )
+        score = _score((await self._call_scores(profile, request)).result)
+        if isinstance(score, ItemRejected):
+            raise score
+        return score
+
+    async def score_many(
+        self, profile: ProfileVersion, embeddings: Sequence[Embedding]
+    ) -> list[Score | ItemRejected]:
+        """Scores embeddings as `score` does, as many at a time as a message holds; one result each, in their order."""
+        parts = [
+            embeddings[start : start + _SCORED_TOGETHER]
+            for start in range(0, len(embeddings), _SCORED_TOGETHER)
+        ]
+        answers = await asyncio.gather(*(self._score_together(profile, part) for part in parts))
+        return [score for answer in answers for score in answer]
+
+    async def _score_together(
+        self, profile: ProfileVersion, embeddings: Sequence[Embedding]
+    ) -> list[Score | ItemRejected]:
+        request = novelty_service_pb2.StreamScoreEmbeddingsRequest(
+            profile=str(profile), embeddings=map(embedding_to_message, embeddings)
+        )
+        answer = await self._call_scores(profile, request)
+        return [_score(result) for result in answer.results]
+
+    async def _call_scores(
+        self, profile: ProfileVersion, request: novelty_service_pb2.StreamScoreEmbeddingsRequest
+    ) -> novelty_service_pb2.StreamScoreEmbeddingsResponse:
         stream = self._scores.get(profile)
         if stream is None:
             # One per profile: what ends one profile's stream must not end another's.
             stream = self._stream("novelty service", self._novelty.StreamScoreEmbeddings)
             self._scores[profile] = stream
-        request = novelty_service_pb2.StreamScoreEmbeddingsRequest(
-            profile=str(profile), embedding=embedding_to_message(embedding)
-        )
         try:
-            answer = await stream.call(request)
+            return await stream.call(request)
         except grpc.aio.AioRpcError as error:
             raise _error("the novelty service", error) from error
-        if answer.result.HasField("rejection"):
-            raise rejection_from_message(answer.result.rejection)
-        value = answer.result.value
-        return Score(value.log_likelihood, value.percentile, value.threshold_nats)
 
     async def detect(self, rgb: Rgb, detector_id: str) -> Detection:
         """Judges pixels of the detector's input size, (h, w, 3) uint8.
@@ -240,6 +282,13 @@ class ModelServices:
         else:
             self._waits[word] = why
             structlog.get_logger().warning("service_away", dependency=word, cause=why)
+
+
+def _score(result: novelty_service_pb2.ScoreResult) -> Score | ItemRejected:
+    if result.HasField("rejection"):
+        return rejection_from_message(result.rejection)
+    value = result.value
+    return Score(value.log_likelihood, value.percentile, value.threshold_nats)
 
 
 def _error(dependency: str, error: grpc.aio.AioRpcError) -> LodestoneError:
