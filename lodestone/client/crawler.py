@@ -186,6 +186,18 @@ class CrawlerClient(ServiceClient):
         answer = await self._stub.ListSourceYields(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.source_yields)
 
+    async def list_score_distributions(
+        self, profile: str, *, max_days: int = 0
+    ) -> pb.ListScoreDistributionsResponse:
+        """How candidates scored under a profile version, and whether the newest differ from its background sample.
+
+        Args:
+            profile: `landscapes` or `landscapes@3`.
+            max_days: The last so many days that have candidates, 1 to 366; 0 is 14.
+        """
+        request = pb.ListScoreDistributionsRequest(profile=profile, max_days=max_days)
+        return await self._stub.ListScoreDistributions(request, timeout=UNARY_TIMEOUT_S)
+
     async def list_source_kinds(self) -> list[SourceKind]:
         """Every kind of source, and what keeps it from working on this crawler."""
         request = pb.ListSourceKindsRequest()

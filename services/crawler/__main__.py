@@ -37,6 +37,7 @@ from services.crawler.pipeline import PipelineParts
 from services.crawler.placeholders import Placeholders
 from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
+from services.crawler.score_reports import ScoreReports
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.crawler.servicer import CrawlerServicer
@@ -85,7 +86,15 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     judging = Judging(inspector, models, screen, seen)
     servicer = CrawlerServicer(
         CrawlerParts(
-            board, judging, purging, database, store, screen, sources, settings.stream_idle_s
+            board,
+            judging,
+            purging,
+            database,
+            store,
+            screen,
+            sources,
+            ScoreReports(database, models),
+            settings.stream_idle_s,
         )
     )
 

@@ -13,6 +13,7 @@ from services.crawler.catalogue.database import Database
 from services.crawler.crawl_board import CrawlBoard
 from services.crawler.judging import Judging
 from services.crawler.purging import Purging
+from services.crawler.score_reports import ScoreReports
 from services.crawler.screen import Screen
 from services.crawler.sources.registry import SourceRegistry
 
@@ -30,6 +31,7 @@ class CrawlerParts:
     store: BlobStore
     screen: Screen
     sources: SourceRegistry
+    score_reports: ScoreReports
     stream_idle_s: float
 
 
