@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import betabinom
 
 from benchmarks.tasting.photos import Photos
 from services.novelty.calibration import separation
 from services.novelty.fitting import fit_taste
-from services.novelty.liked_set import FitOptions, LikedSet
+from services.novelty.liked_set import MIN_LIKED, FitOptions, LikedSet
 from services.novelty.mixture import Embeddings, Floats
 from services.novelty.profile import Taste
 from services.novelty.share_estimate import estimate_share
@@ -53,19 +54,26 @@ def repeated_folds(liked: Embeddings, other: Embeddings, repeats: int) -> Separa
     return _separation(own, others)
 
 
-def by_source(liked: Photos, other: Embeddings, least: int) -> dict[str, dict[str, Any]]:
-    """Each source of `least` liked photos or more, scored by a fit to those of all other sources."""
-    sources = np.array(liked.sources)
+def by_source(liked: Photos, other: Embeddings) -> dict[str, dict[str, Any]]:
+    """Each source of eight liked photos or more, and all smaller ones together, scored by a fit to the rest."""
     found = {}
-    for source in sorted(set(liked.sources)):
-        mine = sources == source
-        if mine.sum() < least or (~mine).sum() < least:
+    for name, mine in _source_folds(liked.sources).items():
+        if min(mine.sum(), (~mine).sum()) < MIN_LIKED:
             continue
         mixture = fit(liked.embeddings[~mine]).mixture
         scores = mixture.log_likelihoods(liked.embeddings[mine])
         result = asdict(_separation(scores, mixture.log_likelihoods(other)))
-        found[source] = {"liked": int(mine.sum()), **result}
+        found[name] = {"liked": int(mine.sum()), **result}
     return found
+
+
+def _source_folds(sources: tuple[str, ...]) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which photos are of each source; `others` are those of the small ones."""
+    of_each = np.array(sources)
+    folds = {name: of_each == name for name in sorted(set(sources))}
+    large = {name: mine for name, mine in folds.items() if mine.sum() >= MIN_LIKED}
+    small = [mine for name, mine in folds.items() if name not in large]
+    return large | ({"others": np.logical_or.reduce(small)} if small else {})
 
 
 def calibration(

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import taste
+from benchmarks.tasting.goals import goals_of
+from benchmarks.tasting.measured_process import MeasuredProcess, ProcessFailed
 from benchmarks.tasting.photos import Photos
 from benchmarks.tasting.simulated import Population, clip_shaped, unit
 from benchmarks.tasting.trials import by_source, calibration, repeated_folds
@@ -47,9 +49,17 @@ def test_sources_are_scored_by_fits_without_them():
         [unit_rows(20, 32), unit_rows(10, 32, centre=5), unit_rows(3, 32, seed=2)]
     )
     photos = Photos(rows, ("a",) * 20 + ("b",) * 10 + ("c",) * 3)
-    found = by_source(photos, unit_rows(30, 32, centre=7), 8)
-    assert list(found) == ["a", "b"]
-    assert found["b"]["liked"] == 10
+    found = by_source(photos, unit_rows(30, 32, centre=7))
+    assert {name: one["liked"] for name, one in found.items()} == {"a": 20, "b": 10}
+    assert found["a"]["auc"] > 0.9
+
+
+def test_small_sources_are_held_out_together():
+    """Three of three photos each make nine that are scored by a fit to the rest."""
+    rows = unit_rows(29, 32)
+    photos = Photos(rows, ("a",) * 20 + ("b",) * 3 + ("c",) * 3 + ("d",) * 3)
+    found = by_source(photos, unit_rows(30, 32, centre=7))
+    assert {name: one["liked"] for name, one in found.items()} == {"a": 20, "others": 9}
 
 
 def test_calibration_counts_what_passes():
@@ -79,9 +89,77 @@ def test_it_prints_goals_beside_measured_values(monkeypatch, capsys, tmp_path):
     command = ["taste.py", "--photos", str(tmp_path), "--leave-out", "1,2", "--repeats", "1"]
     monkeypatch.setattr(sys, "argv", [*command, "--most", "100", "--most-clip", "100"])
     taste.main()
+    written = capsys.readouterr()
+    report = json.loads(written.out)
+    measured, goals = report["measured"], {goal["name"]: goal for goal in report["goals"]}
+    assert (measured["liked"], measured["other"]) == (60, 58)
+    auc = goals["5 folds: AUC"]
+    assert auc["measured"] == measured["folds"]["auc"] == 1.0
+    assert (auc["goal"], auc["interval"], auc["met"]) == (">= 0.99", [1.0, 1.0], True)
+    assert "5 folds: others kept at 95 % of liked" in goals
+    assert "AUC lost as n grows: photos, 15/30/60" in goals
+    assert "AUC lost as n grows: drawn, 15/30/60/100, against drawn" in goals
+    assert list(measured["clip_shaped"]) == ["100"]
+    assert len(written.err.splitlines()) > len(goals)
+
+
+def test_a_goal_that_is_missed_is_the_exit_status():
+    """Growth that loses more than a hundredth is, and so is a degenerate fit; the photos' own AUC is not."""
+    grown = {"auc_of_photos": 0.9, "auc_of_drawn": 0.9}
+    share = {
+        "auc": 0.5,
+        "auc_interval": (0.4, 0.6),
+        "others_kept": 0.9,
+        "others_kept_interval": (0, 1),
+    }
+    calibrated = {
+        "liked": 60, "unseen": 5000, "kept_mean": 0.9, "inside_stated_interval": 0.95,
+        "inside_interval_for_so_few_unseen": 0.0,
+    }  # fmt: skip
+    measured = {
+        "folds": share,
+        "sources": {"a": share},
+        "calibration_photos": calibrated,
+        "calibration_drawn": calibrated | {"liked": 40, "unseen": 20},
+        "growth_photos": {15: 0.95, 30: 0.93, 60: 0.96},
+        "growth_drawn": {15: grown, 30: grown},
+        "clip_shaped": {100: {"degenerate": True}, 1000: {"degenerate": False}},
+    }
+    missed = [goal.name for goal in goals_of(measured) if goal.must and not goal.met]
+    assert missed == [
+        "photos: mean share kept, off the keep ratio",
+        "drawn: splits inside the interval",
+        "drawn: mean share kept, off the keep ratio",
+        "AUC lost as n grows: photos, 15/30/60",
+        "degenerate fits, CLIP-shaped: 100/1000",
+    ]
+    assert sum(not goal.must for goal in goals_of(measured)) == 4
+
+
+def test_a_large_fit_is_measured_alone_and_through_the_service(monkeypatch, capsys):
+    """In real processes, whose time and memory are those of the fit."""
+    monkeypatch.setattr(sys, "argv", ["taste.py", "--large", "400"])
+    assert taste.main() == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["measured"]["liked"], report["measured"]["other"]) == (60, 58)
-    assert [goal["name"] for goal in report["goals"]][:2] == ["AUC", "others kept at 95 % of liked"]
-    assert report["goals"][0]["measured"] == report["measured"]["folds"]["auc"] == 1.0
-    assert report["goals"][0]["met"]
-    assert list(report["measured"]["clip_shaped"]) == ["100"]
+    measured = report["measured"]
+    parts = [measured["alone"]["fit"], *measured["through_the_service"].values()]
+    assert [list(part) for part in parts] == [["wall_s", "cpu_s", "peak_rss_bytes"]] * 3
+    assert all(part["cpu_s"] > 0.2 and part["peak_rss_bytes"] > 30e6 for part in parts)
+    assert measured["results"]["send"]["liked"] == 400
+    assert 0.8 < measured["results"]["fit"]["kept"] <= 1.0
+    assert [goal["met"] for goal in report["goals"]] == [True] * 4
+
+
+def test_a_process_that_fails_says_why(tmp_path):
+    """With the end of its output."""
+    process = MeasuredProcess(
+        (sys.executable, "-c", "raise SystemExit('no photos')"), tmp_path / "log"
+    )
+    with pytest.raises(ProcessFailed, match="no photos"):
+        process.cost()
+
+
+def test_the_memory_of_a_process_is_measured(tmp_path):
+    """A hundred megabytes are there."""
+    command = (sys.executable, "-c", "bytearray(100_000_000).count(1)")
+    assert 100e6 < MeasuredProcess(command, tmp_path / "log").cost()["peak_rss_bytes"] < 1e9
