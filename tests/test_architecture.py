@@ -17,6 +17,8 @@ ADAPTERS = {
     "servicer.py",
     "messages.py",
     "model_services.py",
+    "liked_services.py",
+    "service_errors.py",
 }
 
 # What starts servers on loopback: tests that use it are no unit tests.
@@ -73,12 +75,12 @@ def test_domain_modules_know_no_io():
 
 
 def test_heavy_libraries_stay_in_their_files():
-    """torch in export and training, onnxruntime in its backend, sklearn in fitting."""
+    """torch in export and training, onnxruntime in its backend, sklearn in fitting and in maps."""
     homes = {
         "torch": r"services/(embedder/export|watermark/train)/",
         "open_clip": r"services/embedder/export/",
         "onnxruntime": r"services/servicekit/inference/onnxruntime_backend\.py",
-        "sklearn": r"services/(novelty/fitter\.py|watermark/train/)",
+        "sklearn": r"services/(novelty/(fitter|embedding_map)\.py|watermark/train/)",
     }
     for path in python_files("services", "lodestone", "samples"):
         place = path.relative_to(ROOT).as_posix()
