@@ -21,15 +21,14 @@ from lodestone.embedder.v1 import (
 from lodestone.novelty.v1 import novelty_service_pb2, novelty_service_pb2_grpc, profile_pb2
 from lodestone.watermark.v1 import watermark_service_pb2, watermark_service_pb2_grpc
 from services.crawler.judgement import Detection, ProfileVersion, Score
+from services.crawler.profile_facts import ProfileFacts
+from services.crawler.profile_messages import facts_from_message, score_from_message
 from services.crawler.score_distribution import ProfileScores
+from services.crawler.service_errors import service_error
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import (
-    FailedPrecondition,
-    InvalidInput,
     ItemRejected,
-    LodestoneError,
     NotFound,
-    Unavailable,
 )
 from services.servicekit.image import Rgb
 from services.servicekit.messages import (
@@ -76,23 +75,6 @@ class DetectorFacts:
     input_shape: InputShape
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileFacts:
-    """What the crawler needs to know of a profile.
-
-    Attributes:
-        profile: The version.
-        encoder_id: The encoder that its embeddings are of.
-        precision: The precision that it was fitted in.
-        admitted: Other precisions whose embeddings it scores too.
-    """
-
-    profile: ProfileVersion
-    encoder_id: str
-    precision: Precision
-    admitted: frozenset[Precision] = frozenset()
-
-
 class ModelServices:
     """Calls embedder, novelty and watermark over one bidi stream each (novelty: one per profile).
 
@@ -128,7 +110,7 @@ class ModelServices:
         try:
             answer = await self._embedder.GetEncoder(request, timeout=_FACTS_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise _error("the embedder", error) from error
+            raise service_error("the embedder", error) from error
         encoder = answer.encoder
         rule = encoder_pb2.ResizeRule.Name(encoder.resize_rule).removeprefix("RESIZE_RULE_")
         shape = InputShape(encoder.input_width_px, encoder.input_height_px, ResizeRule[rule])
@@ -144,7 +126,7 @@ class ModelServices:
         try:
             answer = await self._watermark.GetDetector(request, timeout=_FACTS_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise _error("the watermark service", error) from error
+            raise service_error("the watermark service", error) from error
         detector = answer.detector
         shape = InputShape(detector.input_width_px, detector.input_height_px)
         return DetectorFacts(detector.detector_id, detector.threshold, shape)
@@ -156,15 +138,7 @@ class ModelServices:
             NotFound: There is none.
             Unavailable: The novelty service is away.
         """
-        found = await self._get_profile(name)
-        version = ProfileVersion(found.name, found.version)
-        precision = precision_from_message(found.precision)
-        admitted = frozenset(
-            precision_from_message(check.precision)
-            for check in found.precision_checks
-            if check.admitted
-        )
-        return ProfileFacts(version, found.encoder_id, precision, admitted)
+        return facts_from_message(await self._get_profile(name))
 
     async def profile_scores(self, profile: ProfileVersion) -> ProfileScores:
         """Asks for the scores that a profile version was calibrated with; raises what `profile` does."""
@@ -185,7 +159,7 @@ class ModelServices:
         try:
             answer = await self._embeds.call(request)
         except grpc.aio.AioRpcError as error:
-            raise _error("the embedder", error) from error
+            raise service_error("the embedder", error) from error
         if answer.result.HasField("rejection"):
             raise rejection_from_message(answer.result.rejection)
         return embedding_from_message(answer.result.value)
@@ -236,7 +210,7 @@ class ModelServices:
         try:
             return await stream.call(request)
         except grpc.aio.AioRpcError as error:
-            raise _error("the novelty service", error) from error
+            raise service_error("the novelty service", error) from error
 
     async def detect(self, rgb: Rgb, detector_id: str) -> Detection:
         """Judges pixels of the detector's input size, (h, w, 3) uint8.
@@ -248,7 +222,7 @@ class ModelServices:
         try:
             answer = await self._detects.call(request)
         except grpc.aio.AioRpcError as error:
-            raise _error("the watermark service", error) from error
+            raise service_error("the watermark service", error) from error
         if answer.result.HasField("rejection"):
             raise rejection_from_message(answer.result.rejection)
         value = answer.result.value
@@ -269,7 +243,7 @@ class ModelServices:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 kind = "profile"
                 raise NotFound(kind, name) from error
-            raise _error("the novelty service", error) from error
+            raise service_error("the novelty service", error) from error
         return answer.profile
 
     def _stream(self, word: str, open_stream: Callable[..., Any]) -> MultiplexedStream[Any, Any]:
@@ -287,14 +261,4 @@ class ModelServices:
 def _score(result: novelty_service_pb2.ScoreResult) -> Score | ItemRejected:
     if result.HasField("rejection"):
         return rejection_from_message(result.rejection)
-    value = result.value
-    return Score(value.log_likelihood, value.percentile, value.threshold_nats)
-
-
-def _error(dependency: str, error: grpc.aio.AioRpcError) -> LodestoneError:
-    details = (error.details() or error.code().name).splitlines()[0]
-    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
-        return FailedPrecondition(details)
-    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND):
-        return InvalidInput(details)
-    return Unavailable(dependency, details)
+    return score_from_message(result.value)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from services.crawler.judgement import ProfileVersion
+from services.crawler.precision_check import OtherEncoder, OtherPrecision, PrecisionCheck
+from services.crawler.profile_facts import PrecisionFinding, ProfileFacts
+from services.servicekit.embedding import Precision
+from services.servicekit.errors import FailedPrecondition, ItemRejected, Unavailable
+from services.servicekit.rejection import RejectionCode
+from tests.crawler.subjects import ENCODER_ID, embedding
+
+PROFILE = ProfileVersion("landscapes", 2)
+
+
+class Services:
+    """One profile, fitted to FP32, and an embedder of a precision that a test chooses."""
+
+    def __init__(self, *, moved=0):
+        self.served = Precision.BF16
+        self.files = [b"first", b"second"]
+        self.findings = ()
+        self.compared = []
+        self.embedded = []
+        self._moved = moved
+
+    async def profile(self, name):
+        assert name == "landscapes@2"
+        return ProfileFacts(PROFILE, ENCODER_ID, Precision.FP32, self.findings)
+
+    async def encoder(self):
+        return SimpleNamespace(encoder_id=ENCODER_ID, precision=self.served)
+
+    async def thumbnails(self, profile):
+        return self.files
+
+    async def embed_files(self, files):
+        self.embedded.append(files)
+        return [replace(embedding(len(file)), precision=self.served) for file in files]
+
+    async def check_precision(self, profile, embeddings):
+        self.compared.append(embeddings)
+        # As long as a service takes: others come in between.
+        await asyncio.sleep(0)
+        precision = embeddings[0].precision
+        finding = PrecisionFinding(precision, 2, self._moved, 12.345, 0.5, self._moved == 0)
+        self.findings = (*self.findings, finding)
+        return finding
+
+
+def made(precision):
+    return replace(embedding(), precision=precision)
+
+
+async def test_its_own_precision_needs_no_comparison():
+    """Nothing is embedded and nothing compared."""
+    services = Services()
+    await PrecisionCheck(services, services).require(PROFILE, made(Precision.FP32))
+    assert services.embedded == services.compared == []
+
+
+async def test_another_precision_is_compared_once():
+    """Many candidates at once lead to one comparison of all thumbnails; what was found stands from then on."""
+    services = Services()
+    check = PrecisionCheck(services, services)
+    await asyncio.gather(*(check.require(PROFILE, made(Precision.BF16)) for _ in range(20)))
+    await check.require(PROFILE, made(Precision.BF16))
+    assert services.embedded == [[b"first", b"second"]]
+    assert [[one.precision for one in asked] for asked in services.compared] == [
+        [Precision.BF16] * 2
+    ]
+
+
+async def test_what_another_crawler_found_is_not_asked_again():
+    """The profile tells of the comparison."""
+    services = Services()
+    services.findings = (PrecisionFinding(Precision.BF16, 64, 0, 0.1, 0.01, True),)
+    await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
+    assert services.embedded == []
+
+
+async def test_verdicts_that_moved_are_refused_with_the_shift():
+    """Each time, by one comparison; the error has its numbers and says what to do."""
+    services = Services(moved=1)
+    check = PrecisionCheck(services, services)
+    for _ in range(2):
+        with pytest.raises(OtherPrecision) as caught:
+            await check.require(PROFILE, made(Precision.BF16))
+        assert str(caught.value) == (
+            "landscapes@2 was fitted to FP32, not BF16: 1 of its 2 thumbnails get another verdict in it, with "
+            "log-likelihoods moved by up to 12.3 nats (median 0.5); `lodestone profile refit landscapes` fits it again"
+        )
+        assert (caught.value.wanted, caught.value.found) == (Precision.FP32, Precision.BF16)
+        assert caught.value.finding == services.findings[0]
+    assert len(services.compared) == 1
+
+
+async def test_another_encoder_is_refused():
+    """Whatever its precision: there is nothing to compare."""
+    services = Services()
+    other = replace(embedding(), encoder_id="f" * 64)
+    with pytest.raises(OtherEncoder) as caught:
+        await PrecisionCheck(services, services).require(PROFILE, other)
+    assert (caught.value.wanted, caught.value.found) == (ENCODER_ID, "f" * 64)
+    assert services.embedded == []
+
+
+async def test_a_profile_without_thumbnails_is_refused():
+    """There is nothing to tell by, and the error says so."""
+    services = Services()
+    services.files = []
+    with pytest.raises(OtherPrecision, match="keeps no thumbnails .* fit it again in BF16"):
+        await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
+    assert services.compared == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FailedPrecondition("it was fitted before profiles kept their liked images"),
+        ItemRejected(RejectionCode.CORRUPT, "the file does not decode"),
+    ],
+)
+async def test_thumbnails_that_cannot_be_had(failure):
+    """An old profile, or a thumbnail that does not decode, is no rejection of the candidate."""
+
+    async def fail(_):
+        raise failure
+
+    services = Services()
+    services.embed_files = fail
+    with pytest.raises(OtherPrecision) as caught:
+        await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
+    assert str(failure) in str(caught.value)
+
+
+async def test_what_is_not_served_cannot_be_compared():
+    """A recorded embedding of a precision that nobody serves now: refused, and no thumbnail is embedded for it."""
+    services = Services()
+    with pytest.raises(OtherPrecision, match="cannot be found out while BF16 is served"):
+        await PrecisionCheck(services, services).require(PROFILE, made(Precision.FP16))
+    assert services.embedded == []
+
+
+async def test_an_embedder_that_changes_meanwhile():
+    """It came back with another precision while thumbnails were embedded: try again, and nothing is kept."""
+
+    async def embed_files(files):
+        return [made(Precision.FP16) for _ in files]
+
+    services = Services()
+    services.embed_files = embed_files
+    with pytest.raises(Unavailable):
+        await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
+    assert services.findings == ()
+
+
+async def test_a_service_that_is_away_is_asked_again():
+    """Unavailable passes through, and the next candidate compares."""
+
+    async def away(profile, embeddings):
+        raise Unavailable("the novelty service", "it is shutting down")
+
+    services = Services()
+    check, services.check_precision = PrecisionCheck(services, services), away
+    with pytest.raises(Unavailable):
+        await check.require(PROFILE, made(Precision.BF16))
+    del services.check_precision
+    await check.require(PROFILE, made(Precision.BF16))
+    assert len(services.compared) == 1
