@@ -8,11 +8,12 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import structlog
 
-from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue import crawl_sources, crawls, frontier, refetches
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
@@ -51,6 +52,7 @@ class CrawlBoard:
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._away = ""
+        self._refetching = asyncio.Lock()
 
     async def start(self) -> None:
         """Goes on with what an earlier process left."""
@@ -110,6 +112,24 @@ class CrawlBoard:
             self._begin(await self.get(crawl_id))
         self._announce(crawl_id)
         return await self.get(crawl_id)
+
+    async def fetch_again(self, profile: ProfileVersion, listing_ids: Sequence[int]) -> Crawl:
+        """Leases known listings again for a profile version: by a crawl without sources, one of which is going at most.
+
+        It is made if there is none, and goes on if it is paused. Doing it again changes nothing.
+        """
+        # Two at a time would both make one; and a run that ends just then would leave the listings behind.
+        async with self._refetching:
+            going = await self._database.run(partial(refetches.find_refetch, profile=profile))
+            if going is not None:
+                await self._end_run(going)
+            crawl_id, now = uuid.uuid4().hex[:12], time.time()
+            crawl = await self._database.run(
+                lambda c: refetches.refetch(c, crawl_id, profile, listing_ids, now=now)
+            )
+            self._begin(crawl)
+        self._announce(crawl.crawl_id)
+        return crawl
 
     async def require_profile(self, profile: str) -> None:
         """Passes a profile that is there.

@@ -118,7 +118,7 @@ class CrawlRun:
             reason += f"; and {len(self._problems) - _SHOWN_PROBLEMS:,} more sources"
         if crawl.found_count == 0:
             return CrawlState.FAILED, reason or _nothing_found(crawl)
-        if len(self._problems) == source_count:
+        if self._problems and len(self._problems) == source_count:
             return CrawlState.FAILED, reason
         return CrawlState.COMPLETED, reason
 

@@ -26,7 +26,7 @@ class Finding:
     """A listing's end that is ready to be written.
 
     Attributes:
-        crawl_id: The crawl that it ends for.
+        crawl_id: The crawl that it ends for; None for what a rejudgement found, which ends no listing.
         profile: The profile version that judged.
         leased: The listing.
         outcome: What became of fetching it.
@@ -36,7 +36,7 @@ class Finding:
         bins: Where its score is counted; None for what says nothing of how a source's candidates score.
     """
 
-    crawl_id: str
+    crawl_id: str | None
     profile: ProfileVersion
     leased: LeasedListing
     outcome: Outcome
@@ -174,8 +174,9 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
         )
         kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
         new_keep = images.keep(connection, candidate.digest, kept)
-    settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
-    settle(connection, finding.crawl_id, finding.leased, settlement)
+    if finding.crawl_id is not None:
+        settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
+        settle(connection, finding.crawl_id, finding.leased, settlement)
     return new_image, new_keep
 
 

@@ -39,7 +39,7 @@ def sidecar_facts(
 
 
 def judgement_facts(
-    profile: ProfileVersion, judgement: Judgement, *, crawl_id: str, time: float
+    profile: ProfileVersion, judgement: Judgement, *, crawl_id: str | None, time: float
 ) -> dict[str, Any]:
     """Gathers the facts of one judgement: every score with its threshold."""
     score, detection = judgement.evidence.score, judgement.evidence.detection
