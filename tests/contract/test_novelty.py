@@ -21,11 +21,21 @@ from services.novelty.config import NoveltySettings
 from services.novelty.profile_store import ProfileStore
 from services.servicekit import errors
 from services.servicekit.server import ServiceServer
+from tests.contract.novelty_calls import (
+    FP32,
+    background,
+    fit,
+    liked,
+    message,
+    messages,
+    options,
+    refusal,
+    score_request,
+)
 from tests.fakes.serving import serving, settings_for_tests
 from tests.novelty.tastes import ENCODER_ID, OTHER_ENCODER_ID, unit_rows
 
 Code = grpc.StatusCode
-FP32 = embedding_pb2.PRECISION_FP32
 ACCEPTED, OFF_PROFILE = verdict_pb2.VERDICT_ACCEPTED, verdict_pb2.VERDICT_OFF_PROFILE
 BAD_EMBEDDING = rejection_pb2.REJECTION_CODE_BAD_EMBEDDING
 
@@ -53,44 +63,6 @@ async def fitted(stub):
     """The stub of a server that has `landscapes`."""
     await fit(stub)
     return stub
-
-
-def message(values, *, encoder_id=ENCODER_ID, precision=FP32):
-    values = np.asarray(values, np.float32).tolist()
-    return embedding_pb2.Embedding(values=values, encoder_id=encoder_id, precision=precision)
-
-
-def messages(rows, **changes):
-    return [message(values, **changes) for values in rows]
-
-
-def options(**changes):
-    fields = {"request_id": "request-1", "name": "landscapes"} | changes
-    return pb.FitProfileRequest(options=pb.FitOptions(**fields))
-
-
-def liked(embeddings):
-    return pb.FitProfileRequest(liked=pb.EmbeddingBatch(embeddings=embeddings))
-
-
-def background(embeddings):
-    return pb.FitProfileRequest(background=pb.EmbeddingBatch(embeddings=embeddings))
-
-
-async def fit(stub, *parts, **changes):
-    """Fits 40 images around the first axis, unless other parts are given."""
-    parts = parts or (liked(messages(unit_rows(40))),)
-    return (await stub.FitProfile(iter([options(**changes), *parts]))).profile
-
-
-async def refusal(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value.code(), caught.value.details()
-
-
-def score_request(embeddings, profile="landscapes"):
-    return pb.ScoreEmbeddingsRequest(profile=profile, embeddings=embeddings)
 
 
 async def stream_scores(stub, requests):
