@@ -66,7 +66,8 @@ class Pipeline:
         self, parts: PipelineParts, crawl: Crawl, owner: str, bins: ScoreBins | None = None
     ) -> None:
         self._parts = parts
-        self._bins = bins
+        # Only what sources list says how candidates score: a refetch has none, and was chosen by its scores.
+        self._bins = bins if crawl.request.sources else None
         self._crawl_id = crawl.crawl_id
         self._profile = crawl.request.profile
         self._owner = owner
@@ -164,6 +165,7 @@ class Pipeline:
             return False
         decoded, evidence = recorded
         evidence = self._parts.inspector.with_threshold(evidence)
+        evidence = await self._parts.inspector.comparable(self._profile, evidence)
         try:
             judgement = await judge(self._gates, Subject(outcome.digest, decoded, evidence))
         except NeedsPixels:

@@ -5,12 +5,13 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from services.crawler.blob_store import BlobStore
-from services.crawler.catalogue import crawls, judgements, kept_images
+from services.crawler.catalogue import crawls, frontier, judgements, kept_images, score_counts
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.catalogue.schema import crawl_sources
+from services.crawler.catalogue.schema import crawl_sources, listings
 from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.identity import ContactMissing
@@ -25,6 +26,7 @@ from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
 from services.crawler.pipeline import Pipeline, PipelineParts
 from services.crawler.post import Post, PostFlags
 from services.crawler.recorder import Recorder
+from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
 from services.crawler.sources.source import Batch, SourceFailed
@@ -43,6 +45,7 @@ from tests.crawler.subjects import (
 )
 
 PROFILE = ProfileVersion("landscapes", 1)
+BINS = ScoreBins((0.0,))
 LIMITS = RunLimits(workers=4, max_pending=50, lease_s=60.0, poll_s=0.01)
 
 
@@ -94,6 +97,7 @@ class FakeInspector:
     def __init__(self, seen):
         self._seen = seen
         self.refused = False
+        self.other_precision = False
         self.log_likelihood = {}
 
     async def refresh(self):
@@ -132,6 +136,9 @@ class FakeInspector:
             WatermarkGate(detect),
         ]
 
+    async def comparable(self, profile, evidence):
+        return replace(evidence, embedding=None) if self.other_precision else evidence
+
     def with_threshold(self, evidence):
         if evidence.detection is None:
             return evidence
@@ -168,7 +175,7 @@ class World:
             self.recorder,
             self.seen,
         )
-        pipeline = Pipeline(parts, crawl, "me")
+        pipeline = Pipeline(parts, crawl, "me", BINS)
         run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", LIMITS, no_answer))
         return await asyncio.wait_for(run.run(sources, self.count), 20)
 
@@ -228,6 +235,42 @@ async def test_another_taste_judges_what_is_known(world):
     assert await world.verdicts("c2") == {"ACCEPTED": 3, "WATERMARKED": 1}
     kept = await world.database.run(lambda c: kept_images.list_kept(c, "everything"))
     assert len(kept) == 3
+
+
+async def counted_scores(world, profile=PROFILE):
+    """How many candidates scored under 0, and at or over it."""
+    found = await world.database.run(
+        lambda c: score_counts.list_distributions(c, profile, max_days=9)
+    )
+    bins = [one for distribution in found for one in distribution.bins]
+    return [
+        sum(one.count for one in bins if (one.low_nats >= 0.0) is over) for over in (False, True)
+    ]
+
+
+async def test_candidates_are_counted_once_for_each_profile(world):
+    """By their scores: copies and what does not decode have none, and what is known counts for another taste."""
+    names = ["a", "off1", "off2", "marked1", "missing1", "bad1", "copy-of-a"]
+    for crawl_id in ("c1", "c2"):
+        await world.run(await world.create(crawl_id), FakeSource("folder:/a", names))
+        assert await counted_scores(world) == [2, 2]
+    everything = ProfileVersion("everything", 1)
+    await world.run(await world.create("c3", everything), FakeSource("folder:/a", names))
+    assert await counted_scores(world, everything) == [2, 2]
+
+
+async def test_a_refetch_is_not_counted(world):
+    """What a crawl without sources fetches was chosen by its score."""
+    await world.run(await world.create(), FakeSource("folder:/a", ["a", "off1"]))
+    everything = ProfileVersion("everything", 1)
+    refetch = await world.create("c2", everything, sources=())
+    every = select(listings.c.listing_id)
+    await world.database.run(
+        lambda c: frontier.add_known(c, "c2", c.execute(every).scalars().all())
+    )
+    await world.run(refetch)
+    assert await world.verdicts("c2") == {"ACCEPTED": 2}
+    assert await counted_scores(world, everything) == [0, 0]
 
 
 async def test_what_is_kept_already_is_a_duplicate_elsewhere(world):
