@@ -32,9 +32,11 @@ from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
 from services.crawler.inspector import Inspector
 from services.crawler.judging import Judging
+from services.crawler.liked_services import LikedServices
 from services.crawler.model_services import ModelServices
 from services.crawler.pipeline import PipelineParts
 from services.crawler.placeholders import Placeholders
+from services.crawler.precision_check import PrecisionCheck
 from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
 from services.crawler.score_reports import ScoreReports
@@ -68,7 +70,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(models.close)
     placeholders = _placeholders(settings)
     fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
-    inspector = Inspector(models, seen, partial(_decoder, settings))
+    liked = LikedServices(channels[0], channels[1])
+    precision = PrecisionCheck(models, liked)
+    inspector = Inspector(models, precision, seen, partial(_decoder, settings))
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
@@ -83,7 +87,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     board = CrawlBoard(parts, models, sources.parse, limits, Answering(tools).ask)
     stack.push_async_callback(board.close)
     await board.start()
-    judging = Judging(inspector, models, screen, seen)
+    judging = Judging(inspector, models, liked.explain, screen, seen)
     servicer = CrawlerServicer(
         CrawlerParts(
             board,

@@ -13,9 +13,11 @@ from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.gate import Gate
 from services.crawler.gates.novelty import NoveltyGate, ScoreEmbedding
 from services.crawler.gates.watermark import WatermarkGate
-from services.crawler.judgement import Detection, Evidence, ProfileVersion
+from services.crawler.judgement import Detection, Evidence, ProfileVersion, Score
 from services.crawler.model_services import DetectorFacts, EncoderFacts, ModelServices
+from services.crawler.precision_check import OtherPrecision, PrecisionCheck
 from services.crawler.seen_images import SeenImages
+from services.servicekit.embedding import Embedding
 from services.servicekit.image import Rgb
 from services.servicekit.resize import InputShape
 
@@ -36,9 +38,20 @@ class ServedModels:
 
 
 class Inspector:
-    """What looks at images: one decoder for all crawls and calls, made for the models that are served."""
+    """What looks at images: one decoder for all crawls and calls, made for the models that are served.
 
-    def __init__(self, models: ModelServices, seen: SeenImages, make_decoder: MakeDecoder) -> None:
+    Attributes:
+        precision: Says which embeddings a profile takes.
+    """
+
+    def __init__(
+        self,
+        models: ModelServices,
+        precision: PrecisionCheck,
+        seen: SeenImages,
+        make_decoder: MakeDecoder,
+    ) -> None:
+        self.precision = precision
         self._models = models
         self._seen = seen
         self._make_decoder = make_decoder
@@ -86,7 +99,7 @@ class Inspector:
             score: Gives scores that were computed before; None asks the novelty service for each.
         """
         gates: list[Gate] = [
-            NoveltyGate(self._models.embed, score or self._models.score, profile),
+            NoveltyGate(self._models.embed, score or self._score, profile),
             WatermarkGate(self._detect),
         ]
         if duplicates:
@@ -100,9 +113,31 @@ class Inspector:
         threshold = self._served.detector.threshold
         return replace(evidence, detection=replace(evidence.detection, threshold=threshold))
 
+    async def comparable(self, profile: ProfileVersion, evidence: Evidence) -> Evidence:
+        """Leaves out a recorded embedding of a precision that the profile does not take: another one is served now.
+
+        Raises:
+            FailedPrecondition: The profile does not take what is served either.
+            Unavailable: The novelty service or the embedder is away.
+        """
+        embedding = evidence.embedding
+        if embedding is None:
+            return evidence
+        try:
+            await self.precision.require(profile, embedding)
+        except OtherPrecision:
+            if self._served is None or embedding.precision is self._served.encoder.precision:
+                raise
+            return replace(evidence, embedding=None)
+        return evidence
+
     async def close(self) -> None:
         """Ends the decoders."""
         await self._stack.aclose()
+
+    async def _score(self, profile: ProfileVersion, embedding: Embedding) -> Score:
+        await self.precision.require(profile, embedding)
+        return await self._models.score(profile, embedding)
 
     async def _detect(self, rgb: Rgb) -> Detection:
         assert self._served is not None, "decoded pixels come from a ready inspector"

@@ -10,6 +10,7 @@ from lodestone.image.v1 import image_pb2
 from services.crawler.base_servicer import BaseServicer, Context
 from services.crawler.judging import JudgeOptions
 from services.crawler.messages import judgement_to_message
+from services.crawler.profile_messages import neighbour_to_message
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.image import Rgb, pixels_to_rgb
 from services.servicekit.messages import rejection_to_message
@@ -76,7 +77,7 @@ class JudgeServicer(BaseServicer):
     async def _judge(
         self, message: image_pb2.Image, options: crawler_service_pb2.JudgeOptions
     ) -> crawler_service_pb2.JudgeResult:
-        how = JudgeOptions(options.profile, options.all_gates, options.screen)
+        how = JudgeOptions(options.profile, options.all_gates, options.screen, options.explain)
         try:
             judged = await self._parts.judging.judge(_image(message), how)
         except ItemRejected as rejection:
@@ -84,6 +85,7 @@ class JudgeServicer(BaseServicer):
         value = judgement_to_message(
             judged.judgement, judged.decoded, judged.digest, judged.profile
         )
+        value.nearest_liked.extend(map(neighbour_to_message, judged.nearest))
         return crawler_service_pb2.JudgeResult(value=value)
 
 

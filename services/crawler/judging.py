@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue import images
@@ -13,8 +14,10 @@ from services.crawler.gates.gate import Subject, judge
 from services.crawler.inspector import Inspector
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion
 from services.crawler.model_services import ModelServices
+from services.crawler.profile_facts import Explanation, LikedNeighbour
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
+from services.servicekit.embedding import Embedding
 from services.servicekit.errors import Unavailable
 from services.servicekit.image import Rgb
 
@@ -29,29 +32,53 @@ class JudgeOptions:
         profile: `landscapes` or `landscapes@3`.
         all_gates: Compute every gate's scores.
         screen: Also apply the screen and the duplicate gate.
+        explain: Also name the liked images that are nearest.
     """
 
     profile: str
     all_gates: bool
     screen: bool
+    explain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An image with its judgement; nothing of it is stored."""
+    """An image with its judgement; nothing of it is stored.
+
+    Attributes:
+        digest: SHA-256 of the bytes, 64 hex digits; empty for an image that was given as pixels.
+        decoded: What decoding gave.
+        profile: The version that judged.
+        judgement: What the gates said.
+        nearest: The liked images that are nearest to it, nearest first; empty unless they were asked for.
+    """
 
     digest: str
     decoded: DecodedCandidate
     profile: ProfileVersion
     judgement: Judgement
+    nearest: tuple[LikedNeighbour, ...] = ()
+
+
+class Explain(Protocol):
+    """Scores an embedding and names the liked images that are nearest to it."""
+
+    async def __call__(self, profile: ProfileVersion, embedding: Embedding, /) -> Explanation:
+        """Raises FailedPrecondition for a profile that was fitted before profiles kept their liked images."""
 
 
 class Judging:
     """Uses the crawls' own decoder, gates and memory."""
 
     def __init__(
-        self, inspector: Inspector, models: ModelServices, screen: Screen, seen: SeenImages
+        self,
+        inspector: Inspector,
+        models: ModelServices,
+        explain: Explain,
+        screen: Screen,
+        seen: SeenImages,
     ) -> None:
+        self._explain = explain
         self._inspector = inspector
         self._models = models
         self._screen = screen
@@ -63,7 +90,7 @@ class Judging:
         Raises:
             ItemRejected: It cannot be read, or the screen rejects it.
             NotFound: There is no such profile.
-            FailedPrecondition: The profile is of another encoder.
+            FailedPrecondition: The profile is of another encoder or precision, or too old to explain anything.
             Unavailable: A model service is away.
         """
         try:
@@ -94,7 +121,20 @@ class Judging:
         gates = self._inspector.gates(profile, duplicates=options.screen)
         subject = Subject(digest, decoded, Evidence())
         judgement = await judge(gates, subject, all_gates=options.all_gates)
-        return Judged(digest, decoded, profile, judgement)
+        judged = Judged(digest, decoded, profile, judgement)
+        return await self._explained(judged) if options.explain else judged
+
+    async def _explained(self, judged: Judged) -> Judged:
+        """Embeds and scores what a cheaper gate has rejected, too: the verdict stays that gate's."""
+        judgement = judged.judgement
+        embedding = judgement.evidence.embedding
+        if embedding is None:
+            embedding = await self._models.embed(judged.decoded.inputs["embedder"])
+        await self._inspector.precision.require(judged.profile, embedding)
+        explanation = await self._explain(judged.profile, embedding)
+        evidence = replace(judgement.evidence, embedding=embedding, score=explanation.score)
+        judgement = replace(judgement, evidence=evidence)
+        return replace(judged, judgement=judgement, nearest=explanation.nearest)
 
     async def _decode(self, image: bytes | Rgb) -> tuple[str, DecodedCandidate]:
         if isinstance(image, bytes):
