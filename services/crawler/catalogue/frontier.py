@@ -146,10 +146,8 @@ def add_listings(
 
 def add_known(connection: Connection, crawl_id: str, listing_ids: Sequence[int]) -> int:
     """Adds listings that the catalogue has to a crawl, to be leased again. Returns how many are new to the crawl."""
-    return sum(
-        _link(connection, crawl_id, listings.c.listing_id.in_(listing_ids[start : start + _LINKED]))
-        for start in range(0, len(listing_ids), _LINKED)
-    )
+    parts = [listing_ids[start : start + _LINKED] for start in range(0, len(listing_ids), _LINKED)]
+    return sum(_link(connection, crawl_id, listings.c.listing_id.in_(list(part))) for part in parts)
 
 
 def lease(
