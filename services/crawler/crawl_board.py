@@ -71,18 +71,14 @@ class CrawlBoard:
         Raises:
             InvalidInput: A source cannot be understood.
             NotFound: There is no such profile.
-            FailedPrecondition: The profile is of another encoder or precision than the one that is served.
+            FailedPrecondition: The profile is of another encoder than the one that is served, or of another precision
+                and verdicts move between the two.
             Unavailable: The novelty service or the embedder is away.
         """
         settings = self._canonical(sources)
         facts = await self._models.profile(profile)
         served = await self._models.encoder()
-        if (facts.encoder_id, facts.precision) != (served.encoder_id, served.precision):
-            message = (
-                f"{facts.profile} was fitted with encoder {facts.encoder_id} ({facts.precision}), "
-                f"but {served.encoder_id} ({served.precision}) is served"
-            )
-            raise FailedPrecondition(message)
+        await self._parts.inspector.precision.require(facts.profile, served)
         request = CrawlRequest(request_id, tuple(settings), facts.profile, limits, settings)
         crawl_id, now = uuid.uuid4().hex[:12], time.time()
         crawl = await self._database.run(
@@ -205,7 +201,10 @@ class CrawlBoard:
         log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
         try:
             state, reason = await self._work(crawl)
-        except (InvalidInput, NotFound, FailedPrecondition) as error:
+        except FailedPrecondition as error:
+            # The profile's files are damaged: they may be restored.
+            state, reason = CrawlState.PAUSED, str(error)
+        except (InvalidInput, NotFound) as error:
             # A folder, file or profile that was there when the crawl was created may be gone after a restart.
             state, reason = CrawlState.FAILED, str(error)
         except Exception as error:
@@ -217,9 +216,7 @@ class CrawlBoard:
     async def _work(self, crawl: Crawl) -> tuple[CrawlState, str]:
         bins = await self._wait_for_models(crawl.request.profile)
         owner = uuid.uuid4().hex
-        # Only what sources list says how their candidates score: a refetch was chosen by its scores.
-        counted = bins if crawl.request.sources else None
-        pipeline = Pipeline(self._parts, crawl, owner, counted)
+        pipeline = Pipeline(self._parts, crawl, owner, bins)
         parts = RunParts(self._database, owner, self._limits, self._answer)
         sources = [self._parse_source(uri) for uri in crawl.request.sources]
         run = CrawlRun(crawl, pipeline, parts)

@@ -51,6 +51,10 @@ class _LimitReached(Exception):
     """The crawl has what it was asked for."""
 
 
+class _CannotJudge(Exception):
+    """The profile does not take what is served: the crawl may go on once something else is."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunParts:
     """What a run works with besides its pipeline.
@@ -189,7 +193,9 @@ class CrawlRun:
             leased = await self._queue.get()
             try:
                 await self._pipeline.process(leased)
-            except (FailedPrecondition, InvalidInput):
+            except FailedPrecondition as error:
+                raise _CannotJudge(str(error)) from error
+            except InvalidInput:
                 raise
             except Exception as error:  # noqa: BLE001 - an infrastructure failure is never a verdict: try again
                 await self._give_back(leased, error)
@@ -246,6 +252,8 @@ def _ended_by(group: ExceptionGroup[Exception]) -> tuple[CrawlState, str]:
     for error in _leaves(group):
         if isinstance(error, _LimitReached):
             return CrawlState.COMPLETED, str(error)
+        if isinstance(error, _CannotJudge):
+            return CrawlState.PAUSED, str(error)
         if isinstance(error, (FailedPrecondition, InvalidInput)):
             return CrawlState.FAILED, str(error)
     raise group

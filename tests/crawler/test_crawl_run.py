@@ -384,12 +384,26 @@ async def test_many_sources_that_fail_are_told_in_short(world):
     assert reason.endswith("and 35 more sources")
 
 
-async def test_a_profile_of_another_encoder_ends_the_crawl(world):
-    """It cannot go on, says why, and rejects nothing."""
+async def test_a_profile_of_another_encoder_pauses_the_crawl(world):
+    """It cannot go on, says why, rejects nothing, and loses nothing: it ends as if nothing had happened."""
+    crawl, source = await world.create(), FakeSource("folder:/a", ["a", "b", "off1"])
     world.inspector.refused = True
-    state, reason = await world.run(await world.create(), FakeSource("folder:/a", ["a", "b"]))
-    assert (state, reason) == (CrawlState.FAILED, "the profile is of another encoder")
+    state, reason = await world.run(crawl, source)
+    assert (state, reason) == (CrawlState.PAUSED, "the profile is of another encoder")
     assert await world.verdicts() == {}
+    world.inspector.refused = False
+    assert await world.run(crawl, source) == (CrawlState.COMPLETED, "")
+    assert await world.verdicts() == {"ACCEPTED": 2, "OFF_PROFILE": 1}
+
+
+async def test_a_recorded_embedding_of_another_precision_is_not_reused(world):
+    """What the profile does not take is fetched and embedded again, and judged by that."""
+    await world.run(await world.create(), FakeSource("folder:/a", ["off1", "off2"]))
+    world.inspector.other_precision = True
+    crawl = await world.create("c2", profile=ProfileVersion("landscapes", 2))
+    await world.run(crawl, FakeSource("folder:/a", ["off1", "off2"]))
+    assert sorted(world.fetcher.fetched) == ["off1", "off1", "off2", "off2"]
+    assert await world.verdicts("c2") == {"OFF_PROFILE": 2}
 
 
 async def test_max_listings(world):
