@@ -525,7 +525,7 @@ class Thumbnail(_message.Message):
     position: _builtins.int
     """The liked image's place, from 0."""
     jpeg: _builtins.bytes
-    """The JPEG, at most 64 KB."""
+    """The JPEG, at most 65,536 bytes and 512 pixels a side."""
     @_builtins.property
     def embedding(self) -> _embedding_pb2.Embedding:
         """The embedding of that JPEG itself, of the profile's encoder id and precision."""

@@ -153,8 +153,9 @@ class NoveltyServiceServicer:
 
     def PutThumbnails(self, request, context):
         """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
-        has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
-        position that is not there.
+        was given thumbnails keeps those. Those that a refit carried over from its base stay beside them as far as 64 allow.
+        INVALID_ARGUMENT for none or more than 64, for what is no JPEG, over 64 KB or over 512 pixels a side, for a bad
+        embedding, and for a position that is not there or comes twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,8 +163,9 @@ class NoveltyServiceServicer:
 
     def CheckPrecision(self, request, context):
         """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
-        if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
-        thumbnails. Idempotent.
+        if no verdict moved (see PrecisionCheck), embeddings of that precision are scored from then on. FAILED_PRECONDITION for
+        a version with fewer than 8 thumbnails, or none; INVALID_ARGUMENT for embeddings that are not those of its thumbnails.
+        Idempotent: a finding that is kept is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

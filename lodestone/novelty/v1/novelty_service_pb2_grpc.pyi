@@ -60,13 +60,15 @@ class NoveltyServiceStub:
     """
     PutThumbnails: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.PutThumbnailsRequest, _novelty_service_pb2.PutThumbnailsResponse]
     """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
-    has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
-    position that is not there.
+    was given thumbnails keeps those. Those that a refit carried over from its base stay beside them as far as 64 allow.
+    INVALID_ARGUMENT for none or more than 64, for what is no JPEG, over 64 KB or over 512 pixels a side, for a bad
+    embedding, and for a position that is not there or comes twice.
     """
     CheckPrecision: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.CheckPrecisionRequest, _novelty_service_pb2.CheckPrecisionResponse]
     """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
-    if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
-    thumbnails. Idempotent.
+    if no verdict moved (see PrecisionCheck), embeddings of that precision are scored from then on. FAILED_PRECONDITION for
+    a version with fewer than 8 thumbnails, or none; INVALID_ARGUMENT for embeddings that are not those of its thumbnails.
+    Idempotent: a finding that is kept is returned.
     """
     ExplainEmbeddings: _grpc.UnaryUnaryMultiCallable[_novelty_service_pb2.ExplainEmbeddingsRequest, _novelty_service_pb2.ExplainEmbeddingsResponse]
     """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
@@ -120,13 +122,15 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     """
     PutThumbnails: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.PutThumbnailsRequest, _novelty_service_pb2.PutThumbnailsResponse]  # type: ignore[assignment]
     """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
-    has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
-    position that is not there.
+    was given thumbnails keeps those. Those that a refit carried over from its base stay beside them as far as 64 allow.
+    INVALID_ARGUMENT for none or more than 64, for what is no JPEG, over 64 KB or over 512 pixels a side, for a bad
+    embedding, and for a position that is not there or comes twice.
     """
     CheckPrecision: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.CheckPrecisionRequest, _novelty_service_pb2.CheckPrecisionResponse]  # type: ignore[assignment]
     """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
-    if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
-    thumbnails. Idempotent.
+    if no verdict moved (see PrecisionCheck), embeddings of that precision are scored from then on. FAILED_PRECONDITION for
+    a version with fewer than 8 thumbnails, or none; INVALID_ARGUMENT for embeddings that are not those of its thumbnails.
+    Idempotent: a finding that is kept is returned.
     """
     ExplainEmbeddings: _aio.UnaryUnaryMultiCallable[_novelty_service_pb2.ExplainEmbeddingsRequest, _novelty_service_pb2.ExplainEmbeddingsResponse]  # type: ignore[assignment]
     """Scores embeddings and names the liked images that are nearest to each. The same errors as ScoreEmbeddings;
@@ -219,8 +223,9 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.PutThumbnailsResponse, _abc.Awaitable[_novelty_service_pb2.PutThumbnailsResponse]]:
         """Gives a version thumbnails of liked images, and their embeddings in the profile's precision. Idempotent: a version that
-        has thumbnails keeps those. INVALID_ARGUMENT for none or more than 64, for what is no JPEG or over 64 KB, and for a
-        position that is not there.
+        was given thumbnails keeps those. Those that a refit carried over from its base stay beside them as far as 64 allow.
+        INVALID_ARGUMENT for none or more than 64, for what is no JPEG, over 64 KB or over 512 pixels a side, for a bad
+        embedding, and for a position that is not there or comes twice.
         """
 
     @_abc_1.abstractmethod
@@ -230,8 +235,9 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_novelty_service_pb2.CheckPrecisionResponse, _abc.Awaitable[_novelty_service_pb2.CheckPrecisionResponse]]:
         """Compares embeddings of all of a version's thumbnails in another precision with those in its own, and keeps the finding:
-        if no verdict moved, embeddings of that precision are scored from then on. FAILED_PRECONDITION for a version without
-        thumbnails. Idempotent.
+        if no verdict moved (see PrecisionCheck), embeddings of that precision are scored from then on. FAILED_PRECONDITION for
+        a version with fewer than 8 thumbnails, or none; INVALID_ARGUMENT for embeddings that are not those of its thumbnails.
+        Idempotent: a finding that is kept is returned.
         """
 
     @_abc_1.abstractmethod

@@ -328,10 +328,11 @@ class PrecisionCheck(_message.Message):
     MAX_SHIFT_NATS_FIELD_NUMBER: _builtins.int
     MEDIAN_SHIFT_NATS_FIELD_NUMBER: _builtins.int
     ADMITTED_FIELD_NUMBER: _builtins.int
+    MOVED_SHARE_FIELD_NUMBER: _builtins.int
     precision: _embedding_pb2.Precision.ValueType
     """The other precision."""
     image_count: _builtins.int
-    """How many thumbnails were compared."""
+    """How many thumbnails were compared; at least 8."""
     moved_count: _builtins.int
     """How many of their verdicts moved. None may."""
     max_shift_nats: _builtins.float
@@ -339,7 +340,13 @@ class PrecisionCheck(_message.Message):
     median_shift_nats: _builtins.float
     """The median of these absolute values, nats."""
     admitted: _builtins.bool
-    """Whether embeddings of this precision are scored by the profile."""
+    """Whether embeddings of this precision are scored by the profile: no verdict moved, and `moved_share` is 0.01 at most, or
+    one of the held-out liked images.
+    """
+    moved_share: _builtins.float
+    """Of the held-out liked images, the share whose verdict shifts like these would move, 0 to 1. The thumbnails' own images
+    took part in the fit and lie farther from the threshold than new ones.
+    """
     def __init__(
         self,
         *,
@@ -349,10 +356,11 @@ class PrecisionCheck(_message.Message):
         max_shift_nats: _builtins.float = ...,
         median_shift_nats: _builtins.float = ...,
         admitted: _builtins.bool = ...,
+        moved_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "image_count", b"image_count", "max_shift_nats", b"max_shift_nats", "median_shift_nats", b"median_shift_nats", "moved_count", b"moved_count", "precision", b"precision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "image_count", b"image_count", "max_shift_nats", b"max_shift_nats", "median_shift_nats", b"median_shift_nats", "moved_count", b"moved_count", "moved_share", b"moved_share", "precision", b"precision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
