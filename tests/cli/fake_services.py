@@ -116,6 +116,8 @@ class FakeCrawler(CrawlerServiceServicer):
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         kept, yields: What the lists answer.
         embeddings, encoded: Of kept images, by digest.
+        scored: What ListScoreDistributions answers; None is UNAVAILABLE.
+        scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
@@ -139,6 +141,8 @@ class FakeCrawler(CrawlerServiceServicer):
         self.proposals = []
         self.added = []
         self.hosts = []
+        self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
+        self.scored_days = []
         self.purges = []
         self.judged = []
         self.silent = threading.Event()
@@ -245,6 +249,13 @@ class FakeCrawler(CrawlerServiceServicer):
                     digest=image.digest, listing=image.listing, reason="asked"
                 )
                 yield crawler_service_pb2.PurgeImagesResponse(image=purged)
+
+    def ListScoreDistributions(self, request, context):  # noqa: N802 - the contract's name
+        self.scored_days.append((request.profile, request.max_days))
+        if self.scored is None:
+            details = "the novelty service is unavailable: no answer"
+            context.abort(grpc.StatusCode.UNAVAILABLE, details)
+        return self.scored
 
     def ListHosts(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
