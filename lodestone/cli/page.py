@@ -1,0 +1,80 @@
+"""Pages that people open: one file each, which asks for nothing from anywhere and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lodestone.cli.words import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A small picture with what there is to say of it.
+
+    Attributes:
+        name: What to call it; from elsewhere, as all of it may be.
+        note: A sentence.
+        jpeg: The picture, a JPEG file of a few KB; empty if there is none.
+        mark: `good` or `bad` for a coloured frame; empty for a plain one.
+    """
+
+    name: str
+    note: str
+    jpeg: bytes = b""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Cards under a heading.
+
+    Attributes:
+        heading: It.
+        cards: In their order.
+        words: What to know before looking at them; may be empty.
+        pictured: Whether a card without a picture says so.
+    """
+
+    heading: str
+    cards: Sequence[Card]
+    words: str = ""
+    pictured: bool = True
+
+
+def write_sheet(path: Path, *, title: str, sections: Sequence[Section]) -> None:
+    """Writes a page of cards.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.write_text(render("sheet.html.jinja", title=title, sections=sections), encoding="utf-8")
+
+
+def render(template: str, **values: Any) -> str:
+    """A page out of one of the templates in `pages/`. Every value is escaped unless it is a `markupsafe.Markup`."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lodestone.cli", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["one_line"] = one_line
+    environment.filters["data_uri"] = _data_uri
+    return environment
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
