@@ -10,17 +10,14 @@ import typer
 
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.facts import kept_image_facts
+from lodestone.cli.image_show import show
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import addresses
 from lodestone.client import CrawlerClient
 
 app = typer.Typer(no_args_is_help=True, help="Look at what was kept.")
-
-
-@app.callback()
-def _images() -> None:
-    """Look at what was kept."""
+app.command()(show)
 
 
 @app.command("list")

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lodestone.cli.errors import SeveralErrors, explain
+from lodestone.cli.errors import SeveralErrors
+from lodestone.cli.errors import explain as explain_error
+from lodestone.cli.explanation import explanation_lines, nearest_facts
 from lodestone.cli.facts import judgement_facts
 from lodestone.cli.image_files import Unreadable, expand, read_image, regular_files, shown
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption
@@ -38,6 +40,12 @@ def judge(
             "--screen", help="Judge all that a crawl does: size, shape and duplicates too."
         ),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Name the three liked photos that are nearest to each image."
+        ),
+    ] = False,
     as_json: JsonOption = False,
     _data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -46,10 +54,13 @@ def judge(
     These are the gates that look at the picture itself. A crawl first rejects what is too small or of an extreme
     shape, and keeps no copies of what was kept or liked before; --screen judges that too, as a crawl would.
 
+    --explain prints a few lines for each image in place of a table: why it fits or does not, and the liked photos that
+    are nearest to it, by the cosine similarity of their embeddings (1 is the same picture).
+
     Every file of a folder gets a line. Scores that were not computed are null, or empty in the table; a file that is no
     readable image has only a path, a verdict and a reason.
     """
-    options = JudgeOptions(profile=profile, all_gates=all_gates, screen=screen)
+    options = JudgeOptions(profile=profile, all_gates=all_gates, screen=screen, explain=explain)
     problems = [problem for path in paths if (problem := _problem(path))]
     if problems:
         raise SeveralErrors(problems)
@@ -64,7 +75,7 @@ def _problem(path: Path) -> str:
         if path.is_dir() and not regular_files(path):
             return f"the folder {path} is empty"
     except OSError as error:
-        return explain(error)
+        return explain_error(error)
     return ""
 
 
@@ -82,7 +93,8 @@ async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -
                 rejection = result.rejection
                 code = word(RejectionCode, rejection.code)
                 return {"verdict": code, "reason": rejection.reason}
-            return judgement_facts(result.value)
+            nearest = {"nearest_liked": nearest_facts(result.value)} if options.explain else {}
+            return {**judgement_facts(result.value), **nearest}
 
         rows = []
         with output.progress() as progress:
@@ -92,11 +104,20 @@ async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -
                     progress.advance(task)
                     if output.as_json:
                         output.object({"path": str(path), **facts})
+                    elif options.explain:
+                        _print_explained(output, path, facts)
                     else:
                         rows.append(_row(path, facts))
-    if not output.as_json:
+    if not output.as_json and not options.explain:
         columns = ("~path", "verdict", ">nats", ">percentile", ">watermark", "~reason")
         output.table(columns, rows)
+
+
+def _print_explained(output: Output, path: Path, facts: dict[str, Any]) -> None:
+    first, *others = explanation_lines(facts)
+    output.text(f"{shown(path)}: {first}")
+    for line in others:
+        output.text(f"  {line}")
 
 
 def _row(path: Path, facts: dict[str, Any]) -> tuple[str, ...]:

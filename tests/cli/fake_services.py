@@ -116,6 +116,7 @@ class FakeCrawler(CrawlerServiceServicer):
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         kept, yields: What the lists answer.
         embeddings, encoded: Of kept images, by digest.
+        nearest: The LikedNeighbour messages of every explanation.
         scored: What ListScoreDistributions answers; None is UNAVAILABLE.
         scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
@@ -133,6 +134,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.seen = []
         self.forgetful = False
         self.kept = []
+        self.nearest = []
         self.embeddings = {}
         self.encoded = {}
         self.yields = []
@@ -286,6 +288,8 @@ class FakeCrawler(CrawlerServiceServicer):
         if request.options.all_gates:
             judgement.watermark_probability = 0.25
             judgement.quadrant_probabilities[:] = [0.0, 0.0, 0.0, 0.25]
+        if request.options.explain:
+            judgement.nearest_liked.extend(self.nearest)
         return crawler_service_pb2.JudgeResult(value=judgement)
 
     def _count(self, settled):

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from lodestone.novelty.v1.profile_pb2 import ImageLabel, LikedImage, LikedNeighbour
 from tests.cli.conftest import png
 
 FIELDS = [
@@ -75,6 +76,59 @@ def test_options_reach_the_crawler(cli, services, mixed):
     assert result.objects()[0]["quadrant_probabilities"] == [0.0, 0.0, 0.0, 0.25]
     assert services.crawler.judged[0].all_gates
     assert services.crawler.judged[0].screen
+
+
+@pytest.fixture
+def nearest(services):
+    """Three liked photos: one with a name, one with a digest, one of which only its place is known."""
+    services.crawler.nearest = [
+        LikedNeighbour(
+            image=LikedImage(position=position, label=ImageLabel(name=name, digest=digest)),
+            cosine_similarity=similarity,
+        )
+        for position, name, digest, similarity in [
+            (3, "lake\x1b[31m.jpg", "ab" * 32, 0.9375),
+            (0, "", "cd" * 32, 0.5),
+            (1_041, "", "", -0.25),
+        ]
+    ]
+
+
+@pytest.mark.usefixtures("nearest")
+def test_explained_objects_name_the_nearest_liked_photos(cli, services, mixed):
+    """--explain is passed on and adds one field; what is no image has none."""
+    result = cli("judge", mixed, "--profile", "landscapes", "--explain", "--json")
+    accepted, off_profile, text, *_ = result.objects()
+    assert services.crawler.judged[0].explain
+    assert list(accepted) == [*FIELDS, "nearest_liked"]
+    assert accepted["nearest_liked"] == [
+        {
+            "position": 3,
+            "name": "lake\x1b[31m.jpg",
+            "digest": "ab" * 32,
+            "cosine_similarity": 0.9375,
+        },
+        {"position": 0, "name": "", "digest": "cd" * 32, "cosine_similarity": 0.5},
+        {"position": 1041, "name": "", "digest": "", "cosine_similarity": -0.25},
+    ]
+    assert len(off_profile["nearest_liked"]) == 3
+    assert list(text) == ["path", "verdict", "reason"]
+    unasked = cli("judge", mixed / "a.png", "--profile", "landscapes", "--json").objects()[0]
+    assert list(unasked) == FIELDS
+
+
+@pytest.mark.usefixtures("nearest")
+def test_explanations_are_said_in_words(cli, services, mixed):
+    """For people: verdict, percentile and photos, a line each; photos without a name by what there is of them."""
+    result = cli("judge", mixed, "--profile", "landscapes", "--explain")
+    assert result.status == 0
+    assert result.out.splitlines()[:4] == [
+        f"{mixed / 'a.png'}: accepted, fits",
+        "  percentile 40: of new photos like the liked ones, at most 40% fit as badly as this or worse",
+        "  nearest liked photos, by similarity: lake�[31m.jpg (0.94), cdcdcdcdcdcd (0.50), number 1,042 (-0.25)",
+        f"{mixed / 'b.png'}: off profile, -3.00 nats are under the threshold of 8.00",
+    ]
+    assert f"{mixed / 'c.txt'}: unsupported format, not an image by its first bytes" in result.out
 
 
 def test_many_files_come_in_their_order(cli, services, tmp_path):

@@ -1,0 +1,65 @@
+"""`lodestone images show` against a fake crawler."""
+
+from __future__ import annotations
+
+import pytest
+
+from lodestone.image.v1.image_pb2 import Image
+from tests.cli.fake_services import embedding_of, kept_image
+
+
+@pytest.fixture
+def kept(services):
+    """One image that two profiles keep, without an embedding."""
+    services.crawler.kept = [
+        kept_image("lake_ababab.jpg"),
+        kept_image("water_ababab.jpg", profile="water"),
+    ]
+    listing = services.crawler.kept[0].listing
+    listing.title, listing.author = "A lake\x1b[31m", "Somebody"
+    listing.page_url = "https://example.org/lake"
+    return services.crawler.kept
+
+
+def test_an_object_for_each_profile(cli, services, kept, tmp_path):
+    """All that `images list --json` has, what embedded it, and the files that are there."""
+    [listed, _] = cli("images", "list", "--json").objects()
+    blob = tmp_path / "data" / "blobs" / "ab" / ("ab" * 32)
+    name = tmp_path / "data" / "kept" / "landscapes" / "lake_ababab.jpg"
+    for path in (blob, name):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    first, second = cli("images", "show", "ABABABAB", "--json").objects()
+    assert first == {
+        **listed,
+        "encoder_id": None,
+        "precision": None,
+        "file": str(name),
+        "blob": str(blob),
+    }
+    assert (second["profile_name"], second["file"]) == ("water", None)
+    services.crawler.embeddings = {"ab" * 32: embedding_of(Image(encoded=b"lake"))}
+    first, _ = cli("images", "show", "ab" * 32, "--json").objects()
+    assert (first["encoder_id"], first["precision"]) == ("e" * 64, "FP32")
+
+
+def test_a_table_for_people(cli, kept):
+    """What it is, why it was kept, where it came from; nothing of it rules the terminal."""
+    result = cli("images", "show", "ab" * 32)
+    assert result.status == 0
+    rows = dict(line.strip().split(maxsplit=1) for line in result.out.splitlines() if line.strip())
+    assert rows["digest"] == "ab" * 32
+    assert rows["size"] == "1600×1200, 123,456 bytes"
+    assert rows["verdict"] == "accepted, 2026-11-22 10:00"
+    assert rows["title"].startswith("A lake")
+    assert rows["author"] == "Somebody"
+    assert "\x1b" not in result.out
+    assert "landscapes@1" in result.out
+    assert "water@1" in result.out
+
+
+def test_an_image_that_is_not_kept(cli, kept):
+    """One line and exit status 1."""
+    result = cli("images", "show", "cd" * 32, "--json")
+    assert (result.status, result.out) == (1, "")
+    assert result.err == f"error: there is no kept image '{'cd' * 32}'\n"
