@@ -134,7 +134,7 @@ async def test_a_fit_that_is_refused(stub, parts, problem):
 
 @pytest.mark.parametrize("count", [8, 18, 29])
 async def test_a_small_profile_states_its_wide_interval(stub, count):
-    """Under 30 images the warning has the interval of the share that will pass, wider than that of 60; from 30 on not."""
+    """Under 30 images the warning has the interval of the share that passes, wider than that of 60; not from 30 on."""
     small = await fit(stub, liked(messages(unit_rows(count))), request_id="small")
     keep = small.expected_keep
     assert f"{count} liked images make a small profile" in small.warnings[0]
