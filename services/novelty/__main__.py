@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from services.novelty.config import NoveltySettings
 from services.novelty.fit_jobs import FitJobs
-from services.novelty.fitting import fit_taste
+from services.novelty.fitting import learn
 from services.novelty.part_servicer import NoveltyLimits, NoveltyParts
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_store import ProfileStore
@@ -36,7 +36,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
     libraries = {name: version(name) for name in ("numpy", "scikit-learn")}
     store = ProfileStore(settings.data / "artifacts" / "profiles", libraries=libraries)
     cache = ProfileCache(store, limit_bytes=settings.cache_mb * 1_000_000)
-    fits = FitJobs(store, fit_taste, limit=settings.fit_limit)
+    fits = FitJobs(store, learn, limit=settings.fit_limit)
     batcher = Batcher(
         compute_log_likelihoods,
         name="novelty",

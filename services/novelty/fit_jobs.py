@@ -10,19 +10,22 @@ from typing import Protocol
 
 import structlog
 
+from services.novelty.liked_images import Learned
 from services.novelty.liked_set import FitOptions, LikedSet
-from services.novelty.profile import Profile, Taste
+from services.novelty.profile import Profile, ProfileReference
 from services.novelty.profile_store import ProfileStore
+from services.novelty.refit import inherited, refit
+from services.novelty.submission import Submission
 from services.servicekit.errors import Overloaded
 
 
 class Fit(Protocol):
-    """Fits a taste; see `fitting.fit_taste`."""
+    """Fits a taste; see `fitting.learn`."""
 
     def __call__(
         self, liked_set: LikedSet, options: FitOptions, *, stopped: Callable[[], bool]
-    ) -> Taste:
-        """Returns the taste, or raises once `stopped` says so."""
+    ) -> Learned:
+        """Returns what it learned, or raises once `stopped` says so."""
 
 
 class FitJobs:
@@ -39,18 +42,20 @@ class FitJobs:
         self._stopped = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fit")
 
-    async def run(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+    async def run(self, sent: Submission, options: FitOptions) -> Profile:
         """Fits and stores a profile, or returns the one that the request made before.
 
         Raises:
             Overloaded: Too many fits are at work or waiting.
             InvalidInput: The fit refuses the embeddings or options.
+            NotFound: There is no such base profile.
+            FailedPrecondition: It is damaged, or does not keep its liked images.
         """
         task = self._running.get(options.request_id)
         if task is None:
             if len(self._running) >= self._limit:
                 raise Overloaded("fit", self._limit)
-            task = asyncio.create_task(self._run(liked_set, options))
+            task = asyncio.create_task(self._run(sent, options))
             self._running[options.request_id] = task
             task.add_done_callback(lambda done: self._finished(options.request_id, done))
         return await asyncio.shield(task)
@@ -61,16 +66,35 @@ class FitJobs:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         self._thread.shutdown(wait=True)
 
-    async def _run(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+    async def _run(self, sent: Submission, options: FitOptions) -> Profile:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._work, liked_set, options)
+        return await loop.run_in_executor(self._thread, self._work, sent, options)
 
-    def _work(self, liked_set: LikedSet, options: FitOptions) -> Profile:
+    def _work(self, sent: Submission, options: FitOptions) -> Profile:
         stored = self._store.find(options.request_id)
         if stored is not None:
             return stored
-        taste = self._fit(liked_set, options, stopped=self._stopped.is_set)
-        return self._store.save(taste, name=options.name, request_id=options.request_id)
+        if options.base_profile:
+            return self._refit(sent, options)
+        return self._store_fit(sent.to_liked_set(), options, base_profile="")
+
+    def _refit(self, sent: Submission, options: FitOptions) -> Profile:
+        reference = ProfileReference.parse(options.base_profile)
+        version = reference.version or self._store.newest_version(reference.name)
+        base = self._store.load(reference.name, version)
+        again = refit(base, self._store.liked_images(base.name, base.version), sent)
+        asked = inherited(options, base.taste)
+        return self._store_fit(again.liked_set, asked, base_profile=str(base))
+
+    def _store_fit(self, liked_set: LikedSet, options: FitOptions, *, base_profile: str) -> Profile:
+        learned = self._fit(liked_set, options, stopped=self._stopped.is_set)
+        return self._store.save(
+            learned.taste,
+            name=options.name,
+            request_id=options.request_id,
+            liked=learned.liked,
+            base_profile=base_profile,
+        )
 
     def _finished(self, request_id: str, task: asyncio.Task[Profile]) -> None:
         del self._running[request_id]

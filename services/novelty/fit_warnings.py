@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from services.novelty.mixture import Covariance, Floats, Mixture
+from services.novelty.mixture import Covariance
+from services.novelty.profile import Taste
 from services.novelty.share_estimate import ShareEstimate, estimate_share
 
 _SMALL_PROFILE: Final = 30
@@ -15,95 +15,64 @@ _WIDE_SHARE: Final = 0.5
 _WORSE_BY: Final = 0.005
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FitFindings:
-    """What was found while a profile was fitted.
-
-    Attributes:
-        mixture: What was fitted.
-        liked_count: To how many different embeddings.
-        duplicate_count: How many more repeat one of them.
-        threshold_nats: Log-likelihoods at or over it fit.
-        held_out: (n,) log-likelihoods of held-out liked images, nats.
-        background: (m,) log-likelihoods of the background sample, nats; m may be 0.
-        pass_ratio: The share of the background that was asked for, if one was.
-        separation: How well the mixture tells liked from background, 0 to 1; None without a background.
-        neighbour_separation: How well the five nearest liked images do.
-        gap_nats: By how much more likely than held-out images the mixture finds those it was fitted to, per coordinate.
-        is_degenerate: Whether it learned those by heart or has components without any.
-        simplified_from: What was degenerate and gave way to this mixture; empty if nothing was.
-    """
-
-    mixture: Mixture
-    liked_count: int
-    duplicate_count: int
-    threshold_nats: float
-    held_out: Floats
-    background: Floats
-    pass_ratio: float | None
-    separation: float | None
-    neighbour_separation: float | None
-    gap_nats: float
-    is_degenerate: bool
-    simplified_from: str
-
-
-def warnings_for(found: FitFindings) -> tuple[str, ...]:
-    """The sentences, in the order in which they matter."""
+def warnings_for(taste: Taste) -> tuple[str, ...]:
+    """The sentences, in the order in which they matter; `taste.warnings` is not looked at."""
     sentences = (
-        _about_size(found), _about_duplicates(found), _about_overfit(found), _about_degeneration(found),
-        _about_baseline(found), _about_background(found), _about_pass_ratio(found),
+        _about_size(taste), _about_duplicates(taste), _about_overfit(taste), _about_degeneration(taste),
+        _about_baseline(taste), _about_background(taste), _about_pass_ratio(taste),
     )  # fmt: skip
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _about_size(found: FitFindings) -> str:
-    kept = estimate_share(found.held_out, found.threshold_nats)
-    if found.liked_count >= _SMALL_PROFILE or kept is None:
+def _about_size(taste: Taste) -> str:
+    kept = estimate_share(taste.held_out_log_likelihoods, taste.threshold_nats)
+    if taste.liked_count >= _SMALL_PROFILE or kept is None:
         return ""
     return (
-        f"{found.liked_count} liked images make a small profile: of new ones like them {_interval(kept)} are expected "
+        f"{taste.liked_count} liked images make a small profile: of new ones like them {_interval(kept)} are expected "
         f"to pass; {_SMALL_PROFILE} or more make that narrower."
     )
 
 
-def _about_duplicates(found: FitFindings) -> str:
-    if not found.duplicate_count:
+def _about_duplicates(taste: Taste) -> str:
+    if not taste.duplicate_count:
         return ""
     return (
-        f"{found.duplicate_count:,} of {found.liked_count + found.duplicate_count:,} liked images repeat another one "
+        f"{taste.duplicate_count:,} of {taste.liked_count + taste.duplicate_count:,} liked images repeat another one "
         "(the same picture, perhaps in another size or quality): each picture counts once."
     )
 
 
-def _about_degeneration(found: FitFindings) -> str:
-    if found.is_degenerate and not found.simplified_from:
+def _about_degeneration(taste: Taste) -> str:
+    if taste.is_degenerate and not taste.simplified_from:
         return (
             "The mixture that was asked for is degenerate: it has components that hold fewer than two images, or "
             "learned them by heart; with no form and no number of components stated, one that fits is chosen."
         )
-    if not found.simplified_from:
+    if not taste.simplified_from:
         return ""
     return (
-        f"{found.simplified_from} made a degenerate fit, with components that hold no images or learned them by heart: "
+        f"{taste.simplified_from} made a degenerate fit, with components that hold no images or learned them by heart: "
         "a simpler mixture serves instead."
     )
 
 
-def _about_overfit(found: FitFindings) -> str:
-    mixture = found.mixture
+def _about_overfit(taste: Taste) -> str:
+    mixture = taste.mixture
     numbers = mixture.precisions_cholesky.size
-    if mixture.covariance is Covariance.DIAG or numbers <= found.liked_count * mixture.dimension:
+    if mixture.covariance is Covariance.DIAG or taste.gap_nats is None:
+        return ""
+    if numbers <= taste.liked_count * mixture.dimension:
         return ""
     return (
-        f"The covariances hold {numbers:,} numbers, learned from {found.liked_count} liked images, which the mixture "
-        f"finds likelier than held-out ones by {found.gap_nats:,.1f} nats per coordinate: expect it to know those "
+        f"The covariances hold {numbers:,} numbers, learned from {taste.liked_count} liked images, which the mixture "
+        f"finds likelier than held-out ones by {taste.gap_nats:,.1f} nats per coordinate: expect it to know those "
         "images better than the taste behind them; diagonal covariances need far fewer."
     )
 
 
-def _about_baseline(found: FitFindings) -> str:
-    own, baseline = found.separation, found.neighbour_separation
+def _about_baseline(taste: Taste) -> str:
+    own, baseline = taste.separation, taste.neighbour_separation
     if own is None or baseline is None or own >= baseline - _WORSE_BY:
         return ""
     return (
@@ -112,22 +81,22 @@ def _about_baseline(found: FitFindings) -> str:
     )
 
 
-def _about_background(found: FitFindings) -> str:
-    background = found.background
-    share = float(np.mean(background >= found.threshold_nats)) if background.size else 0.0
+def _about_background(taste: Taste) -> str:
+    background = taste.background_log_likelihoods
+    share = float(np.mean(background >= taste.threshold_nats)) if background.size else 0.0
     if share <= _WIDE_SHARE:
         return ""
     return f"{share:.0%} of the background sample passes too: the profile hardly tells the liked images from it."
 
 
-def _about_pass_ratio(found: FitFindings) -> str:
-    if found.pass_ratio is None or found.pass_ratio * len(found.background) >= 1.0:
+def _about_pass_ratio(taste: Taste) -> str:
+    if taste.pass_ratio is None or taste.pass_ratio * taste.background_count >= 1.0:
         return ""
-    passing = estimate_share(found.background, found.threshold_nats)
+    passing = estimate_share(taste.background_log_likelihoods, taste.threshold_nats)
     between = f" {_interval(passing)} of such images are expected to pass;" if passing else ""
     return (
-        f"A background sample of {len(found.background):,} is too small to set a pass ratio of {found.pass_ratio:g} by:"
-        f"{between} {1.0 / found.pass_ratio:,.0f} or more are needed."
+        f"A background sample of {taste.background_count:,} is too small to set a pass ratio of {taste.pass_ratio:g} "
+        f"by:{between} {1.0 / taste.pass_ratio:,.0f} or more are needed."
     )
 
 

@@ -30,6 +30,7 @@ class Fitted:
     Attributes:
         mixture: What serves.
         held_out: (n,) log-likelihoods of liked images, nats, each under a mixture fitted without it.
+        positions: (n,) whose they are: ascending places among the liked images.
         background: (m,) of the background sample; m may be 0.
         gap_nats: By how much more likely than these the mixture finds the liked images it saw, per coordinate.
         is_degenerate: Whether it learned those by heart or has components without any.
@@ -38,6 +39,7 @@ class Fitted:
 
     mixture: Mixture
     held_out: Floats
+    positions: Indices
     background: Floats
     gap_nats: float
     is_degenerate: bool
@@ -91,7 +93,9 @@ def _absolute(liked_set: LikedSet, choice: Choice) -> Fitted:
     """The density of liked embeddings."""
     own = _fit_and_hold_out(liked_set.liked, choice)
     background = own.mixture.log_likelihoods(liked_set.background)
-    return Fitted(own.mixture, own.scores, background, own.gap_nats, own.is_degenerate)
+    return Fitted(
+        own.mixture, own.scores, own.positions, background, own.gap_nats, own.is_degenerate
+    )
 
 
 def _relative(liked_set: LikedSet, choice: Choice) -> Fitted:
@@ -103,7 +107,7 @@ def _relative(liked_set: LikedSet, choice: Choice) -> Fitted:
     without_each = choice.fitter.held_out_log_likelihoods(background, 1)
     of_background = own.mixture.log_likelihoods(background) - without_each
     mixture = replace(own.mixture, background=ordinary)
-    return Fitted(mixture, held_out, of_background, own.gap_nats, own.is_degenerate)
+    return Fitted(mixture, held_out, own.positions, of_background, own.gap_nats, own.is_degenerate)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

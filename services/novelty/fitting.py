@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from services.novelty.calibration import drawn_evenly, threshold_of
+from services.novelty.calibration import drawn_evenly
 from services.novelty.choosing import counts_for
 from services.novelty.duplicates import Duplicate, find_duplicates, without
-from services.novelty.fit_warnings import FitFindings, warnings_for
+from services.novelty.fit_warnings import warnings_for
 from services.novelty.fitted import Fitted, fit_mixture
+from services.novelty.liked_images import ImageLabel, Learned, LikedImages
 from services.novelty.liked_set import MIN_LIKED, FitOptions, LikedSet
 from services.novelty.mixture import Covariance
 from services.novelty.neighbours import neighbour_separation
 from services.novelty.profile import Taste
+from services.novelty.threshold_rule import NoBackground
 from services.servicekit.errors import InvalidInput
 
 MAX_MIXTURE_BYTES: Final = 512 * 1024**2
@@ -74,16 +77,9 @@ class TooFewDifferent(InvalidInput):
         self.duplicate_count = duplicate_count
 
 
-class NoBackground(InvalidInput):
-    """A pass ratio was asked for without images to take it of."""
-
-    def __init__(self) -> None:
-        super().__init__("a pass_ratio is a share of the background sample, and none was given")
-
-
-def fit_taste(
+def learn(
     liked_set: LikedSet, options: FitOptions, *, stopped: Callable[[], bool] = lambda: False
-) -> Taste:
+) -> Learned:
     """Fits a taste; the same embeddings and options give the same one.
 
     Args:
@@ -104,14 +100,22 @@ def fit_taste(
         raise NoBackground
     # Several threads would add up k-means' centres in any order, and took ten times as long on a busy machine.
     with threadpool_limits(1):
-        liked_set, duplicates = _each_once(liked_set)
-        _check_size(liked_set.liked.shape, options)
-        fitted = fit_mixture(liked_set, options, stopped=stopped)
+        different, duplicates = _each_once(liked_set)
+        _check_size(different.liked.shape, options)
+        fitted = fit_mixture(different, options, stopped=stopped)
         nearest = None
-        if len(liked_set.background):
+        if len(different.background):
             seed = options.seed % 2**32
-            nearest = neighbour_separation(liked_set.liked, liked_set.background, seed)
-    return _taste(liked_set, options, fitted, duplicates, nearest)
+            nearest = neighbour_separation(different.liked, different.background, seed)
+    taste = _taste(different, options, fitted, duplicates, nearest)
+    return Learned(taste, _liked_images(liked_set, fitted, duplicates))
+
+
+def fit_taste(
+    liked_set: LikedSet, options: FitOptions, *, stopped: Callable[[], bool] = lambda: False
+) -> Taste:
+    """What `learn` learns, alone."""
+    return learn(liked_set, options, stopped=stopped).taste
 
 
 def _each_once(liked_set: LikedSet) -> tuple[LikedSet, tuple[Duplicate, ...]]:
@@ -129,26 +133,15 @@ def _taste(
     duplicates: tuple[Duplicate, ...],
     nearest: float | None,
 ) -> Taste:
-    threshold_nats = _threshold(options, fitted)
-    findings = FitFindings(
+    rule = options.threshold_rule
+    is_relative = fitted.mixture.background is not None
+    taste = Taste(
         mixture=fitted.mixture,
-        liked_count=len(liked_set.liked),
-        duplicate_count=len(duplicates),
-        threshold_nats=threshold_nats,
-        held_out=fitted.held_out,
-        background=fitted.background,
-        pass_ratio=options.pass_ratio,
-        separation=fitted.separation,
-        neighbour_separation=nearest,
-        gap_nats=fitted.gap_nats,
-        is_degenerate=fitted.is_degenerate,
-        simplified_from=fitted.simplified_from,
-    )
-    return Taste(
-        mixture=fitted.mixture,
-        threshold_nats=threshold_nats,
-        keep_ratio=options.wanted_keep_ratio,
-        pass_ratio=options.pass_ratio,
+        threshold_nats=rule.threshold_nats_of(
+            fitted.held_out, fitted.background, is_relative=is_relative
+        ),
+        keep_ratio=rule.keep_ratio,
+        pass_ratio=rule.pass_ratio,
         encoder_id=liked_set.encoder_id,
         precision=liked_set.precision,
         liked_count=len(liked_set.liked),
@@ -159,22 +152,37 @@ def _taste(
         neighbour_separation=nearest,
         duplicates=duplicates[:MAX_LISTED_DUPLICATES],
         duplicate_count=len(duplicates),
-        warnings=warnings_for(findings),
+        warnings=(),
         seed=options.seed,
+        asked_component_count=options.component_count,
+        asked_covariance=options.covariance,
+        gap_nats=fitted.gap_nats if isfinite(fitted.gap_nats) else None,
+        is_degenerate=fitted.is_degenerate,
+        simplified_from=fitted.simplified_from,
     )
+    return replace(taste, warnings=warnings_for(taste))
 
 
-def _threshold(options: FitOptions, fitted: Fitted) -> float:
-    if options.threshold_nats is not None:
-        return options.threshold_nats
-    keep_ratio = options.wanted_keep_ratio
-    if keep_ratio is None:
-        return threshold_of(fitted.background, options.pass_ratio or 1.0)
-    threshold_nats = threshold_of(fitted.held_out, keep_ratio)
-    if fitted.mixture.background is not None:
-        # Under 0 an image is likelier an ordinary one than a liked one, whatever ratio was asked for.
-        threshold_nats = max(threshold_nats, 0.0)
-    return threshold_nats
+def _liked_images(
+    liked_set: LikedSet, fitted: Fitted, duplicates: tuple[Duplicate, ...]
+) -> LikedImages:
+    """All that were sent, each with its held-out score, if it has one."""
+    count = len(liked_set.liked)
+    originals: list[int | None] = [None] * count
+    for one in duplicates:
+        originals[one.position] = one.duplicate_of
+    different = np.flatnonzero([original is None for original in originals])
+    scores: list[float | None] = [None] * count
+    positions = different[fitted.positions].tolist()
+    for position, score in zip(positions, fitted.held_out.tolist(), strict=True):
+        scores[position] = score
+    return LikedImages(
+        embeddings=liked_set.liked,
+        background=liked_set.background,
+        labels=liked_set.labels or (ImageLabel(),) * count,
+        held_out_log_likelihoods=tuple(scores),
+        originals=tuple(originals),
+    )
 
 
 def _check_size(shape: tuple[int, ...], options: FitOptions) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from services.novelty.mixture import Embeddings
-from services.servicekit.errors import FailedPrecondition
+from services.novelty.profile import Taste
+from services.servicekit.errors import FailedPrecondition, InvalidInput
+
+MAX_NAME_CHARS: Final = 255
+
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class NoLikedImages(FailedPrecondition):
@@ -28,11 +36,22 @@ class ImageLabel:
 
     Attributes:
         digest: The SHA-256 of its bytes, 64 hex digits; empty if they were not at hand.
-        name: At most 255 characters; may be empty.
+        name: At most 255 characters, none of them a control character or a line break; may be empty.
+
+    Raises:
+        InvalidInput: One is something else.
     """
 
     digest: str = ""
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.digest and _DIGEST.fullmatch(self.digest) is None:
+            raise InvalidInput(f"its digest is {self.digest[:80]!r}, not 64 hex digits")
+        if len(self.name) > MAX_NAME_CHARS:
+            raise InvalidInput(f"its name has {len(self.name)} characters, over {MAX_NAME_CHARS}")
+        if _CONTROL.search(self.name):
+            raise InvalidInput(f"its name has a control character: {self.name[:80]!r}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -56,3 +75,16 @@ class LikedImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What a fit gives.
+
+    Attributes:
+        taste: What it learned.
+        liked: What it learned that from.
+    """
+
+    taste: Taste
+    liked: LikedImages

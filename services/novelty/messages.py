@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lodestone.image.v1 import verdict_pb2
 from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
+from services.novelty.liked_images import ImageLabel, LikedImages
 from services.novelty.liked_set import FitOptions
 from services.novelty.mixture import Covariance, Floats
 from services.novelty.profile import Profile, Score
 from services.novelty.profile_files import ProfileDamaged
 from services.novelty.share_estimate import CONFIDENCE, estimate_share
+from services.novelty.threshold_rule import ThresholdRule
 from services.servicekit.errors import InvalidInput
 from services.servicekit.messages import precision_to_message
 
@@ -28,6 +30,42 @@ def options_from_message(message: novelty_service_pb2.FitOptions) -> FitOptions:
         pass_ratio=message.pass_ratio or None,
         threshold_nats=message.threshold_nats if message.HasField("threshold_nats") else None,
         seed=message.seed,
+        base_profile=message.base_profile,
+    )
+
+
+def rule_from_message(message: novelty_service_pb2.UpdateProfileRequest) -> ThresholdRule:
+    """Reads where a threshold goes.
+
+    Raises:
+        InvalidInput: Nothing says so, or a value is out of its range.
+    """
+    way = message.WhichOneof("threshold")
+    if way is None:
+        raise InvalidInput("nothing says where the threshold goes")
+    return ThresholdRule(**{way: getattr(message, way)})
+
+
+def label_from_message(message: profile_pb2.ImageLabel) -> ImageLabel:
+    """Reads what an image is called.
+
+    Raises:
+        InvalidInput: Its digest or name is none.
+    """
+    return ImageLabel(message.digest, message.name)
+
+
+def liked_to_message(
+    liked: LikedImages, position: int, *, thumbnail: bytes = b""
+) -> profile_pb2.LikedImage:
+    """Writes one liked image, with or without its thumbnail."""
+    label = liked.labels[position]
+    return profile_pb2.LikedImage(
+        position=position,
+        label=profile_pb2.ImageLabel(digest=label.digest, name=label.name),
+        held_out_log_likelihood=liked.held_out_log_likelihoods[position],
+        duplicate_of=liked.originals[position],
+        thumbnail=thumbnail,
     )
 
 
@@ -53,6 +91,7 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         expected_keep=_share(taste.held_out_log_likelihoods, taste.threshold_nats),
         expected_pass=_share(taste.background_log_likelihoods, taste.threshold_nats),
         duplicate_count=taste.duplicate_count,
+        base_profile=profile.base_profile,
         warnings=taste.warnings,
     )
     message.create_time.FromDatetime(profile.create_time)

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from services.novelty.calibration import percentile_of
 from services.novelty.duplicates import Duplicate
-from services.novelty.mixture import Embeddings, Floats, Mixture
+from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected
 from services.servicekit.rejection import RejectionCode
@@ -120,6 +120,12 @@ class Taste:
         duplicate_count: How many there were.
         warnings: What a person should know, one sentence each.
         seed: Of every random choice.
+        asked_component_count: How many components were asked for; 0 if that was chosen.
+        asked_covariance: The form of the covariances that was asked for; None if that was chosen.
+        gap_nats: By how much more likely than held-out images the mixture finds those it was fitted to, per
+            coordinate; None if not known.
+        is_degenerate: Whether it learned those by heart or has components without any.
+        simplified_from: What was degenerate and gave way to this mixture; empty if nothing was.
     """
 
     mixture: Mixture
@@ -138,6 +144,16 @@ class Taste:
     duplicate_count: int
     warnings: tuple[str, ...]
     seed: int
+    asked_component_count: int = 0
+    asked_covariance: Covariance | None = None
+    gap_nats: float | None = None
+    is_degenerate: bool = False
+    simplified_from: str = ""
+
+    def has_threshold_of(self, other: Taste) -> bool:
+        """Whether both have the same threshold, set in the same way."""
+        own = (self.threshold_nats, self.keep_ratio, self.pass_ratio)
+        return own == (other.threshold_nats, other.keep_ratio, other.pass_ratio)
 
     def score(self, log_likelihood: float) -> Score:
         """Says what a log-likelihood (nats) under the mixture means."""
@@ -155,7 +171,9 @@ class Profile:
         version: From 1.
         taste: What was learned.
         create_time: When it was fitted, UTC.
-        request_id: Of the request that made it.
+        request_id: Of the request that fitted it; empty if it is another one with another threshold.
+        base_profile: The version that it was made from by a refit or with another threshold, `landscapes@2`; empty if
+            by neither.
     """
 
     name: str
@@ -163,6 +181,7 @@ class Profile:
     taste: Taste
     create_time: datetime
     request_id: str
+    base_profile: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"

@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from services.novelty.liked_images import LikedImages
 from services.novelty.profile import Profile, ProfileReference
 from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import NotFound
 
-_NEWEST_FOR_S: Final = 1.0
+_KNOWN_FOR_S: Final = 1.0
+_LIKED_KEPT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class _Newest:
 class ProfileCache:
     """Finds profiles for the scoring calls; keeps the ones used last, up to `limit_bytes` of mixtures (but always one).
 
-    A version never changes, so it is read once. Which one is the newest is looked up again after a second, for other
-    processes store profiles too, and at once after `forget_newest`.
+    A version never changes, so it is read once. Whether it is still there, and which one is the newest, is looked up
+    again after a second, for other processes store and delete profiles too; and at once after `forget`.
     """
 
     def __init__(
@@ -42,8 +44,11 @@ class ProfileCache:
         self._clock = clock
         self._limit_bytes = limit_bytes
         self._profiles: OrderedDict[tuple[str, int], Profile] = OrderedDict()
+        self._there_until_s: dict[tuple[str, int], float] = {}
         self._newest: dict[str, _Newest] = {}
         self._loading = asyncio.Lock()
+        self._liked: OrderedDict[tuple[str, int], LikedImages] = OrderedDict()
+        self._loading_liked = asyncio.Lock()
 
     async def find(self, text: str) -> Profile:
         """Returns the profile that `landscapes` or `landscapes@3` names.
@@ -61,13 +66,39 @@ class ProfileCache:
         version = self._newest_version(name)
         try:
             return await self._version(name, version)
+        except NotFound:
+            self.forget(name)  # it was deleted elsewhere
+            return await self._version(name, self._newest_version(name))
         except ProfileDamaged as error:
             instead = await self._whole_before(name, version)
             raise ProfileDamaged(error.profile, error.problem, instead=instead) from error
 
-    def forget_newest(self, name: str) -> None:
-        """Looks the newest version of a name up again on the next call: this process has stored one."""
+    async def find_liked(self, text: str) -> tuple[Profile, LikedImages]:
+        """Returns a profile and the images that it was fitted to; the four that were asked for last are kept.
+
+        Raises:
+            InvalidInput: The text names no profile.
+            NotFound: There is no such profile.
+            NoLikedImages: It was fitted before profiles kept them.
+            ProfileDamaged: Its files are not what they should be.
+        """
+        profile = await self.find(text)
+        key = (profile.name, profile.version)
+        async with self._loading_liked:
+            liked = self._liked.get(key)
+            if liked is None:
+                liked = await asyncio.to_thread(self._store.liked_images, *key)
+            self._liked[key] = liked
+            self._liked.move_to_end(key)
+            while len(self._liked) > _LIKED_KEPT:
+                self._liked.popitem(last=False)
+        return profile, liked
+
+    def forget(self, name: str) -> None:
+        """Looks a name up again on the next call: this process has stored or deleted a version of it."""
         self._newest.pop(name, None)
+        for key in [known for known in self._profiles if known[0] == name]:
+            self._there_until_s.pop(key, None)
 
     def _newest_version(self, name: str) -> int:
         now_s = self._clock()
@@ -75,7 +106,7 @@ class ProfileCache:
         if known is not None and now_s < known.until_s:
             return known.version
         version = self._store.newest_version(name)
-        self._newest[name] = _Newest(version, now_s + _NEWEST_FOR_S)
+        self._newest[name] = _Newest(version, now_s + _KNOWN_FOR_S)
         return version
 
     async def _version(self, name: str, version: int) -> Profile:
@@ -88,10 +119,23 @@ class ProfileCache:
         return ""
 
     def _kept(self, name: str, version: int) -> Profile | None:
-        profile = self._profiles.get((name, version))
-        if profile is not None:
-            self._profiles.move_to_end((name, version))
+        key = (name, version)
+        profile = self._profiles.get(key)
+        if profile is None:
+            return None
+        now_s = self._clock()
+        if now_s >= self._there_until_s.get(key, now_s):
+            if not self._store.has(name, version):
+                self._drop(key)
+                return None
+            self._there_until_s[key] = now_s + _KNOWN_FOR_S
+        self._profiles.move_to_end(key)
         return profile
+
+    def _drop(self, key: tuple[str, int]) -> None:
+        self._profiles.pop(key, None)
+        self._there_until_s.pop(key, None)
+        self._liked.pop(key, None)
 
     async def _load(self, name: str, version: int) -> Profile:
         async with self._loading:
@@ -108,5 +152,6 @@ class ProfileCache:
         for size in sizes[:-1]:
             if total <= self._limit_bytes:
                 return
-            self._profiles.popitem(last=False)
+            oldest, _ = self._profiles.popitem(last=False)
+            self._there_until_s.pop(oldest, None)
             total -= size

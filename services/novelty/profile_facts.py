@@ -11,15 +11,35 @@ from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationEr
 from services.novelty.calibration import KEPT_LOG_LIKELIHOODS
 from services.novelty.liked_set import MAX_COMPONENTS
 from services.novelty.mixture import Covariance
-from services.novelty.profile import ENCODER_ID_PATTERN, NAME_PATTERN, Profile
+from services.novelty.profile import ENCODER_ID_PATTERN, NAME_PATTERN, VERSION_PATTERN, Profile
 from services.servicekit.embedding import Precision
 
-_FORMAT_VERSION: Final = 2
-_READABLE_VERSIONS: Final = (1, 2)
+_FORMAT_VERSION: Final = 3
+_READABLE_VERSIONS: Final = (1, 2, 3)
 
 _Ratio = Annotated[float, Field(gt=0, le=1)]
 _Position = Annotated[int, Field(ge=0, lt=2**31)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+_STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikedDigests:
+    """The SHA-256 of the files of what a profile was fitted to, 64 hex digits each.
+
+    Attributes:
+        embeddings: Of liked.npy: (liked_count + duplicate_count, dimension) float32.
+        background: Of background.npy: (background_count, dimension) float32.
+        labels: Of liked.json.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    embeddings: _Sha256
+    background: _Sha256
+    labels: _Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +53,11 @@ class ProfileFacts:
         sha256: Of profile.npz, 64 hex digits.
         libraries: The versions that fitted it, by name; for the record.
         duplicates: Pairs of a position and the position that it repeats.
-        format_version: Of both files. Version 1 has none of what follows.
+        format_version: Of all files. Version 1 has none of what follows, version 2 nothing from `liked` on.
+        liked: Null if the liked images were not kept, as in older versions.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        strict=True, extra="forbid", allow_inf_nan=False
-    )
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
     version: Annotated[int, Field(ge=1)]
@@ -59,18 +78,37 @@ class ProfileFacts:
     background_score_count: Annotated[int, Field(ge=0, le=KEPT_LOG_LIKELIHOODS)]
     warnings: tuple[str, ...]
     seed: int
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: _Sha256
     libraries: dict[str, str]
-    format_version: Literal[1, 2] = _FORMAT_VERSION
+    format_version: Literal[1, 2, 3] = _FORMAT_VERSION
     pass_ratio: _Ratio | None = None
     separation: _Share | None = None
     neighbour_separation: _Share | None = None
     duplicates: tuple[tuple[_Position, _Position], ...] = ()
     duplicate_count: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    liked: LikedDigests | None = None
+    base_profile: Annotated[str, Field(pattern=f"^({NAME_PATTERN}@{VERSION_PATTERN})?$")] = ""
+    asked_component_count: Annotated[int, Field(ge=0, le=MAX_COMPONENTS)] = 0
+    asked_covariance: Covariance | None = None
+    gap_nats: float | None = None
+    is_degenerate: bool = False
+    simplified_from: Annotated[str, Field(max_length=100)] = ""
+
+    @property
+    def sent_count(self) -> int:
+        """How many liked images were sent, those that repeat another one included."""
+        return self.liked_count + self.duplicate_count
 
     @classmethod
-    def of(cls, profile: Profile, *, sha256: str, libraries: dict[str, str]) -> Self:
-        """The facts of a profile whose arrays have the digest."""
+    def of(
+        cls,
+        profile: Profile,
+        *,
+        sha256: str,
+        liked: LikedDigests | None,
+        libraries: dict[str, str],
+    ) -> Self:
+        """The facts of a profile whose arrays and liked images have the digests."""
         taste, mixture = profile.taste, profile.taste.mixture
         return cls(
             name=profile.name,
@@ -99,6 +137,13 @@ class ProfileFacts:
             neighbour_separation=taste.neighbour_separation,
             duplicates=tuple((one.position, one.duplicate_of) for one in taste.duplicates),
             duplicate_count=taste.duplicate_count,
+            liked=liked,
+            base_profile=profile.base_profile,
+            asked_component_count=taste.asked_component_count,
+            asked_covariance=taste.asked_covariance,
+            gap_nats=taste.gap_nats,
+            is_degenerate=taste.is_degenerate,
+            simplified_from=taste.simplified_from,
         )
 
     @classmethod
@@ -113,12 +158,7 @@ class ProfileFacts:
         try:
             return TypeAdapter(ProfileFacts).validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            if first["type"] == "json_invalid":
-                raise ValueError("is not valid JSON") from error
-            field = ".".join(str(part) for part in first["loc"])
-            problem = first["msg"][0].lower() + first["msg"][1:]
-            raise ValueError(f"is wrong in field {field!r}: {problem}") from error
+            raise ValueError(first_problem(error)) from error
 
     def to_json(self) -> bytes:
         """The content of profile.json."""
@@ -137,6 +177,15 @@ class ProfileFacts:
             shapes["background_mean"] = (self.dimension,)
             shapes["background_precisions_cholesky"] = (self.dimension,)
         return shapes
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a JSON file, to go on after its name."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "is not valid JSON"
+    field = ".".join(str(part) for part in first["loc"])
+    return f"is wrong in field {field!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _check_version(content: bytes) -> None:

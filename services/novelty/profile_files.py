@@ -1,4 +1,4 @@
-"""Between a profile and the two files of its folder: profile.npz (arrays alone) and profile.json (the rest)."""
+"""Between a profile and the files of its folder: profile.npz (arrays), profile.json (the rest), its liked images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Final
 import numpy as np
 
 from services.novelty.duplicates import Duplicate
+from services.novelty.liked_files import read_liked
+from services.novelty.liked_images import LikedImages, NoLikedImages
 from services.novelty.mixture import Covariance, Floats, Mixture
 from services.novelty.profile import Profile, Taste
 from services.novelty.profile_arrays import decode_arrays, encode_arrays
-from services.novelty.profile_facts import ProfileFacts
+from services.novelty.profile_facts import LikedDigests, ProfileFacts
+from services.novelty.stored_files import UnusableFile, read_up_to
 from services.servicekit.errors import FailedPrecondition
 
 FACTS_FILE: Final = "profile.json"
@@ -41,8 +44,17 @@ class ProfileDamaged(FailedPrecondition):
         self.instead = instead
 
 
-def encode_profile(profile: Profile, libraries: dict[str, str]) -> dict[str, bytes]:
-    """Returns the content of the two files by name."""
+def write_profile(
+    folder: Path, profile: Profile, liked: LikedDigests | None, libraries: dict[str, str]
+) -> None:
+    """Writes profile.npz and profile.json into a folder that has neither; does not sync them.
+
+    Args:
+        folder: Where to.
+        profile: What to write.
+        liked: The digests of the files of its liked images, which are there already; None if there are none.
+        libraries: The versions that fitted it, by name.
+    """
     taste, mixture = profile.taste, profile.taste.mixture
     ordinary = mixture.background
     relative_to = {}
@@ -62,8 +74,10 @@ def encode_profile(profile: Profile, libraries: dict[str, str]) -> dict[str, byt
         | relative_to
     )
     digest = hashlib.sha256(arrays).hexdigest()
-    facts = ProfileFacts.of(profile, sha256=digest, libraries=libraries)
-    return {ARRAYS_FILE: arrays, FACTS_FILE: facts.to_json()}
+    facts = ProfileFacts.of(profile, sha256=digest, liked=liked, libraries=libraries)
+    for name, content in ((ARRAYS_FILE, arrays), (FACTS_FILE, facts.to_json())):
+        with (folder / name).open("xb") as file:
+            file.write(content)
 
 
 def read_facts(folder: Path) -> ProfileFacts:
@@ -72,6 +86,8 @@ def read_facts(folder: Path) -> ProfileFacts:
     Raises:
         ProfileDamaged: It is missing, too large, or not what it should be.
     """
+    if folder.is_symlink():
+        raise _damaged(folder, "its folder is a link")
     content = _read(folder / FACTS_FILE, _MAX_FACTS_BYTES)
     try:
         return ProfileFacts.from_json(content)
@@ -98,18 +114,27 @@ def read_profile(folder: Path) -> Profile:
     return _profile(facts, arrays)
 
 
+def read_liked_images(folder: Path) -> LikedImages:
+    """Reads the images that a profile was fitted to; nothing of profile.npz.
+
+    Raises:
+        NoLikedImages: It was fitted before profiles kept them.
+        ProfileDamaged: A file is not what it should be.
+    """
+    facts = read_facts(folder)
+    if facts.liked is None:
+        raise NoLikedImages(f"{facts.name}@{facts.version}")
+    try:
+        return read_liked(folder, facts, facts.liked)
+    except UnusableFile as error:
+        raise _damaged(folder, str(error)) from error
+
+
 def _read(path: Path, limit_bytes: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(limit_bytes + 1)
-    except FileNotFoundError as error:
-        raise _damaged(path.parent, f"{path.name} is missing") from error
-    except OSError as error:
-        cause = error.strerror or type(error).__name__
-        raise _damaged(path.parent, f"{path.name} cannot be read: {cause}") from error
-    if len(content) > limit_bytes:
-        raise _damaged(path.parent, f"{path.name} has more than {limit_bytes:,} bytes")
-    return content
+        return read_up_to(path, limit_bytes)
+    except UnusableFile as error:
+        raise _damaged(path.parent, str(error)) from error
 
 
 def _damaged(folder: Path, problem: str) -> ProfileDamaged:
@@ -160,8 +185,20 @@ def _profile(facts: ProfileFacts, arrays: dict[str, Floats]) -> Profile:
         duplicate_count=facts.duplicate_count,
         warnings=facts.warnings,
         seed=facts.seed,
+        asked_component_count=facts.asked_component_count,
+        asked_covariance=facts.asked_covariance,
+        gap_nats=facts.gap_nats,
+        is_degenerate=facts.is_degenerate,
+        simplified_from=facts.simplified_from,
     )
-    return Profile(facts.name, facts.version, taste, facts.create_time, facts.request_id)
+    return Profile(
+        facts.name,
+        facts.version,
+        taste,
+        facts.create_time,
+        facts.request_id,
+        facts.base_profile,
+    )
 
 
 def _background(facts: ProfileFacts, arrays: dict[str, Floats]) -> Mixture | None:

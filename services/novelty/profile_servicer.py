@@ -1,4 +1,4 @@
-"""The calls that make, show and list profiles."""
+"""The calls that make, show, change and delete profiles."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from collections.abc import AsyncIterator
 import structlog
 
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
-from services.novelty.liked_set import FitOptions, LikedSet, LikedSetBuilder, Role, UnfitEmbedding
-from services.novelty.messages import damaged_to_message, options_from_message, profile_to_message
+from services.novelty.fit_messages import FitReader
+from services.novelty.liked_set import FitOptions
+from services.novelty.messages import damaged_to_message, profile_to_message, rule_from_message
 from services.novelty.part_servicer import Context, PartServicer
+from services.novelty.profile import Profile, ProfileReference
 from services.novelty.profile_files import ProfileDamaged
-from services.servicekit.errors import IdleStream, InvalidInput, ItemRejected, NotFound
-from services.servicekit.messages import embedding_from_message
+from services.novelty.rethreshold import with_threshold
+from services.novelty.submission import Submission
+from services.novelty.threshold_rule import ThresholdRule
+from services.servicekit.errors import IdleStream, NotFound
 
 
 class ProfileServicer(PartServicer):
-    """Fits, shows and lists profiles."""
+    """Fits, shows, lists, changes and deletes profiles."""
 
     async def FitProfile(
         self, request_iterator: AsyncIterator[pb.FitProfileRequest], context: Context
@@ -28,9 +32,9 @@ class ProfileServicer(PartServicer):
             InvalidInput: A message, an option or an embedding is wrong.
             IdleStream: The client sent nothing for too long.
         """
-        options, liked_set = await self._read_fit(request_iterator)
-        profile = await self._fits.run(liked_set, options)
-        self._cache.forget_newest(profile.name)
+        options, sent = await self._read_fit(request_iterator)
+        profile = await self._fits.run(sent, options)
+        self._cache.forget(profile.name)
         return pb.FitProfileResponse(profile=profile_to_message(profile))
 
     async def GetProfile(
@@ -57,26 +61,42 @@ class ProfileServicer(PartServicer):
                 response.profiles.append(profile_to_message(profile, with_lists=False))
         return response
 
+    async def UpdateProfile(
+        self, request: pb.UpdateProfileRequest, context: Context
+    ) -> pb.UpdateProfileResponse:
+        """Stores the profile with another threshold, or returns the one that has it.
+
+        Raises:
+            InvalidInput: The threshold is none.
+            FailedPrecondition: The profile is damaged.
+        """
+        rule = rule_from_message(request)
+        base = await self._cache.find(request.profile)
+        profile = await asyncio.to_thread(self._with_threshold, base, rule)
+        self._cache.forget(profile.name)
+        return pb.UpdateProfileResponse(profile=profile_to_message(profile))
+
+    async def DeleteProfile(
+        self, request: pb.DeleteProfileRequest, context: Context
+    ) -> pb.DeleteProfileResponse:
+        """Deletes one version of a profile, or all."""
+        reference = ProfileReference.parse(request.profile)
+        versions = await asyncio.to_thread(self._store.delete, reference.name, reference.version)
+        self._cache.forget(reference.name)
+        return pb.DeleteProfileResponse(versions=versions)
+
     async def _read_fit(
         self, requests: AsyncIterator[pb.FitProfileRequest]
-    ) -> tuple[FitOptions, LikedSet]:
-        options: FitOptions | None = None
-        builder = LikedSetBuilder(self._limits.fit_max_embeddings)
+    ) -> tuple[FitOptions, Submission]:
+        reader = FitReader(self._limits.fit_max_embeddings)
         async for request in self._until_idle(requests):
-            part = request.WhichOneof("part")
-            if options is None:
-                if part != "options":
-                    raise InvalidInput("the first message of a fit must hold its options")
-                options = options_from_message(request.options)
-            elif part == "options":
-                raise InvalidInput("the options came twice: they are the first message alone")
-            elif part is None:
-                raise InvalidInput("a message of the fit holds nothing")
-            else:
-                _collect(builder, Role(part), getattr(request, part))
-        if options is None:
-            raise InvalidInput("the stream ended before the options came")
-        return options, await asyncio.to_thread(builder.build)
+            # A message of 4 MB takes a while; others are scored meanwhile.
+            await asyncio.to_thread(reader.read, request)
+        return await asyncio.to_thread(reader.finish)
+
+    def _with_threshold(self, base: Profile, rule: ThresholdRule) -> Profile:
+        taste = with_threshold(base.taste, rule)
+        return base if taste is base.taste else self._store.save_variant(base, taste)
 
     async def _until_idle(
         self, requests: AsyncIterator[pb.FitProfileRequest]
@@ -91,11 +111,3 @@ class ProfileServicer(PartServicer):
             except TimeoutError as error:
                 raise IdleStream(self._limits.stream_idle_s) from error
             yield request
-
-
-def _collect(builder: LikedSetBuilder, role: Role, batch: pb.EmbeddingBatch) -> None:
-    for message in batch.embeddings:
-        try:
-            builder.add(role, embedding_from_message(message))
-        except ItemRejected as error:
-            raise UnfitEmbedding(role, builder.count(role), error.reason) from error

@@ -1,40 +1,31 @@
-"""Profiles on disk: <root>/<name>/<version>/, each version written once and whole."""
+"""Profiles on disk: each version written once and whole, and read without trusting its files."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import structlog
 
-from services.novelty.liked_images import LikedImages, NoLikedImages
-from services.novelty.profile import NAME_PATTERN, VERSION_PATTERN, Profile, ProfileReference, Taste
+from services.novelty.liked_files import link_liked, write_liked
+from services.novelty.liked_images import LikedImages
+from services.novelty.profile import Profile, ProfileReference, Taste
+from services.novelty.profile_facts import LikedDigests
 from services.novelty.profile_files import (
     ProfileDamaged,
-    encode_profile,
     read_facts,
+    read_liked_images,
     read_profile,
+    write_profile,
 )
+from services.novelty.version_folders import VersionFolders
 from services.servicekit.errors import Misconfigured, NotFound, Unavailable
-
-# No profile can have these names.
-_STAGING: Final = ".staging"
-_LOCK: Final = ".lock"
 
 
 class ProfileStore:
-    """The profiles under one folder; any number of processes may share it.
-
-    A version appears by renaming a folder that was written and synced elsewhere on the same file system, so that it
-    is there whole or not at all. Writers take turns by a lock on a file, which ends with the process that holds it.
-    """
+    """The profiles under one folder; any number of processes may share it."""
 
     def __init__(self, root: Path, *, libraries: Mapping[str, str]) -> None:
         """Makes the folder.
@@ -46,12 +37,9 @@ class ProfileStore:
         Raises:
             Misconfigured: It cannot be made or written to.
         """
-        self._root = root
         self._libraries = dict(libraries)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            with self._writing():
-                pass
+            self._folders = VersionFolders(root)
         except OSError as error:
             message = f"cannot keep profiles in {root}: {error.strerror or error}"
             raise Misconfigured(message) from error
@@ -62,20 +50,22 @@ class ProfileStore:
         Raises:
             NotFound: There is none.
         """
-        versions = self._versions(name)
+        versions = self._folders.versions(name)
         if not versions:
             raise NotFound("profile", name)
-        return max(versions)
+        return versions[-1]
 
     def versions_before(self, name: str, version: int) -> list[int]:
         """The lower versions of a name, damaged or not, the newest first."""
-        return sorted((known for known in self._versions(name) if known < version), reverse=True)
+        return [known for known in reversed(self._folders.versions(name)) if known < version]
 
     def names(self) -> list[str]:
         """The names that have a version, in order."""
-        entries = (entry.name for entry in self._root.iterdir() if entry.is_dir())
-        names = (name for name in entries if re.fullmatch(NAME_PATTERN, name))
-        return sorted(name for name in names if self._versions(name))
+        return self._folders.names()
+
+    def has(self, name: str, version: int) -> bool:
+        """Whether there is such a version, damaged or not."""
+        return self._folders.has(name, version)
 
     def load(self, name: str, version: int) -> Profile:
         """Reads one profile.
@@ -84,10 +74,7 @@ class ProfileStore:
             NotFound: There is no such version.
             ProfileDamaged: Its files are not what they should be.
         """
-        folder = self._folder(name, version)
-        if not folder.is_dir():
-            raise NotFound("profile", str(ProfileReference(name, version)))
-        profile = read_profile(folder)
+        profile = read_profile(self._folders.folder(name, version))
         if (profile.name, profile.version) != (name, version):
             reference = str(ProfileReference(name, version))
             raise ProfileDamaged(reference, f"its files are those of {profile}")
@@ -101,75 +88,127 @@ class ProfileStore:
             NoLikedImages: It was fitted before profiles kept them.
             ProfileDamaged: Their files are not what they should be.
         """
-        raise NoLikedImages(str(self.load(name, version)))
+        return read_liked_images(self._folders.folder(name, version))
+
+    def folder(self, name: str, version: int) -> Path:
+        """The folder of a version.
+
+        Raises:
+            NotFound: There is no such version.
+        """
+        return self._folders.folder(name, version)
+
+    def add(self, name: str, version: int, part: str, write: Callable[[Path], None]) -> bool:
+        """Adds a folder to a version, whole or not at all; see `VersionFolders.add`.
+
+        Raises:
+            NotFound: There is no such version.
+            Unavailable: The disk does not take it.
+        """
+        with self._writing():
+            return self._folders.add(name, version, part, write)
 
     def find(self, request_id: str) -> Profile | None:
-        """The profile that a request made, if it made one."""
+        """The profile that a request fitted, if it did."""
         for name in self.names():
-            for version in sorted(self._versions(name)):
-                # One that cannot be read is met again when it is asked for.
-                with suppress(ProfileDamaged):
-                    if read_facts(self._folder(name, version)).request_id == request_id:
+            for version in self._folders.versions(name):
+                # One that cannot be read, or is deleted just now, is met again when it is asked for.
+                with suppress(ProfileDamaged, NotFound):
+                    if read_facts(self._folders.folder(name, version)).request_id == request_id:
                         return self.load(name, version)
         return None
 
-    def save(self, taste: Taste, *, name: str, request_id: str) -> Profile:
+    def save(
+        self,
+        taste: Taste,
+        *,
+        name: str,
+        request_id: str,
+        liked: LikedImages | None = None,
+        base_profile: str = "",
+    ) -> Profile:
         """Stores a taste as the next version of a name.
 
-        A request that made a profile before, anywhere, gets that one instead.
+        A request that fitted a profile before, anywhere, gets that one instead.
 
         Raises:
             Unavailable: The disk does not take it.
         """
-        try:
-            with self._writing():
-                stored = self.find(request_id)
-                if stored is not None:
-                    return stored
-                version = max(self._versions(name), default=0) + 1
-                profile = Profile(name, version, taste, datetime.now(UTC), request_id)
-                self._publish(profile)
-        except OSError as error:
-            raise Unavailable("the folder of profiles", error.strerror or str(error)) from error
+
+        def put_liked(folder: Path) -> LikedDigests | None:
+            return write_liked(folder, liked) if liked else None
+
+        with self._writing():
+            stored = self.find(request_id)
+            if stored is not None:
+                return stored
+            version = self._folders.next_version(name)
+            now = datetime.now(UTC)
+            profile = Profile(name, version, taste, now, request_id, base_profile)
+            return self._publish(profile, put_liked)
+
+    def save_variant(self, base: Profile, taste: Taste) -> Profile:
+        """Stores a taste that has the mixture of a profile as the next version; the liked images are the same files.
+
+        If the newest version has that mixture and threshold, it is returned.
+
+        Raises:
+            NotFound: The profile was deleted.
+            ProfileDamaged: It is.
+            Unavailable: The disk does not take it.
+        """
+        with self._writing():
+            folder = self._folders.folder(base.name, base.version)
+            facts = read_facts(folder)
+
+            def put_liked(other: Path) -> LikedDigests | None:
+                link_liked(folder, other)
+                return facts.liked
+
+            newest = self._newest_like(base.name, facts.sha256)
+            if newest is not None and newest.taste.has_threshold_of(taste):
+                return newest
+            version = self._folders.next_version(base.name)
+            profile = Profile(base.name, version, taste, datetime.now(UTC), "", str(base))
+            return self._publish(profile, put_liked)
+
+    def delete(self, name: str, version: int | None) -> list[int]:
+        """Deletes one version of a name, or all; returns their numbers, ascending.
+
+        Raises:
+            NotFound: There is no such version, or none of the name.
+            Unavailable: The disk does not take it.
+        """
+        with self._writing():
+            versions = [version] if version else self._folders.versions(name)
+            if not versions:
+                raise NotFound("profile", name)
+            for one in versions:
+                self._folders.delete(name, one)
+        structlog.get_logger().info("profile_deleted", name=name, versions=versions)
+        return versions
+
+    def _newest_like(self, name: str, sha256: str) -> Profile | None:
+        with suppress(ProfileDamaged):
+            version = self.newest_version(name)
+            if read_facts(self._folders.folder(name, version)).sha256 == sha256:
+                return self.load(name, version)
+        return None
+
+    def _publish(
+        self, profile: Profile, put_liked: Callable[[Path], LikedDigests | None]
+    ) -> Profile:
+        def write(folder: Path) -> None:
+            write_profile(folder, profile, put_liked(folder), self._libraries)
+
+        self._folders.publish(profile.name, profile.version, write)
         structlog.get_logger().info("profile_stored", profile=str(profile))
         return profile
 
-    def _publish(self, profile: Profile) -> None:
-        staging = self._root / _STAGING
-        shutil.rmtree(staging, ignore_errors=True)  # what a writer that was killed left
-        staging.mkdir()
-        for file_name, content in encode_profile(profile, self._libraries).items():
-            with (staging / file_name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync_folder(staging)
-        folder = self._folder(profile.name, profile.version)
-        folder.parent.mkdir(exist_ok=True)
-        staging.rename(folder)
-        _sync_folder(folder.parent)
-        _sync_folder(self._root)
-
-    def _folder(self, name: str, version: int) -> Path:
-        return self._root / name / str(version)
-
-    def _versions(self, name: str) -> list[int]:
-        try:
-            entries = list((self._root / name).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return [int(entry.name) for entry in entries if re.fullmatch(VERSION_PATTERN, entry.name)]
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with (self._root / _LOCK).open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        try:
+            with self._folders.writing():
+                yield
+        except OSError as error:
+            raise Unavailable("the folder of profiles", error.strerror or str(error)) from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.novelty.liked_servicer import LikedServicer
 from services.novelty.profile_servicer import ProfileServicer
 from services.novelty.scoring_servicer import ScoringServicer
 
 
-class NoveltyServicer(ProfileServicer, ScoringServicer):
+class NoveltyServicer(ProfileServicer, LikedServicer, ScoringServicer):
     """Answers NoveltyService: each base answers some of its calls."""

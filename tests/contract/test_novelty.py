@@ -282,16 +282,16 @@ async def test_profiles_survive_a_restart(settings):
 async def test_scores_are_answered_during_a_fit(settings, monkeypatch):
     """A fit that takes long holds up nobody."""
     started, go_on = threading.Event(), threading.Event()
-    fit_taste = novelty_main.fit_taste
+    learn = novelty_main.learn
 
     def slow_fit(*args, **kwargs):
         started.set()
         assert go_on.wait(30)
-        return fit_taste(*args, **kwargs)
+        return learn(*args, **kwargs)
 
     async with serving(await build(settings), settings) as channel:
         await fit(NoveltyServiceStub(channel))
-    monkeypatch.setattr(novelty_main, "fit_taste", slow_fit)
+    monkeypatch.setattr(novelty_main, "learn", slow_fit)
     async with serving(await build(settings), settings) as channel:
         stub = NoveltyServiceStub(channel)
         fitting = asyncio.create_task(fit(stub, request_id="slow"))
@@ -601,7 +601,7 @@ async def test_a_stop_ends_a_fit_at_once(settings, monkeypatch):
             time.sleep(0.001)
         raise errors.Unavailable("this server", "it is shutting down")
 
-    monkeypatch.setattr(novelty_main, "fit_taste", endless_fit)
+    monkeypatch.setattr(novelty_main, "learn", endless_fit)
     patient = settings.model_copy(update={"drain_s": 60.0})
     server = ServiceServer(await build(patient), patient)
     await server.start()
@@ -637,5 +637,5 @@ async def test_the_folder_is_the_artifacts_folder(fitted, settings):
     """Profiles lie where other replicas look for them."""
     store = ProfileStore(settings.data / "artifacts" / "profiles", libraries={})
     assert store.names() == ["landscapes"]
-    libraries = store._root / "landscapes" / "1" / "profile.json"
+    libraries = store.folder("landscapes", 1) / "profile.json"
     assert '"scikit-learn"' in libraries.read_text()

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from services.novelty.duplicates import Duplicate
-from services.novelty.liked_set import FitOptions, LikedSet
+from services.novelty.liked_images import ImageLabel, LikedImages
+from services.novelty.liked_set import FitOptions, LikedSet, Role
 from services.novelty.mixture import Covariance, Mixture
 from services.novelty.profile import Profile, Taste
+from services.novelty.submission import SubmissionBuilder
 from services.servicekit.embedding import Embedding, Precision
 
 ENCODER_ID = "a" * 64
@@ -32,6 +34,33 @@ def liked_set(liked, background=None):
     if background is None:
         background = np.empty((0, liked.shape[1]), np.float32)
     return LikedSet(liked, background, ENCODER_ID, Precision.FP32)
+
+
+def liked_images(count=21, *, dimension=4, background=3, **changes):
+    """What a profile of `taste()` was fitted to: image 5 repeats image 2."""
+    scores = np.linspace(-4.0, 3.0, count).tolist()
+    fields = {
+        "embeddings": unit_rows(count, dimension),
+        "background": unit_rows(background, dimension, seed=1),
+        "labels": tuple(ImageLabel(f"{at:064x}", f"photo {at}.jpg") for at in range(count)),
+        "held_out_log_likelihoods": tuple(None if at == 5 else scores[at] for at in range(count)),
+        "originals": tuple(2 if at == 5 else None for at in range(count)),
+    }
+    return LikedImages(**(fields | changes))
+
+
+def submission(liked=None, *, labels=None, background=None, removed=()):
+    """What one request sends: by default eight liked images without names."""
+    builder = SubmissionBuilder(10**6)
+    rows = unit_rows(8, 4) if liked is None else liked
+    for at, values in enumerate(rows):
+        label = labels[at] if labels else ImageLabel()
+        builder.add(Role.LIKED, embedding(values), label)
+    for values in () if background is None else background:
+        builder.add(Role.BACKGROUND, embedding(values), ImageLabel())
+    for label, values in removed:
+        builder.add(Role.REMOVED, None if values is None else embedding(values), label)
+    return builder.build()
 
 
 def options(**changes):

@@ -7,11 +7,16 @@ import pytest
 import structlog
 
 from services.novelty.fit_jobs import FitJobs
+from services.novelty.liked_images import Learned
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import InvalidInput, Overloaded, Unavailable
-from tests.novelty.tastes import liked_set, options, taste, unit_rows
+from tests.novelty.tastes import liked_images, options, submission, taste
 
-SET = liked_set(unit_rows(8, 4))
+SENT = submission()
+
+
+def learned():
+    return Learned(taste(), liked_images())
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +39,7 @@ class Gate:
             if stopped():
                 raise Unavailable("this server", "it is shutting down")
         self.fits.append(options.request_id)
-        return taste()
+        return learned()
 
 
 @pytest.fixture
@@ -57,41 +62,41 @@ async def started(gate):
 async def test_a_fit_is_stored(jobs, gate):
     """The profile comes back with its version."""
     gate.open.set()
-    assert str(await jobs.run(SET, options())) == "landscapes@1"
-    assert str(await jobs.run(SET, options(request_id="two"))) == "landscapes@2"
+    assert str(await jobs.run(SENT, options())) == "landscapes@1"
+    assert str(await jobs.run(SENT, options(request_id="two"))) == "landscapes@2"
 
 
 async def test_the_same_request_is_fitted_once(jobs, gate):
     """While it runs and afterwards, the same id brings the same profile."""
-    first, second = (asyncio.create_task(jobs.run(SET, options())) for _ in range(2))
+    first, second = (asyncio.create_task(jobs.run(SENT, options())) for _ in range(2))
     await started(gate)
     gate.open.set()
     assert await first is await second
-    assert str(await jobs.run(SET, options())) == str(await first)
+    assert str(await jobs.run(SENT, options())) == str(await first)
     assert gate.fits == ["request-1"]
 
 
 async def test_a_fit_goes_on_without_its_caller(jobs, gate):
     """A client that went away and sends the request again gets the profile of the first one."""
-    first = asyncio.create_task(jobs.run(SET, options()))
+    first = asyncio.create_task(jobs.run(SENT, options()))
     await started(gate)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     gate.open.set()
-    assert str(await jobs.run(SET, options())) == "landscapes@1"
+    assert str(await jobs.run(SENT, options())) == "landscapes@1"
     assert gate.fits == ["request-1"]
 
 
 async def test_too_many_fits(jobs, gate):
     """The one at work and the one that waits are all; a third is told to come again."""
-    waiting = [asyncio.create_task(jobs.run(SET, options(request_id=name))) for name in "ab"]
+    waiting = [asyncio.create_task(jobs.run(SENT, options(request_id=name))) for name in "ab"]
     await started(gate)
     with pytest.raises(Overloaded, match=r"the fit queue is full \(2 items\)"):
-        await jobs.run(SET, options(request_id="c"))
+        await jobs.run(SENT, options(request_id="c"))
     gate.open.set()
     assert [str(await task) for task in waiting] == ["landscapes@1", "landscapes@2"]
-    assert str(await jobs.run(SET, options(request_id="c"))) == "landscapes@3"
+    assert str(await jobs.run(SENT, options(request_id="c"))) == "landscapes@3"
 
 
 async def test_a_fit_that_fails_can_be_tried_again(tmp_path, logs):
@@ -103,7 +108,7 @@ async def test_a_fit_that_fails_can_be_tried_again(tmp_path, logs):
     jobs = FitJobs(ProfileStore(tmp_path, libraries={}), fit, limit=1)
     for number in range(2):
         with pytest.raises(InvalidInput, match=f"bad {number}"):
-            await jobs.run(SET, options())
+            await jobs.run(SENT, options())
     assert [entry["event"] for entry in logs] == ["fit_failed", "fit_failed"]
     await jobs.close()
 
@@ -112,7 +117,7 @@ async def test_closing_stops_what_runs_and_what_waits(tmp_path, gate):
     """Nothing is stored, and the callers learn why."""
     store = ProfileStore(tmp_path / "profiles", libraries={})
     jobs = FitJobs(store, gate, limit=2)
-    waiting = [asyncio.create_task(jobs.run(SET, options(request_id=name))) for name in "ab"]
+    waiting = [asyncio.create_task(jobs.run(SENT, options(request_id=name))) for name in "ab"]
     await started(gate)
     async with asyncio.timeout(10):
         await jobs.close()

@@ -3,27 +3,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.fit_warnings import FitFindings, warnings_for
+from services.novelty.fit_warnings import warnings_for
 from services.novelty.mixture import Covariance
-from tests.novelty.tastes import mixture
+from tests.novelty.tastes import mixture, taste
 
 
 def warned(*, covariance=Covariance.DIAG, **changes):
     fields = {
-        "mixture": mixture(covariance, components=2, dimension=16),
+        "density": mixture(covariance, components=2, dimension=16),
         "liked_count": 40,
         "duplicate_count": 0,
         "threshold_nats": 0.0,
-        "held_out": np.arange(-1.0, 39.0),
-        "background": np.empty(0),
-        "pass_ratio": None,
+        "held_out_log_likelihoods": np.arange(-1.0, 39.0),
+        "background_log_likelihoods": np.empty(0),
+        "background_count": len(changes.get("background_log_likelihoods", ())),
         "separation": None,
         "neighbour_separation": None,
         "gap_nats": 0.1,
-        "is_degenerate": False,
-        "simplified_from": "",
     }
-    return warnings_for(FitFindings(**(fields | changes)))
+    return warnings_for(taste(**(fields | changes)))
 
 
 def test_a_good_fit_has_none():
@@ -33,7 +31,7 @@ def test_a_good_fit_has_none():
 
 def test_a_small_profile_states_its_interval():
     """Under 30 liked images the sentence states how wide the expected share is; from 30 on there is none."""
-    (sentence,) = warned(liked_count=10, held_out=np.arange(-1.0, 9.0))
+    (sentence,) = warned(liked_count=10, held_out_log_likelihoods=np.arange(-1.0, 9.0))
     assert sentence.startswith(
         "10 liked images make a small profile: of new ones like them 55.5% to 99.7%"
     )
@@ -74,13 +72,13 @@ def test_a_baseline_that_is_better():
 
 def test_a_background_that_passes():
     """A profile that lets more than half of the background through says so."""
-    assert warned(background=np.array([0.0, 1.0, -1.0, -1.0])) == ()
-    (sentence,) = warned(background=np.array([0.0, 1.0, 2.0, -1.0]))
+    assert warned(background_log_likelihoods=np.array([0.0, 1.0, -1.0, -1.0])) == ()
+    (sentence,) = warned(background_log_likelihoods=np.array([0.0, 1.0, 2.0, -1.0]))
     assert sentence.startswith("75% of the background sample passes too")
 
 
 @pytest.mark.parametrize(("count", "said"), [(9, True), (10, False)])
 def test_a_background_too_small_for_its_pass_ratio(count, said):
     """One in ten cannot be told from nine images."""
-    sentences = warned(background=np.full(count, -1.0), pass_ratio=0.1)
+    sentences = warned(background_log_likelihoods=np.full(count, -1.0), pass_ratio=0.1)
     assert [f"sample of {count} is too small" in one for one in sentences] == [True] * said

@@ -66,7 +66,7 @@ async def test_a_version_stored_here_is_the_newest_at_once(store):
     for number in range(2, 30):
         await cache.find("landscapes")
         save(store, str(number))
-        cache.forget_newest("landscapes")
+        cache.forget("landscapes")
         assert str(await cache.find("landscapes")) == f"landscapes@{number}"
     assert str(await cache.find("landscapes@1")) == "landscapes@1"
 
@@ -159,5 +159,5 @@ async def test_a_damaged_name_is_whole_again_after_a_new_fit(store, root):
     with pytest.raises(ProfileDamaged):
         await cache.find("landscapes")
     save(store, "b")
-    cache.forget_newest("landscapes")
+    cache.forget("landscapes")
     assert str(await cache.find("landscapes")) == "landscapes@2"

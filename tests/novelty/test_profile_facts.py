@@ -9,7 +9,7 @@ from tests.novelty.tastes import profile
 
 
 def facts():
-    return ProfileFacts.of(profile(), sha256="c" * 64, libraries={"numpy": "2.4"})
+    return ProfileFacts.of(profile(), sha256="c" * 64, liked=None, libraries={"numpy": "2.4"})
 
 
 def changed(**changes):
@@ -53,9 +53,9 @@ def test_what_is_no_json_object(content):
 
 def test_another_format_version():
     """A file of a later format is refused by its version, whatever else it holds."""
-    with pytest.raises(ValueError, match="^has format_version 3, not 1 or 2$"):
-        ProfileFacts.from_json(b'{"format_version": 3}')
-    with pytest.raises(ValueError, match="^has format_version None, not 1 or 2$"):
+    with pytest.raises(ValueError, match="^has format_version 4, not 1 or 2 or 3$"):
+        ProfileFacts.from_json(b'{"format_version": 4}')
+    with pytest.raises(ValueError, match="^has format_version None, not 1 or 2 or 3$"):
         ProfileFacts.from_json(changed(format_version="absent"))
 
 
@@ -74,6 +74,14 @@ def test_another_format_version():
         {"neighbour_separation": -0.1},
         {"duplicates": 3},
         {"duplicate_count": -1},
+        {"liked": "c"},
+        {"base_profile": "landscapes"},
+        {"base_profile": "../up@1"},
+        {"asked_component_count": 257},
+        {"asked_covariance": "SPHERICAL"},
+        {"gap_nats": "0.1"},
+        {"is_degenerate": 1},
+        {"simplified_from": None},
         {"encoder_id": "A" * 64},
         {"precision": "FP8"},
         {"dimension": 10**9},

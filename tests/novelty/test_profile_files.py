@@ -10,7 +10,7 @@ import pytest
 from services.novelty import profile_files
 from services.novelty.mixture import Covariance
 from services.novelty.profile_arrays import encode_arrays
-from services.novelty.profile_files import ProfileDamaged, encode_profile, read_profile
+from services.novelty.profile_files import ProfileDamaged, read_profile, write_profile
 from tests.novelty.tastes import mixture, profile, unit_rows
 
 GOOD = {
@@ -24,8 +24,7 @@ GOOD = {
 
 def write(folder, stored=None):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in encode_profile(stored or profile(), {"numpy": "2"}).items():
-        (folder / name).write_bytes(content)
+    write_profile(folder, stored or profile(), None, {"numpy": "2"})
     return folder
 
 
@@ -117,11 +116,11 @@ def test_a_missing_file(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["profile.json", "profile.npz"])
 def test_a_file_that_cannot_be_read(tmp_path, name):
-    """With what the operating system says, and without the path on this machine."""
+    """A folder in its place is no file; the path on this machine is not told."""
     folder = write(tmp_path / "landscapes" / "1")
     (folder / name).unlink()
     (folder / name).mkdir()
-    with pytest.raises(ProfileDamaged, match=f"{name} cannot be read: Is a directory;") as caught:
+    with pytest.raises(ProfileDamaged, match=f"{name} is no regular file;") as caught:
         read_profile(folder)
     assert str(tmp_path) not in str(caught.value)
 

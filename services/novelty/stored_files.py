@@ -1,0 +1,78 @@
+"""The files of a profile's folder, opened without trusting them: regular files of that folder alone, up to a size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+
+class UnusableFile(ValueError):
+    """A stored file is not what it should be.
+
+    Attributes:
+        file_name: Which one.
+        problem: What is wrong; goes on after the name.
+    """
+
+    def __init__(self, file_name: str, problem: str) -> None:
+        super().__init__(f"{file_name} {problem}")
+        self.file_name = file_name
+        self.problem = problem
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """Opens a regular file for reading; a link is not followed, and a pipe is not waited for.
+
+    Raises:
+        UnusableFile: It is missing, no regular file, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise UnusableFile(path.name, "is missing") from error
+    except OSError as error:
+        raise UnusableFile(path.name, _why_not(error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnusableFile(path.name, "is no regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def read_up_to(path: Path, limit_bytes: int) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        UnusableFile: It is missing, no regular file, larger than the limit, or cannot be read.
+    """
+    with opened(path) as file:
+        try:
+            content = file.read(limit_bytes + 1)
+        except OSError as error:
+            raise UnusableFile(path.name, _why_not(error)) from error
+    if len(content) > limit_bytes:
+        raise UnusableFile(path.name, f"has more than {limit_bytes:,} bytes")
+    return content
+
+
+def sync(path: Path) -> None:
+    """Writes what is known of a file or folder through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _why_not(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "is a link"
+    return f"cannot be read: {error.strerror or type(error).__name__}"
