@@ -29,6 +29,7 @@ from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.gate import Gate
+from services.crawler.gates.novelty import ScoreEmbedding
 from services.crawler.inspector import Inspector
 from services.crawler.judgement import ProfileVersion
 from services.crawler.pipeline import Pipeline, PipelineParts
@@ -54,7 +55,9 @@ class ModelFreeInspector(Inspector):
         """Decodes an encoded image; it has no inputs for model services."""
         return await self._bare_decoder.decode(encoded)
 
-    def gates(self, profile: ProfileVersion, *, duplicates: bool) -> list[Gate]:
+    def gates(
+        self, profile: ProfileVersion, *, duplicates: bool, score: ScoreEmbedding | None = None
+    ) -> list[Gate]:
         """The duplicate check if it is asked for, and nothing else."""
         return [DuplicateGate(self._seen, profile_name=profile.name)] if duplicates else []
 

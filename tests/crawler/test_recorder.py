@@ -275,3 +275,13 @@ async def test_a_judgement_that_is_not_written_is_not_counted(world, monkeypatch
     with pytest.raises(OSError, match="Input/output"):
         await world.recorder.record(world.finding(0, bins=BINS))
     assert await counted(world) == []
+
+
+async def test_a_finding_without_a_crawl_settles_no_listing(world):
+    """A rejudgement keeps what is in the store: judgement, image and name are there, the listing is still to do."""
+    await world.recorder.record(world.finding(0, crawl_id=None, known=True))
+    [kept] = await world.kept()
+    assert kept.digest == world.digest(0)
+    assert (world.folder / "kept" / "landscapes" / kept.file_name).exists()
+    assert await world.database.run(lambda c: crawls.list_settled(c, "c1", after=0, limit=9)) == []
+    assert await world.database.run(lambda c: frontier.count_unsettled(c, "c1")) == 20

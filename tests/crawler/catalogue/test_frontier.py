@@ -137,3 +137,24 @@ async def test_a_later_crawl_tries_passing_failures_again(database, reason, trie
 
     leased = await database.run(work)
     assert (leased.outcome is None) == tried_again
+
+
+async def test_what_is_fetched_again_has_all_of_its_tries(database):
+    """How often it was tried before its outcome, and until when it had to wait, is over with it."""
+
+    def work(connection):
+        make_crawl(connection)
+        frontier.add_listings(connection, "c1", LISTINGS[:1], now=1.0)
+        leased = frontier.lease(connection, "c1", TERMS, limit=1)[0]
+        frontier.release(connection, leased.listing_id, "me", next_attempt_time=99.0, tried=True)
+        fetched = Outcome(OutcomeState.FETCHED, None, "", "", "d" * 64, 9, 2.0)
+        frontier.record_outcome(connection, leased.listing_id, fetched)
+        make_crawl(connection, "c2")
+        assert frontier.add_known(connection, "c2", [leased.listing_id]) == 1
+        assert frontier.add_known(connection, "c2", [leased.listing_id]) == 0
+        assert crawls.get_crawl(connection, "c2").found_count == 1
+        return frontier.lease(connection, "c2", TERMS, limit=1)[0]
+
+    leased = await database.run(work)
+    assert leased.attempts == 0
+    assert leased.outcome.digest == "d" * 64

@@ -60,3 +60,21 @@ def test_a_recorded_image_has_no_pixels():
     """Asking for them says which service wanted them."""
     with pytest.raises(NeedsPixels, match="embedder"):
         subject(inputs={}).pixels_for("embedder")
+
+
+async def test_what_lacks_pixels_says_what_was_found_before():
+    """The gates that need none have judged: their evidence and reasons are not lost."""
+
+    class NeedyGate(FakeGate):
+        async def judge(self, subject):
+            subject.pixels_for("watermark")
+
+    asked = []
+    first, _ = reversed(gates(asked))
+    needy = NeedyGate("needy", 20, None, asked)
+    with pytest.raises(NeedsPixels) as caught:
+        await judge([needy, first], subject(inputs={}))
+    assert caught.value.service == "watermark"
+    assert caught.value.so_far == Judgement(
+        Verdict.ACCEPTED, "first says so", Evidence(score=score())
+    )
