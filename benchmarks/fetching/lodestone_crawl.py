@@ -56,7 +56,11 @@ class ModelFreeInspector(Inspector):
         return await self._bare_decoder.decode(encoded)
 
     def gates(
-        self, profile: ProfileVersion, *, duplicates: bool, score: ScoreEmbedding | None = None
+        self,
+        profile: ProfileVersion,
+        *,
+        duplicates: bool,
+        score: ScoreEmbedding | None = None,  # noqa: ARG002 - nothing is scored here
     ) -> list[Gate]:
         """The duplicate check if it is asked for, and nothing else."""
         return [DuplicateGate(self._seen, profile_name=profile.name)] if duplicates else []
