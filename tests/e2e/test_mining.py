@@ -77,6 +77,18 @@ def test_kept_images_are_stored_once(crawled, lodestone):
         assert sidecar["listing"]["source"].startswith("folder:")
 
 
+def test_every_scored_candidate_is_counted(crawled, lodestone):
+    """The profile shows how the day's candidates scored: each once, and how many are at the threshold or over."""
+    [shown] = lodestone.ask("profile", "show", "hills")
+    counted = shown["score_distributions"]
+    by_digest = {one["digest"]: one.get("log_likelihood") for one in crawled[0].values()}
+    scores = [one for one in by_digest.values() if one is not None]
+    assert sum(one["candidate_count"] for one in counted) == len(scores) > 0
+    passed = sum(one >= shown["threshold_nats"] for one in scores)
+    assert sum(one["passed_count"] for one in counted) == passed > 0
+    assert all(one["source"].startswith("folder:") for one in counted)
+
+
 def test_again_keeps_and_fetches_nothing(crawled, lodestone, pictures):
     """A second crawl of the same source knows everything."""
     before = lodestone.ask("images", "list")
