@@ -39,6 +39,7 @@ from services.crawler.placeholders import Placeholders
 from services.crawler.precision_check import PrecisionCheck
 from services.crawler.purging import Purging
 from services.crawler.recorder import Recorder
+from services.crawler.rejudging import Rejudging
 from services.crawler.score_reports import ScoreReports
 from services.crawler.screen import Screen
 from services.crawler.seen_images import SeenImages
@@ -93,6 +94,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             board,
             judging,
             purging,
+            Rejudging(parts, models, board.fetch_again),
             database,
             store,
             screen,

@@ -13,6 +13,7 @@ from services.crawler.catalogue.database import Database
 from services.crawler.crawl_board import CrawlBoard
 from services.crawler.judging import Judging
 from services.crawler.purging import Purging
+from services.crawler.rejudging import Rejudging
 from services.crawler.score_reports import ScoreReports
 from services.crawler.screen import Screen
 from services.crawler.sources.registry import SourceRegistry
@@ -27,6 +28,7 @@ class CrawlerParts:
     board: CrawlBoard
     judging: Judging
     purging: Purging
+    rejudging: Rejudging
     database: Database
     store: BlobStore
     screen: Screen

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, Integer, func, literal_column, select
 
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.frontier import LeasedListing, listing_of, outcome_of
@@ -24,7 +24,7 @@ from services.servicekit.embedding import Precision
 
 # SQLite's own number of a row: candidates come in the order in which they were first judged, and the table is read
 # from its beginning to its end.
-_position = literal_column("candidates.rowid")
+_position = literal_column("candidates.rowid", Integer)
 
 
 @dataclass(frozen=True, slots=True)
