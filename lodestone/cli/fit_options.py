@@ -32,6 +32,12 @@ class PrecisionName(StrEnum):
     BF16 = "bf16"
 
 
+ReferenceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The profile: its newest version, or `landscapes@3` for version 3."
+    ),
+]
 BackgroundOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from lodestone.cli.profile_delete import delete
 from lodestone.cli.profile_fit import fit
 from lodestone.cli.profile_list import list_profiles
+from lodestone.cli.profile_refit import refit
+from lodestone.cli.profile_set import set_threshold
 from lodestone.cli.profile_show import show
 
 app = typer.Typer(no_args_is_help=True, help="Learn a taste from photos you like, and look at it.")
 app.command()(fit)
+app.command()(refit)
+app.command("set")(set_threshold)
+app.command()(delete)
 app.command()(show)
 app.command("list")(list_profiles)

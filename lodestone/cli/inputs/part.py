@@ -46,11 +46,25 @@ def require_alike(parts: Sequence[Part]) -> None:
     Raises:
         CliError: Two of them differ in encoder, precision or dimension.
     """
-    for part in parts[1:]:
-        difference = part.kind.difference(parts[0].kind)
+    if parts:
+        require_kind(parts[1:], parts[0].kind, parts[0].given)
+
+
+def require_kind(parts: Sequence[Part], kind: Kind, whose: str) -> None:
+    """Passes parts that can be fitted together with embeddings of a kind.
+
+    Args:
+        parts: Any number.
+        kind: What they must be of.
+        whose: What has that kind, for people.
+
+    Raises:
+        CliError: One differs in encoder, precision or dimension.
+    """
+    for part in parts:
+        difference = part.kind.difference(kind)
         if difference:
-            here, there = difference
             raise CliError(
-                f"{part.given} is of {here} and {parts[0].given} of {there}: "
+                f"{part.given} is of {difference[0]}, and {whose} of {difference[1]}: "
                 "embeddings of one profile are of one encoder, precision and dimension"
             )
