@@ -145,8 +145,11 @@ def test_a_large_fit_is_measured_alone_and_through_the_service(monkeypatch, caps
     parts = [measured["alone"]["fit"], *measured["through_the_service"].values()]
     assert [list(part) for part in parts] == [["wall_s", "cpu_s", "peak_rss_bytes"]] * 3
     assert all(part["cpu_s"] > 0.2 and part["peak_rss_bytes"] > 30e6 for part in parts)
-    assert measured["results"]["send"]["liked"] == 400
-    assert 0.8 < measured["results"]["fit"]["kept"] <= 1.0
+    alone, served = measured["results"]["alone"], measured["results"]["through_the_service"]
+    assert 0.8 < alone["kept_of_unseen"] <= 1.0
+    assert (alone["liked_count"], alone["duplicate_count"]) == (396, 4)
+    for name in ("liked_count", "duplicate_count", "component_count", "covariance", "warnings"):
+        assert served[name] == alone[name]
     assert [goal["met"] for goal in report["goals"]] == [True] * 4
 
 
