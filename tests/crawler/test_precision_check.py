@@ -2,70 +2,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from services.crawler.judgement import ProfileVersion
 from services.crawler.precision_check import OtherEncoder, OtherPrecision, PrecisionCheck
-from services.crawler.profile_facts import PrecisionFinding, ProfileFacts
+from services.crawler.profile_facts import PrecisionFinding
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import FailedPrecondition, ItemRejected, Unavailable
 from services.servicekit.rejection import RejectionCode
+from tests.crawler.precision_services import PROFILE, PrecisionServices, made
 from tests.crawler.subjects import ENCODER_ID, embedding
-
-PROFILE = ProfileVersion("landscapes", 2)
-
-
-class Services:
-    """One profile, fitted to FP32, and an embedder of a precision that a test chooses."""
-
-    def __init__(self, *, moved=0):
-        self.served = Precision.BF16
-        self.files = [b"first", b"second"]
-        self.findings = ()
-        self.compared = []
-        self.embedded = []
-        self._moved = moved
-
-    async def profile(self, name):
-        assert name == "landscapes@2"
-        return ProfileFacts(PROFILE, ENCODER_ID, Precision.FP32, self.findings)
-
-    async def encoder(self):
-        return SimpleNamespace(encoder_id=ENCODER_ID, precision=self.served)
-
-    async def thumbnails(self, profile):
-        return self.files
-
-    async def embed_files(self, files):
-        self.embedded.append(files)
-        return [replace(embedding(len(file)), precision=self.served) for file in files]
-
-    async def check_precision(self, profile, embeddings):
-        self.compared.append(embeddings)
-        # As long as a service takes: others come in between.
-        await asyncio.sleep(0)
-        precision = embeddings[0].precision
-        finding = PrecisionFinding(precision, 2, self._moved, 12.345, 0.5, self._moved == 0)
-        self.findings = (*self.findings, finding)
-        return finding
-
-
-def made(precision):
-    return replace(embedding(), precision=precision)
 
 
 async def test_its_own_precision_needs_no_comparison():
     """Nothing is embedded and nothing compared."""
-    services = Services()
+    services = PrecisionServices()
     await PrecisionCheck(services, services).require(PROFILE, made(Precision.FP32))
     assert services.embedded == services.compared == []
 
 
 async def test_another_precision_is_compared_once():
     """Many candidates at once lead to one comparison of all thumbnails; what was found stands from then on."""
-    services = Services()
+    services = PrecisionServices()
     check = PrecisionCheck(services, services)
     await asyncio.gather(*(check.require(PROFILE, made(Precision.BF16)) for _ in range(20)))
     await check.require(PROFILE, made(Precision.BF16))
@@ -77,7 +35,7 @@ async def test_another_precision_is_compared_once():
 
 async def test_what_another_crawler_found_is_not_asked_again():
     """The profile tells of the comparison."""
-    services = Services()
+    services = PrecisionServices()
     services.findings = (PrecisionFinding(Precision.BF16, 64, 0, 0.1, 0.01, True),)
     await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
     assert services.embedded == []
@@ -85,7 +43,7 @@ async def test_what_another_crawler_found_is_not_asked_again():
 
 async def test_verdicts_that_moved_are_refused_with_the_shift():
     """Each time, by one comparison; the error has its numbers and says what to do."""
-    services = Services(moved=1)
+    services = PrecisionServices(moved=1)
     check = PrecisionCheck(services, services)
     for _ in range(2):
         with pytest.raises(OtherPrecision) as caught:
@@ -101,7 +59,7 @@ async def test_verdicts_that_moved_are_refused_with_the_shift():
 
 async def test_another_encoder_is_refused():
     """Whatever its precision: there is nothing to compare."""
-    services = Services()
+    services = PrecisionServices()
     other = replace(embedding(), encoder_id="f" * 64)
     with pytest.raises(OtherEncoder) as caught:
         await PrecisionCheck(services, services).require(PROFILE, other)
@@ -111,7 +69,7 @@ async def test_another_encoder_is_refused():
 
 async def test_a_profile_without_thumbnails_is_refused():
     """There is nothing to tell by, and the error says so."""
-    services = Services()
+    services = PrecisionServices()
     services.files = []
     with pytest.raises(OtherPrecision, match="keeps no thumbnails .* fit it again in BF16"):
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
@@ -131,7 +89,7 @@ async def test_thumbnails_that_cannot_be_had(failure):
     async def fail(_):
         raise failure
 
-    services = Services()
+    services = PrecisionServices()
     services.embed_files = fail
     with pytest.raises(OtherPrecision) as caught:
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
@@ -140,7 +98,7 @@ async def test_thumbnails_that_cannot_be_had(failure):
 
 async def test_what_is_not_served_cannot_be_compared():
     """A recorded embedding of a precision that nobody serves now: refused, and no thumbnail is embedded for it."""
-    services = Services()
+    services = PrecisionServices()
     with pytest.raises(OtherPrecision, match="cannot be found out while BF16 is served"):
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.FP16))
     assert services.embedded == []
@@ -152,7 +110,7 @@ async def test_an_embedder_that_changes_meanwhile():
     async def embed_files(files):
         return [made(Precision.FP16) for _ in files]
 
-    services = Services()
+    services = PrecisionServices()
     services.embed_files = embed_files
     with pytest.raises(Unavailable):
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
@@ -165,7 +123,7 @@ async def test_a_service_that_is_away_is_asked_again():
     async def away(profile, embeddings):
         raise Unavailable("the novelty service", "it is shutting down")
 
-    services = Services()
+    services = PrecisionServices()
     check, services.check_precision = PrecisionCheck(services, services), away
     with pytest.raises(Unavailable):
         await check.require(PROFILE, made(Precision.BF16))
