@@ -59,7 +59,15 @@ class FakeEmbedder(EmbedderServiceServicer):
     """Embeds by digest."""
 
     def GetEncoder(self, request, context):  # noqa: N802 - the contract's name
-        encoder = encoder_pb2.Encoder(encoder_id=ENCODER_ID, name="fake", dimension=4)
+        encoder = encoder_pb2.Encoder(
+            encoder_id=ENCODER_ID,
+            name="fake",
+            dimension=4,
+            precision=embedding_pb2.PRECISION_FP32,
+            input_width_px=8,
+            input_height_px=8,
+            resize_rule=encoder_pb2.RESIZE_RULE_SQUASH,
+        )
         return embedder_service_pb2.GetEncoderResponse(encoder=encoder)
 
     def EmbedImages(self, request, context):  # noqa: N802 - the contract's name
@@ -83,7 +91,13 @@ class FakeWatermark(WatermarkServiceServicer):
     """Sees a faint mark in the last quadrant of everything."""
 
     def GetDetector(self, request, context):  # noqa: N802 - the contract's name
-        detector = detector_pb2.Detector(detector_id="d" * 64, name="fake", threshold=0.5)
+        detector = detector_pb2.Detector(
+            detector_id="d" * 64,
+            name="fake",
+            threshold=0.5,
+            input_width_px=8,
+            input_height_px=8,
+        )
         return watermark_service_pb2.GetDetectorResponse(detector=detector)
 
     def DetectWatermarks(self, request, context):  # noqa: N802 - the contract's name
