@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image as PillowImage
-from PIL import ImageOps
-
 from lodestone.cli.page import Card, Section, write_sheet
+from lodestone.cli.thumbnail import NoThumbnail, make_thumbnail
 
-_THUMBNAIL_PX = (220, 150)
 _ORDER = ("accepted", "off profile", "watermarked", "duplicate")
 
 
@@ -73,12 +69,6 @@ def _card(picture: Picture, file: Path | None, *, kept: bool) -> Card:
 def _thumbnail(file: Path) -> bytes:
     """A small JPEG; empty if the file is no picture that can be shown."""
     try:
-        with PillowImage.open(file) as image:
-            image.draft("RGB", _THUMBNAIL_PX)
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, PillowImage.DecompressionBombError):
+        return make_thumbnail(file.read_bytes())
+    except (OSError, NoThumbnail):
         return b""
-    upright.thumbnail((_THUMBNAIL_PX[0] * 2, _THUMBNAIL_PX[1] * 2))
-    buffer = io.BytesIO()
-    upright.save(buffer, "JPEG", quality=78)
-    return buffer.getvalue()

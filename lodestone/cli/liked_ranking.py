@@ -66,4 +66,4 @@ def rank_liked(
 
 def image_name(label: ImageLabel, position: int) -> str:
     """The label's name on one line, or else the digest's beginning, or else the place."""
-    return one_line(label.name) or label.digest[:12] or f"liked image {position + 1:,}"
+    return one_line(label.name) or label.digest[:12] or f"number {position + 1:,}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from lodestone.cli.words import one_line
 
@@ -58,7 +59,10 @@ def write_sheet(path: Path, *, title: str, sections: Sequence[Section]) -> None:
 
 
 def render(template: str, **values: Any) -> str:
-    """A page out of one of the templates in `pages/`. Every value is escaped unless it is a `markupsafe.Markup`."""
+    """A page out of one of the templates in `pages/`.
+
+    Every value is printed on one line and escaped, unless it is a `markupsafe.Markup`.
+    """
     return _environment().get_template(template).render(**values)
 
 
@@ -68,12 +72,17 @@ def _environment() -> Environment:
         loader=PackageLoader("lodestone.cli", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_harmless,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["one_line"] = one_line
     environment.filters["data_uri"] = _data_uri
     return environment
+
+
+def _harmless(value: Any) -> Any:
+    """Text on one line, without the characters that turn what stands around it."""
+    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _data_uri(jpeg: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import grpc
 
 from lodestone.image.v1 import verdict_pb2
@@ -29,6 +31,8 @@ class FakeNovelty(NoveltyServiceServicer):
         thumbnails: Of every version, by `name@version`; `telling` is how many liked images are worth one.
         picky: Refuses thumbnails.
         updates: Every UpdateProfileRequest.
+        forgets_liked: Knows no liked images, like a service with a profile of an earlier format.
+        mapped: The given embeddings of every map.
     """
 
     def __init__(self):
@@ -42,6 +46,8 @@ class FakeNovelty(NoveltyServiceServicer):
         self.telling = 64
         self.picky = False
         self.updates = []
+        self.forgets_liked = False
+        self.mapped = []
         self._profiles = {}
         self._liked = {}
         self._by_request = {}
@@ -110,7 +116,7 @@ class FakeNovelty(NoveltyServiceServicer):
         return novelty_service_pb2.DeleteProfileResponse(versions=deleted)
 
     def ListLikedImages(self, request, context):  # noqa: N802 - the contract's name
-        profile = self._find(request.profile, context)
+        profile = self._find_liked(request.profile, context)
         reference = f"{profile.name}@{profile.version}"
         thumbnails = {one.position: one.jpeg for one in self.thumbnails.get(reference, ())}
         liked = list(enumerate(self._liked[reference]))
@@ -120,6 +126,10 @@ class FakeNovelty(NoveltyServiceServicer):
             liked = [(position, one) for position, one in liked if position in thumbnails]
         for position, (_, label) in liked:
             image = profile_pb2.LikedImage(position=position, label=label)
+            if position and self.sees_duplicates:
+                image.duplicate_of = 0
+            else:
+                image.held_out_log_likelihood = 10.0 + position
             if request.selection == novelty_service_pb2.LIKED_SELECTION_WITH_THUMBNAIL:
                 image.thumbnail = thumbnails[position]
             yield novelty_service_pb2.ListLikedImagesResponse(image=image)
@@ -137,6 +147,25 @@ class FakeNovelty(NoveltyServiceServicer):
         self.thumbnails.setdefault(request.profile, list(request.thumbnails))
         profile.thumbnail_count = len(self.thumbnails[request.profile])
         return novelty_service_pb2.PutThumbnailsResponse(thumbnail_count=profile.thumbnail_count)
+
+    def MapEmbeddings(self, request, context):  # noqa: N802 - the contract's name
+        profile = self._find_liked(request.profile, context)
+        self.mapped.append(list(request.embeddings))
+        counts = (profile.liked_count, profile.background_count, len(request.embeddings))
+        points = []
+        for role, count in enumerate(counts, start=novelty_service_pb2.MAP_ROLE_LIKED):
+            for position in range(count):
+                angle = 2 * math.pi * position / count
+                points.append(
+                    novelty_service_pb2.MapPoint(
+                        role=role,
+                        position=position,
+                        x=math.cos(angle) * role / 3,
+                        y=math.sin(angle) * role / 3,
+                        log_likelihood=10.0 + position if role != 2 else -1.0,
+                    )
+                )
+        return novelty_service_pb2.MapEmbeddingsResponse(points=points)
 
     def ScoreEmbeddings(self, request, context):  # noqa: N802 - the contract's name
         results = [self._score(request.profile) for _ in request.embeddings]
@@ -174,6 +203,15 @@ class FakeNovelty(NoveltyServiceServicer):
             if version in ("", str(profile.version)):
                 return profile
         return context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {reference!r}")
+
+    def _find_liked(self, reference, context):
+        profile = self._find(reference, context)
+        if self.forgets_liked:
+            details = (
+                f"{reference} was fitted before profiles kept their liked images: fit it again"
+            )
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
+        return profile
 
     def _without(self, options, removed, context):
         """The liked images of the base profile without those removed: by digest, or by the very embedding."""
