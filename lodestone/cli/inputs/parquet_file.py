@@ -64,10 +64,6 @@ class _Batch:
     columns: Any
     first: int
 
-    def texts(self, name: str) -> list[str | None]:
-        """A column of texts."""
-        return list(self.columns.column(name).cast(pa.string()).to_pylist())
-
 
 class _ParquetRows:
     """The file behind a part."""
@@ -78,13 +74,11 @@ class _ParquetRows:
         self.given = shown(path)
         with self._readable(), pq.ParquetFile(path) as file:
             self._columns = file.schema_arrow
+            self._names = list(self._columns.names)
             self.count = int(file.metadata.num_rows)
-            counts = [_value_count(file.metadata, group) for group in range(file.num_row_groups)]
         self._require_columns()
         if not self.count:
             raise CliError(f"{self.given} has no rows")
-        if sum(counts) > _MAX_DIMENSION * self.count:
-            raise CliError(f"{self.given} has embeddings of over {_MAX_DIMENSION:,} numbers")
 
     def kind(self) -> Kind:
         """What the first row is, which all must be."""
@@ -92,6 +86,10 @@ class _ParquetRows:
         batch = next(self._batches(columns))
         first = _Batch(batch.columns.slice(0, 1), 0)
         dimension = len(self._rows(first, None)[0])
+        if dimension > _MAX_DIMENSION:
+            raise self._error(
+                0, f"has {dimension:,} numbers, and at most {_MAX_DIMENSION:,} may be"
+            )
         kind = self._kinds(first)[0]
         stated = self._choice.dimension if kind.encoder_id == self._choice.encoder_id else 0
         return require_dimension(self.given, dimension, replace(kind, dimension=stated))
@@ -126,8 +124,8 @@ class _ParquetRows:
             return
         for batch in self._batches([*named, *digested]):
             size = batch.columns.num_rows
-            names = batch.texts(named[0]) if named else [None] * size
-            digests = batch.texts("digest") if digested else [None] * size
+            names = self._texts(batch, named[0]) if named else [None] * size
+            digests = self._texts(batch, "digest") if digested else [None] * size
             for index, (digest, name) in enumerate(zip(digests, names, strict=True)):
                 row = batch.first + index
                 yield self._digest(digest, row), name or f"{self._path.name}[{row}]"
@@ -160,10 +158,10 @@ class _ParquetRows:
         """The kind of each row, without its dimension."""
         size = batch.columns.num_rows
         encoder_ids = (
-            batch.texts("encoder_id") if "encoder_id" in self._columns.names else [None] * size
+            self._texts(batch, "encoder_id") if "encoder_id" in self._names else [None] * size
         )
         precisions = (
-            batch.texts("precision") if "precision" in self._columns.names else [None] * size
+            self._texts(batch, "precision") if "precision" in self._names else [None] * size
         )
         known: dict[tuple[str | None, str | None], Kind] = {}
         for index, stated in enumerate(zip(encoder_ids, precisions, strict=True)):
@@ -177,15 +175,19 @@ class _ParquetRows:
         except ValueError as error:
             raise self._error(row, str(error)) from error
 
+    def _texts(self, batch: _Batch, name: str) -> list[str | None]:
+        with self._readable():
+            return list(batch.columns.column(name).cast(pa.string()).to_pylist())
+
     def _there(self, names: Any) -> list[str]:
-        return [name for name in names if name in self._columns.names]
+        return [name for name in names if name in self._names]
 
     def _require_columns(self) -> None:
         for name in self._there([_VALUES, *_KINDS, *_NAMES, "digest"]):
-            if self._columns.names.count(name) > 1:
+            if self._names.count(name) > 1:
                 raise CliError(f"{self.given} has more than one column {name!r}")
-        if _VALUES not in self._columns.names:
-            there = ", ".join(map(repr, self._columns.names[:10])) or "none"
+        if _VALUES not in self._names:
+            there = ", ".join(map(repr, self._names[:10])) or "none"
             raise CliError(
                 one_line(f"{self.given} has no column 'embedding'; its columns: {there}")
             )
@@ -225,12 +227,6 @@ class _ParquetRows:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, MemoryError) as error:
+        except (pa.ArrowException, MemoryError, OSError, UnicodeDecodeError) as error:
             reason = one_line(str(error).splitlines()[0] if str(error) else type(error).__name__)
             raise CliError(f"{self.given} is no Parquet file to read: {reason}") from error
-
-
-def _value_count(metadata: Any, group: int) -> int:
-    """How many numbers the embeddings of a row group hold, by the file's own account."""
-    columns = (metadata.row_group(group).column(index) for index in range(metadata.num_columns))
-    return sum(one.num_values for one in columns if one.path_in_schema.split(".")[0] == _VALUES)
