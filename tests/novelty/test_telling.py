@@ -11,7 +11,7 @@ ORDER = np.argsort(SCORES)
 
 
 def test_the_ends_the_threshold_and_some_between():
-    """24 of the least typical, 16 of the most, 16 next to the threshold, and 8 from the rest; each once, by position."""
+    """24 of the least typical, 16 of the most, 16 next to the threshold, and 8 of the rest; by position."""
     found = telling_positions(SCORES, 300.25)
     assert len(found) == len(set(found)) == 64
     assert found == sorted(found)
