@@ -152,15 +152,15 @@ class PrecisionCheck:
     async def _embed_thumbnails(
         self, facts: ProfileFacts, precision: Precision
     ) -> Sequence[Embedding]:
-        again = f"fit it again in {precision}: `lodestone profile fit`"
         try:
             files = await self._thumbnails.thumbnails(facts.profile)
             embeddings = await self._thumbnails.embed_files(files) if files else []
         except (FailedPrecondition, ItemRejected) as error:
             # Of a thumbnail that cannot be read, a rejection is not the candidate's.
-            raise OtherPrecision(facts, precision, f"{error}; {again}") from error
+            why = f"{error}; `lodestone profile fit` fits it again"
+            raise OtherPrecision(facts, precision, why) from error
         if not embeddings:
-            why = f"it keeps no thumbnails to compare the two with; {again}"
+            why = f"it keeps no thumbnails to compare the two with; {_cure(facts)}"
             raise OtherPrecision(facts, precision, why)
         if any(one.precision is not precision for one in embeddings):
             dependency = "the embedder"
@@ -173,5 +173,9 @@ def _moved(facts: ProfileFacts, finding: PrecisionFinding) -> str:
     return (
         f"{finding.moved_count} of its {finding.image_count} thumbnails get another verdict in it, with "
         f"log-likelihoods moved by up to {finding.max_shift_nats:.3g} nats (median "
-        f"{finding.median_shift_nats:.3g}); `lodestone profile refit {facts.profile.name}` fits it again"
+        f"{finding.median_shift_nats:.3g}); {_cure(facts)}"
     )
+
+
+def _cure(facts: ProfileFacts) -> str:
+    return f"`lodestone profile refit {facts.profile.name} --photos DIR` embeds its photos again"

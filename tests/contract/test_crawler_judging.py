@@ -134,7 +134,7 @@ async def test_another_precision_that_moves_verdicts(stub, services):
         assert "colours@1 was fitted to FP32, not BF16" in details
         assert "of its 8 thumbnails get another verdict" in details
         assert "nats (median" in details
-        assert "`lodestone profile refit colours`" in details
+        assert "`lodestone profile refit colours --photos DIR`" in details
     assert services.novelty.checks == [len(PALETTE)]
     services.embedder.precision = FP32
     assert (await judge(stub, "blue"))[0].verdict == verdict_pb2.VERDICT_ACCEPTED

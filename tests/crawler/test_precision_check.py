@@ -50,7 +50,8 @@ async def test_verdicts_that_moved_are_refused_with_the_shift():
             await check.require(PROFILE, made(Precision.BF16))
         assert str(caught.value) == (
             "landscapes@2 was fitted to FP32, not BF16: 1 of its 2 thumbnails get another verdict in it, with "
-            "log-likelihoods moved by up to 12.3 nats (median 0.5); `lodestone profile refit landscapes` fits it again"
+            "log-likelihoods moved by up to 12.3 nats (median 0.5); `lodestone profile refit landscapes "
+            "--photos DIR` embeds its photos again"
         )
         assert (caught.value.wanted, caught.value.found) == (Precision.FP32, Precision.BF16)
         assert caught.value.finding == services.findings[0]
@@ -71,7 +72,9 @@ async def test_a_profile_without_thumbnails_is_refused():
     """There is nothing to tell by, and the error says so."""
     services = PrecisionServices()
     services.files = []
-    with pytest.raises(OtherPrecision, match="keeps no thumbnails .* fit it again in BF16"):
+    with pytest.raises(
+        OtherPrecision, match="keeps no thumbnails .* profile refit landscapes --photos DIR"
+    ):
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
     assert services.compared == []
 
