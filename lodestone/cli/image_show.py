@@ -36,7 +36,7 @@ def show(
     """
     output = Output(as_json=as_json)
     found = asyncio.run(_get(digest.lower()))
-    for image in found.images:
+    for place, image in enumerate(found.images):
         facts = {
             **kept_image_facts(image),
             **_embedding_facts(found),
@@ -46,6 +46,8 @@ def show(
         if as_json:
             output.object(facts)
         else:
+            if place:
+                output.text("")
             output.table(("", "~"), _rows(facts, image))
 
 
@@ -71,6 +73,7 @@ def _there(path: Path) -> str | None:
 def _rows(facts: dict[str, Any], image: KeptImage) -> Iterator[tuple[str, str]]:
     size = f"{facts['width_px']}×{facts['height_px']}, {facts['size_bytes']:,} bytes"
     accepted = facts["accept_time"][:16].replace("T", " ")
+    mark = "" if facts["file_state"] == "PRESENT" else f"{spoken(facts['file_state'])}: "
     rows = {
         "digest": facts["digest"],
         "size": size,
@@ -78,7 +81,7 @@ def _rows(facts: dict[str, Any], image: KeptImage) -> Iterator[tuple[str, str]]:
         "verdict": f"{spoken(facts['verdict'])}, {accepted}" if facts["verdict"] else accepted,
         "reason": facts["reason"],
         **{name.replace("_", " "): facts[name] for name in _ORIGIN},
-        "file": facts["file"] or f"{spoken(facts['file_state'])}: {image.file_name}",
+        "file": facts["file"] or mark + image.file_name,
         "stored as": facts["blob"],
     }
     # An address that did not lead anywhere else is said once.

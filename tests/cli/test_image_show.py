@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lodestone.crawler.v1.kept_image_pb2 import FILE_STATE_REMOVED
 from lodestone.image.v1.image_pb2 import Image
 from tests.cli.fake_services import embedding_of, kept_image
 
@@ -56,6 +57,15 @@ def test_a_table_for_people(cli, kept):
     assert "\x1b" not in result.out
     assert "landscapes@1" in result.out
     assert "water@1" in result.out
+
+
+def test_a_file_that_somebody_removed_is_marked(cli, kept):
+    """The readable name with what became of it; one that is only on another machine is just named."""
+    kept[0].file_state = FILE_STATE_REMOVED
+    out = cli("images", "show", "abababab").out
+    assert "removed: lake_ababab.jpg" in out
+    assert "present" not in out
+    assert "water_ababab.jpg" in out
 
 
 def test_an_image_that_is_not_kept(cli, kept):
