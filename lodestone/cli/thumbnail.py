@@ -22,11 +22,16 @@ class NoThumbnail(Exception):
 def make_thumbnail(encoded: bytes) -> bytes:
     """A JPEG of an image file's first frame: upright, RGB over white, no side over 256 px, at most 64 KB.
 
+    What is such a file already is returned as it is.
+
     Raises:
         NoThumbnail: It cannot be decoded, or no quality makes it small enough.
     """
     try:
         with PillowImage.open(io.BytesIO(encoded), formats=_FORMATS) as image:
+            if _is_thumbnail(image) and len(encoded) <= MAX_BYTES:
+                image.load()
+                return encoded
             # JPEGs are decoded at a reduced scale, not under twice the size.
             image.draft("RGB", (2 * MAX_SIDE_PX, 2 * MAX_SIDE_PX))
             small = _over_white(ImageOps.exif_transpose(image))
@@ -39,6 +44,14 @@ def make_thumbnail(encoded: bytes) -> bytes:
         if buffer.tell() <= MAX_BYTES:
             return buffer.getvalue()
     raise NoThumbnail(f"it has {buffer.tell():,} bytes even at quality {_QUALITIES[-1]}")
+
+
+def _is_thumbnail(image: PillowImage.Image) -> bool:
+    return (
+        (image.format, image.mode) == ("JPEG", "RGB")
+        and max(image.size) <= MAX_SIDE_PX
+        and not image.getexif()
+    )
 
 
 def _over_white(image: PillowImage.Image) -> PillowImage.Image:

@@ -20,7 +20,7 @@ from lodestone.embedder.v1.embedder_service_pb2_grpc import (
     EmbedderServiceServicer,
     add_EmbedderServiceServicer_to_server,
 )
-from lodestone.image.v1 import embedding_pb2, rejection_pb2, verdict_pb2
+from lodestone.image.v1 import embedding_pb2, image_pb2, rejection_pb2, verdict_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from lodestone.watermark.v1 import detector_pb2, watermark_service_pb2
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
@@ -56,7 +56,16 @@ def embedding_of(image):
 
 
 class FakeEmbedder(EmbedderServiceServicer):
-    """Embeds by digest."""
+    """Embeds by digest.
+
+    Attributes:
+        precision: What is served.
+        embedded: The bytes of every image that was embedded.
+    """
+
+    def __init__(self):
+        self.precision = embedding_pb2.PRECISION_FP32
+        self.embedded = []
 
     def GetEncoder(self, request, context):  # noqa: N802 - the contract's name
         encoder = encoder_pb2.Encoder(
@@ -84,7 +93,10 @@ class FakeEmbedder(EmbedderServiceServicer):
         rejection = rejection_of(image)
         if rejection is not None:
             return embedder_service_pb2.EmbedResult(rejection=rejection)
-        return embedder_service_pb2.EmbedResult(value=embedding_of(image))
+        self.embedded.append(image.encoded)
+        embedding = embedding_of(image)
+        embedding.precision = self.precision
+        return embedder_service_pb2.EmbedResult(value=embedding)
 
 
 class FakeWatermark(WatermarkServiceServicer):
@@ -134,6 +146,7 @@ class FakeCrawler(CrawlerServiceServicer):
         scored: What ListScoreDistributions answers; None is UNAVAILABLE.
         scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
+        rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
 
@@ -160,6 +173,9 @@ class FakeCrawler(CrawlerServiceServicer):
         self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
         self.scored_days = []
         self.purges = []
+        self.rejudgements = []
+        self.rejudged = []
+        self.rejudge_summary = crawler_service_pb2.RejudgeSummary()
         self.judged = []
         self.silent = threading.Event()
         self.judging = threading.Event()
@@ -180,6 +196,11 @@ class FakeCrawler(CrawlerServiceServicer):
             limits=request.limits,
         )
         return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
+
+    def GetCrawl(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        return crawler_service_pb2.GetCrawlResponse(crawl=self._crawl)
 
     def PauseCrawl(self, request, context):  # noqa: N802 - the contract's name
         self._paused.set()
@@ -272,6 +293,21 @@ class FakeCrawler(CrawlerServiceServicer):
             details = "the novelty service is unavailable: no answer"
             context.abort(grpc.StatusCode.UNAVAILABLE, details)
         return self.scored
+
+    def RejudgeImages(self, request, context):  # noqa: N802 - the contract's name
+        self.rejudgements.append(request)
+        if request.profile != "landscapes":
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {request.profile!r}")
+        for image in self.rejudged:
+            yield crawler_service_pb2.RejudgeImagesResponse(image=image)
+        if self.rejudge_summary.crawl_id:
+            self._crawl = crawl_pb2.Crawl(
+                crawl_id=self.rejudge_summary.crawl_id,
+                state=crawl_pb2.CRAWL_STATE_RUNNING,
+                profile_name="landscapes",
+                profile_version=2,
+            )
+        yield crawler_service_pb2.RejudgeImagesResponse(summary=self.rejudge_summary)
 
     def ListHosts(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
@@ -373,12 +409,18 @@ def missing(sequence):
     )
 
 
-def kept_image(name, *, profile="landscapes", state=kept_image_pb2.FILE_STATE_PRESENT):
+def kept_image(
+    name,
+    *,
+    profile="landscapes",
+    state=kept_image_pb2.FILE_STATE_PRESENT,
+    digest="ab" * 32,
+):
     """An image that was kept."""
     judgement = judgement_of(accepted=True)
     judgement.profile_name = profile
     image = kept_image_pb2.KeptImage(
-        digest="ab" * 32,
+        digest=digest,
         file_name=name,
         size_bytes=123_456,
         listing=crawl_pb2.Listing(source="folder:/photos", url="file:///photos/a.jpg"),
@@ -387,6 +429,18 @@ def kept_image(name, *, profile="landscapes", state=kept_image_pb2.FILE_STATE_PR
     )
     image.accept_time.FromJsonString("2026-11-22T10:00:00Z")
     return image
+
+
+def keep_pictures(crawler, pictures, *, profile="landscapes"):
+    """Lays pictures into the store as `0.png` and so on, with their embeddings; returns their digests."""
+    digests = []
+    for number, encoded in enumerate(pictures):
+        digest = hashlib.sha256(encoded).hexdigest()
+        crawler.kept.append(kept_image(f"{number}.png", profile=profile, digest=digest))
+        crawler.encoded[digest] = encoded
+        crawler.embeddings[digest] = embedding_of(image_pb2.Image(encoded=encoded))
+        digests.append(digest)
+    return digests
 
 
 class FakeServices:

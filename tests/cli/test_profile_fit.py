@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
+from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1 import profile_pb2
+from tests.cli.fake_services import embedding_of
+
+
+def digest_of(path):
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_fit_learns_from_every_image_and_marks_it_seen(cli, services, photos):
@@ -186,3 +195,33 @@ def test_fit_without_services_is_one_line(cli, photos, monkeypatch):
         result.err
         == "error: cannot reach the embedder service at 127.0.0.1:1: is `lodestone up` running?\n"
     )
+
+
+def test_fit_labels_photos(cli, services, photos):
+    """By digest and by the path within the folder."""
+    cli("profile", "fit", "landscapes", photos)
+    (labels,) = services.novelty.labels
+    paths = [f"{index}.png" for index in range(9)] + ["more/last.PNG"]
+    assert [label.name for label in labels] == paths
+    assert [label.digest for label in labels] == [digest_of(photos / path) for path in paths]
+
+
+def test_fit_keeps_thumbnails_of_telling_photos(cli, services, photos):
+    """Each a JPEG with the embedding of that JPEG itself, in the place of its photo."""
+    services.novelty.telling = 4
+    (fitted,) = cli("profile", "fit", "landscapes", photos, "--json").objects()
+    assert fitted["thumbnail_count"] == 4
+    thumbnails = services.novelty.thumbnails["landscapes@1"]
+    assert [one.position for one in thumbnails] == [0, 1, 2, 3]
+    for one in thumbnails:
+        assert one.jpeg.startswith(b"\xff\xd8\xff")
+        assert one.embedding == embedding_of(Image(encoded=one.jpeg))
+
+
+def test_fit_without_thumbnails_is_a_fit(cli, services, photos):
+    """What keeps them from being stored is a warning."""
+    services.novelty.picky = True
+    result = cli("profile", "fit", "landscapes", photos)
+    assert result.status == 0
+    assert "warning: landscapes@1 has no thumbnails: 10 thumbnails are not 1 to 64" in result.err
+    assert "10 liked photos marked as seen" in result.out

@@ -65,8 +65,8 @@ async def kept_of(services: FitServices, profile_name: str) -> list[Kept]:
         embedding = answer.embedding if answer.HasField("embedding") else None
         found.append(Kept(answer.image, embedding))
     if removed:
-        them = count_of(removed, "image")
-        services.output.note(f"left out {them} of kept:{profile_name} that were removed by hand")
+        them = count_of(removed, "image") + (" that was" if removed == 1 else " that were")
+        services.output.note(f"left out of kept:{profile_name}: {them} removed by hand")
     if not found:
         raise CliError(f"nothing is kept under the name {profile_name!r}")
     return found
