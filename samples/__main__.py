@@ -21,7 +21,7 @@ from lodestone.image.v1.verdict_pb2 import Verdict
 from samples.contact_sheet import Picture, write_contact_sheet
 from samples.photo_folder import Role
 from samples.photos import SamplePhotosError, fetch_sample_photos
-from samples.running import CommandFailed, NotReady, ask, lodestone, services
+from samples.running import CommandFailed, NotReady, ask, lodestone, quietly, services
 from samples.site import SampleSite, build_site, serve
 from samples.summary import goal_lines, hint_lines, news_line
 
@@ -130,9 +130,14 @@ def _report(plan: Plan, data: Path, kept_before: int) -> None:
     else:
         for line in hint_lines(settled):
             print(line)
+    profile_page = data / "profile.html"
+    words = ("profile", "show", plan.profile, "--report", str(profile_page), "--data", str(data))
+    # As JSON it leaves out the warnings that a person has just read.
+    quietly(*words, "--json")
     kept = data / "kept" / plan.profile
     print(f"\nKept pictures:  {kept if kept.is_dir() else 'none'}")
     print(f"Contact sheet:  {page}")
+    print(f"Profile page:   {profile_page}")
     print(f"Histogram:      {data / 'histogram.png'}")
 
 

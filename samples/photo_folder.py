@@ -88,6 +88,16 @@ def load_photos(folder: Path, key: str) -> SamplePhotos | None:
     )
 
 
+def list_photos(folder: Path) -> list[Photo]:
+    """What `seal_photos` wrote of the photos in `folder`.
+
+    Raises:
+        OSError: There is no index.
+    """
+    rows = json.loads((folder / _INDEX).read_text())["photos"]
+    return [Photo(**{**row, "role": Role(row["role"])}) for row in rows]
+
+
 def seal_photos(
     folder: Path, photos: Iterable[Photo], *, key: str, missing: Iterable[str] = ()
 ) -> None:

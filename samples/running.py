@@ -51,6 +51,17 @@ def lodestone(*words: str) -> None:
         raise CommandFailed(words, done.returncode)
 
 
+def quietly(*words: str) -> None:
+    """Runs a `lodestone` command for what it does: its results are dropped, what goes wrong is on stderr.
+
+    Raises:
+        CommandFailed: Its exit status is not 0.
+    """
+    done = subprocess.run([*_command(), *words], stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise CommandFailed(words, done.returncode)
+
+
 def ask(*words: str) -> str | None:
     """Runs a `lodestone` command quietly and returns its stdout; None if it failed."""
     done = subprocess.run([*_command(), *words], capture_output=True, text=True, check=False)

@@ -61,7 +61,7 @@ def write_report(report: Report, path: Path) -> None:
         promises=_promises(profile),
         rows=report.rows,
         liked=report.liked,
-        sections=_sections(report.liked.ranked),
+        sections=typicality_sections(report.liked.ranked),
         histograms=_histograms(profile),
         map=_map(report),
     )
@@ -87,8 +87,8 @@ def _promises(profile: Profile) -> list[Mapping[str, str]]:
     ]
 
 
-def _sections(ranked: Sequence[RankedImage]) -> list[Section]:
-    """The least typical and the most typical ones; none stands in both."""
+def typicality_sections(ranked: Sequence[RankedImage]) -> list[Section]:
+    """Of images, least typical first: the least typical and the most typical ones; none stands in both."""
     pictured = any(image.jpeg for image in ranked)
     least = ranked[: min(_MOST_CARDS, (len(ranked) + 1) // 2)]
     most = ranked[len(least) :][: -_MOST_CARDS - 1 : -1]

@@ -3,7 +3,15 @@ import json
 import pytest
 
 from samples.errors import TooFewPhotosError
-from samples.photo_folder import MINIMUM, Photo, Role, link_or_copy, load_photos, seal_photos
+from samples.photo_folder import (
+    MINIMUM,
+    Photo,
+    Role,
+    link_or_copy,
+    list_photos,
+    load_photos,
+    seal_photos,
+)
 
 
 def filled(folder, *, less=None):
@@ -31,6 +39,13 @@ def test_what_was_sealed_is_loaded(tmp_path):
         "author": "someone",
         "source": "a test",
     }
+
+
+def test_what_was_sealed_can_be_listed(tmp_path):
+    """With licence, author and source."""
+    photos = filled(tmp_path)
+    seal_photos(tmp_path, photos, key="k")
+    assert list_photos(tmp_path) == photos
 
 
 def test_another_key_or_no_index_is_nothing(tmp_path):

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from lodestone.cli.liked_ranking import RankedImage
+from lodestone.cli.profile_liked import LikedOverview
+from samples.taste_pictures import with_free_pictures
+
+
+def test_only_photos_under_creative_commons_are_shown():
+    """The others, and those whose licence is not known, keep their places and names."""
+    licences = {"a.jpg": "CC-BY-4.0", "b.jpg": "GPL-2+ (some: CC-BY-SA-4.0)"}
+    ranked = [
+        RankedImage(position, name, "", 1.0, 50.0, passes=True, jpeg=b"jpeg")
+        for position, name in enumerate(["a.jpg", "b.jpg", "c.jpg"])
+    ]
+    thumbnails = {position: b"jpeg" for position in range(3)}
+    shown = with_free_pictures(LikedOverview(ranked, thumbnails=thumbnails), licences)
+    assert [(one.name, one.jpeg) for one in shown.ranked] == [
+        ("a.jpg", b"jpeg"),
+        ("b.jpg", b""),
+        ("c.jpg", b""),
+    ]
+    assert shown.thumbnails == {0: b"jpeg"}
