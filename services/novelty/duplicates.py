@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 
 from services.novelty.mixture import Embeddings
+from services.novelty.near_pairs import earliest_near
 
 NEAR_DUPLICATE_COSINE: Final = 0.99
 """Embeddings of norm 1 at or over this cosine similarity are of one picture.
@@ -17,8 +17,8 @@ Measured with the bundled encoder: photos against themselves recompressed at qua
 quarters of their size .996 (median); of 60 different landscapes no two reached .70.
 """
 
-NEAR_DUPLICATES_UP_TO: Final = 20_000
-"""Above so many embeddings only identical ones are found: comparing all pairs would take longer than the fit."""
+ALL_PAIRS_UP_TO: Final = 20_000
+"""Of more embeddings nearly all near ones are found, not all: comparing all pairs would take longer than the fit."""
 
 _ROWS_AT_ONCE: Final = 1024
 
@@ -38,8 +38,8 @@ class Duplicate:
 
 def find_duplicates(rows: Embeddings) -> tuple[Duplicate, ...]:
     """Finds those of (n, dimension) embeddings of norm 1 that repeat an earlier one, by their positions."""
-    if len(rows) > NEAR_DUPLICATES_UP_TO:
-        return _identical(rows)
+    if len(rows) > ALL_PAIRS_UP_TO:
+        return _among_many(rows)
     counts = np.ones(len(rows), bool)
     found: list[Duplicate] = []
     for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -61,18 +61,15 @@ def without(rows: Embeddings, duplicates: tuple[Duplicate, ...]) -> Embeddings:
     return np.delete(rows, [one.position for one in duplicates], axis=0)
 
 
-def _identical(rows: Embeddings) -> tuple[Duplicate, ...]:
-    """Sorts digests of 8 bytes: sorting the rows themselves would copy all of them."""
-    digests = np.fromiter((_digest(row) for row in rows), np.uint64, len(rows))
-    _, firsts, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    originals = firsts[inverse]
-    repeated = np.flatnonzero(originals != np.arange(len(rows))).tolist()
-    return tuple(
-        Duplicate(position, int(originals[position]))
-        for position in repeated
-        if np.array_equal(rows[position], rows[originals[position]])
-    )
-
-
-def _digest(row: Embeddings) -> int:
-    return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little")
+def _among_many(rows: Embeddings) -> tuple[Duplicate, ...]:
+    originals = earliest_near(rows, NEAR_DUPLICATE_COSINE)
+    found = []
+    for position in np.flatnonzero(originals != np.arange(len(rows))).tolist():
+        # What it is near may itself repeat an earlier one; that one counts, if this one is near it too.
+        original = int(originals[originals[position]])
+        if rows[position] @ rows[original] >= NEAR_DUPLICATE_COSINE:
+            originals[position] = original
+            found.append(Duplicate(position, original))
+        else:
+            originals[position] = position
+    return tuple(found)

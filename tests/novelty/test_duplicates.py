@@ -40,9 +40,31 @@ def test_they_are_found_across_blocks(monkeypatch):
     assert find_duplicates(rows) == (Duplicate(7, 6), Duplicate(10, 0))
 
 
-def test_of_very_many_only_identical_ones_are_found(monkeypatch):
-    """Comparing all pairs would take too long there."""
-    monkeypatch.setattr(duplicates, "NEAR_DUPLICATES_UP_TO", 8)
-    rows = unit_rows(9, 64)
-    rows[7], rows[8] = turned(rows[1], 0.999), rows[3]
-    assert find_duplicates(rows) == (Duplicate(8, 3),)
+def test_of_very_many_they_are_found_without_comparing_all_pairs(monkeypatch):
+    """Copies and near copies, each with the earliest that counts, as among few."""
+    rows = unit_rows(3000, 64)
+    rows[2000:2050] = rows[:50]
+    rows[2500:2550] = [turned(row, 0.995) for row in rows[50:100]]
+    expected = find_duplicates(rows)
+    assert len(expected) == 100
+    monkeypatch.setattr(duplicates, "ALL_PAIRS_UP_TO", 8)
+    assert find_duplicates(rows) == expected
+
+
+def test_what_is_near_a_duplicate_alone_counts(monkeypatch):
+    """Of three in a row at .995 of each other, the outer ones at .98, the middle one repeats the first."""
+    monkeypatch.setattr(duplicates, "ALL_PAIRS_UP_TO", 8)
+    rows = unit_rows(20, 64)
+    away = rows[1] - (rows[1] @ rows[0]) * rows[0]
+    away /= np.linalg.norm(away)
+    for place, angle in ((5, 0.1), (9, 0.2)):
+        rows[place] = np.cos(angle) * rows[0] + np.sin(angle) * away
+    assert find_duplicates(rows) == (Duplicate(5, 0),)
+
+
+def test_many_of_one_picture(monkeypatch):
+    """A thousand copies repeat the first, however far apart they lie."""
+    monkeypatch.setattr(duplicates, "ALL_PAIRS_UP_TO", 8)
+    rows = np.concatenate([unit_rows(300, 16), np.tile(unit_rows(1, 16), (1000, 1))])
+    found = find_duplicates(rows)
+    assert found == tuple(Duplicate(position, 0) for position in range(300, 1300))

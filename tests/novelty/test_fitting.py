@@ -209,7 +209,7 @@ def test_a_large_set_is_calibrated_on_images_that_took_no_part(monkeypatch):
     monkeypatch.setattr(fitter, "FITTED_AT_ONCE", 1000)
     monkeypatch.setattr(fitted, "FITTED_AT_ONCE", 1000)
     monkeypatch.setattr(fitted, "_KEPT_OUT", 500)
-    monkeypatch.setattr(duplicates, "NEAR_DUPLICATES_UP_TO", 1000)
+    monkeypatch.setattr(duplicates, "ALL_PAIRS_UP_TO", 1000)
     rows = two_clusters(3000, 32)
     taste = fit_taste(liked_set(rows[:2500]), options())
     assert len(taste.held_out_log_likelihoods) == 500
