@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lodestone.cli import crawl, encoder, images, judge, profile, purge, sources, up
+from lodestone.cli import crawl, encoder, images, judge, profile, purge, rejudge, sources, up
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.words import one_line
 
@@ -32,6 +32,7 @@ app.command("up")(up.up)
 app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
 app.command("judge")(judge.judge)
+app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
 app.add_typer(images.app, name="images")

@@ -8,11 +8,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from lodestone.cli.crawl_showing import leave_crawl, show_crawl
 from lodestone.cli.crawl_source import chosen_sources, interval
-from lodestone.cli.crawl_view import CrawlView
-from lodestone.cli.crawl_watch import CrawlWatch
 from lodestone.cli.errors import WrongUsage
-from lodestone.cli.facts import crawl_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, addresses
@@ -147,13 +145,9 @@ async def _crawl(output: Output, which: _Which, *, detach: bool) -> int:
         await crawler.require_reachable()
         started = await _start(crawler, which)
         if detach:
-            _say_detached(output, started)
+            leave_crawl(output, started)
             return 0
-        view = CrawlView(output, started)
-        with view:
-            watch = CrawlWatch(crawler, patience, started)
-            ended = await watch.until_end(view)
-        return view.conclude(ended, paused_by_us=watch.interrupted)
+        return await show_crawl(output, crawler, patience, started)
 
 
 async def _start(crawler: CrawlerClient, which: _Which) -> Crawl:
@@ -162,11 +156,3 @@ async def _start(crawler: CrawlerClient, which: _Which) -> Crawl:
     if isinstance(which, AddCrawlSourcesRequest):
         return await crawler.add_crawl_sources(which.crawl_id, which.crawl_sources)
     return await crawler.create_crawl(which)
-
-
-def _say_detached(output: Output, crawl: Crawl) -> None:
-    if output.as_json:
-        output.object({"crawl": crawl_facts(crawl)})
-    else:
-        output.text(f"crawl {crawl.crawl_id} runs on the crawler")
-        output.text(f"watch it with: lodestone crawl --resume {crawl.crawl_id}")

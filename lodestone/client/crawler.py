@@ -170,6 +170,19 @@ class CrawlerClient(ServiceClient):
         request = pb.GetImageRequest(digest=digest, with_encoded=with_encoded)
         return await self._stub.GetImage(request, timeout=UNARY_TIMEOUT_S)
 
+    async def rejudge_images(
+        self, profile: str, *, dry_run: bool = False
+    ) -> AsyncIterator[pb.RejudgeImagesResponse]:
+        """Judges what is known again under a profile version; yields each image that changes, then the summary.
+
+        Args:
+            profile: `landscapes` or `landscapes@3`.
+            dry_run: Change nothing.
+        """
+        request = pb.RejudgeImagesRequest(profile=profile, dry_run=dry_run)
+        async for answer in self._stub.RejudgeImages(request):
+            yield answer
+
     async def purge_images(self, request: pb.PurgeImagesRequest) -> AsyncIterator[PurgedImage]:
         """Removes kept images for good; yields each one, and why."""
         async for answer in self._stub.PurgeImages(request):
