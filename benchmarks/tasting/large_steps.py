@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ def fit(path: str) -> dict[str, Any]:
     }
 
 
-_STEPS: Final = {"draw": draw, "fit": fit}
+_STEPS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"draw": draw, "fit": fit}
 
 if __name__ == "__main__":
     print(json.dumps(_STEPS[sys.argv[1]](*sys.argv[2:])))
