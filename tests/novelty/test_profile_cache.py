@@ -5,11 +5,12 @@ import asyncio
 import pytest
 import structlog
 
+from services.novelty.liked_images import NoLikedImages
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import InvalidInput, NotFound
-from tests.novelty.tastes import taste
+from tests.novelty.tastes import liked_images, taste
 
 
 class CountingStore(ProfileStore):
@@ -161,3 +162,91 @@ async def test_a_damaged_name_is_whole_again_after_a_new_fit(store, root):
     save(store, "b")
     cache.forget("landscapes")
     assert str(await cache.find("landscapes")) == "landscapes@2"
+
+
+def save_whole(store, request_id):
+    return store.save(taste(), name="landscapes", request_id=request_id, liked=liked_images())
+
+
+async def test_liked_images_are_read_once(store, monkeypatch):
+    """By name or by version, in turn or at the same time; the four versions asked for last are kept."""
+    reads = []
+    read = ProfileStore.liked_images
+
+    def counted(self, name, version):
+        reads.append(version)
+        return read(self, name, version)
+
+    monkeypatch.setattr(ProfileStore, "liked_images", counted)
+    save_whole(store, "1")
+    cache = ProfileCache(store, limit_bytes=10**6)
+    names = ["landscapes", "landscapes@1"] * 3
+    found = await asyncio.gather(*(cache.find_liked(name) for name in names))
+    assert all(liked is found[0][1] for _, liked in found)
+    assert (str(found[0][0]), len(found[0][1]), reads) == ("landscapes@1", 21, [1])
+    for version in (2, 3, 4, 5):
+        save_whole(store, str(version))
+        await cache.find_liked(f"landscapes@{version}")
+    await cache.find_liked("landscapes@2")
+    await cache.find_liked("landscapes@1")
+    assert reads == [1, 2, 3, 4, 5, 1]
+
+
+async def test_liked_images_that_are_not_there(store, root):
+    """A profile without them, and one whose files are damaged, still score."""
+    save(store, "a")
+    save_whole(store, "b")
+    (root / "landscapes" / "2" / "liked.json").unlink()
+    cache = ProfileCache(store, limit_bytes=10**6)
+    with pytest.raises(NoLikedImages, match="landscapes@1"):
+        await cache.find_liked("landscapes@1")
+    with pytest.raises(ProfileDamaged, match=r"landscapes@2 is damaged: liked\.json is missing"):
+        await cache.find_liked("landscapes")
+    assert str(await cache.find("landscapes")) == "landscapes@2"
+
+
+async def test_a_version_deleted_here_is_gone_at_once(store):
+    """Once the process that deleted it says so; the name means the newest that is left."""
+    for request_id in "ab":
+        save_whole(store, request_id)
+    cache = ProfileCache(store, limit_bytes=10**6)
+    await cache.find_liked("landscapes")
+    store.delete("landscapes", 2)
+    cache.forget("landscapes")
+    for find in (cache.find, cache.find_liked):
+        with pytest.raises(NotFound, match="there is no profile 'landscapes@2'"):
+            await find("landscapes@2")
+    assert str(await cache.find("landscapes")) == "landscapes@1"
+
+
+async def test_a_version_deleted_elsewhere_is_gone_after_a_second(store, root):
+    """Then its name means the newest that is left, and without any left it is none."""
+    now_s = 100.0
+    for request_id in "ab":
+        save_whole(store, request_id)
+    cache = ProfileCache(store, limit_bytes=10**6, clock=lambda: now_s)
+    for name in ("landscapes", "landscapes@1"):
+        await cache.find(name)
+    await cache.find("landscapes@1")
+    other = ProfileStore(root, libraries={})
+    other.delete("landscapes", 2)
+    assert str(await cache.find("landscapes@1")) == "landscapes@1"
+    now_s = 101.5
+    with pytest.raises(NotFound, match="landscapes@2"):
+        await cache.find("landscapes@2")
+    assert str(await cache.find("landscapes")) == "landscapes@1"
+    other.delete("landscapes", None)
+    now_s = 103.0
+    with pytest.raises(NotFound, match="there is no profile 'landscapes'"):
+        await cache.find("landscapes")
+
+
+async def test_a_newest_version_deleted_just_now(store, root):
+    """A name that is known for less than a second, of a version that was not read: the next one serves."""
+    for request_id in "ab":
+        save_whole(store, request_id)
+    cache = ProfileCache(store, limit_bytes=1, clock=lambda: 100.0)
+    await cache.find("landscapes")
+    await cache.find("landscapes@1")
+    ProfileStore(root, libraries={}).delete("landscapes", 2)
+    assert str(await cache.find("landscapes")) == "landscapes@1"
