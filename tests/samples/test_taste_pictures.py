@@ -12,7 +12,7 @@ def test_only_photos_under_creative_commons_are_shown():
         RankedImage(position, name, "", 1.0, 50.0, passes=True, jpeg=b"jpeg")
         for position, name in enumerate(["a.jpg", "b.jpg", "c.jpg"])
     ]
-    thumbnails = {position: b"jpeg" for position in range(3)}
+    thumbnails = dict.fromkeys(range(3), b"jpeg")
     shown = with_free_pictures(LikedOverview(ranked, thumbnails=thumbnails), licences)
     assert [(one.name, one.jpeg) for one in shown.ranked] == [
         ("a.jpg", b"jpeg"),
