@@ -72,7 +72,7 @@ class FakeEmbedder(EmbedderServiceServicer):
             encoder_id=ENCODER_ID,
             name="fake",
             dimension=4,
-            precision=embedding_pb2.PRECISION_FP32,
+            precision=self.precision,
             input_width_px=8,
             input_height_px=8,
             resize_rule=encoder_pb2.RESIZE_RULE_SQUASH,
