@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,16 +9,21 @@ from sklearn.mixture import GaussianMixture
 
 from services.novelty import choosing, duplicates, fitted, fitter, fitting
 from services.novelty.duplicates import Duplicate
+from services.novelty.fit_warnings import warnings_for
 from services.novelty.fitting import (
     MixtureTooLarge,
-    NoBackground,
     TooFewDifferent,
     TooManyComponents,
     fit_taste,
+    learn,
 )
+from services.novelty.liked_images import ImageLabel
 from services.novelty.mixture import Covariance
+from services.novelty.threshold_rule import NoBackground
 from services.servicekit.errors import Unavailable
 from tests.novelty.tastes import liked_set, options, unit_rows
+
+LABELS = tuple(ImageLabel(name=str(number)) for number in range(30))
 
 
 def two_clusters(count, dimension=16):
@@ -323,3 +329,66 @@ def test_background_scores_are_held_out_too():
     taste = fit_taste(liked_set(liked, clutter), options())
     trained = np.sort(taste.mixture.log_likelihoods(clutter))
     assert (taste.background_log_likelihoods > trained).all()
+
+
+def test_each_score_stays_with_its_image():
+    """Held-out scores are those of the images that count; copies have none, and say whose they are."""
+    rows = unit_rows(20)
+    sent = np.concatenate([rows[:5], rows[2:3], rows[5:], rows[7:8]])
+    plain = learn(liked_set(rows), options())
+    learned = learn(replace(liked_set(sent), labels=LABELS[:22]), options())
+    liked, counting = learned.liked, [position for position in range(22) if position not in {5, 21}]
+    assert liked.originals == tuple({5: 2, 21: 8}.get(position) for position in range(22))
+    scores = liked.held_out_log_likelihoods
+    assert (scores[5], scores[21]) == (None, None)
+    kept = tuple(scores[position] for position in counting)
+    assert kept == plain.liked.held_out_log_likelihoods
+    assert sorted(kept) == learned.taste.held_out_log_likelihoods.tolist()
+    assert liked.labels == LABELS[:22]
+    np.testing.assert_array_equal(liked.embeddings, sent)
+
+
+def test_a_score_is_that_of_its_own_image():
+    """Leave-one-out: the score of image 3 is what a fit to the others says of image 3."""
+    rows = unit_rows(12)
+    others = fit_taste(liked_set(np.delete(rows, 3, axis=0)), options()).mixture
+    scores = learn(liked_set(rows), options()).liked.held_out_log_likelihoods
+    assert scores[3] == pytest.approx(others.log_likelihoods(rows[3:4])[0], rel=1e-9)
+    assert learn(liked_set(rows), options()).liked.labels == (ImageLabel(),) * 12
+
+
+def test_relative_scores_stay_with_their_images_too():
+    """They are those of the ratio, as in the list that the taste keeps."""
+    liked, clutter = tastes_and_clutter(30)
+    learned = learn(liked_set(liked, clutter), options())
+    assert learned.taste.mixture.background is not None
+    scores = learned.liked.held_out_log_likelihoods
+    assert sorted(scores) == learned.taste.held_out_log_likelihoods.tolist()
+    np.testing.assert_array_equal(learned.liked.background, clutter)
+
+
+def test_in_a_large_set_only_those_kept_out_have_scores(monkeypatch):
+    """The mixture never saw them, and says of them what is kept."""
+    monkeypatch.setattr(fitter, "FITTED_AT_ONCE", 1000)
+    monkeypatch.setattr(fitted, "FITTED_AT_ONCE", 1000)
+    monkeypatch.setattr(fitted, "_KEPT_OUT", 500)
+    rows = two_clusters(2500, 32)
+    rows[100] = rows[7]
+    learned = learn(liked_set(rows), options())
+    scores = learned.liked.held_out_log_likelihoods
+    places = [place for place, score in enumerate(scores) if score is not None]
+    assert len(places) == 500
+    assert 100 not in places
+    expected = learned.taste.mixture.log_likelihoods(rows[places])
+    np.testing.assert_allclose([scores[place] for place in places], expected, rtol=1e-9)
+
+
+def test_a_taste_knows_what_was_asked_for():
+    """And what was found of the fit, so that its warnings can be said again."""
+    asked = options(component_count=3, covariance=Covariance.TIED)
+    taste = fit_taste(liked_set(unit_rows(40)), asked)
+    assert (taste.asked_component_count, taste.asked_covariance) == (3, Covariance.TIED)
+    assert taste.gap_nats > 0
+    assert taste.warnings == warnings_for(taste)
+    chosen = fit_taste(liked_set(unit_rows(40)), options())
+    assert (chosen.asked_component_count, chosen.asked_covariance) == (0, None)
