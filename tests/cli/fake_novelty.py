@@ -167,6 +167,35 @@ class FakeNovelty(NoveltyServiceServicer):
                 )
         return novelty_service_pb2.MapEmbeddingsResponse(points=points)
 
+    def CheckPrecision(self, request, context):  # noqa: N802 - the contract's name
+        self._find(request.profile, context)
+        check = profile_pb2.PrecisionCheck(
+            precision=request.embeddings[0].precision,
+            image_count=len(request.embeddings),
+            admitted=True,
+        )
+        return novelty_service_pb2.CheckPrecisionResponse(precision_check=check)
+
+    def ExplainEmbeddings(self, request, context):  # noqa: N802 - the contract's name
+        profile = self._find(request.profile, context)
+        liked = self._liked[f"{profile.name}@{profile.version}"]
+        neighbours = [
+            profile_pb2.LikedNeighbour(
+                image=profile_pb2.LikedImage(position=position, label=label),
+                cosine_similarity=0.9,
+            )
+            for position, (_, label) in enumerate(liked[: request.neighbour_count or 3])
+        ]
+        results = [
+            novelty_service_pb2.ExplainResult(
+                value=novelty_service_pb2.Explanation(
+                    score=self._score(request.profile).value, neighbours=neighbours
+                )
+            )
+            for _ in request.embeddings
+        ]
+        return novelty_service_pb2.ExplainEmbeddingsResponse(results=results)
+
     def ScoreEmbeddings(self, request, context):  # noqa: N802 - the contract's name
         results = [self._score(request.profile) for _ in request.embeddings]
         return novelty_service_pb2.ScoreEmbeddingsResponse(results=results)

@@ -17,9 +17,11 @@ from lodestone.client import (
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1.crawler_service_pb2 import CreateCrawlRequest, JudgeOptions
 from lodestone.image.v1 import rejection_pb2, verdict_pb2
-from lodestone.image.v1.embedding_pb2 import Embedding
+from lodestone.image.v1.embedding_pb2 import PRECISION_BF16, Embedding
 from lodestone.image.v1.image_pb2 import Image
+from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2 import FitOptions
+from lodestone.novelty.v1.profile_pb2 import ImageLabel
 from tests.cli.conftest import png
 from tests.cli.fake_services import ENCODER_ID, FakeServices, embedding_of, fetched, kept_image
 
@@ -97,6 +99,81 @@ async def test_many_scores_of_an_older_server(fakes):
             await anext(novelty.score_many("landscapes", numbered(600)))
         assert (caught.value.wanted, caught.value.found) == (256, 0)
         assert novelty._stream.in_flight_count == 0
+
+
+def pictures(count):
+    """Embeddings of so many different pictures, with labels."""
+    images = [Image(encoded=bytes([index])) for index in range(count)]
+    labels = [ImageLabel(digest=f"{index:064x}", name=f"{index}.jpg") for index in range(count)]
+    return [embedding_of(image) for image in images], labels
+
+
+async def test_refits(fakes):
+    """Labels go along, 256 a message; a refit sends what to leave out first, by labels and by embeddings."""
+    liked, labels = pictures(256)
+    liked, labels = liked + liked[:44], labels + labels[:44]
+    async with NoveltyClient(fakes.address) as novelty:
+        await novelty.fit_profile(
+            FitOptions(request_id="1", name="landscapes"), liked, labels=iter_again(labels)
+        )
+        assert fakes.novelty.labels[0] == labels
+        listed = [one async for one in novelty.list_liked_images("landscapes")]
+        assert [one.position for one in listed] == list(range(300))
+        assert listed[7].label == labels[7]
+        removed = [
+            pb.EmbeddingBatch(labels=labels[100:200]),
+            pb.EmbeddingBatch(embeddings=liked[200:256]),
+        ]
+        options = FitOptions(request_id="2", name="landscapes", base_profile="landscapes@1")
+        profile = await novelty.fit_profile(options, [], removed=removed)
+        assert (profile.version, profile.liked_count) == (2, 144)
+        with pytest.raises(ValueError, match="2 labels for 300 liked embeddings"):
+            await novelty.fit_profile(options, liked, labels=labels[:2])
+
+
+def iter_again(items):
+    """A collection that is no list."""
+    return dict(enumerate(items)).values()
+
+
+async def test_versions_of_profiles(fakes):
+    """Another threshold is a new version; versions are deleted one by one or together."""
+    liked, _ = pictures(10)
+    async with NoveltyClient(fakes.address) as novelty:
+        await novelty.fit_profile(FitOptions(request_id="1", name="landscapes"), liked)
+        request = pb.UpdateProfileRequest(profile="landscapes", keep_ratio=0.5)
+        assert (await novelty.update_profile(request)).version == 2
+        assert (await novelty.update_profile(request)).version == 2
+        assert await novelty.delete_profile("landscapes@1") == [1]
+        assert await novelty.delete_profile("landscapes") == [2]
+        with pytest.raises(grpc.aio.AioRpcError, match="there is no profile"):
+            await novelty.delete_profile("landscapes")
+
+
+async def test_thumbnails_and_explanations(fakes):
+    """Thumbnails are kept and compared in another precision; embeddings are explained and placed on a map."""
+    liked, labels = pictures(10)
+    thumbnails = [
+        pb.Thumbnail(position=position, jpeg=b"jpeg", embedding=liked[position])
+        for position in (2, 5)
+    ]
+    async with NoveltyClient(fakes.address) as novelty:
+        options = FitOptions(request_id="1", name="landscapes")
+        await novelty.fit_profile(options, liked, labels=labels)
+        assert await novelty.put_thumbnails("landscapes@1", thumbnails) == 2
+        shown = novelty.list_liked_images("landscapes", pb.LIKED_SELECTION_WITH_THUMBNAIL)
+        assert [(one.position, one.thumbnail) async for one in shown] == [
+            (2, b"jpeg"),
+            (5, b"jpeg"),
+        ]
+        other = [Embedding(values=one.values, precision=PRECISION_BF16) for one in liked[:2]]
+        check = await novelty.check_precision("landscapes@1", other)
+        assert (check.precision, check.image_count, check.admitted) == (PRECISION_BF16, 2, True)
+        (explained,) = await novelty.explain_embeddings("landscapes", liked[:1], neighbour_count=2)
+        near = explained.value.neighbours
+        assert [one.image.label.name for one in near] == ["0.jpg", "1.jpg"]
+        points = await novelty.map_embeddings("landscapes", liked[:3])
+        assert [one.role for one in points].count(pb.MAP_ROLE_GIVEN) == 3
 
 
 async def test_watermark(fakes):
