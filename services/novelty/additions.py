@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.novelty.precision_check import MIN_COMPARED, PrecisionCheck
 from services.servicekit.embedding import Precision
+
+_CURE: Final = "`lodestone profile refit --photos DIR` is the cure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +39,11 @@ class Additions:
         if check is not None:
             return "" if check.admitted else _finding(check)
         if self.damage:
-            return f"that cannot be seen, for {self.damage}; `lodestone profile refit` is the cure"
+            return f"that cannot be seen, for {self.damage}; {_CURE}"
         if self.thumbnail_count < MIN_COMPARED:
             return (
                 f"{self.thumbnail_count} thumbnails are too few to see that, {MIN_COMPARED} are needed; "
-                "`lodestone profile refit` is the cure"
+                f"{_CURE}"
             )
         state = self.damaged_checks.get(precision, "nobody has looked yet")
         return (
@@ -49,9 +52,13 @@ class Additions:
         )
 
 
+NOTHING_ADDED: Final = Additions()
+"""How a version begins."""
+
+
 def _finding(check: PrecisionCheck) -> str:
     return (
         f"of {check.image_count} thumbnails {check.moved_count} had another verdict, log-likelihoods shifted by up to "
         f"{check.max_shift_nats:.3g} nats (median {check.median_shift_nats:.3g}), and such shifts move "
-        f"{check.moved_share:.1%} of the verdicts on new liked images; `lodestone profile refit` is the cure"
+        f"{check.moved_share:.1%} of the verdicts on new liked images; {_CURE}"
     )

@@ -10,12 +10,15 @@ from typing import Protocol
 
 import structlog
 
+from services.novelty.addition_store import AdditionStore
 from services.novelty.liked_images import Learned
 from services.novelty.liked_set import FitOptions, LikedSet
 from services.novelty.profile import Profile, ProfileReference
-from services.novelty.profile_store import ProfileStore
+from services.novelty.profile_files import ProfileDamaged
+from services.novelty.profile_store import ProfileStore, RefitBase
 from services.novelty.refit import inherited, refit
 from services.novelty.submission import Submission
+from services.novelty.thumbnails import Thumbnail, carried_over
 from services.servicekit.errors import Overloaded
 
 
@@ -76,7 +79,7 @@ class FitJobs:
             return stored
         if options.base_profile:
             return self._refit(sent, options)
-        return self._store_fit(sent.to_liked_set(), options, base_profile="")
+        return self._store_fit(sent.to_liked_set(), options, None)
 
     def _refit(self, sent: Submission, options: FitOptions) -> Profile:
         reference = ProfileReference.parse(options.base_profile)
@@ -84,16 +87,27 @@ class FitJobs:
         base = self._store.load(reference.name, version)
         again = refit(base, self._store.liked_images(base.name, base.version), sent)
         asked = inherited(options, base.taste)
-        return self._store_fit(again.liked_set, asked, base_profile=str(base))
+        thumbnails = self._staying_thumbnails(base, again.kept.tolist())
+        return self._store_fit(again.liked_set, asked, RefitBase(str(base), thumbnails))
 
-    def _store_fit(self, liked_set: LikedSet, options: FitOptions, *, base_profile: str) -> Profile:
+    def _staying_thumbnails(self, base: Profile, kept: list[int]) -> tuple[Thumbnail, ...]:
+        position_of = {position: place for place, position in enumerate(kept)}
+        try:
+            return carried_over(AdditionStore(self._store).thumbnails(base), position_of)
+        except ProfileDamaged as error:
+            structlog.get_logger().warning("thumbnails_not_carried_over", cause=str(error))
+            return ()
+
+    def _store_fit(
+        self, liked_set: LikedSet, options: FitOptions, base: RefitBase | None
+    ) -> Profile:
         learned = self._fit(liked_set, options, stopped=self._stopped.is_set)
         return self._store.save(
             learned.taste,
             name=options.name,
             request_id=options.request_id,
             liked=learned.liked,
-            base_profile=base_profile,
+            base=base,
         )
 
     def _finished(self, request_id: str, task: asyncio.Task[Profile]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
+from services.novelty.additions import NOTHING_ADDED, Additions
 from services.novelty.calibration import percentile_of
 from services.novelty.duplicates import Duplicate
 from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
@@ -20,7 +21,7 @@ ENCODER_ID_PATTERN: Final = "[0-9a-f]{64}"
 
 
 class OtherEncoder(FailedPrecondition):
-    """An embedding was made by another encoder, or in another precision, than the profile's.
+    """An embedding was made by another encoder than the profile's.
 
     Attributes:
         profile: The profile, as `name@version`.
@@ -38,6 +39,26 @@ class OtherEncoder(FailedPrecondition):
         self.profile = profile
         self.wanted = wanted
         self.found = found
+
+
+class OtherPrecision(FailedPrecondition):
+    """An embedding is of another precision than the profile's, and that was not admitted.
+
+    Attributes:
+        profile: The profile, as `name@version`.
+        wanted: The precision that it was fitted in.
+        found: That of the embedding.
+        why: Why it is not admitted, with the measured shift if there is one, and the cure.
+    """
+
+    def __init__(self, profile: str, *, wanted: Precision, found: Precision, why: str) -> None:
+        super().__init__(
+            f"profile {profile} was fitted in {wanted}, and its verdicts are not known to hold in {found}: {why}"
+        )
+        self.profile = profile
+        self.wanted = wanted
+        self.found = found
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,7 @@ class Taste:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """A taste under a name and a version; never changes.
+    """A taste under a name and a version; never changes, but for what is added to it.
 
     Attributes:
         name: As `require_name` allows.
@@ -174,6 +195,7 @@ class Profile:
         request_id: Of the request that fitted it; empty if it is another one with another threshold.
         base_profile: The version that it was made from by a refit or with another threshold, `landscapes@2`; empty if
             by neither.
+        additions: What was added to it by now.
     """
 
     name: str
@@ -182,6 +204,7 @@ class Profile:
     create_time: datetime
     request_id: str
     base_profile: str = ""
+    additions: Additions = NOTHING_ADDED
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -190,13 +213,16 @@ class Profile:
         """Returns the values of an embedding that this profile can score: (dimension,).
 
         Raises:
-            OtherEncoder: Another encoder made it, or in another precision.
+            OtherEncoder: Another encoder made it.
+            OtherPrecision: It is of a precision that was not admitted.
             ItemRejected: It has another dimension.
         """
         wanted = (self.taste.encoder_id, self.taste.precision)
         found = (embedding.encoder_id, embedding.precision)
-        if found != wanted:
+        if found[0] != wanted[0]:
             raise OtherEncoder(str(self), wanted=wanted, found=found)
+        if found[1] is not wanted[1] and (why := self.additions.why_not(found[1])):
+            raise OtherPrecision(str(self), wanted=wanted[1], found=found[1], why=why)
         if embedding.values.size != self.taste.mixture.dimension:
             raise ItemRejected(
                 RejectionCode.BAD_EMBEDDING,

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.novelty.liked_images import LikedImages
@@ -29,8 +29,8 @@ class _Newest:
 class ProfileCache:
     """Finds profiles for the scoring calls; keeps the ones used last, up to `limit_bytes` of mixtures (but always one).
 
-    A version never changes, so it is read once. Whether it is still there, and which one is the newest, is looked up
-    again after a second, for other processes store and delete profiles too; and at once after `forget`.
+    A version never changes, so it is read once. Whether it is still there, what was added to it, and which one is the
+    newest, is looked up again after a second, for other processes write too; and at once after `forget`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ProfileCache:
         return profile, liked
 
     def forget(self, name: str) -> None:
-        """Looks a name up again on the next call: this process has stored or deleted a version of it."""
+        """Looks a name up again on the next call: this process has changed something of it."""
         self._newest.pop(name, None)
         for key in [known for known in self._profiles if known[0] == name]:
             self._there_until_s.pop(key, None)
@@ -125,11 +125,19 @@ class ProfileCache:
             return None
         now_s = self._clock()
         if now_s >= self._there_until_s.get(key, now_s):
-            if not self._store.has(name, version):
+            try:
+                profile = self._with_additions(key, profile)
+            except NotFound:
                 self._drop(key)
                 return None
             self._there_until_s[key] = now_s + _KNOWN_FOR_S
         self._profiles.move_to_end(key)
+        return profile
+
+    def _with_additions(self, key: tuple[str, int], profile: Profile) -> Profile:
+        additions = self._store.additions(*key)
+        if additions != profile.additions:
+            profile = self._profiles[key] = replace(profile, additions=additions)
         return profile
 
     def _drop(self, key: tuple[str, int]) -> None:
@@ -143,6 +151,7 @@ class ProfileCache:
             if profile is None:
                 profile = await asyncio.to_thread(self._store.load, name, version)
                 self._profiles[name, version] = profile
+                self._there_until_s[name, version] = self._clock() + _KNOWN_FOR_S
                 self._forget_oldest()
         return profile
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
+from services.novelty.addition_files import read_additions
+from services.novelty.additions import Additions
 from services.novelty.liked_files import link_liked, write_liked
 from services.novelty.liked_images import LikedImages
 from services.novelty.profile import Profile, ProfileReference, Taste
@@ -20,8 +23,23 @@ from services.novelty.profile_files import (
     read_profile,
     write_profile,
 )
+from services.novelty.thumbnail_files import copy_thumbnails, write_carried
+from services.novelty.thumbnails import Thumbnail
 from services.novelty.version_folders import VersionFolders
 from services.servicekit.errors import Misconfigured, NotFound, Unavailable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RefitBase:
+    """What a refit began with.
+
+    Attributes:
+        profile: The version, `landscapes@2`.
+        thumbnails: Of the images that stay, under their new positions.
+    """
+
+    profile: str
+    thumbnails: tuple[Thumbnail, ...] = ()
 
 
 class ProfileStore:
@@ -74,7 +92,8 @@ class ProfileStore:
             NotFound: There is no such version.
             ProfileDamaged: Its files are not what they should be.
         """
-        profile = read_profile(self._folders.folder(name, version))
+        folder = self._folders.folder(name, version)
+        profile = replace(read_profile(folder), additions=read_additions(folder))
         if (profile.name, profile.version) != (name, version):
             reference = str(ProfileReference(name, version))
             raise ProfileDamaged(reference, f"its files are those of {profile}")
@@ -108,6 +127,24 @@ class ProfileStore:
         with self._writing():
             return self._folders.add(name, version, part, write)
 
+    def put(self, name: str, version: int, file_name: str, content: bytes) -> None:
+        """Puts a file into a version's folder, whole or not at all; see `VersionFolders.put`.
+
+        Raises:
+            NotFound: There is no such version.
+            Unavailable: The disk does not take it.
+        """
+        with self._writing():
+            self._folders.put(name, version, file_name, content)
+
+    def additions(self, name: str, version: int) -> Additions:
+        """What was added to a version by now.
+
+        Raises:
+            NotFound: There is no such version.
+        """
+        return read_additions(self._folders.folder(name, version))
+
     def find(self, request_id: str) -> Profile | None:
         """The profile that a request fitted, if it did."""
         for name in self.names():
@@ -125,17 +162,26 @@ class ProfileStore:
         name: str,
         request_id: str,
         liked: LikedImages | None = None,
-        base_profile: str = "",
+        base: RefitBase | None = None,
     ) -> Profile:
         """Stores a taste as the next version of a name.
 
         A request that fitted a profile before, anywhere, gets that one instead.
+
+        Args:
+            taste: What was learned.
+            name: Of the profile.
+            request_id: Of the request.
+            liked: What it was fitted to; None to keep nothing of that.
+            base: What a refit began with; None for a fit that began with nothing.
 
         Raises:
             Unavailable: The disk does not take it.
         """
 
         def put_liked(folder: Path) -> LikedDigests | None:
+            if base is not None and base.thumbnails:
+                write_carried(folder, base.thumbnails)
             return write_liked(folder, liked) if liked else None
 
         with self._writing():
@@ -144,6 +190,7 @@ class ProfileStore:
                 return stored
             version = self._folders.next_version(name)
             now = datetime.now(UTC)
+            base_profile = base.profile if base else ""
             profile = Profile(name, version, taste, now, request_id, base_profile)
             return self._publish(profile, put_liked)
 
@@ -163,6 +210,7 @@ class ProfileStore:
 
             def put_liked(other: Path) -> LikedDigests | None:
                 link_liked(folder, other)
+                copy_thumbnails(folder, other)
                 return facts.liked
 
             newest = self._newest_like(base.name, facts.sha256)
@@ -203,7 +251,7 @@ class ProfileStore:
 
         self._folders.publish(profile.name, profile.version, write)
         structlog.get_logger().info("profile_stored", profile=str(profile))
-        return profile
+        return replace(profile, additions=self.additions(profile.name, profile.version))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

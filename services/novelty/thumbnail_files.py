@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Annotated, ClassVar, Final, Literal
@@ -105,29 +105,10 @@ def read_thumbnails(version: Path, dimension: int) -> tuple[Thumbnail, ...]:
     return _read(folder, facts)
 
 
-def carry_over(base: Path, version: Path, position_of: Mapping[int, int], dimension: int) -> None:
-    """Gives the folder of a version that a refit is about to publish the thumbnails of images that stay.
-
-    Both versions are of one encoder and precision, and the new folder has no thumbnails yet.
-
-    Args:
-        base: The folder of the version that the refit began with.
-        version: The folder of the new one.
-        position_of: The new positions of the images that stay, by their old ones.
-        dimension: Of the embeddings.
-
-    Raises:
-        UnusableFile: The thumbnails of the base are not what they should be; nothing was written.
-    """
-    staying = [
-        replace(thumbnail, position=position_of[thumbnail.position])
-        for thumbnail in read_thumbnails(base, dimension)
-        if thumbnail.position in position_of
-    ]
-    if staying:
-        folder = version / CARRIED
-        folder.mkdir()
-        write_thumbnails(folder, sorted(staying, key=lambda thumbnail: thumbnail.position))
+def write_carried(version: Path, thumbnails: Sequence[Thumbnail]) -> None:
+    """Writes 1 to 64 thumbnails that a refit carries over into the folder of a version to be published."""
+    (version / CARRIED).mkdir()
+    write_thumbnails(version / CARRIED, thumbnails)
 
 
 def copy_thumbnails(base: Path, version: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.novelty.mixture import Embeddings
@@ -76,6 +76,23 @@ def joined(given: Sequence[Thumbnail], carried: Sequence[Thumbnail]) -> tuple[Th
     others = [thumbnail for thumbnail in carried if thumbnail.position not in positions]
     together = [*given, *others[: MAX_THUMBNAILS - len(given)]]
     return tuple(sorted(together, key=lambda thumbnail: thumbnail.position))
+
+
+def carried_over(
+    thumbnails: Iterable[Thumbnail], position_of: Mapping[int, int]
+) -> tuple[Thumbnail, ...]:
+    """The thumbnails of images that stay in a refit under their new positions, by these.
+
+    Args:
+        thumbnails: Of the version that the refit begins with.
+        position_of: The new positions of the images that stay, by their old ones.
+    """
+    staying = [
+        replace(thumbnail, position=position_of[thumbnail.position])
+        for thumbnail in thumbnails
+        if thumbnail.position in position_of
+    ]
+    return tuple(sorted(staying, key=lambda thumbnail: thumbnail.position))
 
 
 def _problem(thumbnail: Thumbnail, liked_count: int) -> str:

@@ -40,7 +40,7 @@ class VersionFolders:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Waits for the turn to write; `publish`, `add` and `delete` are called within it."""
+        """Waits for the turn to write; `publish`, `add`, `put` and `delete` are called within it."""
         with (self._root / _LOCK).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -99,6 +99,17 @@ class VersionFolders:
         sync(folder)
         return True
 
+    def put(self, name: str, version: int, file_name: str, content: bytes) -> None:
+        """Puts a file into a version's folder, in place of the one that is there.
+
+        Raises:
+            NotFound: There is no such version.
+        """
+        folder = self.folder(name, version)
+        staging = self._written(lambda empty: _write_file(empty / file_name, content))
+        (staging / file_name).replace(folder / file_name)
+        sync(folder)
+
     def delete(self, name: str, version: int) -> None:
         """Deletes a version: it is gone from the moment that its tombstone is there.
 
@@ -148,6 +159,10 @@ class VersionFolders:
             return []
         names = (entry.name for entry in entries)
         return sorted(int(name) for name in names if re.fullmatch(VERSION_PATTERN, name))
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _empty(folder: Path) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from services.novelty.profile import OtherEncoder, ProfileReference, require_name
+from services.novelty.additions import Additions
+from services.novelty.profile import OtherEncoder, OtherPrecision, ProfileReference, require_name
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.rejection import RejectionCode
 from tests.novelty.tastes import ENCODER_ID, OTHER_ENCODER_ID, embedding, profile, taste
+from tests.novelty.thumbnail_samples import precision_check
 
 BAD_NAMES = [
     "", "-a", "_a", "A", "a b", "a/b", "..", ".", "a.b", "ä", "a" * 65, "a\n", "a\0", "/a", "~",
@@ -71,19 +75,23 @@ def test_comparable_embeddings_are_returned():
     assert profile().require_comparable(embedding([1, 0, 0, 0])).tolist() == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("odd", "named"),
-    [
-        (embedding([1, 0, 0, 0], encoder_id=OTHER_ENCODER_ID), OTHER_ENCODER_ID),
-        (embedding([1, 0, 0, 0], precision=Precision.FP16), "FP16"),
-    ],
-)
-def test_another_encoder(odd, named):
+def test_another_encoder():
     """The error names the profile, what it takes and what came."""
     with pytest.raises(OtherEncoder) as caught:
-        profile().require_comparable(odd)
-    for part in ("landscapes@1", ENCODER_ID, "FP32", named):
+        profile().require_comparable(embedding([1, 0, 0, 0], encoder_id=OTHER_ENCODER_ID))
+    for part in ("landscapes@1", ENCODER_ID, "FP32", OTHER_ENCODER_ID):
         assert part in str(caught.value)
+
+
+def test_another_precision():
+    """Scored if it was admitted; the error says why it was not."""
+    odd = embedding([1, 0, 0, 0], precision=Precision.BF16)
+    with pytest.raises(OtherPrecision) as caught:
+        profile().require_comparable(odd)
+    for part in ("landscapes@1", "FP32", "BF16", "0 thumbnails are too few"):
+        assert part in str(caught.value)
+    admitted = Additions(thumbnail_count=9, precision_checks=(precision_check(),))
+    assert replace(profile(), additions=admitted).require_comparable(odd) is odd.values
 
 
 def test_another_dimension():

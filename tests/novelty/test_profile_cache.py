@@ -5,12 +5,15 @@ import asyncio
 import pytest
 import structlog
 
+from services.novelty.addition_store import AdditionStore
+from services.novelty.additions import NOTHING_ADDED
 from services.novelty.liked_images import NoLikedImages
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_files import ProfileDamaged
 from services.novelty.profile_store import ProfileStore
 from services.servicekit.errors import InvalidInput, NotFound
 from tests.novelty.tastes import liked_images, taste
+from tests.novelty.thumbnail_samples import precision_check, thumbnails
 
 
 class CountingStore(ProfileStore):
@@ -250,3 +253,25 @@ async def test_a_newest_version_deleted_just_now(store, root):
     await cache.find("landscapes@1")
     ProfileStore(root, libraries={}).delete("landscapes", 2)
     assert str(await cache.find("landscapes")) == "landscapes@1"
+
+
+async def test_what_is_added_elsewhere_is_known_after_a_second(store, root):
+    """And what is added here at once; the mixture is not read again."""
+    now_s = 100.0
+    save(store, "a")
+    cache = ProfileCache(store, limit_bytes=10**6, clock=lambda: now_s)
+    profile = await cache.find("landscapes@1")
+    assert profile.additions == NOTHING_ADDED
+    elsewhere = AdditionStore(ProfileStore(root, libraries={}))
+    elsewhere.put_thumbnails(profile, thumbnails())
+    now_s = 100.9
+    assert await cache.find("landscapes@1") is profile
+    now_s = 101.0
+    assert (await cache.find("landscapes@1")).additions.thumbnail_count == 9
+    thumbnail_set = elsewhere.thumbnail_set(profile)
+    elsewhere.keep_check(profile, precision_check(), thumbnail_set.sha256)
+    cache.forget("landscapes")
+    found = await cache.find("landscapes")
+    assert found.additions.precision_checks == (precision_check(),)
+    assert found.taste is profile.taste
+    assert store.loads == ["landscapes@1"]

@@ -10,10 +10,10 @@ from services.novelty.stored_files import UnusableFile
 from services.novelty.thumbnail_files import (
     CARRIED,
     GIVEN,
-    carry_over,
     copy_thumbnails,
     find_thumbnails,
     read_thumbnails,
+    write_carried,
     write_thumbnails,
 )
 from tests.novelty.thumbnail_samples import contents, thumbnails
@@ -81,32 +81,12 @@ def test_given_ones_stand_in_place_of_carried_ones(version):
     assert contents(read_thumbnails(version, 4)) == contents(thumbnails([3]))
 
 
-def test_a_refit_carries_over_those_of_images_that_stay(tmp_path, version, stored):
-    """Under their new positions; of the others nothing."""
-    new = tmp_path / "2"
-    new.mkdir()
-    carry_over(version, new, {0: 3, 1: 0, 4: 1, 16: 2}, 4)
-    old = {one.position: one for one in thumbnails(range(0, 18, 2))}
-    expected = [replace(old[at], position=to) for at, to in ((4, 1), (16, 2), (0, 3))]
-    assert contents(read_thumbnails(new, 4)) == contents(expected)
-    assert [path.name for path in new.iterdir()] == [CARRIED]
-
-
-def test_a_refit_may_have_none_to_carry_over(tmp_path, version, stored):
-    """If none of the images stays, or the base has no thumbnails."""
-    (tmp_path / "2").mkdir()
-    carry_over(version, tmp_path / "2", {1: 0}, 4)
-    carry_over(tmp_path / "2", tmp_path / "2", {0: 0}, 4)
-    assert list((tmp_path / "2").iterdir()) == []
-
-
-def test_damaged_ones_are_not_carried_over(tmp_path, version, stored):
-    """The new version gets none of them."""
-    (stored / "4.jpg").unlink()
-    (tmp_path / "2").mkdir()
-    with pytest.raises(UnusableFile, match=r"^thumbnails/4.jpg is missing$"):
-        carry_over(version, tmp_path / "2", {0: 0}, 4)
-    assert list((tmp_path / "2").iterdir()) == []
+def test_a_refit_writes_them_apart(version):
+    """So that what is given later can stand in their place."""
+    version.mkdir()
+    write_carried(version, thumbnails([1, 2]))
+    assert [path.name for path in version.iterdir()] == [CARRIED]
+    assert contents(read_thumbnails(version, 4)) == contents(thumbnails([1, 2]))
 
 
 def test_a_version_of_the_same_images_gets_the_same(tmp_path, version, stored):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.novelty.thumbnails import UnfitThumbnail, check_thumbnails, joined
+from services.novelty.thumbnails import UnfitThumbnail, carried_over, check_thumbnails, joined
 from services.servicekit.errors import InvalidInput
 from tests.novelty.thumbnail_samples import contents, picture, thumbnails
 
@@ -72,3 +72,12 @@ def test_what_was_given_comes_before_what_was_carried_over():
     many = joined(thumbnails(range(10)), thumbnails(range(8, 70), seed=100))
     assert [one.position for one in many] == list(range(64))
     assert contents(joined(given, ())) == contents([given[1], given[0]])
+
+
+def test_a_refit_carries_over_those_of_images_that_stay():
+    """Under their new positions, by these; of the others nothing."""
+    old = thumbnails(range(0, 18, 2))
+    moved = carried_over(old, {0: 3, 1: 0, 4: 1, 16: 2})
+    expected = [replace(old[at], position=position) for at, position in ((2, 1), (8, 2), (0, 3))]
+    assert contents(moved) == contents(expected)
+    assert carried_over(old, {1: 0}) == ()

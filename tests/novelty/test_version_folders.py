@@ -154,3 +154,15 @@ def test_a_deletion_that_was_killed(folders, root):
     assert folders.names() == []
     assert publish(VersionFolders(root)) == 2
     assert names_in(root / "landscapes" / "1") == [TOMBSTONE]
+
+
+def test_a_file_is_put_in_place_of_another(folders, root):
+    """Whole, beside what is there; not into a version that is not there."""
+    publish(folders)
+    for content in (b"one", b"two"):
+        with folders.writing():
+            folders.put("landscapes", 1, "note", content)
+        assert (root / "landscapes" / "1" / "note").read_bytes() == content
+    assert names_in(root / "landscapes" / "1") == ["facts", "note"]
+    with pytest.raises(NotFound), folders.writing():
+        folders.put("landscapes", 2, "note", b"three")
