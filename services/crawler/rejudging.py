@@ -28,6 +28,8 @@ from services.crawler.rejudgement import (
 )
 
 _PAGE = 1_024
+# Images between two turns for other work.
+_TURN = 16
 
 # Leases known listings again for a profile version.
 FetchAgain: TypeAlias = Callable[[ProfileVersion, Sequence[int]], Awaitable[Crawl]]
@@ -112,9 +114,11 @@ class _Run:
     async def _rejudge(
         self, page: Sequence[KnownCandidate], scores: dict[str, Score]
     ) -> list[RejudgedImage]:
+        # One look at the disk for all of them: a thread for each costs more than judging it.
+        stored = await asyncio.to_thread(self._stored, page)
         changed: list[RejudgedImage] = []
         ended: dict[str, Judgement] = {}
-        for known in page:
+        for place, known in enumerate(page):
             if known.judged is not None:
                 self.summary.known_count += 1
                 changed += self._remind(known, known.judged)
@@ -123,12 +127,18 @@ class _Run:
             if found is None:
                 self.summary.unknown_count += 1
                 continue
-            changed += await self._act(found, ended)
-            # Others have work too, and a look among millions of kept images takes its time.
-            await asyncio.sleep(0)
+            changed += await self._act(found, ended, stored=known.digest in stored)
+            if place % _TURN == 0:
+                # Others have work too, and a look among millions of kept images takes its time.
+                await asyncio.sleep(0)
         if ended and not self._dry_run:
             await self._record(ended)
         return changed
+
+    def _stored(self, page: Sequence[KnownCandidate]) -> set[str]:
+        """What the profile does not keep and is in the store."""
+        news = (one for one in page if one.judged is None and not one.kept and one.leased)
+        return {one.digest for one in news if self._parts.store.has(one.digest)}
 
     def _remind(self, known: KnownCandidate, judged: Judgement) -> list[RejudgedImage]:
         """Of what this version judged before, only what is kept all the same is told again."""
@@ -137,12 +147,11 @@ class _Run:
             return []
         return [self._changed(found, RejudgeAction.STAYS_KEPT)]
 
-    async def _act(self, found: Reconsidered, ended: dict[str, Judgement]) -> list[RejudgedImage]:
+    async def _act(
+        self, found: Reconsidered, ended: dict[str, Judgement], *, stored: bool
+    ) -> list[RejudgedImage]:
         """Does what is to be done at once; adds to `ended` what need only be recorded."""
-        known, stored = found.known, False
-        if found.is_accepted and not known.kept and known.leased is not None:
-            stored = await asyncio.to_thread(self._parts.store.has, known.digest)
-        action = found.action(stored=stored)
+        known, action = found.known, found.action(stored=stored)
         if action is RejudgeAction.KEEP and not known.kept:
             kept = await self._keep(found)
             if kept is None:
