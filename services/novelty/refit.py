@@ -115,7 +115,8 @@ def inherited(options: FitOptions, taste: Taste) -> FitOptions:
 
 def _joined(rows: Embeddings, kept: Indices, added: Embeddings) -> Embeddings:
     joined = np.empty((len(kept) + len(added), rows.shape[1]), np.float32)
-    np.take(rows, kept, axis=0, out=joined[: len(kept)])
+    # Any other mode makes a copy first.
+    np.take(rows, kept, axis=0, out=joined[: len(kept)], mode="clip")
     if len(added):
         joined[len(kept) :] = added
     return joined
