@@ -9,10 +9,8 @@ from typing import Final
 
 from lodestone.cli.errors import CliError
 from lodestone.cli.fit_services import FitServices
-from lodestone.cli.inputs.kept import read_kept
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.words import count_of
-from lodestone.novelty.v1.novelty_service_pb2 import LIKED_SELECTION_WITH_THUMBNAIL
 from lodestone.novelty.v1.profile_pb2 import ImageLabel, Profile
 
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
@@ -78,34 +76,10 @@ class RefitBase:
             )
         return found[0].digest
 
-    async def thumbnails(self, services: FitServices) -> dict[tuple[str, str], bytes]:
-        """Its thumbnails, by digest and name."""
-        images = services.novelty.list_liked_images(self.reference, LIKED_SELECTION_WITH_THUMBNAIL)
-        return {_key(image.label): image.thumbnail async for image in images}
-
-
-@dataclass(frozen=True, slots=True)
-class OlderPictures:
-    """The pictures of liked images that a version had: its thumbnails, and what the store keeps."""
-
-    services: FitServices
-    thumbnails: dict[tuple[str, str], bytes]
-
-    async def read(self, label: ImageLabel) -> bytes | None:
-        """The bytes of one; None if they are not at hand."""
-        thumbnail = self.thumbnails.get(_key(label))
-        if thumbnail or not label.digest:
-            return thumbnail
-        return await read_kept(self.services.crawler, label.digest)
-
 
 def reference_of(profile: Profile) -> str:
     """`landscapes@2`."""
     return f"{profile.name}@{profile.version}"
-
-
-def _key(label: ImageLabel) -> tuple[str, str]:
-    return label.digest, label.name
 
 
 def _is_named(label: ImageLabel, text: str) -> bool:

@@ -11,14 +11,14 @@ from lodestone.cli.fit_services import FitServices, kind_of_encoder
 from lodestone.cli.fit_steps import FitOrder
 from lodestone.cli.inputs.fit_input import FitInput, FolderInput
 from lodestone.cli.inputs.fit_set import FitSet
-from lodestone.cli.inputs.kept import KeptWish, kept_image, kept_part
+from lodestone.cli.inputs.kept import KeptWish, kept_image, kept_part, read_kept
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.part import require_kind
 from lodestone.cli.inputs.photos_again import PhotosAgain
 from lodestone.cli.inputs.reading import Reading
 from lodestone.cli.inputs.removal import Removal
 from lodestone.cli.inputs.said import FilesSaid
-from lodestone.cli.refit_base import OlderPictures, RefitBase
+from lodestone.cli.refit_base import RefitBase
 from lodestone.novelty.v1.profile_pb2 import ImageLabel
 
 
@@ -100,10 +100,13 @@ async def _changed(
     background = await reading.read(wishes.background, "background")
     require_kind([*added, *removal.parts, *background], base.kind, base.reference)
     liked = FitSet(added)
-    older = OlderPictures(services, await base.thumbnails(services))
 
     async def read(label: ImageLabel) -> bytes | None:
-        return await liked.read(label) or await older.read(label)
+        # The thumbnails of the older version come along by themselves; other images of it may be in the store.
+        encoded = await liked.read(label)
+        if encoded is None and label.digest:
+            encoded = await read_kept(services.crawler, label.digest)
+        return encoded
 
     return FitOrder(
         options=fit_options(base.profile.name, wishes.way, wishes.mixture, base.reference),

@@ -144,7 +144,10 @@ class FakeNovelty(NoveltyServiceServicer):
             if kind != (profile.encoder_id, profile.precision):
                 details = "a thumbnail is of another encoder or precision"
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
-        self.thumbnails.setdefault(request.profile, list(request.thumbnails))
+        places = {one.position for one in request.thumbnails}
+        carried = self.thumbnails.get(request.profile, ())
+        others = [one for one in carried if one.position not in places]
+        self.thumbnails[request.profile] = [*request.thumbnails, *others]
         profile.thumbnail_count = len(self.thumbnails[request.profile])
         return novelty_service_pb2.PutThumbnailsResponse(thumbnail_count=profile.thumbnail_count)
 
@@ -299,5 +302,22 @@ class FakeNovelty(NoveltyServiceServicer):
             base_profile=options.base_profile,
         )
         profile.create_time.FromJsonString("2026-11-22T10:00:00Z")
-        self._liked[self._append(profile)] = all_liked
+        reference = self._append(profile)
+        self._liked[reference] = all_liked
+        self.thumbnails[reference] = self._carried_over(options.base_profile, all_liked)
+        profile.thumbnail_count = len(self.thumbnails[reference])
         return profile
+
+    def _carried_over(self, base, all_liked):
+        """The thumbnails of the base profile at the new places of their images."""
+        places = {label.digest: place for place, (_, label) in enumerate(all_liked) if label.digest}
+        carried = []
+        for one in self.thumbnails.get(base, ()):
+            digest = self._liked[base][one.position][1].digest
+            if digest in places:
+                carried.append(
+                    novelty_service_pb2.Thumbnail(
+                        position=places[digest], jpeg=one.jpeg, embedding=one.embedding
+                    )
+                )
+        return carried

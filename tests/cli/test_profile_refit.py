@@ -180,9 +180,12 @@ def test_refit_replaces_the_background(cli, services, fitted, more):
 
 
 def test_refit_has_thumbnails_of_old_and_new_photos(cli, services, fitted, more):
-    """Those of the older version as they are; of an image without one from the store; of added ones their own."""
+    """Those of the older version come along; added photos get theirs, and older ones that the store keeps."""
+    keep_pictures(services.crawler, [(fitted / "0.png").read_bytes()])
+    del services.novelty.thumbnails["landscapes@1"][0]
     older = {one.position: one.jpeg for one in services.novelty.thumbnails["landscapes@1"]}
-    cli("profile", "refit", "landscapes", "--add", more)
+    (report,) = cli("profile", "refit", "landscapes", "--add", more, "--json").objects()
+    assert report["thumbnail_count"] == 13
     thumbnails = {one.position: one.jpeg for one in services.novelty.thumbnails["landscapes@2"]}
     assert {place: thumbnails[place] for place in older} == older
     assert set(thumbnails) == set(range(13))

@@ -50,7 +50,7 @@ def test_fit_takes_embeddings_from_npy(cli, services, npy, rows):
         "clip.npy[1]",
     ]
     assert services.crawler.seen == []
-    assert services.novelty.thumbnails == {}
+    assert services.novelty.thumbnails == {"clip@1": []}
     assert result.out.splitlines()[-1] == (
         "12 embeddings without a photo at hand: a crawl may keep copies of these"
     )
