@@ -8,8 +8,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from services.novelty.config import NoveltySettings
+from services.novelty.embedding_map import map_embeddings
 from services.novelty.fit_jobs import FitJobs
 from services.novelty.fitting import learn
+from services.novelty.map_jobs import MapJobs
 from services.novelty.part_servicer import NoveltyLimits, NoveltyParts
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_store import ProfileStore
@@ -37,6 +39,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
     store = ProfileStore(settings.data / "artifacts" / "profiles", libraries=libraries)
     cache = ProfileCache(store, limit_bytes=settings.cache_mb * 1_000_000)
     fits = FitJobs(store, learn, limit=settings.fit_limit)
+    maps = MapJobs(map_embeddings, limit=settings.map_limit)
     batcher = Batcher(
         compute_log_likelihoods,
         name="novelty",
@@ -44,7 +47,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
         registry=registry,
     )
     limits = NoveltyLimits(settings.fit_max_embeddings, settings.stream_idle_s)
-    servicer = NoveltyServicer(NoveltyParts(store, cache, fits, batcher), limits)
+    servicer = NoveltyServicer(NoveltyParts(store, cache, fits, maps, batcher), limits)
 
     question, expected = known_answer()
 
@@ -55,6 +58,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
 
     async def close() -> None:
         await fits.close()
+        await maps.close()
         await batcher.close()
 
     return ServiceDefinition(

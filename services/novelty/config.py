@@ -25,6 +25,9 @@ class NoveltySettings(ServiceSettings):
     fit_limit: int = Field(
         default=4, ge=1, description="Fits at work or waiting at most; more are told to come again."
     )
+    map_limit: int = Field(
+        default=4, ge=1, description="Maps at work or waiting at most; more are told to come again."
+    )
     cache_mb: int = Field(
         default=1024, ge=1, description="Memory for profiles that were used lately, MB."
     )

@@ -10,11 +10,6 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from services.novelty.mixture import Embeddings, Floats
-from services.novelty.rows import Indices
-
-LIKED_MAX: Final = 500
-BACKGROUND_MAX: Final = 500
-GIVEN_MAX: Final = 1000
 
 # Van der Maaten and Hinton take 30: it suppresses noise, and distances are quick to compute.
 _COORDINATES: Final = 50
@@ -24,11 +19,6 @@ _FEWEST_TO_ARRANGE: Final = 8
 # 2,000 points take 8 s of CPU time so; twice the rounds and the finer angle twice that, and show the same clusters.
 _ROUNDS: Final = 500
 _ANGLE: Final = 0.8
-
-
-def drawn_for_map(count: int, limit: int) -> Indices:
-    """Which of `count` images stand for all of them: at most `limit` positions, drawn evenly, ascending."""
-    return np.linspace(0, count - 1, min(count, limit)).round().astype(np.intp)
 
 
 def map_embeddings(embeddings: Embeddings) -> Floats:

@@ -35,7 +35,8 @@ class EmbeddingRows:
         """Reads and checks the embeddings, all norms in one computation.
 
         Raises:
-            OtherEncoder: One is of another encoder or precision than the profile's.
+            OtherEncoder: One is of another encoder than the profile's.
+            OtherPrecision: One is of a precision that was not admitted.
         """
         rows = _copy_values(messages, profile)
         rejections: dict[int, ItemRejected] = {}
@@ -51,14 +52,14 @@ class EmbeddingRows:
 
 
 def _copy_values(messages: Sequence[embedding_pb2.Embedding], profile: Profile) -> Embeddings:
-    """(len(messages), dimension): zeros where encoder id, precision or dimension are not the profile's."""
-    taste = profile.taste
-    wanted = (taste.encoder_id, precision_to_message(taste.precision))
-    dimension = taste.mixture.dimension
+    """(len(messages), dimension): zeros where encoder id, precision or dimension are not what the profile scores."""
+    encoder_id, dimension = profile.taste.encoder_id, profile.taste.mixture.dimension
+    precisions = set(map(precision_to_message, profile.precisions))
     rows = np.zeros((len(messages), dimension), np.float32)
     for row, message in zip(rows, messages, strict=True):
         values = message.values
-        if (message.encoder_id, message.precision) == wanted and len(values) == dimension:
+        is_scored = message.encoder_id == encoder_id and message.precision in precisions
+        if is_scored and len(values) == dimension:
             row[:] = values
     return rows
 

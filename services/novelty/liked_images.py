@@ -76,6 +76,12 @@ class LikedImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def repeating(self) -> list[int]:
+        """The positions of those that repeat an earlier one, ascending."""
+        originals = enumerate(self.originals)
+        return [position for position, original in originals if original is not None]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:

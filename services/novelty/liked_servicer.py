@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
@@ -24,8 +25,14 @@ class LikedServicer(PartServicer):
         Raises:
             InvalidInput: The selection is not known here.
             NoLikedImages: The profile was fitted before profiles kept them.
+            ProfileDamaged: Its thumbnails are damaged, and were asked for.
         """
         profile, liked = await self._cache.find_liked(request.profile)
+        if request.selection == pb.LIKED_SELECTION_WITH_THUMBNAIL:
+            for one in await asyncio.to_thread(self._additions.thumbnails, profile):
+                image = liked_to_message(liked, one.position, thumbnail=one.jpeg)
+                yield pb.ListLikedImagesResponse(image=image)
+            return
         for position in _selected(request.selection, profile, liked):
             yield pb.ListLikedImagesResponse(image=liked_to_message(liked, position))
 
@@ -37,6 +44,4 @@ def _selected(
         return range(len(liked))
     if selection == pb.LIKED_SELECTION_TELLING:
         return telling_positions(liked.held_out_log_likelihoods, profile.taste.threshold_nats)
-    if selection == pb.LIKED_SELECTION_WITH_THUMBNAIL:
-        return ()
     raise InvalidInput(f"selection {selection} is not known here")

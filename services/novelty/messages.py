@@ -11,6 +11,7 @@ from services.novelty.profile import Profile, Score
 from services.novelty.profile_files import ProfileDamaged
 from services.novelty.share_estimate import CONFIDENCE, estimate_share
 from services.novelty.threshold_rule import ThresholdRule
+from services.novelty.thumbnail_messages import check_to_message
 from services.servicekit.errors import InvalidInput
 from services.servicekit.messages import precision_to_message
 
@@ -92,6 +93,8 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         expected_pass=_share(taste.background_log_likelihoods, taste.threshold_nats),
         duplicate_count=taste.duplicate_count,
         base_profile=profile.base_profile,
+        thumbnail_count=profile.additions.thumbnail_count,
+        precision_checks=map(check_to_message, profile.additions.precision_checks),
         warnings=taste.warnings,
     )
     message.create_time.FromDatetime(profile.create_time)

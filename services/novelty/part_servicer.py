@@ -8,7 +8,9 @@ from typing import Any
 import grpc
 
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceServicer
+from services.novelty.addition_store import AdditionStore
 from services.novelty.fit_jobs import FitJobs
+from services.novelty.map_jobs import MapJobs
 from services.novelty.profile_cache import ProfileCache
 from services.novelty.profile_store import ProfileStore
 from services.novelty.scoring import Scorable
@@ -37,6 +39,7 @@ class NoveltyParts:
     store: ProfileStore
     cache: ProfileCache
     fits: FitJobs
+    maps: MapJobs
     batcher: Batcher[Scorable, float]
 
 
@@ -47,5 +50,7 @@ class PartServicer(NoveltyServiceServicer):
         self._store = parts.store
         self._cache = parts.cache
         self._fits = parts.fits
+        self._maps = parts.maps
+        self._additions = AdditionStore(parts.store)
         self._batcher = parts.batcher
         self._limits = limits

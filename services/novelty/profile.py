@@ -209,6 +209,12 @@ class Profile:
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
 
+    @property
+    def precisions(self) -> list[Precision]:
+        """Those whose embeddings it scores: its own, and the ones that were admitted."""
+        checks = self.additions.precision_checks
+        return [self.taste.precision, *(check.precision for check in checks if check.admitted)]
+
     def require_comparable(self, embedding: Embedding) -> Embeddings:
         """Returns the values of an embedding that this profile can score: (dimension,).
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import numpy as np
 
 from lodestone.image.v1 import embedding_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
-from services.novelty.embedding_messages import EmbeddingRows
-from services.novelty.messages import score_to_message
 from services.novelty.mixture import Embeddings, Mixture
 from services.novelty.part_servicer import Context, PartServicer
 from services.novelty.profile import Profile
+from services.novelty.score_messages import score_result, score_together
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.messages import embedding_from_message, rejection_to_message
 from services.servicekit.streams import answer_stream
@@ -37,13 +36,14 @@ class ScoringServicer(PartServicer):
 
         Raises:
             InvalidInput: No embeddings, or more than 1024.
-            OtherEncoder: One is of another encoder or precision than the profile's.
+            OtherEncoder: One is of another encoder than the profile's.
+            OtherPrecision: One is of a precision that was not admitted.
         """
         count = len(request.embeddings)
         if not 1 <= count <= EMBEDDINGS_MAX:
             raise InvalidInput(f"{count} embeddings; a request has 1 to {EMBEDDINGS_MAX}")
         profile = await self._cache.find(request.profile)
-        results = await asyncio.to_thread(_score_together, request.embeddings, profile)
+        results = await asyncio.to_thread(score_together, request.embeddings, profile)
         return pb.ScoreEmbeddingsResponse(results=results)
 
     def StreamScoreEmbeddings(
@@ -53,7 +53,8 @@ class ScoringServicer(PartServicer):
 
         Raises:
             InvalidInput: An id of more than 128 characters, more than 256 embeddings, or both forms in one message.
-            OtherEncoder: An embedding is of another encoder or precision than the profile's.
+            OtherEncoder: An embedding is of another encoder than the profile's.
+            OtherPrecision: One is of a precision that was not admitted.
             IdleStream: Nothing moved for too long.
         """
         return answer_stream(request_iterator, self._answer, idle_s=self._limits.stream_idle_s)
@@ -65,7 +66,7 @@ class ScoringServicer(PartServicer):
         profile = await self._cache.find(request.profile)
         answer = pb.StreamScoreEmbeddingsResponse(id=request.id)
         if request.embeddings:
-            together = await asyncio.to_thread(_score_together, request.embeddings, profile)
+            together = await asyncio.to_thread(score_together, request.embeddings, profile)
             answer.results.extend(together)
         else:
             answer.result.CopyFrom(await self._score_alone(request.embedding, profile))
@@ -78,7 +79,7 @@ class ScoringServicer(PartServicer):
             values = profile.require_comparable(embedding_from_message(message))
         except ItemRejected as error:
             return pb.ScoreResult(rejection=rejection_to_message(error))
-        return _result(await self._log_likelihood(profile.taste.mixture, values), profile)
+        return score_result(await self._log_likelihood(profile.taste.mixture, values), profile)
 
     async def _log_likelihood(self, mixture: Mixture, values: Embeddings) -> float:
         if mixture.size_bytes <= _SMALL_MIXTURE_BYTES:
@@ -96,22 +97,3 @@ def _check(request: pb.StreamScoreEmbeddingsRequest) -> None:
         )
     if count and request.HasField("embedding"):
         raise InvalidInput("a message has embedding or embeddings, not both")
-
-
-def _score_together(
-    messages: Sequence[embedding_pb2.Embedding], profile: Profile
-) -> list[pb.ScoreResult]:
-    """One result per message, in order; computed as one matrix."""
-    read = EmbeddingRows.read(messages, profile)
-    scores = iter(profile.taste.mixture.quick_log_likelihoods(read.rows).tolist())
-    return [
-        pb.ScoreResult(rejection=rejection_to_message(read.rejections[position]))
-        if position in read.rejections
-        else _result(next(scores), profile)
-        for position in range(len(messages))
-    ]
-
-
-def _result(log_likelihood: float, profile: Profile) -> pb.ScoreResult:
-    score = profile.taste.score(log_likelihood)
-    return pb.ScoreResult(value=score_to_message(score, profile))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.embedding_map import drawn_for_map, map_embeddings
+from services.novelty.embedding_map import map_embeddings
 from tests.novelty.tastes import unit_rows
 
 
@@ -81,12 +81,3 @@ def test_embeddings_that_hardly_differ():
     assert_fills_the_square(map_embeddings(rows))
     narrow = np.linspace(0.9995, 1.0005, 12, dtype=np.float32)[:, np.newaxis]
     assert_fills_the_square(map_embeddings(narrow))
-
-
-def test_positions_are_drawn_evenly():
-    """All where they are few; the first and the last are always there."""
-    assert drawn_for_map(5, 500).tolist() == [0, 1, 2, 3, 4]
-    assert drawn_for_map(0, 500).size == 0
-    drawn = drawn_for_map(300_000, 500)
-    assert (len(drawn), drawn[0], drawn[-1]) == (500, 0, 299_999)
-    assert set(np.diff(drawn)) <= {601, 602}
