@@ -6,8 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = (
-    "calibration", "duplicates", "fit_jobs", "liked_set", "mixture", "profile", "profile_arrays", "profile_cache",
-    "profile_facts", "profile_files", "profile_store", "scoring", "whitening",
+    "addition_files", "addition_store", "additions", "calibration", "duplicates", "embedding_file", "fit_jobs",
+    "growing_rows", "liked_files", "liked_images", "liked_set", "map_jobs", "map_rows", "mixture", "nearest_liked",
+    "precision_check", "precision_files", "profile", "profile_arrays", "profile_cache", "profile_facts",
+    "profile_files", "profile_store", "refit", "scoring", "stored_files", "submission", "telling", "threshold_rule",
+    "thumbnail_comparison", "thumbnail_files", "thumbnails", "version_folders", "whitening",
 )  # fmt: skip
 
 
