@@ -56,8 +56,8 @@ class RefitBase:
         """The digests of its liked images, as far as they are known."""
         return frozenset(label.digest for label in self.labels if label.digest)
 
-    def find(self, text: str) -> str:
-        """The digest of a liked image that is named by it, by 8 digits of it or more, or by its name.
+    def find(self, text: str) -> ImageLabel:
+        """A liked image that is named by it, by 8 digits of it or more, or by its name.
 
         Raises:
             CliError: There is no such image, there are several, or its digest is not known.
@@ -74,7 +74,7 @@ class RefitBase:
             raise CliError(
                 f"the digest of {text!r} is not known: `--remove FILE` takes out a file of embeddings"
             )
-        return found[0].digest
+        return found[0]
 
 
 def reference_of(profile: Profile) -> str:

@@ -35,6 +35,11 @@ class Kept:
         """What to call it before people."""
         return printable(f"kept:{self.image.judgement.profile_name}/{self.image.file_name}")
 
+    @property
+    def label(self) -> ImageLabel:
+        """What the novelty service is to call it."""
+        return ImageLabel(digest=self.image.digest, name=label_name(self.image.file_name))
+
 
 @dataclass(frozen=True, slots=True)
 class KeptWish:
@@ -115,7 +120,7 @@ async def kept_part(services: FitServices, wish: KeptWish, kept: list[Kept]) -> 
         given=wish.given,
         kind=Kind.of(found[0][1]),
         embeddings=[embedding for _, embedding in found],
-        labels=[_label(one.image) for one, _ in found],
+        labels=[one.label for one, _ in found],
         names=[one.name for one, _ in found],
         left_out=left_out,
         read=kept_reader(services.crawler),
@@ -150,7 +155,3 @@ def _require_kind(one: Kept, result: Embedding | Unreadable, wanted: Kind) -> No
 def _is_new_to(profile_name: str, image: KeptImage) -> bool:
     """Whether the profile does not keep the image itself, which counts as seen without a mark."""
     return bool(profile_name) and image.judgement.profile_name != profile_name
-
-
-def _label(image: KeptImage) -> ImageLabel:
-    return ImageLabel(digest=image.digest, name=label_name(image.file_name))

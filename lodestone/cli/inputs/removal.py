@@ -14,7 +14,8 @@ from lodestone.cli.errors import CliError
 from lodestone.cli.image_files import find_images
 from lodestone.cli.inputs.fit_input import FitInput, FolderInput, KeptInput
 from lodestone.cli.inputs.folder import embed_photos, photo_part
-from lodestone.cli.inputs.kept import kept_of
+from lodestone.cli.inputs.kept import KeptWish, kept_of, kept_part
+from lodestone.cli.inputs.label_name import label_name
 from lodestone.cli.inputs.part import Part
 from lodestone.cli.inputs.reading import Reading
 from lodestone.novelty.v1.novelty_service_pb2 import EmbeddingBatch
@@ -32,13 +33,13 @@ class Removal:
     Attributes:
         reading: How inputs are read.
         known: The digests of the base profile's liked images.
-        digests: What is to be left out by digest.
+        labels: What is to be left out by digest.
         parts: What is to be left out by embedding.
     """
 
     reading: Reading
     known: frozenset[str]
-    digests: list[str]
+    labels: list[ImageLabel]
     parts: list[Part]
 
     async def add(self, inputs: Sequence[FitInput]) -> None:
@@ -52,23 +53,35 @@ class Removal:
                 case FolderInput(path):
                     await self._add_folder(path)
                 case KeptInput(name):
-                    kept = await kept_of(self.reading.services, name)
-                    self.digests += [item.image.digest for item in kept]
+                    await self._add_kept(name)
                 case _:
                     self.parts += await self.reading.read([one], "removed")
 
     def batches(self) -> Iterator[EmbeddingBatch]:
         """Yields all of it."""
-        for digests in _chunks(self.digests):
-            yield EmbeddingBatch(labels=[ImageLabel(digest=digest) for digest in digests])
+        for chunk in _chunks(self.labels):
+            yield EmbeddingBatch(labels=chunk)
         for part in self.parts:
             labels = _chunks(part.labels)
             for embeddings in _chunks(part.embeddings):
                 yield EmbeddingBatch(embeddings=embeddings, labels=next(labels))
 
+    async def _add_kept(self, profile_name: str) -> None:
+        kept = await kept_of(self.reading.services, profile_name)
+        known = [one for one in kept if one.image.digest in self.known]
+        self.labels += [one.label for one in known]
+        others = [one for one in kept if one.image.digest not in self.known]
+        if others:
+            wish = KeptWish(f"kept:{profile_name}", self.reading.kind)
+            self.parts.append(await kept_part(self.reading.services, wish, others))
+
     async def _add_folder(self, folder: Path) -> None:
         digests = await digests_of(find_images(folder))
-        self.digests += [digest for digest in digests.values() if digest in self.known]
+        self.labels += [
+            ImageLabel(digest=digest, name=label_name(str(path.relative_to(folder))))
+            for path, digest in digests.items()
+            if digest in self.known
+        ]
         others = [path for path, digest in digests.items() if digest not in self.known]
         if others:
             photos, left_out = await embed_photos(self.reading.services, others, "removed")
