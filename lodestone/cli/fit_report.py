@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lodestone.cli.facts import profile_facts
 from lodestone.cli.fit_steps import Fitted
@@ -11,6 +11,9 @@ from lodestone.cli.image_files import Unreadable
 from lodestone.cli.output import Output
 from lodestone.cli.words import count_of, one_line, printable, share_text
 from lodestone.novelty.v1.profile_pb2 import Profile
+
+# Of more, nobody reads the names.
+_NAMED: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,11 @@ def print_fit(output: Output, report: FitReport) -> None:
 
 def print_repeated(output: Output, report: FitReport) -> None:
     """Names the pictures that count once."""
-    for name, original in report.repeated:
+    for name, original in report.repeated[:_NAMED]:
         output.note(f"counts once: {printable(name)} repeats {printable(original)}")
+    more = len(report.repeated) - _NAMED
+    if more > 0:
+        output.note(f"and {more:,} more that repeat another: --json names them")
 
 
 def print_marked(output: Output, report: FitReport) -> None:

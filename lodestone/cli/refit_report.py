@@ -77,7 +77,7 @@ def _changes(report: RefitReport) -> str:
         (report.sent_count if report.embedded_again else 0, "embedded again"),
         (report.added_count, "added"),
         (report.removed_count, "removed"),
-        (report.fit.profile.duplicate_count, "that count once with another"),
+        (report.fit.profile.duplicate_count, "repeat another"),
     ]
     return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "none changed"
 

@@ -8,6 +8,7 @@ import pytest
 
 from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1 import profile_pb2
+from tests.cli.conftest import png
 from tests.cli.fake_services import embedding_of
 
 
@@ -110,6 +111,18 @@ def test_fit_names_the_photos_that_repeat_another(cli, services, photos):
     assert fitted["profile"]["duplicate_count"] == 9
     assert fitted["repeated"][0] == {"path": str(photos / "1.png"), "of": str(photos / "0.png")}
     assert len(fitted["repeated"]) == 9
+
+
+def test_fit_names_no_more_repeated_photos_than_anybody_reads(cli, services, tmp_path):
+    """Fifty, and how many there are besides; JSON has all."""
+    for index in range(60):
+        (tmp_path / f"{index:02}.png").write_bytes(png(8, 8 + index))
+    services.novelty.sees_duplicates = True
+    result = cli("profile", "fit", "landscapes", tmp_path)
+    assert result.err.count("counts once: ") == 50
+    assert "and 9 more that repeat another: --json names them" in result.err.splitlines()
+    (fitted,) = cli("profile", "fit", "landscapes", tmp_path, "--json").objects()
+    assert len(fitted["repeated"]) == 59
 
 
 def test_fit_lists_what_it_leaves_out(cli, services, photos):

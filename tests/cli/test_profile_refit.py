@@ -196,7 +196,7 @@ def test_refit_names_what_counts_once(cli, services, fitted, more):
     services.novelty.sees_duplicates = True
     result = cli("profile", "refit", "landscapes", "--add", more)
     assert "counts once: new2.png repeats 0.png" in result.err.splitlines()
-    assert "1 liked photo (3 added, 12 that count once with another)" in result.out
+    assert "1 liked photo (3 added, 12 repeat another)" in result.out
 
 
 def test_refit_of_another_precision_names_the_cure(cli, services, fitted, more):
