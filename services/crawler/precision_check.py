@@ -11,7 +11,7 @@ import structlog
 from services.crawler.judgement import ProfileVersion
 from services.crawler.profile_facts import PrecisionFinding, ProfileFacts
 from services.servicekit.embedding import Embedding, Precision
-from services.servicekit.errors import FailedPrecondition, ItemRejected, Unavailable
+from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected, Unavailable
 
 
 class MadeBy(Protocol):
@@ -88,7 +88,10 @@ class ThumbnailServices(Protocol):
     async def check_precision(
         self, profile: ProfileVersion, embeddings: Sequence[Embedding]
     ) -> PrecisionFinding:
-        """Compares the thumbnails' embeddings in another precision with those in the profile's own."""
+        """Compares the thumbnails' embeddings in another precision with those in the profile's own.
+
+        Raises FailedPrecondition for too few of them, and InvalidInput for what cannot be theirs.
+        """
 
 
 class PrecisionCheck:
@@ -138,7 +141,11 @@ class PrecisionCheck:
             why = f"whether it takes that is not known, and cannot be found out while {served} is served"
             raise OtherPrecision(facts, precision, why)
         embeddings = await self._embed_thumbnails(facts, precision)
-        finding = await self._thumbnails.check_precision(facts.profile, embeddings)
+        try:
+            finding = await self._thumbnails.check_precision(facts.profile, embeddings)
+        except (FailedPrecondition, InvalidInput) as error:
+            # Too few of them, or embeddings so far off that they are taken for those of other images.
+            raise OtherPrecision(facts, precision, f"{error}; {_cure(facts)}") from error
         structlog.get_logger().info(
             "precision_checked",
             profile=str(facts.profile),

@@ -8,7 +8,7 @@ import pytest
 from services.crawler.precision_check import OtherEncoder, OtherPrecision, PrecisionCheck
 from services.crawler.profile_facts import PrecisionFinding
 from services.servicekit.embedding import Precision
-from services.servicekit.errors import FailedPrecondition, ItemRejected, Unavailable
+from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected, Unavailable
 from services.servicekit.rejection import RejectionCode
 from tests.crawler.precision_services import PROFILE, PrecisionServices, made
 from tests.crawler.subjects import ENCODER_ID, embedding
@@ -95,6 +95,26 @@ async def test_thumbnails_that_cannot_be_had(failure):
     services = PrecisionServices()
     services.embed_files = fail
     with pytest.raises(OtherPrecision) as caught:
+        await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
+    assert str(failure) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FailedPrecondition("it keeps 3 thumbnails, and 8 at least are needed"),
+        InvalidInput("embeddings[1]: its cosine similarity to the thumbnail's own is 0.52"),
+    ],
+)
+async def test_what_cannot_be_compared(failure):
+    """Too few thumbnails, or embeddings that cannot be theirs: a refusal with the reason and the cure."""
+
+    async def refuse(profile, embeddings):
+        raise failure
+
+    services = PrecisionServices()
+    services.check_precision = refuse
+    with pytest.raises(OtherPrecision, match="profile refit landscapes --photos DIR") as caught:
         await PrecisionCheck(services, services).require(PROFILE, made(Precision.BF16))
     assert str(failure) in str(caught.value)
 
