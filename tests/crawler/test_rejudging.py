@@ -51,7 +51,7 @@ class FakeModels:
     waiting_for = ""
 
     def __init__(self):
-        self.encoder_id = ENCODER_ID
+        self.encoder_id, self.detector_id = ENCODER_ID, DETECTOR_ID
         self.findings = ()
         self.scores = {}
         self.batches = []
@@ -67,7 +67,7 @@ class FakeModels:
         return EncoderFacts(self.encoder_id, Precision.FP32, SHAPE)
 
     async def detector(self):
-        return DetectorFacts(DETECTOR_ID, 0.5, SHAPE)
+        return DetectorFacts(self.detector_id, 0.5, SHAPE)
 
     async def score_many(self, profile, embeddings):
         self.batches.append(len(embeddings))
@@ -327,6 +327,17 @@ async def test_what_the_watermark_gate_never_saw_is_fetched(world):
     assert found[0].after.evidence.detection is None
     assert found[0].before.profile == V1
     assert found[0].digest == digest
+
+
+async def test_what_is_kept_needs_no_detection_of_todays_detector(world):
+    """It was found clean by an earlier one: it is neither fetched again, nor is a judgement made up for it."""
+    digest = await world.judged(1, 15.0)
+    world.models.detector_id = "f" * 64
+    changes, summary = await world.rejudge()
+    assert changes == []
+    assert summary.verdicts == {Verdict.ACCEPTED: 1}
+    assert world.fetched_again == []
+    assert await world.verdict(digest) is None
 
 
 async def test_without_an_embedding_only_duplicates_are_judged(world):
