@@ -130,6 +130,35 @@ def test_judge_with_the_screen(lodestone, pictures, crawled):
     assert [one["verdict"] for one in judged] == ["TOO_SMALL", "DUPLICATE"]
 
 
+def test_judge_explains(lodestone, pictures):
+    """`--explain` names three liked photos, nearest first: of a copy of a liked one, that one."""
+    site, liked = pictures / "site", pictures / "liked"
+    names = [site / "copy-of-liked.jpg", site / "graphic-0.png"]
+    words = ("judge", *map(str, names), "--profile", "hills", "--explain")
+    copy, graphic = lodestone.ask(*words)
+    first = copy["nearest_liked"][0]
+    assert first["name"] == "hill-03.jpg"
+    assert first["digest"] == sha256((liked / "hill-03.jpg").read_bytes()).hexdigest()
+    assert graphic["verdict"] == "OFF_PROFILE"
+    for judged in (copy, graphic):
+        similarities = [one["cosine_similarity"] for one in judged["nearest_liked"]]
+        assert len(similarities) == 3
+        assert similarities == sorted(similarities, reverse=True)
+    assert first["cosine_similarity"] > 0.9 > graphic["nearest_liked"][0]["cosine_similarity"]
+    spoken = lodestone.run(*words).stdout
+    assert "nearest liked photos, by similarity: hill-03.jpg" in spoken
+
+
+def test_one_kept_image_is_shown(crawled, lodestone):
+    """By the beginning of its digest: where it came from, and its two files, which are one."""
+    listed = lodestone.ask("images", "list", "--profile", "hills")[-1]
+    [shown] = lodestone.ask("images", "show", listed["digest"][:8])
+    assert listed.items() <= shown.items()
+    assert Path(shown["file"]).samefile(shown["blob"])
+    assert sha256(Path(shown["file"]).read_bytes()).hexdigest() == shown["digest"]
+    assert (len(shown["encoder_id"]), shown["precision"]) == (64, "FP32")
+
+
 def test_sources_show_their_yield(lodestone, pictures, crawled):
     """`lodestone sources` counts what the folder has given."""
     [source] = lodestone.ask("sources")
