@@ -180,7 +180,8 @@ def _moved(facts: ProfileFacts, finding: PrecisionFinding) -> str:
     return (
         f"{finding.moved_count} of its {finding.image_count} thumbnails get another verdict in it, with "
         f"log-likelihoods moved by up to {finding.max_shift_nats:.3g} nats (median "
-        f"{finding.median_shift_nats:.3g}); {_cure(facts)}"
+        f"{finding.median_shift_nats:.3g}), which moves {finding.moved_share:.1%} of the verdicts on new liked images; "
+        f"{_cure(facts)}"
     )
 
 

@@ -19,6 +19,7 @@ class PrecisionFinding:
         max_shift_nats: The largest difference of log-likelihoods, as an absolute value.
         median_shift_nats: The median of these.
         admitted: Whether the profile scores such embeddings.
+        moved_share: Of held-out liked images, the share whose verdict such differences would move, 0 to 1.
     """
 
     precision: Precision
@@ -27,6 +28,7 @@ class PrecisionFinding:
     max_shift_nats: float
     median_shift_nats: float
     admitted: bool
+    moved_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def finding_from_message(check: profile_pb2.PrecisionCheck) -> PrecisionFinding:
         check.max_shift_nats,
         check.median_shift_nats,
         check.admitted,
+        check.moved_share,
     )
 
 

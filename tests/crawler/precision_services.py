@@ -43,7 +43,7 @@ class PrecisionServices:
         # As long as a service takes: others come in between.
         await asyncio.sleep(0)
         precision = embeddings[0].precision
-        finding = PrecisionFinding(precision, 2, self._moved, 12.345, 0.5, self._moved == 0)
+        finding = PrecisionFinding(precision, 2, self._moved, 12.345, 0.5, self._moved == 0, 0.021)
         self.findings = (*self.findings, finding)
         return finding
 

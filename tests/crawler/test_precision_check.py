@@ -50,8 +50,8 @@ async def test_verdicts_that_moved_are_refused_with_the_shift():
             await check.require(PROFILE, made(Precision.BF16))
         assert str(caught.value) == (
             "landscapes@2 was fitted to FP32, not BF16: 1 of its 2 thumbnails get another verdict in it, with "
-            "log-likelihoods moved by up to 12.3 nats (median 0.5); `lodestone profile refit landscapes "
-            "--photos DIR` embeds its photos again"
+            "log-likelihoods moved by up to 12.3 nats (median 0.5), which moves 2.1% of the verdicts on new liked "
+            "images; `lodestone profile refit landscapes --photos DIR` embeds its photos again"
         )
         assert (caught.value.wanted, caught.value.found) == (Precision.FP32, Precision.BF16)
         assert caught.value.finding == services.findings[0]
