@@ -34,7 +34,7 @@ from samples.running import NotReady, services
 _CACHE = Path(".cache/samples")
 _TARGET = Path("docs/taste")
 _PROFILE = "nature"
-_SHEET_PX = (1120, 2400)
+_SHEET_PX = (1240, 2400)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -89,7 +89,9 @@ def _draw_sheet(profile: Profile, liked: LikedOverview, path: Path) -> None:
         shown = image.convert("RGB")
     paper = PillowImage.new("RGB", shown.size, shown.getpixel((0, 0)) or 0)
     _, _, _, bottom = ImageChops.difference(shown, paper).getbbox() or (0, 0, *shown.size)
-    shown.crop((0, 0, shown.width, bottom + 16)).quantize(256).save(path, optimize=True)
+    sheet = shown.crop((0, 0, shown.width, bottom + 16))
+    # With a palette given it is dithered: skies have no bands.
+    sheet.quantize(palette=sheet.quantize(256)).save(path, optimize=True)
 
 
 def _photograph(page: Path, path: Path) -> None:

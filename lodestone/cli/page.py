@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +40,7 @@ class Section:
     Attributes:
         heading: It.
         cards: In their order.
-        words: What to know before looking at them; may be empty.
+        words: What to know before looking at them, perhaps as `markupsafe.Markup`; may be empty.
         pictured: Whether a card without a picture says so.
     """
 
@@ -77,12 +78,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["data_uri"] = _data_uri
+    environment.filters["breakable"] = _breakable
     return environment
 
 
 def _harmless(value: Any) -> Any:
     """Text on one line, without the characters that turn what stands around it."""
     return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(name: str) -> Markup:
+    """A file name that ends its lines behind `_` and `/` rather than anywhere; escaped."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_/])", one_line(name)))
 
 
 def _data_uri(jpeg: bytes) -> str:

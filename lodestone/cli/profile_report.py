@@ -17,14 +17,14 @@ from lodestone.cli.page import Card, Section, render
 from lodestone.cli.profile_liked import LikedOverview, reference
 from lodestone.cli.profile_map import TasteMap
 from lodestone.cli.profile_words import learned_text, percent_text
-from lodestone.cli.words import minute_text
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 _MOST_CARDS = 12
 
-_LEAST_WORDS = (
+_LEAST_WORDS = Markup(
     "A photo that strayed into the folder widens the taste for everything like it. Each photo was scored by a mixture "
-    "that had not seen it. The percentile says how many in a hundred of your photos score as low or lower."
+    "that had not seen it. The percentile says how many in a hundred of your photos score as low or lower. "
+    "<code>lodestone profile refit --remove-image</code> makes a version without one that does not belong."
 )
 _MOST_WORDS = "What the profile has understood best, the best first."
 
@@ -57,7 +57,7 @@ def write_report(report: Report, path: Path) -> None:
         "profile_report.html.jinja",
         title=reference(profile),
         profile=profile,
-        learned=f"A taste, {learned_text(profile)}. {minute_text(profile.create_time)}.",
+        learned=f"A taste, {learned_text(profile)}, on {profile.create_time.ToDatetime():%Y-%m-%d}.",
         promises=_promises(profile),
         rows=report.rows,
         liked=report.liked,
@@ -117,7 +117,11 @@ def _cards(images: Sequence[RankedImage]) -> list[Card]:
 
 def _note(image: RankedImage) -> str:
     note = f"percentile {image.percentile:.1f}, {image.log_likelihood:,.2f} nats"
-    return note if image.passes else f"{note}: under the threshold, a new photo would not pass so"
+    return (
+        note
+        if image.passes
+        else f"{note}: under the threshold, so a new photo like it would not pass"
+    )
 
 
 def _histograms(profile: Profile) -> list[Markup]:

@@ -14,6 +14,8 @@ _DIRECTIONS = 16
 _DISTANCES = (0.9, 1.2, 1.5, 1.9)
 # What a thumbnail may cost: the points that it lies on, and its distance in widths.
 _MOST_COST = 2.5
+# Around a thumbnail: half of a point's size, or a frame.
+_MARGIN_PX = 6
 
 Points = NDArray[np.float64]
 
@@ -82,7 +84,7 @@ def _around(point: Points, index: int, size_px: int) -> Iterator[tuple[Place, fl
 
 
 def _is_inside(place: Place, size_px: int, frame: tuple[float, float]) -> bool:
-    half = size_px / 2
+    half = size_px / 2 + _MARGIN_PX
     return half <= place.x <= frame[0] - half and half <= place.y <= frame[1] - half
 
 
@@ -92,4 +94,4 @@ def _are_apart(one: Place, other: Place, size_px: int) -> bool:
 
 def _count_covered(points: Points, place: Place, size_px: int) -> int:
     middle = np.array([place.x, place.y])
-    return int((np.abs(points - middle).max(axis=1) < size_px / 2 + 6).sum())
+    return int((np.abs(points - middle).max(axis=1) < size_px / 2 + _MARGIN_PX).sum())

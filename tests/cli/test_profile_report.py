@@ -104,7 +104,7 @@ def test_the_page_says_what_the_profile_promises(tmp_path):
     text = " ".join(found.text.split())
     assert found.headings[0] == "landscapes@2"
     for words in (
-        "A taste, learned from 30 liked photos, compared with 4 ordinary ones. 2026-11-22 10:00 UTC.",
+        "A taste, learned from 30 liked photos, compared with 4 ordinary ones, on 2026-11-22.",
         "92% of new photos like yours are kept 73% to 100%, with 95% confidence",
         "2.3% of ordinary photos pass 0% to 16%, with 95% confidence",
         "30 photos make a small profile",
@@ -120,7 +120,9 @@ def test_the_least_typical_photos_come_first(tmp_path):
         "The least typical of your photos: do these belong? ",
         "The most typical ",
     ]
-    assert found.captions[0].startswith("photo 0.jpg\npercentile 3.3, 0.00 nats: under the threshold")
+    assert found.captions[0].startswith(
+        "photo 0.jpg\npercentile 3.3, 0.00 nats: under the threshold"
+    )
     numbers = [int(caption.split(".")[0].removeprefix("photo ")) for caption in found.captions]
     assert numbers == [*range(12), *range(29, 17, -1)]
     assert sum("under the threshold" in caption for caption in found.captions) == 3

@@ -157,7 +157,7 @@ def test_show_writes_a_page(cli, services, photos, tmp_path):
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "landscapes@1" in page
     assert "do these belong?" in page
-    assert "<bdi>more/last.PNG</bdi>" in page
+    assert "<bdi>more/<wbr>last.PNG</bdi>" in page
     assert page.count("<svg ") == 3
 
 
