@@ -32,7 +32,7 @@ def delete(
 ) -> None:
     """Delete one version of a profile, or all of them, for good. What was kept under it stays kept.
 
-    A crawl that goes by a deleted version stops judging. Its number is not given out again.
+    A crawl that goes by a deleted version fails. Its number is not given out again.
     """
     output = Output(as_json=as_json)
     what = profile if "@" in profile else f"every version of {profile}"

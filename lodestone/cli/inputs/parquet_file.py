@@ -31,6 +31,7 @@ _VALUES: Final = "embedding"
 _KINDS: Final = ("encoder_id", "precision")
 _NAMES: Final = ("name", "path")
 _MAX_DIMENSION: Final = 65_536
+_BUFFER_BYTES: Final = 1 << 20
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -209,10 +210,10 @@ class _ParquetRows:
 
     def _batches(self, columns: list[str]) -> Iterator[_Batch]:
         first = 0
-        # Unbuffered, so that a row group of any size passes through little memory.
+        # A megabyte at a time: a row group of any size passes through little memory.
         with (
             self._readable(),
-            pq.ParquetFile(self._path, memory_map=True, pre_buffer=False) as file,
+            pq.ParquetFile(self._path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
         ):
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
                 yield _Batch(batch, first)
