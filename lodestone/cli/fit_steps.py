@@ -11,6 +11,7 @@ from lodestone.cli.errors import CliError, explain
 from lodestone.cli.fit_services import FitServices
 from lodestone.cli.inputs.fit_set import FitSet
 from lodestone.cli.thumbnails import ReadLiked, store_thumbnails
+from lodestone.cli.words import reference
 from lodestone.novelty.v1.novelty_service_pb2 import EmbeddingBatch, FitOptions
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -77,7 +78,7 @@ async def _mark_seen(services: FitServices, profile: Profile, liked: FitSet) -> 
         marked = await services.crawler.mark_images_seen(profile.name, liked.images_to_mark)
     except grpc.aio.AioRpcError as error:
         raise CliError(
-            f"{profile.name}@{profile.version} is fitted, but its photos could not be marked as seen "
+            f"{reference(profile)} is fitted, but its photos could not be marked as seen "
             f"({explain(error)}): fit it again"
         ) from error
     return marked.marked_count

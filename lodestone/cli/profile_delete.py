@@ -11,9 +11,8 @@ import typer
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.refit_base import reference_of
 from lodestone.cli.running import addresses
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, reference
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -49,7 +48,7 @@ def delete(
     deleted = ", ".join(f"{name}@{version}" for version in versions)
     output.text(f"deleted {count_of(len(versions), 'version')}: {deleted}")
     if newest is not None:
-        output.text(f"{reference_of(newest)} is the newest now")
+        output.text(f"{reference(newest)} is the newest now")
 
 
 async def _delete(reference: str) -> tuple[list[int], Profile | None]:

@@ -9,6 +9,7 @@ import grpc
 
 from lodestone.cli.errors import explain
 from lodestone.cli.liked_ranking import RankedImage, image_name, rank_liked
+from lodestone.cli.words import reference
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2 import (
     LIKED_SELECTION_TELLING,
@@ -64,11 +65,6 @@ async def fetch_thumbnails(novelty: NoveltyClient, profile: Profile) -> dict[int
         return {}
     images = novelty.list_liked_images(reference(profile), LIKED_SELECTION_WITH_THUMBNAIL)
     return {image.position: image.thumbnail async for image in images}
-
-
-def reference(profile: Profile) -> str:
-    """`landscapes@3`."""
-    return f"{profile.name}@{profile.version}"
 
 
 async def _ranked(

@@ -9,9 +9,8 @@ from typing import Final
 import grpc
 
 from lodestone.cli.errors import explain
-from lodestone.cli.profile_liked import reference
 from lodestone.cli.running import addresses
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, reference
 from lodestone.client import CrawlerClient, NoveltyClient, ServiceUnreachable
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1.novelty_service_pb2 import MapPoint

@@ -30,9 +30,10 @@ from lodestone.cli.inputs.fit_input import FitInput, fit_input
 from lodestone.cli.inputs.said import FilesSaid
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.refit_base import RefitBase, reference_of
+from lodestone.cli.refit_base import RefitBase
 from lodestone.cli.refit_order import RefitChanges, RefitWishes, refit_order
 from lodestone.cli.refit_report import RefitReport, print_refit
+from lodestone.cli.words import reference
 
 
 def refit(
@@ -97,12 +98,10 @@ def _inputs(texts: Sequence[str] | None) -> Sequence[FitInput]:
     return [fit_input(text) for text in texts or ()]
 
 
-async def _refit(
-    output: Output, reference: str, changes: RefitChanges, wishes: RefitWishes
-) -> None:
+async def _refit(output: Output, named: str, changes: RefitChanges, wishes: RefitWishes) -> None:
     async with fit_services(output) as services:
         await services.require_reachable(images=True)
-        base = await RefitBase.of(services, reference)
+        base = await RefitBase.of(services, named)
         order = await refit_order(services, base, changes, wishes)
         fitted = await carry_out(services, order)
         names = await _names(services, fitted)
@@ -124,7 +123,7 @@ async def _names(services: FitServices, fitted: Fitted) -> dict[int, str]:
     positions = repeated_positions(fitted.profile)
     if not positions:
         return {}
-    images = services.novelty.list_liked_images(reference_of(fitted.profile))
+    images = services.novelty.list_liked_images(reference(fitted.profile))
     return {
         image.position: image.label.name or image.label.digest[:12]
         async for image in images

@@ -14,9 +14,10 @@ from lodestone.cli.histogram_picture import HistogramForm, draw_histogram
 from lodestone.cli.liked_ranking import RankedImage
 from lodestone.cli.map_picture import CAPTION, MAP_KINDS, count_points, draw_map
 from lodestone.cli.page import Card, Section, render
-from lodestone.cli.profile_liked import LikedOverview, reference
+from lodestone.cli.profile_liked import LikedOverview
 from lodestone.cli.profile_map import TasteMap
 from lodestone.cli.profile_words import learned_text, percent_text
+from lodestone.cli.words import reference
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 _MOST_CARDS = 12

@@ -17,9 +17,9 @@ from lodestone.cli.fit_report import print_warnings
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.profile_change import change_facts, change_lines
-from lodestone.cli.refit_base import reference_of
 from lodestone.cli.refit_report import rejudge_hint
 from lodestone.cli.running import addresses
+from lodestone.cli.words import reference
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2 import UpdateProfileRequest
 from lodestone.novelty.v1.profile_pb2 import Profile
@@ -50,21 +50,21 @@ def set_threshold(
         output.object({"profile": profile_facts(after), "before": change_facts(before)})
         return
     if after.version == before.version:
-        output.text(f"{reference_of(after)} has this threshold already: nothing is changed")
+        output.text(f"{reference(after)} has this threshold already: nothing is changed")
         return
-    output.text(f"{reference_of(after)}, from {reference_of(before)}")
+    output.text(f"{reference(after)}, from {reference(before)}")
     for line in change_lines(before, after):
         output.text(line)
     output.text(rejudge_hint(after))
     print_warnings(output, after)
 
 
-async def _set(reference: str, way: ThresholdWay) -> tuple[Profile, Profile]:
+async def _set(named: str, way: ThresholdWay) -> tuple[Profile, Profile]:
     """The version as it was, and the new one."""
     async with NoveltyClient(addresses().novelty) as novelty:
         await novelty.require_reachable()
-        before = await novelty.get_profile(reference)
-        request = UpdateProfileRequest(profile=reference_of(before))
+        before = await novelty.get_profile(named)
+        request = UpdateProfileRequest(profile=reference(before))
         for option, value in way.stated().items():
             setattr(request, _FIELDS[option], value)
         return before, await novelty.update_profile(request)

@@ -22,11 +22,11 @@ from lodestone.cli.profile_drift import (
     fetch_candidates,
     print_candidates,
 )
-from lodestone.cli.profile_liked import LikedOverview, fetch_overview, fetch_ranked, reference
+from lodestone.cli.profile_liked import LikedOverview, fetch_overview, fetch_ranked
 from lodestone.cli.profile_map import TasteMap, fetch_map
 from lodestone.cli.profile_rows import profile_rows, shown_facts
 from lodestone.cli.running import addresses
-from lodestone.cli.words import one_line
+from lodestone.cli.words import one_line, reference
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 

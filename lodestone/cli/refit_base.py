@@ -10,7 +10,7 @@ from typing import Final
 from lodestone.cli.errors import CliError
 from lodestone.cli.fit_services import FitServices
 from lodestone.cli.inputs.kind import Kind
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, reference
 from lodestone.novelty.v1.profile_pb2 import ImageLabel, Profile
 
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
@@ -29,21 +29,21 @@ class RefitBase:
     labels: list[ImageLabel]
 
     @classmethod
-    async def of(cls, services: FitServices, reference: str) -> RefitBase:
+    async def of(cls, services: FitServices, named: str) -> RefitBase:
         """Asks for it.
 
         Raises:
             grpc.aio.AioRpcError: There is no such profile, or it does not know its liked images.
         """
-        profile = await services.novelty.get_profile(reference)
-        exact = reference_of(profile)
+        profile = await services.novelty.get_profile(named)
+        exact = reference(profile)
         labels = [image.label async for image in services.novelty.list_liked_images(exact)]
         return cls(profile, labels)
 
     @property
     def reference(self) -> str:
         """`landscapes@2`."""
-        return reference_of(self.profile)
+        return reference(self.profile)
 
     @property
     def kind(self) -> Kind:
@@ -75,11 +75,6 @@ class RefitBase:
                 f"the digest of {text!r} is not known: `--remove FILE` takes out a file of embeddings"
             )
         return found[0]
-
-
-def reference_of(profile: Profile) -> str:
-    """`landscapes@2`."""
-    return f"{profile.name}@{profile.version}"
 
 
 def _is_named(label: ImageLabel, text: str) -> bool:

@@ -8,8 +8,7 @@ from typing import Any
 from lodestone.cli.fit_report import FitReport, print_marked, print_repeated, print_warnings
 from lodestone.cli.output import Output
 from lodestone.cli.profile_change import change_facts, change_lines
-from lodestone.cli.refit_base import reference_of
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, reference
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 
@@ -55,7 +54,7 @@ def print_refit(output: Output, report: RefitReport) -> None:
     profile = report.fit.profile
     print_repeated(output, report.fit)
     output.text(
-        f"{reference_of(profile)}, from {reference_of(report.base)}: "
+        f"{reference(profile)}, from {reference(report.base)}: "
         f"{count_of(profile.liked_count, 'liked photo')} ({_changes(report)}), "
         f"{count_of(profile.background_count, 'background photo')}, "
         f"{count_of(profile.component_count, 'component')}"

@@ -13,6 +13,7 @@ from lodestone.cli.fit_services import FitServices
 from lodestone.cli.image_files import Unreadable
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.running import ordered_map
+from lodestone.cli.words import reference
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1.novelty_service_pb2 import LIKED_SELECTION_TELLING, Thumbnail
 from lodestone.novelty.v1.profile_pb2 import ImageLabel, LikedImage, Profile
@@ -39,14 +40,12 @@ async def store_thumbnails(services: FitServices, profile: Profile, read: ReadLi
     try:
         return await _store(services, profile, read)
     except (grpc.aio.AioRpcError, CliError) as error:
-        reference = f"{profile.name}@{profile.version}"
-        services.output.note(f"warning: {reference} has no thumbnails: {explain(error)}")
+        services.output.note(f"warning: {reference(profile)} has no thumbnails: {explain(error)}")
         return profile.thumbnail_count
 
 
 async def _store(services: FitServices, profile: Profile, read: ReadLiked) -> int:
-    reference = f"{profile.name}@{profile.version}"
-    images = services.novelty.list_liked_images(reference, LIKED_SELECTION_TELLING)
+    images = services.novelty.list_liked_images(reference(profile), LIKED_SELECTION_TELLING)
     telling = [image async for image in images]
     thumbnails = []
 
@@ -58,7 +57,7 @@ async def _store(services: FitServices, profile: Profile, read: ReadLiked) -> in
             thumbnails += [made] if made else []
     if not thumbnails:
         return profile.thumbnail_count
-    return await services.novelty.put_thumbnails(reference, thumbnails)
+    return await services.novelty.put_thumbnails(reference(profile), thumbnails)
 
 
 async def _thumbnail(

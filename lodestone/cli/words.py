@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from lodestone.novelty.v1.profile_pb2 import ShareEstimate
+from lodestone.novelty.v1.profile_pb2 import Profile, ShareEstimate
 
 
 def word(enum: EnumTypeWrapper | Any, value: int) -> str:
@@ -48,3 +48,8 @@ def share_text(share: ShareEstimate) -> str:
 def minute_text(time: Timestamp) -> str:
     """`2026-11-22 10:00 UTC`."""
     return f"{time.ToDatetime():%Y-%m-%d %H:%M} UTC"
+
+
+def reference(profile: Profile) -> str:
+    """`landscapes@2`, which names exactly this version."""
+    return f"{profile.name}@{profile.version}"

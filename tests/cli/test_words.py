@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lodestone.cli.words import count_of, one_line, printable, share_text, spoken, word
+from lodestone.cli.words import count_of, one_line, printable, reference, share_text, spoken, word
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason
 from lodestone.image.v1.verdict_pb2 import Verdict
-from lodestone.novelty.v1.profile_pb2 import ShareEstimate
+from lodestone.novelty.v1.profile_pb2 import Profile, ShareEstimate
 
 
 def test_enum_values_lose_their_prefix():
@@ -33,3 +33,8 @@ def test_shares_have_their_interval():
     """In percent, with one decimal."""
     share = ShareEstimate(expected=0.943, low=0.861, high=0.987, confidence=0.95)
     assert share_text(share) == "94.3% (86.1% to 98.7% with 95% confidence)"
+
+
+def test_a_version_has_a_reference():
+    """Name and number."""
+    assert reference(Profile(name="landscapes", version=2)) == "landscapes@2"

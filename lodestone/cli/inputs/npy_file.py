@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +72,8 @@ def _names(path: Path, array: Rows) -> Iterator[str]:
 
 def _mapped(path: Path) -> Rows:
     try:
-        with np.errstate(over="ignore"):  # of a header that states absurd sizes
+        # Of headers that state absurd sizes, or that Python 2 wrote.
+        with np.errstate(over="ignore"), warnings.catch_warnings(action="ignore"):
             array = np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
