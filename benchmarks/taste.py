@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.tasting import growth, large
 from benchmarks.tasting.goals import Goal, goals_of, goals_of_large
 from benchmarks.tasting.photos import PhotoReader, Photos
-from benchmarks.tasting.simulated import Population
+from benchmarks.tasting.simulated import Population, clip_shaped
 from benchmarks.tasting.trials import by_source, calibration, repeated_folds
 from samples.photo_folder import Role
 from samples.photos import fetch_sample_photos
@@ -80,6 +80,9 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         "calibration_photos": lambda: calibration(rows, None, _SPLITS, 2 * len(rows) // 3),
         "calibration_drawn": lambda: calibration(
             population.draw(1200, 2), population.draw(_UNSEEN, 3), _SPLITS, 60
+        ),
+        "calibration_clustered": lambda: calibration(
+            clip_shaped(0).draw(6000, 2), clip_shaped(0).draw(_UNSEEN, 3), _SPLITS, 500
         ),
         "growth_photos": lambda: growth.of_photos(liked, other, _SPLITS),
         "growth_drawn": lambda: growth.of_drawn(population, other, options.most),

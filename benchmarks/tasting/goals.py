@@ -61,6 +61,7 @@ def goals_of(measured: dict[str, Any]) -> list[Goal]:
         ),
         *_calibration_goals("photos", measured["calibration_photos"]),
         *_calibration_goals("drawn", measured["calibration_drawn"]),
+        *_calibration_goals("CLIP-shaped", measured["calibration_clustered"]),
         *_growth_goals(measured["growth_photos"], measured["growth_drawn"]),
         _degenerate(measured),
     ]

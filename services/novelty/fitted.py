@@ -104,7 +104,7 @@ def _relative(liked_set: LikedSet, choice: Choice) -> Fitted:
     ordinary = choice.fitter.fit(background, 1)
     own = _fit_and_hold_out(liked, choice)
     held_out = own.scores - ordinary.log_likelihoods(liked[own.positions])
-    without_each = choice.fitter.held_out_log_likelihoods(background, 1)
+    without_each = choice.fitter.held_out_log_likelihoods(background, ordinary)
     of_background = own.mixture.log_likelihoods(background) - without_each
     mixture = replace(own.mixture, background=ordinary)
     return Fitted(mixture, held_out, own.positions, of_background, own.gap_nats, own.is_degenerate)
@@ -127,7 +127,7 @@ def _fit_and_hold_out(rows: Embeddings, choice: Choice) -> _HeldOut:
     if len(rows) <= FITTED_AT_ONCE:
         seen = positions = np.arange(len(rows))
         mixture = fitter.fit(rows, count)
-        scores = fitter.held_out_log_likelihoods(rows, count)
+        scores = fitter.held_out_log_likelihoods(rows, mixture)
     else:
         order = np.random.default_rng(fitter.seed).permutation(len(rows))
         positions, seen = np.sort(order[:_KEPT_OUT]), np.sort(order[_KEPT_OUT:])

@@ -68,13 +68,17 @@ class Fitter:
         if self.stopped():
             raise Unavailable("this server", "it is shutting down")
 
-    def held_out_log_likelihoods(self, rows: Embeddings, count: int) -> Floats:
-        """The log-likelihood of each row (nats) under a mixture fitted without it: (n,)."""
+    def held_out_log_likelihoods(self, rows: Embeddings, mixture: Mixture) -> Floats:
+        """The log-likelihood of each row (nats) under a mixture fitted without it: (n,).
+
+        Args:
+            rows: (n, dimension).
+            mixture: What was fitted to all of them.
+        """
         log_likelihoods = np.empty(len(rows))
         for fold in self.folds(len(rows), self._fold_count(len(rows))):
             rest = np.delete(rows, fold, axis=0)
-            mixture = self.fit(rest, min(count, len(rest)))
-            log_likelihoods[fold] = mixture.log_likelihoods(rows[fold])
+            log_likelihoods[fold] = self._without(mixture, rest).log_likelihoods(rows[fold])
         return log_likelihoods
 
     def folds(self, row_count: int, fold_count: int) -> list[Indices]:
@@ -87,6 +91,19 @@ class Fitter:
         if self.floor is not None:
             return self.floor
         return _DIAGONAL_FLOOR if self.covariance is Covariance.DIAG else _FULL_FLOOR
+
+    def _without(self, mixture: Mixture, rest: Embeddings) -> Mixture:
+        """Fits to the rest of the rows of a mixture. Several components begin with those of the mixture.
+
+        Left to k-means, they would often come to rest elsewhere, and say of a row what does not compare with what
+        `mixture` says: of clustered embeddings 85 to 100 % passed where 95 % should have.
+        """
+        count = mixture.component_count
+        if not 1 < count <= len(rest):
+            return self.fit(rest, min(count, len(rest)))
+        for _ in range(_ROUNDS):
+            mixture = refine(mixture, rest, self._floor, between=self.check_stopped)
+        return mixture
 
     def _fit_at_once(self, rows: Embeddings, count: int) -> Mixture:
         exact = rows.astype(np.float64)

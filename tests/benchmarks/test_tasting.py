@@ -121,6 +121,7 @@ def test_a_goal_that_is_missed_is_the_exit_status():
         "sources": {"a": share},
         "calibration_photos": calibrated,
         "calibration_drawn": calibrated | {"liked": 40, "unseen": 20},
+        "calibration_clustered": calibrated | {"liked": 20},
         "growth_photos": {15: 0.95, 30: 0.93, 60: 0.96},
         "growth_drawn": {15: grown, 30: grown},
         "clip_shaped": {100: {"degenerate": True}, 1000: {"degenerate": False}},

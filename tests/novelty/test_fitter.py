@@ -92,12 +92,29 @@ def test_very_many_rows_are_not_copied(monkeypatch):
 def test_held_out_rows_were_not_fitted_to():
     """Each fold is scored by a fit to the others."""
     rows = unit_rows(60, 4)
-    found = fitter().held_out_log_likelihoods(rows, 2)
+    found = fitter().held_out_log_likelihoods(rows, fitter().fit(rows, 1))
     expected = np.empty(60)
     for fold in fitter().folds(60, 10):
         rest = np.delete(rows, fold, axis=0)
-        expected[fold] = fitter().fit(rest, 2).log_likelihoods(rows[fold])
+        expected[fold] = fitter().fit(rest, 1).log_likelihoods(rows[fold])
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("covariance", list(Covariance))
+def test_several_components_forget_what_is_held_out(covariance):
+    """They begin with those of all rows, and come to rest where they would without the held-out ones."""
+    rows = np.concatenate([unit_rows(150, 4), unit_rows(150, 4, centre=1, seed=1)])
+    own = fitter(covariance, floor=0.1)
+    found = own.held_out_log_likelihoods(rows, own.fit(rows, 2))
+    for fold in own.folds(300, 10 if covariance is Covariance.DIAG else 5):
+        without = own.fit(np.delete(rows, fold, axis=0), 2)
+        np.testing.assert_allclose(found[fold], without.log_likelihoods(rows[fold]), atol=0.05)
+
+
+def test_as_many_components_as_rows():
+    """One cannot be fitted to the rest; there is one component less then."""
+    rows = unit_rows(12, 4)
+    assert np.isfinite(fitter().held_out_log_likelihoods(rows, fitter().fit(rows, 12))).all()
 
 
 def test_rows_that_are_all_equal():
