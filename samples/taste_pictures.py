@@ -22,9 +22,10 @@ from lodestone.cli.drawing import write_figure
 from lodestone.cli.histogram_picture import draw_histogram
 from lodestone.cli.map_picture import draw_map
 from lodestone.cli.page import write_sheet
-from lodestone.cli.profile_liked import LikedOverview, fetch_overview, reference
+from lodestone.cli.profile_liked import LikedOverview, fetch_overview
 from lodestone.cli.profile_map import TasteMap, fetch_map
 from lodestone.cli.profile_report import typicality_sections
+from lodestone.cli.words import reference
 from lodestone.client import Addresses, NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 from samples.photo_folder import list_photos

@@ -18,7 +18,7 @@ from lodestone.cli.drawing import (
 )
 from lodestone.cli.histogram import Histogram, histogram_of
 from lodestone.cli.profile_words import promise_lines
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, reference
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 # What the words beside the threshold take.
@@ -53,7 +53,7 @@ def draw_histogram(profile: Profile, form: HistogramForm = HistogramForm.FILE) -
         figure.legend(loc="outside lower center", ncols=1 if form is HistogramForm.NARROW else 3)
         if form is HistogramForm.FILE:
             axes.set_title("  ".join(promise_lines(profile)), loc="left", size="medium")
-            set_title(figure, axes, f"What {profile.name}@{profile.version} lets pass")
+            set_title(figure, axes, f"What {reference(profile)} lets pass")
     return figure
 
 

@@ -26,6 +26,7 @@ from lodestone.cli.drawing import (
     set_title,
 )
 from lodestone.cli.thumbnail_places import find_places
+from lodestone.cli.words import reference
 from lodestone.novelty.v1.novelty_service_pb2 import (
     MAP_ROLE_BACKGROUND,
     MAP_ROLE_GIVEN,
@@ -109,13 +110,14 @@ def _draw_points(
 ) -> None:
     for passes in (False, True):
         chosen = [
-            (point.x, point.y)
+            point
             for point in points
             if point.role == kind.role and (point.log_likelihood >= threshold_nats) == passes
         ]
         if chosen:
             axes.scatter(
-                *zip(*chosen, strict=True),
+                [point.x for point in chosen],
+                [point.y for point in chosen],
                 s=kind.size**2,
                 marker=kind.marker,
                 facecolors=kind.colour if passes else "none",
@@ -138,7 +140,7 @@ def _draw_words(figure: Figure, axes: Axes, profile: Profile, points: Sequence[M
     ]
     figure.legend(handles=handles, loc="outside right upper", labelspacing=1.1)
     figure.supxlabel(CAPTION, x=0.02, horizontalalignment="left", size="small", color=FAINT)
-    set_title(figure, axes, f"Map of {profile.name}@{profile.version}")
+    set_title(figure, axes, f"Map of {reference(profile)}")
 
 
 def _handle(marker: str, colour: str, words: str, *, filled: bool) -> Line2D:

@@ -7,7 +7,7 @@ import asyncio
 import grpc
 import pytest
 
-from lodestone.cli.profile_liked import fetch_overview, fetch_ranked, reference
+from lodestone.cli.profile_liked import fetch_overview, fetch_ranked
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2 import Thumbnail
 
@@ -31,11 +31,6 @@ def asked(services, fetch, profile):
             return await fetch(novelty, profile)
 
     return asyncio.run(ask())
-
-
-def test_a_profile_is_called_by_name_and_version(fitted):
-    """As every command takes it."""
-    assert reference(fitted()) == "landscapes@1"
 
 
 def test_the_overview_has_thumbnails_and_repeated_photos(fitted, services):
