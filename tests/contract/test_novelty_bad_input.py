@@ -308,3 +308,57 @@ async def test_hostile_facts(stub, settings, content):
         assert details.startswith("profile birds@1 is damaged: profile.json ")
         assert "\n" not in details
         assert await other.ScoreEmbeddings(PROBE) == await stub.ScoreEmbeddings(PROBE)
+
+
+def rows_of(count, dimension=16):
+    return unit_rows(count, dimension)
+
+
+HOSTILE_LIKED = {
+    "a pickle": ("liked.npy", lambda ran: pickle.dumps(Bomb(ran))),
+    "an object array": ("liked.npy", lambda ran: npy(np.array([Bomb(ran), None], dtype=object))),
+    "a wrong shape": ("liked.npy", lambda ran: npy(rows_of(39))),
+    "a wrong type": ("liked.npy", lambda ran: npy(rows_of(40).astype(np.float64))),
+    "a header that claims terabytes": ("liked.npy", claims_much),
+    "NaN": ("liked.npy", lambda ran: npy(np.full((40, 16), np.nan, np.float32))),
+    "rows of no norm": ("liked.npy", lambda ran: npy(np.zeros((40, 16), np.float32))),
+    "a background of no norm": ("background.npy", lambda ran: npy(np.zeros((9, 16), np.float32))),
+    "no JSON": ("liked.json", lambda ran: b"{"),
+    "JSON 100,000 deep": ("liked.json", lambda ran: b"[" * 100_000),
+    "JSON without its fields": ("liked.json", lambda ran: b"{}"),
+    "labels for other images": (
+        "liked.json", lambda ran: b'{"digests":[],"names":[],"held_out_log_likelihoods":[],"originals":[]}',
+    ),
+    "labels over the limit": ("liked.json", lambda ran: b" " * 2**20),
+}  # fmt: skip
+DIGEST_OF = {"liked.npy": "embeddings", "background.npy": "background", "liked.json": "labels"}
+
+
+@pytest.mark.parametrize(("name", "make"), HOSTILE_LIKED.values(), ids=HOSTILE_LIKED.keys())
+async def test_hostile_files_of_the_liked_images(stub, settings, tmp_path, name, make):
+    """With a digest that fits they are one clear line to who asks for them; scores are as before, and nothing runs."""
+    parts = (liked(messages(unit_rows(40))), background(messages(unit_rows(9, centre=3))))
+    await fit(stub, *parts, name="birds", request_id="birds")
+    request = pb.ScoreEmbeddingsRequest(profile="birds", embeddings=PROBE.embeddings)
+    before = await stub.ScoreEmbeddings(request)
+    folder = settings.data / "artifacts" / "profiles" / "birds" / "1"
+    hostile = make(tmp_path / "ran")
+    facts = json.loads((folder / "profile.json").read_text())
+    facts["liked"][DIGEST_OF[name]] = hashlib.sha256(hostile).hexdigest()
+    (folder / name).write_bytes(hostile)
+    (folder / "profile.json").write_text(json.dumps(facts))
+    async with serving(await build(settings), settings) as channel:
+        other = NoveltyServiceStub(channel)
+        code, details = await refusal(liked_images(other, "birds"))
+        assert code is DAMAGED
+        assert details.startswith(f"profile birds@1 is damaged: {name} ")
+        assert "\n" not in details
+        assert await refusal(fit(other, base_profile="birds", request_id="more")) == (code, details)
+        assert await other.ScoreEmbeddings(request) == before
+        assert len(await liked_images(other, "landscapes")) == 40
+    assert not (tmp_path / "ran").exists()
+
+
+async def liked_images(stub, profile):
+    request = pb.ListLikedImagesRequest(profile=profile)
+    return [answer.image async for answer in stub.ListLikedImages(request)]
