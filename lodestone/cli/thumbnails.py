@@ -40,7 +40,9 @@ async def store_thumbnails(services: FitServices, profile: Profile, read: ReadLi
     try:
         return await _store(services, profile, read)
     except (grpc.aio.AioRpcError, CliError) as error:
-        services.output.note(f"warning: {reference(profile)} has no thumbnails: {explain(error)}")
+        services.output.note(
+            f"warning: {reference(profile)} gets no new thumbnails: {explain(error)}"
+        )
         return profile.thumbnail_count
 
 

@@ -236,5 +236,7 @@ def test_fit_without_thumbnails_is_a_fit(cli, services, photos):
     services.novelty.picky = True
     result = cli("profile", "fit", "landscapes", photos)
     assert result.status == 0
-    assert "warning: landscapes@1 has no thumbnails: 10 thumbnails are not 1 to 64" in result.err
+    assert (
+        "warning: landscapes@1 gets no new thumbnails: 10 thumbnails are not 1 to 64" in result.err
+    )
     assert "10 liked photos marked as seen" in result.out

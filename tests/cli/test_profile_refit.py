@@ -191,6 +191,18 @@ def test_refit_has_thumbnails_of_old_and_new_photos(cli, services, fitted, more)
     assert set(thumbnails) == set(range(13))
 
 
+def test_refit_under_another_precision_has_no_new_thumbnails(cli, services, fitted):
+    """Their embeddings would be of what is served: a warning, and a version all the same."""
+    keep_pictures(services.crawler, [(fitted / "0.png").read_bytes()])
+    services.embedder.precision = PRECISION_BF16
+    result = cli("profile", "refit", "landscapes", "--remove-image", "1.png")
+    assert result.status == 0
+    assert (
+        "warning: landscapes@2 gets no new thumbnails: the embedder serves precision bf16, and it is of precision fp32"
+        in result.err
+    )
+
+
 def test_refit_names_what_counts_once(cli, services, fitted, more):
     """By the names that the new version knows."""
     services.novelty.sees_duplicates = True
