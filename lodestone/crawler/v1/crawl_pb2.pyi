@@ -35,7 +35,7 @@ class _CrawlStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CrawlState
     CRAWL_STATE_RUNNING: _CrawlState.ValueType  # 1
     """Working, or waiting for a service or a host."""
     CRAWL_STATE_PAUSED: _CrawlState.ValueType  # 2
-    """Stopped until it is resumed."""
+    """Stopped until it is resumed: by somebody, or because its profile does not take what the embedder gives."""
     CRAWL_STATE_COMPLETED: _CrawlState.ValueType  # 3
     """Every listing of every source has its outcome and judgement, or a limit was reached."""
     CRAWL_STATE_CANCELLED: _CrawlState.ValueType  # 4
@@ -51,7 +51,7 @@ CRAWL_STATE_UNSPECIFIED: CrawlState.ValueType  # 0
 CRAWL_STATE_RUNNING: CrawlState.ValueType  # 1
 """Working, or waiting for a service or a host."""
 CRAWL_STATE_PAUSED: CrawlState.ValueType  # 2
-"""Stopped until it is resumed."""
+"""Stopped until it is resumed: by somebody, or because its profile does not take what the embedder gives."""
 CRAWL_STATE_COMPLETED: CrawlState.ValueType  # 3
 """Every listing of every source has its outcome and judgement, or a limit was reached."""
 CRAWL_STATE_CANCELLED: CrawlState.ValueType  # 4

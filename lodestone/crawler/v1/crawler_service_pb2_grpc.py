@@ -143,7 +143,8 @@ class CrawlerServiceServicer:
 
     def CreateCrawl(self, request, context):
         """Creates a crawl and starts it. Idempotent by request_id. INVALID_ARGUMENT for no source or one that cannot be
-        understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder.
+        understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder, or of another
+        precision if verdicts move in the one that is served (see NoveltyService.CheckPrecision; the message has the shift).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,7 +203,8 @@ class CrawlerServiceServicer:
 
     def JudgeImages(self, request, context):
         """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
-        NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64.
+        NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64; FAILED_PRECONDITION as for
+        CreateCrawl.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,7 +236,7 @@ class CrawlerServiceServicer:
 
     def GetImage(self, request, context):
         """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-        such image is kept.
+        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

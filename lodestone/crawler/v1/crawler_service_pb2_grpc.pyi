@@ -35,7 +35,8 @@ class CrawlerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CrawlerServiceAsyncStub: ...
     CreateCrawl: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.CreateCrawlRequest, _crawler_service_pb2.CreateCrawlResponse]
     """Creates a crawl and starts it. Idempotent by request_id. INVALID_ARGUMENT for no source or one that cannot be
-    understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder.
+    understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder, or of another
+    precision if verdicts move in the one that is served (see NoveltyService.CheckPrecision; the message has the shift).
     """
     GetCrawl: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.GetCrawlRequest, _crawler_service_pb2.GetCrawlResponse]
     """Returns one crawl with its counts. NOT_FOUND if there is none."""
@@ -57,7 +58,8 @@ class CrawlerServiceStub:
     """
     JudgeImages: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.JudgeImagesRequest, _crawler_service_pb2.JudgeImagesResponse]
     """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
-    NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64.
+    NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64; FAILED_PRECONDITION as for
+    CreateCrawl.
     """
     StreamJudgeImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.StreamJudgeImagesRequest, _crawler_service_pb2.StreamJudgeImagesResponse]
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
@@ -73,7 +75,7 @@ class CrawlerServiceStub:
     """
     GetImage: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]
     """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-    such image is kept.
+    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
     """
     RejudgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
@@ -111,7 +113,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCrawl: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.CreateCrawlRequest, _crawler_service_pb2.CreateCrawlResponse]  # type: ignore[assignment]
     """Creates a crawl and starts it. Idempotent by request_id. INVALID_ARGUMENT for no source or one that cannot be
-    understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder.
+    understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder, or of another
+    precision if verdicts move in the one that is served (see NoveltyService.CheckPrecision; the message has the shift).
     """
     GetCrawl: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.GetCrawlRequest, _crawler_service_pb2.GetCrawlResponse]  # type: ignore[assignment]
     """Returns one crawl with its counts. NOT_FOUND if there is none."""
@@ -133,7 +136,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     JudgeImages: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.JudgeImagesRequest, _crawler_service_pb2.JudgeImagesResponse]  # type: ignore[assignment]
     """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
-    NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64.
+    NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64; FAILED_PRECONDITION as for
+    CreateCrawl.
     """
     StreamJudgeImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.StreamJudgeImagesRequest, _crawler_service_pb2.StreamJudgeImagesResponse]  # type: ignore[assignment]
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
@@ -149,7 +153,7 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     GetImage: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]  # type: ignore[assignment]
     """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-    such image is kept.
+    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
     """
     RejudgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]  # type: ignore[assignment]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
@@ -190,7 +194,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.CreateCrawlResponse, _abc.Awaitable[_crawler_service_pb2.CreateCrawlResponse]]:
         """Creates a crawl and starts it. Idempotent by request_id. INVALID_ARGUMENT for no source or one that cannot be
-        understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder.
+        understood; NOT_FOUND for a profile that is not there; FAILED_PRECONDITION for a profile of another encoder, or of another
+        precision if verdicts move in the one that is served (see NoveltyService.CheckPrecision; the message has the shift).
         """
 
     @_abc_1.abstractmethod
@@ -260,7 +265,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.JudgeImagesResponse, _abc.Awaitable[_crawler_service_pb2.JudgeImagesResponse]]:
         """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
-        NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64.
+        NOT_FOUND for a profile that is not there; INVALID_ARGUMENT for no images or more than 64; FAILED_PRECONDITION as for
+        CreateCrawl.
         """
 
     @_abc_1.abstractmethod
@@ -300,7 +306,7 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.GetImageResponse, _abc.Awaitable[_crawler_service_pb2.GetImageResponse]]:
         """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-        such image is kept.
+        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
         """
 
     @_abc_1.abstractmethod
