@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,15 +49,15 @@ class FitReport:
                 {"path": name, "verdict": one.verdict, "reason": one.reason}
                 for name, one in self.left_out.items()
             ],
-            "repeated": [{"path": name, "of": original} for name, original in self.repeated],
+            "repeated": [{"path": name, "of": original} for name, original in self.repeated()],
         }
 
-    @property
-    def repeated(self) -> list[tuple[str, str]]:
-        """What repeats another picture, with the one that counts."""
+    def repeated(self, first: int = 0) -> list[tuple[str, str]]:
+        """What repeats another picture, with the one that counts; of the images from a position on."""
         return [
             (self._name(one.position), self._name(one.duplicate_of))
             for one in self.profile.duplicates
+            if one.position >= first
         ]
 
     def _name(self, position: int) -> str:
@@ -70,7 +71,7 @@ def repeated_positions(profile: Profile) -> set[int]:
 
 def print_fit(output: Output, report: FitReport) -> None:
     """Prints what a fit came to, for people."""
-    print_repeated(output, report)
+    print_repeated(output, report.repeated())
     output.text(summary(report.profile))
     for line in expectations(report.profile):
         output.text(line)
@@ -78,11 +79,11 @@ def print_fit(output: Output, report: FitReport) -> None:
     print_warnings(output, report.profile)
 
 
-def print_repeated(output: Output, report: FitReport) -> None:
-    """Names the pictures that count once."""
-    for name, original in report.repeated[:_NAMED]:
+def print_repeated(output: Output, repeated: Sequence[tuple[str, str]]) -> None:
+    """Names pictures that count once, each with the one that it repeats."""
+    for name, original in repeated[:_NAMED]:
         output.note(f"counts once: {printable(name)} repeats {printable(original)}")
-    more = len(report.repeated) - _NAMED
+    more = len(repeated) - _NAMED
     if more > 0:
         output.note(f"and {more:,} more that repeat another: --json names them")
 

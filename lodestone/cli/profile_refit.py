@@ -62,7 +62,7 @@ def refit(
         typer.Option(
             metavar="DIR",
             help="Embed the same photos again, found here and in the store by their digests: for when the encoder or "
-            "its precision has changed.",
+            "its precision has changed. Form, components and seed are chosen anew unless stated.",
         ),
     ] = None,
     background: BackgroundOption = None,

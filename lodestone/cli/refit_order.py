@@ -13,7 +13,7 @@ from lodestone.cli.inputs.fit_input import FitInput, FolderInput
 from lodestone.cli.inputs.fit_set import FitSet
 from lodestone.cli.inputs.kept import KeptWish, kept_image, kept_part, read_kept
 from lodestone.cli.inputs.kind import Kind
-from lodestone.cli.inputs.part import require_kind
+from lodestone.cli.inputs.part import Part, require_kind
 from lodestone.cli.inputs.photos_again import PhotosAgain
 from lodestone.cli.inputs.reading import Reading
 from lodestone.cli.inputs.removal import Removal
@@ -90,11 +90,7 @@ async def _changed(
         await _require_served(services, base)
     choice = await wishes.files.choice(services)
     reading = Reading(services, choice, base.kind, base.profile.name)
-    added = await reading.read(changes.add, "added photos")
-    if changes.add_images:
-        wish = KeptWish("--add-image", base.kind, base.profile.name)
-        kept = [await kept_image(services, digest) for digest in changes.add_images]
-        added.append(await kept_part(services, wish, kept))
+    added = await _added(reading, changes)
     removal = Removal(reading, base.digests, [base.find(one) for one in changes.remove_images], [])
     await removal.add(changes.remove)
     background = await reading.read(wishes.background, "background")
@@ -154,6 +150,15 @@ def _inherited(base: RefitBase, way: ThresholdWay, served: Kind) -> ThresholdWay
             "say --keep-ratio, --pass-ratio or --threshold"
         )
     return ThresholdWay(threshold_nats=profile.threshold_nats)
+
+
+async def _added(reading: Reading, changes: RefitChanges) -> list[Part]:
+    parts = await reading.read(changes.add, "added photos")
+    if changes.add_images:
+        wish = KeptWish("--add-image", reading.kind, reading.profile_name)
+        kept = [await kept_image(reading.services, digest) for digest in changes.add_images]
+        parts.append(await kept_part(reading.services, wish, kept))
+    return parts
 
 
 async def _require_served(services: FitServices, base: RefitBase) -> None:

@@ -38,6 +38,11 @@ class RefitReport:
         """How many images of the older version are not in the new one."""
         return _total(self.base) + self.added_count - _total(self.fit.profile)
 
+    @property
+    def first_new(self) -> int:
+        """The position of the first image that was not in the older version, or is embedded again."""
+        return _total(self.fit.profile) - self.sent_count
+
     def facts(self) -> dict[str, Any]:
         """The report as --json prints it."""
         return {
@@ -52,7 +57,7 @@ class RefitReport:
 def print_refit(output: Output, report: RefitReport) -> None:
     """Prints what a refit came to, for people."""
     profile = report.fit.profile
-    print_repeated(output, report.fit)
+    print_repeated(output, report.fit.repeated(report.first_new))
     output.text(
         f"{reference(profile)}, from {reference(report.base)}: "
         f"{count_of(profile.liked_count, 'liked photo')} ({_changes(report)}), "

@@ -9,7 +9,7 @@ from typing import Final
 from services.novelty.precision_check import MIN_COMPARED, PrecisionCheck
 from services.servicekit.embedding import Precision
 
-_CURE: Final = "`lodestone profile refit --photos DIR` is the cure"
+_CURE: Final = "`lodestone profile refit NAME --photos DIR` is the cure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,10 +204,11 @@ def test_refit_under_another_precision_has_no_new_thumbnails(cli, services, fitt
 
 
 def test_refit_names_what_counts_once(cli, services, fitted, more):
-    """By the names that the new version knows."""
+    """By the names that the new version knows; of the older images that was said before."""
     services.novelty.sees_duplicates = True
     result = cli("profile", "refit", "landscapes", "--add", more)
     assert "counts once: new2.png repeats 0.png" in result.err.splitlines()
+    assert "counts once: 1.png" not in result.err
     assert "1 liked photo (3 added, 12 repeat another)" in result.out
 
 

@@ -208,7 +208,7 @@ async def test_another_precision_that_moves_verdicts_is_refused(stub):
     assert code == Code.FAILED_PRECONDITION
     assert f"of 10 thumbnails {found.moved_count} had another verdict" in details
     assert f"{found.max_shift_nats:.3g} nats (median {found.median_shift_nats:.3g})" in details
-    assert "`lodestone profile refit --photos DIR` is the cure" in details
+    assert "`lodestone profile refit NAME --photos DIR` is the cure" in details
     await stub.ScoreEmbeddings(score_request(messages(ROWS)))
 
 

@@ -20,7 +20,7 @@ def test_what_moved_verdicts_is_refused_with_the_numbers():
     why = Additions(thumbnail_count=9, precision_checks=(check,)).why_not(BF16)
     assert "of 9 thumbnails 2 had another verdict" in why
     assert "up to 28.1 nats (median 2.3)" in why
-    assert why.endswith("`lodestone profile refit --photos DIR` is the cure")
+    assert why.endswith("`lodestone profile refit NAME --photos DIR` is the cure")
 
 
 def test_what_was_not_looked_at_says_what_to_do():
@@ -37,4 +37,4 @@ def test_what_cannot_be_looked_at_says_why():
     assert Additions(thumbnail_count=7).why_not(BF16).startswith("7 thumbnails are too few")
     why = Additions(damage="thumbnails/thumbnails.json is missing").why_not(BF16)
     assert "thumbnails/thumbnails.json is missing" in why
-    assert why.endswith("`lodestone profile refit --photos DIR` is the cure")
+    assert why.endswith("`lodestone profile refit NAME --photos DIR` is the cure")
