@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from services.novelty.duplicate import Duplicate
 from services.novelty.mixture import Embeddings
 from services.novelty.near_pairs import earliest_near
 
@@ -21,19 +21,6 @@ ALL_PAIRS_UP_TO: Final = 20_000
 """Of more embeddings nearly all near ones are found, not all: comparing all pairs would take longer than the fit."""
 
 _ROWS_AT_ONCE: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """One liked image that takes no part in a fit, for an earlier one is the same picture.
-
-    Attributes:
-        position: Its place among the liked embeddings as they came, from 0.
-        duplicate_of: The place of the one that counts, lower.
-    """
-
-    position: int
-    duplicate_of: int
 
 
 def find_duplicates(rows: Embeddings) -> tuple[Duplicate, ...]:

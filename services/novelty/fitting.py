@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from services.novelty.calibration import drawn_evenly
 from services.novelty.choosing import counts_for
-from services.novelty.duplicates import Duplicate, find_duplicates, without
+from services.novelty.duplicate import Duplicate
+from services.novelty.duplicates import find_duplicates, without
 from services.novelty.fit_warnings import warnings_for
 from services.novelty.fitted import Fitted, fit_mixture
 from services.novelty.liked_images import ImageLabel, Learned, LikedImages

@@ -7,14 +7,13 @@ from enum import StrEnum
 from typing import Final
 
 from services.novelty.liked_images import ImageLabel
-from services.novelty.mixture import Covariance, Embeddings
+from services.novelty.mixture import MAX_COMPONENTS, Covariance, Embeddings
 from services.novelty.profile import ProfileReference, require_name
 from services.novelty.threshold_rule import ThresholdRule
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import InvalidInput
 
 MIN_LIKED: Final = 8
-MAX_COMPONENTS: Final = 256
 DEFAULT_KEEP_RATIO: Final = 0.95
 
 _MAX_REQUEST_ID: Final = 128

@@ -16,6 +16,8 @@ from services.novelty.whitening import Whitening
 Floats: TypeAlias = npt.NDArray[np.float64]
 Embeddings: TypeAlias = npt.NDArray[np.float32]
 
+MAX_COMPONENTS: Final = 256
+
 _ROWS_AT_ONCE: Final = 2048
 
 

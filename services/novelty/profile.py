@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from services.novelty.additions import NOTHING_ADDED, Additions
 from services.novelty.calibration import percentile_of
-from services.novelty.duplicates import Duplicate
+from services.novelty.duplicate import Duplicate
 from services.novelty.mixture import Covariance, Embeddings, Floats, Mixture
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import FailedPrecondition, InvalidInput, ItemRejected

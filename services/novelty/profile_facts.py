@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.novelty.calibration import KEPT_LOG_LIKELIHOODS
-from services.novelty.liked_set import MAX_COMPONENTS
-from services.novelty.mixture import Covariance
+from services.novelty.mixture import MAX_COMPONENTS, Covariance
 from services.novelty.profile import ENCODER_ID_PATTERN, NAME_PATTERN, VERSION_PATTERN, Profile
 from services.servicekit.embedding import Precision
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from services.novelty.duplicates import Duplicate
+from services.novelty.duplicate import Duplicate
 from services.novelty.liked_files import read_liked
 from services.novelty.liked_images import LikedImages, NoLikedImages
 from services.novelty.mixture import Covariance, Floats, Mixture

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.novelty.duplicates import Duplicate
+from services.novelty.duplicate import Duplicate
 from services.novelty.liked_images import ImageLabel, LikedImages
 from services.novelty.liked_set import FitOptions, LikedSet, Role
 from services.novelty.mixture import Covariance, Mixture

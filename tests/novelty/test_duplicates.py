@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.novelty import duplicates
-from services.novelty.duplicates import Duplicate, find_duplicates, without
+from services.novelty.duplicate import Duplicate
+from services.novelty.duplicates import find_duplicates, without
 from tests.novelty.tastes import unit_rows
 
 

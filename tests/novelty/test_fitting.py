@@ -8,7 +8,7 @@ import pytest
 from sklearn.mixture import GaussianMixture
 
 from services.novelty import choosing, duplicates, fitted, fitter, fitting
-from services.novelty.duplicates import Duplicate
+from services.novelty.duplicate import Duplicate
 from services.novelty.fit_warnings import warnings_for
 from services.novelty.fitting import (
     MixtureTooLarge,
