@@ -80,7 +80,7 @@ def test_heavy_libraries_stay_in_their_files():
         "torch": r"services/(embedder/export|watermark/train)/",
         "open_clip": r"services/embedder/export/",
         "onnxruntime": r"services/servicekit/inference/onnxruntime_backend\.py",
-        "sklearn": r"services/(novelty/(fitter|embedding_map)\.py|watermark/train/)",
+        "sklearn": r"services/(novelty/(fit/fitter|showing/embedding_map)\.py|watermark/train/)",
     }
     for path in python_files("services", "lodestone", "samples"):
         place = path.relative_to(ROOT).as_posix()

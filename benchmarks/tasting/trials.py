@@ -11,11 +11,11 @@ from scipy.stats import betabinom
 
 from benchmarks.tasting.photos import Photos
 from services.novelty.calibration import separation
-from services.novelty.fitting import fit_taste
-from services.novelty.liked_set import MIN_LIKED, FitOptions, LikedSet
+from services.novelty.fit.fitting import fit_taste
+from services.novelty.fit.liked_set import MIN_LIKED, FitOptions, LikedSet
+from services.novelty.fit.share_estimate import estimate_share
 from services.novelty.mixture import Embeddings, Floats
 from services.novelty.profile import Taste
-from services.novelty.share_estimate import estimate_share
 from services.servicekit.embedding import Precision
 
 KEEP_RATIO: Final = 0.95

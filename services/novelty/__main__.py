@@ -8,15 +8,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from services.novelty.config import NoveltySettings
-from services.novelty.embedding_map import map_embeddings
-from services.novelty.fit_jobs import FitJobs
-from services.novelty.fitting import learn
-from services.novelty.map_jobs import MapJobs
-from services.novelty.part_servicer import NoveltyLimits, NoveltyParts
-from services.novelty.profile_cache import ProfileCache
-from services.novelty.profile_store import ProfileStore
+from services.novelty.fit.fit_jobs import FitJobs
+from services.novelty.fit.fitting import learn
+from services.novelty.rpc.part_servicer import NoveltyLimits, NoveltyParts
 from services.novelty.scoring import compute_log_likelihoods, known_answer
 from services.novelty.servicer import NoveltyServicer
+from services.novelty.showing.embedding_map import map_embeddings
+from services.novelty.showing.map_jobs import MapJobs
+from services.novelty.stored.profile_cache import ProfileCache
+from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry

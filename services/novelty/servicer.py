@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.novelty.explaining_servicer import ExplainingServicer
-from services.novelty.liked_servicer import LikedServicer
-from services.novelty.profile_servicer import ProfileServicer
-from services.novelty.scoring_servicer import ScoringServicer
-from services.novelty.thumbnail_servicer import ThumbnailServicer
+from services.novelty.rpc.explaining_servicer import ExplainingServicer
+from services.novelty.rpc.liked_servicer import LikedServicer
+from services.novelty.rpc.profile_servicer import ProfileServicer
+from services.novelty.rpc.scoring_servicer import ScoringServicer
+from services.novelty.rpc.thumbnail_servicer import ThumbnailServicer
 
 
 class NoveltyServicer(

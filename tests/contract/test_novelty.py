@@ -18,7 +18,7 @@ from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty import __main__ as novelty_main
 from services.novelty.__main__ import build
 from services.novelty.config import NoveltySettings
-from services.novelty.profile_store import ProfileStore
+from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit import errors
 from services.servicekit.server import ServiceServer
 from tests.contract.novelty_calls import (

@@ -123,7 +123,7 @@ async def test_a_degenerate_fit_is_simplified_and_said(stub):
 FIT = """
 import hashlib, sys
 import numpy as np
-from services.novelty.fitting import fit_taste
+from services.novelty.fit.fitting import fit_taste
 from tests.novelty.tastes import liked_set, options, unit_rows
 rows = np.concatenate([unit_rows(200), unit_rows(200, centre=1, seed=1)])
 taste = fit_taste(liked_set(rows, unit_rows(50, centre=2)), options(seed=int(sys.argv[1])))

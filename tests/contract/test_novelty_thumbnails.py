@@ -14,7 +14,7 @@ from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty.__main__ import build
 from services.novelty.config import NoveltySettings
-from services.novelty.profile_store import ProfileStore
+from services.novelty.stored.profile_store import ProfileStore
 from tests.contract.novelty_calls import fit, liked, message, messages, refusal, score_request
 from tests.fakes.serving import serving, settings_for_tests
 from tests.novelty.tastes import OTHER_ENCODER_ID, taste, unit_rows

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from services.novelty.duplicate import Duplicate
+from services.novelty.fit.liked_set import FitOptions, LikedSet, Role
+from services.novelty.fit.submission import SubmissionBuilder
 from services.novelty.liked_images import ImageLabel, LikedImages
-from services.novelty.liked_set import FitOptions, LikedSet, Role
 from services.novelty.mixture import Covariance, Mixture
 from services.novelty.profile import Profile, Taste
-from services.novelty.submission import SubmissionBuilder
 from services.servicekit.embedding import Embedding, Precision
 
 ENCODER_ID = "a" * 64

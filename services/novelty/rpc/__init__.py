@@ -1,0 +1,1 @@
+"""The novelty service on the wire: the parts of its servicer, and messages as values of the domain."""

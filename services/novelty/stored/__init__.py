@@ -1,0 +1,1 @@
+"""Profiles on disk, read without trusting their files, and those that are in memory."""
