@@ -15,12 +15,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.fetcher import Fetcher
@@ -30,14 +30,14 @@ from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.gate import Gate
 from services.crawler.gates.novelty import ScoreEmbedding
-from services.crawler.inspector import Inspector
 from services.crawler.judgement import ProfileVersion
-from services.crawler.pipeline import Pipeline, PipelineParts
-from services.crawler.recorder import Recorder
+from services.crawler.judging.inspector import Inspector
 from services.crawler.resolvers.resolution import Answer, Ask, Unanswered
 from services.crawler.screen import Screen
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.recorder import Recorder
 from services.servicekit.logs import configure_logs
 
 _PROFILE = ProfileVersion("benchmark", 1)

@@ -18,8 +18,8 @@ from services.crawler.catalogue import crawl_sources, crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms
+from services.crawler.crawl.lister import Lister, ListerParts
 from services.crawler.judgement import ProfileVersion
-from services.crawler.lister import Lister, ListerParts
 from services.crawler.sources.dump_filter import DumpFilter
 from services.crawler.sources.pushshift_dump import PushshiftDumpSource
 from services.servicekit.logs import configure_logs

@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
-from services.crawler.answering import Answering
-from services.crawler.base_servicer import CrawlerParts
-from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
 from services.crawler.config import CrawlerSettings
-from services.crawler.crawl_board import CrawlBoard
-from services.crawler.crawl_run import RunLimits
+from services.crawler.crawl.answering import Answering
+from services.crawler.crawl.crawl_board import CrawlBoard
+from services.crawler.crawl.crawl_run import RunLimits
+from services.crawler.crawl.pipeline import PipelineParts
+from services.crawler.crawl.placeholders import Placeholders
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.egress_proxy import EgressProxy
@@ -30,23 +30,23 @@ from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
-from services.crawler.inspector import Inspector
-from services.crawler.judging import Judging
-from services.crawler.liked_services import LikedServices
-from services.crawler.model_services import ModelServices
-from services.crawler.pipeline import PipelineParts
-from services.crawler.placeholders import Placeholders
-from services.crawler.precision_check import PrecisionCheck
-from services.crawler.purging import Purging
-from services.crawler.recorder import Recorder
-from services.crawler.rejudging import Rejudging
-from services.crawler.score_reports import ScoreReports
+from services.crawler.judging.inspector import Inspector
+from services.crawler.judging.judging import Judging
+from services.crawler.judging.precision_check import PrecisionCheck
+from services.crawler.models.liked_services import LikedServices
+from services.crawler.models.model_services import ModelServices
+from services.crawler.rejudging.rejudging import Rejudging
+from services.crawler.rpc.base_servicer import CrawlerParts
+from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
 from services.crawler.servicer import CrawlerServicer
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.purging import Purging
+from services.crawler.store.recorder import Recorder
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from services.crawler.crawl_servicer import CrawlServicer
-from services.crawler.image_servicer import ImageServicer
-from services.crawler.judge_servicer import JudgeServicer
-from services.crawler.rejudge_servicer import RejudgeServicer
-from services.crawler.score_servicer import ScoreServicer
-from services.crawler.source_servicer import SourceServicer
+from services.crawler.rpc.crawl_servicer import CrawlServicer
+from services.crawler.rpc.image_servicer import ImageServicer
+from services.crawler.rpc.judge_servicer import JudgeServicer
+from services.crawler.rpc.rejudge_servicer import RejudgeServicer
+from services.crawler.rpc.score_servicer import ScoreServicer
+from services.crawler.rpc.source_servicer import SourceServicer
 
 
 class CrawlerServicer(

@@ -15,7 +15,6 @@ from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.image.v1.embedding_pb2 import PRECISION_FP32
 from lodestone.novelty.v1.profile_pb2 import Profile
 from services.crawler.__main__ import build
-from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
@@ -25,8 +24,9 @@ from services.crawler.config import CrawlerSettings
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
-from services.crawler.recorder import Finding, Recorder
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.messages import embedding_to_message
 from services.servicekit.server import ServiceServer
 from tests.cli.fake_services import FakeServices
@@ -164,7 +164,7 @@ async def test_the_newest_images(stub):
 async def test_pages_leave_nothing_out(stub, monkeypatch):
     """With pages of two the list is the same, with and without a limit."""
     everything = [image.digest for image in await images(stub)]
-    monkeypatch.setattr("services.crawler.image_servicer._PAGE", 2)
+    monkeypatch.setattr("services.crawler.rpc.image_servicer._PAGE", 2)
     assert [image.digest for image in await images(stub)] == everything
     assert [image.digest for image in await images(stub, newest=3)] == everything
 

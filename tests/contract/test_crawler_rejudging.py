@@ -14,7 +14,6 @@ from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.image.v1 import verdict_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.crawler.__main__ import build
-from services.crawler.blob_store import BlobStore
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
@@ -24,8 +23,9 @@ from services.crawler.config import CrawlerSettings
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Score, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
-from services.crawler.recorder import Finding, Recorder
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.recorder import Finding, Recorder
 from services.novelty.__main__ import build as build_novelty
 from services.novelty.config import NoveltySettings
 from services.servicekit.embedding import Embedding, Precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from services.crawler.placeholders import Placeholders
+from services.crawler.crawl.placeholders import Placeholders
 
 FETCHED = "FETCHED"
 # The sides of the input that the worker makes of each image, for looking at its colours.

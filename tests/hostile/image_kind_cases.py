@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from services.crawler.perceptual_hash import fingerprint
-from services.crawler.placeholders import Placeholders
+from services.crawler.crawl.placeholders import Placeholders
+from services.crawler.seen.perceptual_hash import fingerprint
 from services.servicekit.image import Rgb
 from tests.crawler.pictures import scene
 from tests.fakes import image_files as files

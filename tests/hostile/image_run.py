@@ -15,7 +15,7 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.outcome import FetchFailed
 from services.crawler.screen import Screen
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
 from services.servicekit.errors import ItemRejected
 from services.servicekit.resize import InputShape
 from tests.hostile.image_builders import digest

@@ -21,11 +21,11 @@ from pathlib import Path
 import psutil
 import structlog
 
-from services.crawler.blob_store import BlobStore
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.fetcher import Fetcher
@@ -34,13 +34,13 @@ from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
 from services.crawler.gates.duplicate import DuplicateGate
-from services.crawler.inspector import Inspector
 from services.crawler.judgement import ProfileVersion
-from services.crawler.pipeline import Pipeline, PipelineParts
-from services.crawler.recorder import Recorder
+from services.crawler.judging.inspector import Inspector
 from services.crawler.screen import Screen
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.recorder import Recorder
 from tests.crawler.fetch.fake_resolver import FakeResolver
 from tests.hostile.faithful_site import FaithfulSite, Fate, SitePlan
 from tests.hostile.site_log import Manners, breaches, busiest, read_log

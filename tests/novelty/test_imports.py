@@ -8,8 +8,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "services" / "novelty"
 ADAPTERS = ("__main__", "servicer")
 # What only the fit itself and the map compute with.
-FITTING = ("fit.choosing", "fit.fit_warnings", "fit.fitted", "fit.fitter", "fit.fitting", "fit.refining", "fit.rethreshold",
-           "fit.share_estimate", "showing.embedding_map")  # fmt: skip
+FITTING = (
+    "fit.choosing", "fit.fit_warnings", "fit.fitted", "fit.fitter", "fit.fitting", "fit.refining", "fit.rethreshold",
+    "fit.share_estimate", "showing.embedding_map",
+)  # fmt: skip
 
 
 def serving():

@@ -29,7 +29,7 @@ from services.crawler.decoding.wire import (
     rejection_to_json,
     shapes_from_json,
 )
-from services.crawler.perceptual_hash import SOURCE_PX, fingerprint
+from services.crawler.seen.perceptual_hash import SOURCE_PX, fingerprint
 from services.servicekit.errors import ItemRejected
 from services.servicekit.image import (
     DecodeLimits,

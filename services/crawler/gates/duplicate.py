@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.crawler.gates.gate import Subject
 from services.crawler.judgement import Judgement, Verdict
-from services.crawler.seen_images import SeenImages
+from services.crawler.seen.seen_images import SeenImages
 
 
 class DuplicateGate:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.crawler.answering import Answering
+from services.crawler.crawl.answering import Answering
 from services.crawler.resolvers.follow import follow
 from services.crawler.resolvers.resolution import Ask, AskKind, Images
 from services.crawler.sources.registry import SourceRegistry

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from services.crawler.answering import Answering
+from services.crawler.crawl.answering import Answering
 from services.crawler.fetch.url import parse_url
 from services.crawler.outcome import FetchFailed
 from services.crawler.post_rules import PostGates, PostReason, PostRules

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 import pytest
 from aiohttp import web
 
-from services.crawler.answering import Answering
+from services.crawler.crawl.answering import Answering
 from services.crawler.post_rules import PostGates, PostReason, PostRules
 from services.crawler.resolvers.follow import follow
 from services.crawler.resolvers.resolution import Ask, AskKind, Images

@@ -1,0 +1,1 @@
+"""Crawls at work: sources to listings, and a listing to its end."""

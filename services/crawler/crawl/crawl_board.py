@@ -1,0 +1,273 @@
+"""All crawls of this crawler: creates, starts, pauses and ends them, and tells who watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
+
+import structlog
+
+from services.crawler.catalogue import crawl_sources, crawls, frontier, refetches
+from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
+from services.crawler.catalogue.database import Database
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.lister import Resolve
+from services.crawler.crawl.pipeline import Pipeline, PipelineParts
+from services.crawler.judgement import ProfileVersion
+from services.crawler.models.model_services import ModelServices
+from services.crawler.score_distribution import ScoreBins
+from services.crawler.source_settings import SourceSettings
+from services.crawler.sources.source import Source
+from services.servicekit.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
+
+ParseSource = Callable[[str], Source]
+# As a person wrote it, and how it is listed.
+ChosenSource: TypeAlias = tuple[str, SourceSettings]
+
+_AWAY_RETRY_S = 1.0
+
+
+class CrawlBoard:
+    """Runs every crawl that is RUNNING as one task. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        parts: PipelineParts,
+        models: ModelServices,
+        parse_source: ParseSource,
+        limits: RunLimits,
+        answer: Resolve,
+    ) -> None:
+        self._answer = answer
+        self._parts = parts
+        self._models = models
+        self._parse_source = parse_source
+        self._limits = limits
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        self._away = ""
+        self._refetching = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Goes on with what an earlier process left."""
+        await self._database.run(frontier.release_all)
+        await self._database.run(crawl_sources.release_all)
+        await self._parts.recorder.make_missing_links()
+        for crawl in await self._database.run(crawls.list_crawls):
+            if crawl.state is CrawlState.RUNNING:
+                self._begin(crawl)
+
+    async def create(
+        self, request_id: str, sources: Sequence[ChosenSource], profile: str, limits: CrawlLimits
+    ) -> Crawl:
+        """Creates and starts a crawl, or returns the one that the request_id made before.
+
+        Raises:
+            InvalidInput: A source cannot be understood.
+            NotFound: There is no such profile.
+            FailedPrecondition: The profile is of another encoder than the one that is served, or of another precision
+                and verdicts move between the two.
+            Unavailable: The novelty service or the embedder is away.
+        """
+        settings = self._canonical(sources)
+        facts = await self._models.profile(profile)
+        served = await self._models.encoder()
+        await self._parts.inspector.precision.require(facts.profile, served)
+        request = CrawlRequest(request_id, tuple(settings), facts.profile, limits, settings)
+        crawl_id, now = uuid.uuid4().hex[:12], time.time()
+        crawl = await self._database.run(
+            lambda c: crawls.create_crawl(c, crawl_id, request, now=now)
+        )
+        if crawl.state is CrawlState.RUNNING:
+            self._begin(crawl)
+        return crawl
+
+    async def add_sources(self, crawl_id: str, sources: Sequence[ChosenSource]) -> Crawl:
+        """Adds sources to a crawl; those that it has already take the new settings.
+
+        Raises:
+            InvalidInput: A source cannot be understood.
+            NotFound: There is no such crawl.
+            FailedPrecondition: It has ended.
+        """
+        settings = self._canonical(sources)
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        # Its listers are made when a run begins.
+        await self._end_run(crawl_id)
+        await self._database.run(
+            lambda c: crawl_sources.add_sources(c, crawl_id, tuple(settings), settings)
+        )
+        if crawl.state is CrawlState.RUNNING:
+            self._begin(await self.get(crawl_id))
+        self._announce(crawl_id)
+        return await self.get(crawl_id)
+
+    async def fetch_again(self, profile: ProfileVersion, listing_ids: Sequence[int]) -> Crawl:
+        """Leases known listings again for a profile version: by a crawl without sources, one of which is going at most.
+
+        It is made if there is none, and goes on if it is paused. Doing it again changes nothing.
+        """
+        # Two at a time would both make one; and a run that ends just then would leave the listings behind.
+        async with self._refetching:
+            going = await self._database.run(partial(refetches.find_refetch, profile=profile))
+            if going is not None:
+                await self._end_run(going)
+            crawl_id, now = uuid.uuid4().hex[:12], time.time()
+            crawl = await self._database.run(
+                lambda c: refetches.refetch(c, crawl_id, profile, listing_ids, now=now)
+            )
+            self._begin(crawl)
+        self._announce(crawl.crawl_id)
+        return crawl
+
+    async def require_profile(self, profile: str) -> None:
+        """Passes a profile that is there.
+
+        Raises:
+            NotFound: It is not.
+            Unavailable: The novelty service is away.
+        """
+        await self._models.profile(profile)
+
+    async def get(self, crawl_id: str) -> Crawl:
+        """Returns a crawl; while it runs, its reason says what it waits for.
+
+        Raises:
+            NotFound: There is none.
+        """
+        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
+        if crawl.state is CrawlState.RUNNING:
+            return replace(crawl, state_reason=self._away or self._models.waiting_for)
+        return crawl
+
+    async def pause(self, crawl_id: str) -> Crawl:
+        """Stops a crawl until it is resumed.
+
+        Raises:
+            FailedPrecondition: It has ended.
+        """
+        return await self._stop(crawl_id, CrawlState.PAUSED)
+
+    async def cancel(self, crawl_id: str) -> Crawl:
+        """Ends a crawl for good.
+
+        Raises:
+            FailedPrecondition: It has completed or failed.
+        """
+        return await self._stop(crawl_id, CrawlState.CANCELLED)
+
+    async def resume(self, crawl_id: str) -> Crawl:
+        """Lets a paused crawl go on.
+
+        Raises:
+            FailedPrecondition: It has ended.
+        """
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        await self._set_state(crawl_id, CrawlState.RUNNING, "")
+        self._begin(await self.get(crawl_id))
+        return await self.get(crawl_id)
+
+    def changes(self, crawl_id: str) -> asyncio.Event:
+        """An event that is set at the crawl's next change; ask again for the one after."""
+        return self._changed.setdefault(crawl_id, asyncio.Event())
+
+    async def close(self) -> None:
+        """Stops all runs; their crawls stay RUNNING and go on at the next start."""
+        runs = list(self._runs.values())
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        await self._parts.recorder.close()
+
+    @property
+    def _database(self) -> Database:
+        return self._parts.database
+
+    def _begin(self, crawl: Crawl) -> None:
+        if crawl.crawl_id not in self._runs:
+            task = asyncio.create_task(self._run(crawl))
+            self._runs[crawl.crawl_id] = task
+            task.add_done_callback(lambda _: self._runs.pop(crawl.crawl_id, None))
+
+    async def _run(self, crawl: Crawl) -> None:
+        log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
+        try:
+            state, reason = await self._work(crawl)
+        except FailedPrecondition as error:
+            # The profile's files are damaged: they may be restored.
+            state, reason = CrawlState.PAUSED, str(error)
+        except (InvalidInput, NotFound) as error:
+            # A folder, file or profile that was there when the crawl was created may be gone after a restart.
+            state, reason = CrawlState.FAILED, str(error)
+        except Exception as error:
+            log.exception("crawl_broke")
+            state, reason = CrawlState.FAILED, f"internal error: {type(error).__name__}"
+        log.info("crawl_ended", state=state.value, reason=reason)
+        await self._set_state(crawl.crawl_id, state, reason)
+
+    async def _work(self, crawl: Crawl) -> tuple[CrawlState, str]:
+        bins = await self._wait_for_models(crawl.request.profile)
+        owner = uuid.uuid4().hex
+        pipeline = Pipeline(self._parts, crawl, owner, bins)
+        parts = RunParts(self._database, owner, self._limits, self._answer)
+        sources = [self._parse_source(uri) for uri in crawl.request.sources]
+        run = CrawlRun(crawl, pipeline, parts)
+        return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+
+    async def _wait_for_models(self, profile: ProfileVersion) -> ScoreBins:
+        """Waits until all of them answer. Returns where scores under the profile are counted."""
+        while True:
+            try:
+                await self._parts.inspector.refresh()
+                scores = await self._models.profile_scores(profile)
+            except Unavailable as error:
+                if not self._away:
+                    structlog.get_logger().warning("service_away", cause=str(error))
+                self._away = str(error)
+                await asyncio.sleep(_AWAY_RETRY_S)
+            else:
+                self._away = ""
+                return ScoreBins.of(scores)
+
+    async def _stop(self, crawl_id: str, state: CrawlState) -> Crawl:
+        crawl = await self.get(crawl_id)
+        if crawl.state is state:
+            return crawl
+        _require_going(crawl)
+        await self._end_run(crawl_id)
+        await self._set_state(crawl_id, state, "")
+        return await self.get(crawl_id)
+
+    async def _end_run(self, crawl_id: str) -> None:
+        run = self._runs.get(crawl_id)
+        if run is not None:
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+
+    def _canonical(self, sources: Sequence[ChosenSource]) -> dict[str, SourceSettings]:
+        """Settings by canonical URI; of a place that is named twice the last count."""
+        return {self._parse_source(uri).uri: settings for uri, settings in sources}
+
+    async def _set_state(self, crawl_id: str, state: CrawlState, reason: str) -> None:
+        await self._database.run(lambda c: crawls.set_state(c, crawl_id, state, reason))
+        self._announce(crawl_id)
+
+    def _announce(self, crawl_id: str) -> None:
+        event = self._changed.pop(crawl_id, None)
+        if event is not None:
+            event.set()
+
+
+def _require_going(crawl: Crawl) -> None:
+    if crawl.state.ended:
+        message = f"crawl {crawl.crawl_id} has ended: it is {crawl.state}"
+        raise FailedPrecondition(message)

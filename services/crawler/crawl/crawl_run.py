@@ -1,0 +1,268 @@
+"""One crawl while it runs: list, lease, process, until nothing is left or somebody stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue.crawl_sources import LeaseLost
+from services.crawler.catalogue.crawls import Crawl, CrawlState
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
+from services.crawler.crawl.host_queue import HostQueue
+from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Resolve
+from services.crawler.crawl.pipeline import Pipeline
+from services.crawler.judgement import Verdict
+from services.crawler.sources.source import Source
+from services.servicekit.errors import FailedPrecondition, InvalidInput
+
+_RETRY_MAX_S = 60.0
+_SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """The bounds of one crawl's work.
+
+    Attributes:
+        workers: Listings under way at once.
+        max_pending: The lister waits while so many listings are to do. Many, so that a host that rests is not all.
+        max_held: Listings that are leased ahead of the workers, so that each worker finds a host that may be asked.
+        patience_s: A host that rests longer has its listings given back, seconds.
+        lease_s: How long a listing is held without renewal, seconds.
+        poll_s: How long an idle crawl waits before it looks again, seconds.
+    """
+
+    workers: int = 16
+    max_pending: int = 20_000
+    max_held: int = 256
+    patience_s: float = 5.0
+    lease_s: float = 60.0
+    poll_s: float = 0.5
+
+
+class _LimitReached(Exception):
+    """The crawl has what it was asked for."""
+
+
+class _CannotJudge(Exception):
+    """The profile does not take what is served: the crawl may go on once something else is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a run works with besides its pipeline.
+
+    Attributes:
+        database: The catalogue.
+        owner: The name under which it holds leases.
+        limits: Its bounds.
+        answer: Gets what resolvers ask for.
+    """
+
+    database: Database
+    owner: str
+    limits: RunLimits
+    answer: Resolve
+
+
+class CrawlRun:
+    """Runs one crawl. `run` returns the state that the crawl ends in; cancelling it gives its listings back."""
+
+    def __init__(self, crawl: Crawl, pipeline: Pipeline, parts: RunParts) -> None:
+        self._answer = parts.answer
+        self._crawl = crawl
+        self._pipeline = pipeline
+        self._database = parts.database
+        self._owner = parts.owner
+        self._limits = limits = parts.limits
+        self._queue = HostQueue(pipeline.paces, patience_s=limits.patience_s)
+        self._problems: list[str] = []
+        self._listing_done = False
+        self._log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
+
+    async def run(
+        self, sources: Sequence[Source], on_settled: Callable[[], None]
+    ) -> tuple[CrawlState, str]:
+        """Crawls the sources to their end. Returns the last state and why, one sentence or empty.
+
+        Args:
+            sources: Those of the crawl, in its order; each is listed from its cursor on, all at the same time.
+            on_settled: Called after each listing, and when a source's state changes.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(self._list_sources(sources, on_settled)),
+                    group.create_task(self._renew_leases()),
+                    *(
+                        group.create_task(self._process(on_settled))
+                        for _ in range(self._limits.workers)
+                    ),
+                ]
+                await self._lease_until_done()
+                for task in helpers:
+                    task.cancel()
+        except ExceptionGroup as group:
+            return _ended_by(group)
+        finally:
+            await self._database.run(self._release)
+        return await self._conclusion(len(sources))
+
+    async def _conclusion(self, source_count: int) -> tuple[CrawlState, str]:
+        crawl = await self._database.run(lambda c: crawls.get_crawl(c, self._crawl.crawl_id))
+        reason = "; ".join(self._problems[:_SHOWN_PROBLEMS])
+        if len(self._problems) > _SHOWN_PROBLEMS:
+            reason += f"; and {len(self._problems) - _SHOWN_PROBLEMS:,} more sources"
+        if crawl.found_count == 0:
+            return CrawlState.FAILED, reason or _nothing_found(crawl)
+        if self._problems and len(self._problems) == source_count:
+            return CrawlState.FAILED, reason
+        return CrawlState.COMPLETED, reason
+
+    async def _list_sources(self, sources: Sequence[Source], changed: Callable[[], None]) -> None:
+        parts = ListerParts(
+            self._database, self._crawl.crawl_id, self._terms, self._answer, self._room, changed
+        )
+        places = await self._database.run(
+            lambda c: crawl_sources.list_sources(c, self._crawl.crawl_id)
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source, place in zip(sources, places, strict=True):
+                    group.create_task(self._list(Lister(source, place, parts)))
+        except* EnoughListings:
+            pass
+        self._listing_done = True
+
+    async def _list(self, lister: Lister) -> None:
+        while True:
+            try:
+                problem = await lister.run()
+            except LeaseLost as lost:
+                # It slept too long. It takes the source again when the other crawler lets go of it.
+                self._log.warning("lease_lost", cause=str(lost))
+                continue
+            if problem:
+                self._problems.append(problem)
+            return
+
+    async def _room(self) -> int | None:
+        """Waits until the frontier has room; how many more listings the crawl may have, None for no limit."""
+        while await self._unsettled() >= self._limits.max_pending:  # noqa: ASYNC110 - the frontier is a table
+            await asyncio.sleep(self._limits.poll_s)
+        limit = self._crawl.request.limits.max_listings
+        if not limit:
+            return None
+        crawl_id = self._crawl.crawl_id
+        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
+        return max(0, limit - crawl.found_count)
+
+    def _release(self, connection: Connection) -> None:
+        frontier.release_owner(connection, self._owner)
+        crawl_sources.release_owner(connection, self._owner)
+
+    async def _lease_until_done(self) -> None:
+        while True:
+            listing_done = self._listing_done
+            await self._queue.wait_for_room(self._limits.max_held)
+            leased = await self._lease()
+            for listing in leased:
+                self._queue.put(listing)
+            if leased:
+                continue
+            if listing_done and await self._unsettled() == 0:
+                return
+            await asyncio.sleep(self._limits.poll_s)
+
+    async def _lease(self) -> list[LeasedListing]:
+        crawl_id, terms, crowded = self._crawl.crawl_id, self._terms(), self._queue.crowded_hosts
+        limit = max(self._limits.workers, self._limits.max_held // 4)
+        return await self._database.run(
+            lambda c: frontier.lease(c, crawl_id, terms, limit=limit, but_hosts=crowded)
+        )
+
+    async def _process(self, on_settled: Callable[[], None]) -> None:
+        while True:
+            leased = await self._queue.get()
+            try:
+                await self._pipeline.process(leased)
+            except FailedPrecondition as error:
+                raise _CannotJudge(str(error)) from error
+            except InvalidInput:
+                raise
+            except Exception as error:  # noqa: BLE001 - an infrastructure failure is never a verdict: try again
+                await self._give_back(leased, error)
+            finally:
+                self._queue.done(leased)
+            on_settled()
+            await self._check_limits()
+
+    async def _give_back(self, leased: LeasedListing, error: Exception) -> None:
+        delay_s = min(_RETRY_MAX_S, 2.0**leased.attempts)
+        self._log.error("listing_retried", url=leased.listing.url, delay_s=delay_s, exc_info=error)
+        again = time.time() + delay_s
+        await self._database.run(
+            lambda c: frontier.release(
+                c, leased.listing_id, self._owner, next_attempt_time=again, tried=True
+            )
+        )
+
+    async def _check_limits(self) -> None:
+        limit = self._crawl.request.limits.max_accepted
+        if limit == 0:
+            return
+        counts = await self._database.run(lambda c: crawls.list_counts(c, self._crawl.crawl_id))
+        accepted = sum(count.count for count in counts if count.verdict is Verdict.ACCEPTED)
+        if accepted >= limit:
+            message = f"{accepted} accepted images reach the limit of {limit}"
+            raise _LimitReached(message)
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.lease_s / 3)
+            await self._database.run(self._renew)
+
+    def _renew(self, connection: Connection) -> None:
+        frontier.renew(connection, self._terms())
+        crawl_sources.renew(connection, self._terms())
+
+    async def _unsettled(self) -> int:
+        crawl_id = self._crawl.crawl_id
+        return await self._database.run(lambda c: frontier.count_unsettled(c, crawl_id))
+
+    def _terms(self) -> LeaseTerms:
+        return LeaseTerms(self._owner, time.time(), self._limits.lease_s)
+
+
+def _nothing_found(crawl: Crawl) -> str:
+    posts = sum(sum(source.post_counts.values()) for source in crawl.sources)
+    if not posts:
+        return "the sources list no images"
+    return f"none of the sources' {posts:,} posts became a listing"
+
+
+def _ended_by(group: ExceptionGroup[Exception]) -> tuple[CrawlState, str]:
+    for error in _leaves(group):
+        if isinstance(error, _LimitReached):
+            return CrawlState.COMPLETED, str(error)
+        if isinstance(error, _CannotJudge):
+            return CrawlState.PAUSED, str(error)
+        if isinstance(error, (FailedPrecondition, InvalidInput)):
+            return CrawlState.FAILED, str(error)
+    raise group
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The errors themselves: those of listers come in a group of their own."""
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,1 @@
+"""The model services as the crawler asks them: values of the domain in and out."""

@@ -1,0 +1,1 @@
+"""What is known, judged again under another version of a profile."""

@@ -1,0 +1,44 @@
+"""What the files of the servicer have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from lodestone.crawler.v1 import crawler_service_pb2_grpc
+from services.crawler.catalogue.database import Database
+from services.crawler.crawl.crawl_board import CrawlBoard
+from services.crawler.judging.judging import Judging
+from services.crawler.rejudging.rejudging import Rejudging
+from services.crawler.scores.score_reports import ScoreReports
+from services.crawler.screen import Screen
+from services.crawler.sources.registry import SourceRegistry
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.purging import Purging
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class CrawlerParts:
+    """What the servicer calls."""
+
+    board: CrawlBoard
+    judging: Judging
+    purging: Purging
+    rejudging: Rejudging
+    database: Database
+    store: BlobStore
+    screen: Screen
+    sources: SourceRegistry
+    score_reports: ScoreReports
+    stream_idle_s: float
+
+
+class BaseServicer(crawler_service_pb2_grpc.CrawlerServiceServicer):
+    """Answers nothing by itself: each of its kinds has some of the rpcs of CrawlerService."""
+
+    def __init__(self, parts: CrawlerParts) -> None:
+        self._parts = parts

@@ -1,0 +1,1 @@
+"""Whether candidates still score as a profile was told that they would."""

@@ -1,0 +1,117 @@
+"""Purges kept images: what a rights-holder asks for, or a host has deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from services.crawler.catalogue import purges
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.purges import PurgeCandidate, PurgeSelection
+from services.crawler.fetch.fetcher import Fetcher
+from services.crawler.fetch.host_paces import HostResting
+from services.crawler.keyed_lock import KeyedLock
+from services.crawler.outcome import FetchFailed, OutcomeReason
+from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.blob_store import BlobStore
+from services.servicekit.errors import InvalidInput
+
+# What says that whoever shows the image does not want it shown any more.
+_GONE = frozenset({OutcomeReason.NOT_FOUND, OutcomeReason.OPTED_OUT, OutcomeReason.PLACEHOLDER})
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeRequest:
+    """What to purge, and why.
+
+    Attributes:
+        selection: The images.
+        gone: Only those that their hosts have deleted or opted out of.
+        dry_run: Remove nothing.
+        reason: For the record; may be empty.
+    """
+
+    selection: PurgeSelection
+    gone: bool = False
+    dry_run: bool = False
+    reason: str = ""
+
+
+class Purging:
+    """Removes images for good. The catalogue forgets first and knows which files are still to be removed."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: BlobStore,
+        seen: SeenImages,
+        fetcher: Fetcher,
+        digests: KeyedLock,
+    ) -> None:
+        """Takes what it works on; `digests` is held while an image is judged, so that none is purged meanwhile."""
+        self._database = database
+        self._store = store
+        self._seen = seen
+        self._fetcher = fetcher
+        self._digests = digests
+        self._log = structlog.get_logger()
+
+    async def purge(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
+        """Purges what is selected, one after the other; yields each image and why.
+
+        Raises:
+            InvalidInput: The selection names nothing, and `gone` is not set.
+            ContactMissing: A host would have to be asked, and no contact is configured.
+        """
+        if request.selection.is_empty and not request.gone:
+            raise InvalidInput(
+                "name digests, a URL, a source, a host or an author, or ask for what is gone"
+            )
+        found = await self._database.run(partial(purges.select_images, selection=request.selection))
+        for image in found:
+            reason = request.reason or "purged by hand"
+            if request.gone:
+                gone = await self._why_gone(image)
+                if not gone:
+                    continue
+                reason = f"{request.reason}: {gone}" if request.reason else gone
+            if not request.dry_run:
+                await self._remove(image, reason)
+            yield image, reason
+
+    async def finish(self) -> None:
+        """Removes the files that a purge left when its process ended."""
+        for digest, names in await self._database.run(purges.list_pending):
+            await self._remove_files(digest, names)
+
+    async def _remove(self, image: PurgeCandidate, reason: str) -> None:
+        async with self._digests.hold(image.digest):
+            await self._database.run(
+                partial(purges.purge, image=image, reason=reason, now=time.time())
+            )
+            self._seen.forbid(image.digest)
+            await self._remove_files(image.digest, image.names)
+        self._log.info("image_purged", digest=image.digest, reason=reason)
+
+    async def _remove_files(self, digest: str, names: tuple[tuple[str, str], ...]) -> None:
+        await asyncio.to_thread(self._store.remove, digest, names)
+        await self._database.run(partial(purges.record_removed, digest=digest))
+
+    async def _why_gone(self, image: PurgeCandidate) -> str:
+        """Asks the host again; empty if the image is still there, or it cannot be told."""
+        if not image.listing.url.startswith(("http:", "https:")):
+            return ""
+        while True:
+            try:
+                await self._fetcher.ask_again(image.listing.url)
+            except HostResting as resting:
+                await asyncio.sleep(resting.wait_s)
+            except FetchFailed as failure:
+                return str(failure) if failure.reason in _GONE else ""
+            else:
+                return ""
