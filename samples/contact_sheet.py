@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lodestone.cli.page import Card, Section, write_sheet
-from lodestone.cli.thumbnail import NoThumbnail, make_thumbnail
+from lodestone.cli.pages.page import Card, Section, write_sheet
+from lodestone.cli.pictures.thumbnail import NoThumbnail, make_thumbnail
 
 _ORDER = ("accepted", "off profile", "watermarked", "duplicate")
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from PIL import Image as PillowImage
 from PIL import ImageChops
 
-from lodestone.cli.drawing import write_figure
-from lodestone.cli.histogram_picture import draw_histogram
-from lodestone.cli.map_picture import draw_map
-from lodestone.cli.page import write_sheet
-from lodestone.cli.profile_liked import LikedOverview, fetch_overview
-from lodestone.cli.profile_map import TasteMap, fetch_map
-from lodestone.cli.profile_report import typicality_sections
+from lodestone.cli.pages.page import write_sheet
+from lodestone.cli.pictures.drawing import write_figure
+from lodestone.cli.pictures.histogram_picture import draw_histogram
+from lodestone.cli.pictures.map_picture import draw_map
+from lodestone.cli.profile.liked import LikedOverview, fetch_overview
+from lodestone.cli.profile.map import TasteMap, fetch_map
+from lodestone.cli.profile.report import typicality_sections
 from lodestone.cli.words import reference
 from lodestone.client import Addresses, NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile

@@ -9,8 +9,12 @@ from collections.abc import Sequence
 
 import typer
 
-from lodestone.cli import crawl, encoder, images, judge, profile, purge, rejudge, sources, up
+from lodestone.cli import encoder, images, judge, purge, sources
+from lodestone.cli.crawl import crawl
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
+from lodestone.cli.profile import commands as profile
+from lodestone.cli.rejudge import rejudge
+from lodestone.cli.up import up
 from lodestone.cli.words import one_line
 
 _HELP = """Finds the pictures you like.

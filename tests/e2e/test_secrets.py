@@ -15,7 +15,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from lodestone.cli.ports import metrics_port
+from lodestone.cli.up.ports import metrics_port
 from tests.e2e.conftest import ROOT, WORDS, Lodestone, free_ports
 from tests.fakes.canary import CANARY, has_canary
 from tests.hostile.failing_web import FailingWeb

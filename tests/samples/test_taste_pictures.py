@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from lodestone.cli.liked_ranking import RankedImage
-from lodestone.cli.profile_liked import LikedOverview
+from lodestone.cli.profile.liked import LikedOverview
+from lodestone.cli.profile.liked_ranking import RankedImage
 from samples.taste_pictures import with_free_pictures
 
 

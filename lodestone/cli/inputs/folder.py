@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from lodestone.cli.errors import CliError
-from lodestone.cli.fit_services import FitServices, digest_of
 from lodestone.cli.image_files import Unreadable, find_images, read_image, shown
+from lodestone.cli.inputs.fit_services import FitServices, digest_of
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.label_name import label_name
 from lodestone.cli.inputs.part import Part

@@ -8,8 +8,8 @@ from typing import Final
 import grpc
 
 from lodestone.cli.errors import CliError, explain
-from lodestone.cli.fit_services import FitServices
 from lodestone.cli.image_files import UNREADABLE, Unreadable
+from lodestone.cli.inputs.fit_services import FitServices
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.label_name import label_name
 from lodestone.cli.inputs.part import Part, ReadEncoded

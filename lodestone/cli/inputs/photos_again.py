@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import grpc
 
 from lodestone.cli.errors import CliError, WrongUsage
-from lodestone.cli.fit_services import FitServices, kind_of_encoder
 from lodestone.cli.image_files import find_images, shown
 from lodestone.cli.inputs.fit_input import FitInput, FolderInput, KeptInput
+from lodestone.cli.inputs.fit_services import FitServices, kind_of_encoder
 from lodestone.cli.inputs.folder import embed_photos, photo_part
 from lodestone.cli.inputs.kept import Kept, KeptWish, kept_image, kept_of, kept_part
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.part import Part
+from lodestone.cli.inputs.refit_base import RefitBase
 from lodestone.cli.inputs.removal import digests_of
-from lodestone.cli.refit_base import RefitBase
 from lodestone.cli.words import count_of, printable
 
 

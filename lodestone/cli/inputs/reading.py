@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lodestone.cli.errors import CliError
-from lodestone.cli.fit_services import FitServices
 from lodestone.cli.image_files import shown
 from lodestone.cli.inputs.encoder_choice import EncoderChoice
 from lodestone.cli.inputs.fit_input import FileInput, FitInput, FolderInput, KeptInput
+from lodestone.cli.inputs.fit_services import FitServices
 from lodestone.cli.inputs.folder import folder_part
 from lodestone.cli.inputs.kept import KeptWish, kept_of, kept_part
 from lodestone.cli.inputs.kind import Kind

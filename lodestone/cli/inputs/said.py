@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lodestone.cli.fit_services import FitServices
 from lodestone.cli.inputs.encoder_choice import SERVED, EncoderChoice, KnownEncoders
+from lodestone.cli.inputs.fit_services import FitServices
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from lodestone.cli.crawl_source import chosen_sources
+from lodestone.cli.crawl.source import chosen_sources
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
 from services.crawler.post_rules import PostRules
 from services.crawler.sources.registry import KINDS, SourceRegistry

@@ -1,0 +1,1 @@
+"""`lodestone crawl`: its sources, and what is seen of it."""

@@ -1,0 +1,1 @@
+"""Fits and refits: their options, their steps, and what there is to say afterwards."""

@@ -1,0 +1,1 @@
+"""Pages that people open: the templates, and what fills them in."""

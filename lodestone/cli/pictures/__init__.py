@@ -1,0 +1,1 @@
+"""Pictures of a profile, for files, pages and terminals."""

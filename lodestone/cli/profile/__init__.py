@@ -1,0 +1,1 @@
+"""`lodestone profile`: what was learnt, shown and changed."""

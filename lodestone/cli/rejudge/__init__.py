@@ -1,0 +1,1 @@
+"""`lodestone rejudge`: what is known, judged again."""

@@ -1,0 +1,1 @@
+"""`lodestone up`: the services as processes of this machine."""

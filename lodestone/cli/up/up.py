@@ -1,0 +1,199 @@
+"""`lodestone up`: the four services on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.encoder_folders import require_encoder
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.output import Output
+from lodestone.cli.running import addresses
+from lodestone.cli.up.child import ChildSpec
+from lodestone.cli.up.data_folder import locked
+from lodestone.cli.up.health import HealthCheck
+from lodestone.cli.up.ports import metrics_port, require_free
+from lodestone.cli.up.supervisor import Supervisor
+from lodestone.client import Addresses
+from lodestone.client.addresses import split_address
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `up` was asked for.
+
+    Attributes:
+        data: The data folder, absolute.
+        encoder: The encoder's name or folder; empty is the embedder's default.
+        allowed_addresses: Private addresses that the crawler may fetch from.
+        min_pixels: The crawler's smallest image; None is its default.
+        contact: How a host can reach whoever runs this; empty leaves the crawler's own setting.
+        host_requests_per_s: The crawler's fastest pace for one host; None is its default.
+    """
+
+    data: Path
+    encoder: str
+    allowed_addresses: tuple[str, ...]
+    min_pixels: int | None = None
+    contact: str = ""
+    host_requests_per_s: float | None = None
+
+
+def up(
+    encoder: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The encoder to serve; see `lodestone encoder list`."),
+    ] = "",
+    allow_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="A private address that crawls may fetch from all the same, for example "
+            "127.0.0.1:8099 or 10.1.0.0/16; may be repeated.",
+        ),
+    ] = None,
+    min_pixels: Annotated[
+        int | None,
+        typer.Option(min=0, help="The smallest image that a crawl keeps, width × height."),
+    ] = None,
+    contact: Annotated[
+        str,
+        typer.Option(
+            metavar="MAIL_OR_URL",
+            help="How a host can reach you; goes into the User-Agent. Without it nothing but "
+            "--allow-address is asked.",
+        ),
+    ] = "",
+    host_requests_per_s: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Requests to one host in a second, at most."),
+    ] = None,
+    as_json: JsonOption = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Run the four services in the foreground until Ctrl-C.
+
+    Prints their addresses and `ready` once all four serve. Their output goes to DATA/logs; one that dies is started
+    again. LODESTONE_EMBEDDER=127.0.0.1:6001 (and _NOVELTY, _WATERMARK, _CRAWLER) choose other ports, here and for the
+    other commands; every other setting of a service comes from its own variables, for example
+    LODESTONE_CRAWLER_CONTACT.
+    """
+    options = UpOptions(
+        data.absolute(),
+        encoder,
+        tuple(allow_address or ()),
+        min_pixels,
+        contact,
+        host_requests_per_s,
+    )
+    checkout = require_checkout()
+    where = addresses()
+    if encoder:
+        require_encoder(encoder, options.data, checkout)
+    if not options.data.exists():
+        # What cannot start makes no folder; in one that is there, its lock has the clearer answer.
+        require_free(where)
+    with locked(options.data):
+        require_free(where)
+        asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
+
+
+async def _up(output: Output, options: UpOptions, checkout: Path, where: Addresses) -> None:
+    stopping = asyncio.Event()
+    environment = module_environment(checkout, os.environ)
+    specs = []
+    checks = []
+    for word, address in asdict(where).items():
+        check = HealthCheck(address)
+        checks.append(check)
+        specs.append(
+            ChildSpec(
+                word=word,
+                command=tuple(module_command(f"services.{word}")),
+                environment=service_environment(word, where, options, environment),
+                log=options.data / "logs" / f"{word}.log",
+                is_healthy=check.is_serving,
+            )
+        )
+    supervisor = Supervisor(specs, note=output.note)
+    _stop_on_signals(stopping, supervisor)
+    output.aside(f"starting the four services; what they say goes to {options.data / 'logs'}")
+    try:
+        await supervisor.run(stopping, lambda: _announce(output, supervisor, where, options.data))
+    finally:
+        for check in checks:
+            await check.close()
+
+
+def service_environment(
+    word: str, where: Addresses, options: UpOptions, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of one service: what `up` was started with, and what it was asked for."""
+    host, port = split_address(getattr(where, word))
+    prefix = f"LODESTONE_{word.upper()}_"
+    settings = {
+        "LODESTONE_DATA": str(options.data),
+        f"{prefix}HOST": "127.0.0.1" if host == "localhost" else host,
+        f"{prefix}PORT": str(port),
+        f"{prefix}METRICS_PORT": str(metrics_port(port)),
+        **{f"LODESTONE_{other.upper()}": address for other, address in asdict(where).items()},
+    }
+    if word == "embedder" and options.encoder:
+        settings[f"{prefix}ENCODER"] = options.encoder
+    if word == "crawler":
+        settings |= _crawler_settings(prefix, options)
+    # What belongs to another service may be a secret of its.
+    others = tuple(f"LODESTONE_{other.upper()}_" for other in asdict(where) if other != word)
+    own = {name: value for name, value in environment.items() if not name.startswith(others)}
+    return {**own, **settings}
+
+
+def _crawler_settings(prefix: str, options: UpOptions) -> dict[str, str]:
+    settings = {}
+    if options.allowed_addresses:
+        settings[f"{prefix}ALLOWED_ADDRESSES"] = json.dumps(options.allowed_addresses)
+    if options.min_pixels is not None:
+        settings[f"{prefix}MIN_PIXELS"] = str(options.min_pixels)
+    if options.contact:
+        settings[f"{prefix}CONTACT"] = options.contact
+    if options.host_requests_per_s is not None:
+        settings[f"{prefix}HOST_REQUESTS_PER_S"] = str(options.host_requests_per_s)
+    return settings
+
+
+def _announce(output: Output, supervisor: Supervisor, where: Addresses, data: Path) -> None:
+    services = [
+        {
+            "service": child.spec.word,
+            "address": getattr(where, child.spec.word),
+            "pid": child.pid,
+            "log": str(child.spec.log),
+        }
+        for child in supervisor.children
+    ]
+    if output.as_json:
+        output.object({"ready": True, "data": str(data), "services": services})
+        return
+    rows = [(str(one["service"]), str(one["address"]), str(one["log"])) for one in services]
+    output.table(("service", "address", "~log"), rows)
+    output.text("ready")
+
+
+def _stop_on_signals(stopping: asyncio.Event, supervisor: Supervisor) -> None:
+    def stop() -> None:
+        if stopping.is_set():
+            supervisor.kill()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
