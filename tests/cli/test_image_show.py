@@ -6,7 +6,8 @@ import pytest
 
 from lodestone.crawler.v1.kept_image_pb2 import FILE_STATE_REMOVED
 from lodestone.image.v1.image_pb2 import Image
-from tests.cli.fake_services import embedding_of, kept_image
+from tests.cli.crawler_messages import kept_image
+from tests.cli.fake_embedder import embedding_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lodestone.crawler.v1 import kept_image_pb2
-from tests.cli.fake_services import kept_image
+from tests.cli.crawler_messages import kept_image
 
 PRESENT = kept_image_pb2.FILE_STATE_PRESENT
 REMOVED = kept_image_pb2.FILE_STATE_REMOVED

@@ -6,7 +6,7 @@ from lodestone.crawler.v1 import outcome_pb2
 from lodestone.crawler.v1.crawl_pb2 import OutcomeCount
 from lodestone.crawler.v1.crawl_source_pb2 import SourceKind, SourceProposal
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, SourceYield
-from tests.cli.fake_services import kept_image
+from tests.cli.crawler_messages import kept_image
 
 NOT_FOUND = OutcomeCount(
     state=outcome_pb2.OUTCOME_STATE_FAILED, reason=outcome_pb2.OUTCOME_REASON_NOT_FOUND, count=4

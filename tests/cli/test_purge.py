@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lodestone.cli import purge
-from tests.cli.fake_services import kept_image
+from tests.cli.crawler_messages import kept_image
 
 DIGEST = "ab" * 32
 

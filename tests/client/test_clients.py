@@ -23,7 +23,9 @@ from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2 import FitOptions
 from lodestone.novelty.v1.profile_pb2 import ImageLabel
 from tests.cli.conftest import png
-from tests.cli.fake_services import ENCODER_ID, FakeServices, embedding_of, fetched, kept_image
+from tests.cli.crawler_messages import fetched, kept_image
+from tests.cli.fake_embedder import ENCODER_ID, embedding_of
+from tests.cli.fake_services import FakeServices
 
 PICTURE = Image(encoded=png(4, 4))
 TEXT = Image(encoded=b"no image")

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from lodestone.crawler.v1 import crawl_pb2
-from tests.cli.fake_services import fetched, missing
+from tests.cli.crawler_messages import fetched, missing
 
 LISTING_FIELDS = [
     "source",

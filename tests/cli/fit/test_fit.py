@@ -9,7 +9,7 @@ import pytest
 from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1 import profile_pb2
 from tests.cli.conftest import png
-from tests.cli.fake_services import embedding_of
+from tests.cli.fake_embedder import embedding_of
 
 
 def digest_of(path):

@@ -10,7 +10,7 @@ import pytest
 from lodestone.image.v1.embedding_pb2 import PRECISION_BF16
 from lodestone.novelty.v1 import profile_pb2
 from tests.cli.conftest import png
-from tests.cli.fake_services import keep_pictures
+from tests.cli.crawler_messages import keep_pictures
 
 
 @pytest.fixture

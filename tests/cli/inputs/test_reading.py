@@ -13,7 +13,8 @@ from lodestone.crawler.v1.kept_image_pb2 import FILE_STATE_REMOVED
 from lodestone.image.v1.embedding_pb2 import PRECISION_BF16, PRECISION_FP16, PRECISION_FP32
 from lodestone.novelty.v1 import profile_pb2
 from tests.cli.conftest import png
-from tests.cli.fake_services import ENCODER_ID, keep_pictures
+from tests.cli.crawler_messages import keep_pictures
+from tests.cli.fake_embedder import ENCODER_ID
 
 OTHER_ID = "0" * 64
 

@@ -9,7 +9,7 @@ from lodestone.cli.profile.map import fetch_map
 from lodestone.client import NoveltyClient
 from lodestone.image.v1.embedding_pb2 import PRECISION_BF16, Embedding
 from lodestone.novelty.v1.novelty_service_pb2 import MAP_ROLE_GIVEN
-from tests.cli.fake_services import kept_image
+from tests.cli.crawler_messages import kept_image
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from tests.cli.fake_services import kept_image
+from tests.cli.crawler_messages import kept_image
 
 
 def test_show_draws_the_histogram_with_the_threshold(cli, services, photos, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from lodestone.crawler.v1 import crawl_pb2, kept_image_pb2
 from lodestone.crawler.v1.crawler_service_pb2 import RejudgeSummary
 from lodestone.image.v1 import verdict_pb2
-from tests.cli.fake_services import fetched, judgement_of
+from tests.cli.crawler_messages import fetched, judgement_of
 
 KEEP = kept_image_pb2.REJUDGE_ACTION_KEEP
 FETCH = kept_image_pb2.REJUDGE_ACTION_FETCH

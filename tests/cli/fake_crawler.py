@@ -1,0 +1,245 @@
+"""The crawler, as the fakes have it: it answers what a test lays out."""
+
+from __future__ import annotations
+
+import threading
+
+import grpc
+
+from lodestone.crawler.v1 import crawl_pb2, crawler_service_pb2, kept_image_pb2
+from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceServicer
+from tests.cli.crawler_messages import judgement_of
+from tests.cli.fake_embedder import rejection_of
+
+
+class FakeCrawler(CrawlerServiceServicer):
+    """One crawl at a time, over the listings that a test lays out.
+
+    Attributes:
+        listings: SettledListing messages, in order.
+        end_state, end_reason: What the crawl becomes after the last one; RUNNING waits for a pause.
+        break_after: The first watch breaks with UNAVAILABLE after so many listings; 0 never.
+        created: Every CreateCrawlRequest.
+        watched_from: The after_sequence of every watch.
+        watching: Set when a watch has sent everything and waits.
+        seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
+        kept, yields: What the lists answer.
+        embeddings, encoded: Of kept images, by digest.
+        nearest: The LikedNeighbour messages of every explanation.
+        scored: What ListScoreDistributions answers; None is UNAVAILABLE.
+        scored_days: The (profile, max_days) of every such request.
+        judged: The options of every judged image.
+        rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
+        silent: Set: images are not judged; `judging` tells that one has arrived.
+    """
+
+    def __init__(self):
+        self.listings = []
+        self.end_state = crawl_pb2.CRAWL_STATE_COMPLETED
+        self.end_reason = ""
+        self.break_after = 0
+        self.created = []
+        self.watched_from = []
+        self.watching = threading.Event()
+        self.seen = []
+        self.forgetful = False
+        self.kept = []
+        self.nearest = []
+        self.embeddings = {}
+        self.encoded = {}
+        self.yields = []
+        self.communities = []
+        self.kinds = []
+        self.proposals = []
+        self.added = []
+        self.hosts = []
+        self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
+        self.scored_days = []
+        self.purges = []
+        self.rejudgements = []
+        self.rejudged = []
+        self.rejudge_summary = crawler_service_pb2.RejudgeSummary()
+        self.judged = []
+        self.silent = threading.Event()
+        self.judging = threading.Event()
+        self._paused = threading.Event()
+        self._crawl = None
+
+    def CreateCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self.created.append(request)
+        if request.profile != "landscapes":
+            details = f"there is no profile {request.profile!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
+        self._crawl = crawl_pb2.Crawl(
+            crawl_id="c1",
+            state=crawl_pb2.CRAWL_STATE_RUNNING,
+            sources=[source.uri for source in request.crawl_sources],
+            profile_name="landscapes",
+            profile_version=1,
+            limits=request.limits,
+        )
+        return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
+
+    def GetCrawl(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        return crawler_service_pb2.GetCrawlResponse(crawl=self._crawl)
+
+    def PauseCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self._paused.set()
+        self._crawl.state = crawl_pb2.CRAWL_STATE_PAUSED
+        return crawler_service_pb2.PauseCrawlResponse(crawl=self._crawl)
+
+    def ResumeCrawl(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        self._paused.clear()
+        self._crawl.state = crawl_pb2.CRAWL_STATE_RUNNING
+        return crawler_service_pb2.ResumeCrawlResponse(crawl=self._crawl)
+
+    def WatchCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self.watched_from.append(request.after_sequence)
+        respond = crawler_service_pb2.WatchCrawlResponse
+        yield respond(crawl=self._crawl)
+        for settled in self.listings[request.after_sequence :]:
+            self._count(settled)
+            yield respond(settled_listing=settled)
+            yield respond(crawl=self._crawl)
+            if settled.sequence == self.break_after and len(self.watched_from) == 1:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
+        if self.end_state == crawl_pb2.CRAWL_STATE_RUNNING:
+            self.watching.set()
+            self._paused.wait(30)
+        else:
+            self._crawl.state = self.end_state
+            self._crawl.state_reason = self.end_reason
+        yield respond(crawl=self._crawl)
+
+    def StreamJudgeImages(self, requests, context):  # noqa: N802 - the contract's name
+        for request in requests:
+            self.judged.append(request.options)
+            self.judging.set()
+            if self.silent.is_set():
+                continue
+            if request.options.profile != "landscapes":
+                details = f"there is no profile {request.options.profile!r}"
+                context.abort(grpc.StatusCode.NOT_FOUND, details)
+            yield crawler_service_pb2.StreamJudgeImagesResponse(
+                id=request.id, result=self._judge(request)
+            )
+
+    def MarkImagesSeen(self, requests, context):  # noqa: N802 - the contract's name
+        marked = [(request.profile_name, request.image.encoded) for request in requests]
+        if self.forgetful:
+            context.abort(grpc.StatusCode.INTERNAL, "internal error 1f3a9c")
+        self.seen += marked
+        return crawler_service_pb2.MarkImagesSeenResponse(marked_count=len(marked))
+
+    def ListImages(self, request, context):  # noqa: N802 - the contract's name
+        names = {"", "landscapes"} | {image.judgement.profile_name for image in self.kept}
+        if request.profile_name not in names:
+            details = f"there is no profile {request.profile_name!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
+        chosen = [
+            image
+            for image in self.kept
+            if request.profile_name in ("", image.judgement.profile_name)
+        ]
+        for image in chosen[-request.newest :]:
+            embedding = self.embeddings.get(image.digest) if request.with_embeddings else None
+            yield crawler_service_pb2.ListImagesResponse(image=image, embedding=embedding)
+
+    def GetImage(self, request, context):  # noqa: N802 - the contract's name
+        found = [image for image in self.kept if image.digest.startswith(request.digest)]
+        if not found:
+            details = f"there is no kept image {request.digest!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
+        digest = found[0].digest
+        return crawler_service_pb2.GetImageResponse(
+            images=found,
+            embedding=self.embeddings.get(digest),
+            encoded=self.encoded.get(digest, b"") if request.with_encoded else b"",
+        )
+
+    def PurgeImages(self, request, context):  # noqa: N802 - the contract's name
+        self.purges.append(request)
+        for image in self.kept:
+            if image.digest in request.digests:
+                purged = kept_image_pb2.PurgedImage(
+                    digest=image.digest, listing=image.listing, reason="asked"
+                )
+                yield crawler_service_pb2.PurgeImagesResponse(image=purged)
+
+    def ListScoreDistributions(self, request, context):  # noqa: N802 - the contract's name
+        self.scored_days.append((request.profile, request.max_days))
+        if self.scored is None:
+            details = "the novelty service is unavailable: no answer"
+            context.abort(grpc.StatusCode.UNAVAILABLE, details)
+        return self.scored
+
+    def RejudgeImages(self, request, context):  # noqa: N802 - the contract's name
+        self.rejudgements.append(request)
+        if request.profile != "landscapes":
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {request.profile!r}")
+        for image in self.rejudged:
+            yield crawler_service_pb2.RejudgeImagesResponse(image=image)
+        if self.rejudge_summary.crawl_id:
+            self._crawl = crawl_pb2.Crawl(
+                crawl_id=self.rejudge_summary.crawl_id,
+                state=crawl_pb2.CRAWL_STATE_RUNNING,
+                profile_name="landscapes",
+                profile_version=2,
+            )
+        yield crawler_service_pb2.RejudgeImagesResponse(summary=self.rejudge_summary)
+
+    def ListHosts(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
+
+    def AddCrawlSources(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        self.added.append(request)
+        self._crawl.sources.extend(source.uri for source in request.crawl_sources)
+        return crawler_service_pb2.AddCrawlSourcesResponse(crawl=self._crawl)
+
+    def ListSourceKinds(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListSourceKindsResponse(source_kinds=self.kinds)
+
+    def DiscoverSources(self, request, context):  # noqa: N802 - the contract's name
+        chosen = self.proposals if request.profile_name in ("", "landscapes") else []
+        return crawler_service_pb2.DiscoverSourcesResponse(proposals=chosen)
+
+    def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
+        found = self.communities if request.by_community else self.yields
+        return crawler_service_pb2.ListSourceYieldsResponse(source_yields=found)
+
+    def _judge(self, request):
+        rejection = rejection_of(request.image)
+        if rejection is not None:
+            return crawler_service_pb2.JudgeResult(rejection=rejection)
+        judgement = judgement_of(accepted=len(request.image.encoded) % 2 == 0)
+        if request.options.all_gates:
+            judgement.watermark_probability = 0.25
+            judgement.quadrant_probabilities[:] = [0.0, 0.0, 0.0, 0.25]
+        if request.options.explain:
+            judgement.nearest_liked.extend(self.nearest)
+        return crawler_service_pb2.JudgeResult(value=judgement)
+
+    def _count(self, settled):
+        progress = self._crawl.progress
+        progress.settled_count = settled.sequence
+        progress.found_count = len(self.listings)
+        if settled.HasField("judgement"):
+            progress.fetched_count += 1
+            _add(progress.verdict_counts, verdict=settled.judgement.verdict)
+        else:
+            outcome = settled.outcome
+            _add(progress.outcome_counts, state=outcome.state, reason=outcome.reason)
+
+
+def _add(counts, **key):
+    for one in counts:
+        if all(getattr(one, name) == value for name, value in key.items()):
+            one.count += 1
+            return
+    counts.add(**key, count=1)
