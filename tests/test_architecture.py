@@ -11,14 +11,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
 PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
-# The files of a service that may know grpc, the stubs or the environment.
-ADAPTERS = {
-    "__main__.py",
-    "servicer.py",
-    "messages.py",
-    "model_services.py",
-    "liked_services.py",
-    "service_errors.py",
+# The files and folders of a service that may know grpc, the stubs or the environment.
+ADAPTERS = {"__main__.py", "servicer.py", "rpc", "models"}
+
+# Where the tests of which code are.
+MIRRORED = {
+    **{f"tests/{word}": f"services/{word}" for word in (*WORDS, "servicekit")},
+    "tests/cli": "lodestone/cli",
+    "tests/client": "lodestone/client",
+    "tests/samples": "samples",
 }
 
 # What starts servers on loopback: tests that use it are no unit tests.
@@ -67,7 +68,7 @@ def test_default_ports(word):
 def test_domain_modules_know_no_io():
     """Only the adapters import grpc, stubs or the environment."""
     for path in python_files(*(f"services/{word}" for word in WORDS)):
-        if path.name in ADAPTERS or path.name.endswith(("_servicer.py", "_messages.py")):
+        if ADAPTERS.intersection(path.relative_to(ROOT / "services").parts):
             continue
         for name in imported(path):
             assert not name.startswith(("grpc", "lodestone.")), f"{path} imports {name}"
@@ -94,6 +95,17 @@ def test_no_module_over_400_lines():
     for path in python_files("services", "lodestone", "samples"):
         lines = path.read_text().count("\n")
         assert lines <= 400, f"{path} has {lines} lines"
+
+
+@pytest.mark.parametrize(("tests", "code"), MIRRORED.items())
+def test_tests_are_where_their_modules_are(tests, code):
+    """A test file that is named after a module is at the module's place."""
+    places = {}
+    for path in python_files(code):
+        places.setdefault(f"test_{path.name}", set()).add(path.parent.relative_to(ROOT / code))
+    for path in python_files(tests):
+        place = path.parent.relative_to(ROOT / tests)
+        assert place in places.get(path.name, {place}), f"{path} tests {places[path.name]}"
 
 
 def test_every_test_says_what_it_shows():
