@@ -20,15 +20,10 @@ from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
 from services.servicekit.encoder_folder import ENCODERS
 from services.servicekit.messages import rgb_to_image
 from tests.fakes.image_files import photo
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from services.servicekit.messages import rgb_to_image
 from services.watermark.detector_folder import DETECTORS
 from tests.fakes.image_files import photo
 from tests.fakes.onnx_files import cast_model
+from tests.fakes.ports import free_port
 from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
 
 ROOT = Path(__file__).parents[2]
@@ -59,12 +59,6 @@ async def outcome(folder: Path, **settings: object) -> tuple[int, str]:
             status = await process.wait()
     assert (folder / "stdout").read_bytes() == b""
     return status, (folder / "stderr").read_text()
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
 
 
 async def until_serving(channel: grpc.aio.Channel) -> None:

@@ -16,8 +16,9 @@ import pytest
 from pydantic import SecretStr
 
 from lodestone.cli.up.ports import metrics_port
-from tests.e2e.conftest import ROOT, WORDS, Lodestone, free_ports
+from tests.e2e.conftest import ROOT, WORDS, Lodestone
 from tests.fakes.canary import CANARY, has_canary
+from tests.fakes.ports import free_ports
 from tests.hostile.failing_web import FailingWeb
 
 pytestmark = pytest.mark.e2e

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 
 from samples.photo_folder import Role, SamplePhotos
 from samples.photo_list import PhotoList, read_photo_list
+from tests.fakes.ports import free_port
 
 
 def write_photo(path: Path, *, size=(1800, 1200), seed=0):
@@ -132,9 +132,7 @@ def debian_repository(tmp_path, monkeypatch) -> DebianRepository:
     return repository
 
 
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
     """A port on 127.0.0.1 that nothing listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    return free_port()

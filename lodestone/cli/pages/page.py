@@ -60,7 +60,7 @@ def write_sheet(path: Path, *, title: str, sections: Sequence[Section]) -> None:
 
 
 def render(template: str, **values: Any) -> str:
-    """A page out of one of the templates in `pages/`.
+    """A page out of one of the templates beside this file.
 
     Every value is printed on one line and escaped, unless it is a `markupsafe.Markup`.
     """

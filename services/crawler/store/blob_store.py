@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.servicekit.disk import sync
 from services.servicekit.errors import FailedPrecondition, Misconfigured
 
 
@@ -56,7 +57,7 @@ class BlobStore:
             raise Misconfigured(message) from error
         self._drop_parts()
         # A crash may have left a folder that is not on the disk yet.
-        _sync_folder(self._blobs)
+        sync(self._blobs)
 
     def path(self, digest: str) -> Path:
         """Where the bytes of a digest are."""
@@ -94,7 +95,7 @@ class BlobStore:
         path = self.path(digest)
         if not path.exists():
             self._place(path, encoded)
-            _sync_folder(path.parent)
+            sync(path.parent)
         return digest
 
     def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
@@ -118,7 +119,7 @@ class BlobStore:
         path.with_suffix(".json").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
-            _sync_folder(path.parent)
+            sync(path.parent)
 
     def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
         """Writes what is known of an image beside it.
@@ -132,7 +133,7 @@ class BlobStore:
         judged = known.get("judgements", {}) | facts["judgements"]
         text = json.dumps(facts | known | {"judgements": judged}, indent=2, ensure_ascii=False)
         self._place(path, text.encode())
-        _sync_folder(path.parent)
+        sync(path.parent)
 
     def link(self, digest: str, profile_name: str, file_name: str) -> None:
         """Gives an image its readable name, as a hard link (or a copy where the disk has none)."""
@@ -148,13 +149,13 @@ class BlobStore:
         part.replace(target)
         # Renaming one hard link onto another of the same file leaves both.
         part.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync(target.parent)
 
     def _place(self, path: Path, content: bytes) -> None:
         """Puts synced content in its place; the place is on the disk when its folder is synced."""
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
-            _sync_folder(path.parent.parent)
+            sync(path.parent.parent)
         part = self._parts / uuid.uuid4().hex
         try:
             with part.open("xb") as handle:
@@ -169,11 +170,3 @@ class BlobStore:
     def _drop_parts(self) -> None:
         for part in self._parts.iterdir():
             part.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -63,15 +63,6 @@ def read_up_to(path: Path, limit_bytes: int) -> bytes:
     return content
 
 
-def sync(path: Path) -> None:
-    """Writes what is known of a file or folder through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _why_not(error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "is a link"

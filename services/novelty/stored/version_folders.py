@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from services.novelty.profile import NAME_PATTERN, VERSION_PATTERN, ProfileReference
-from services.novelty.stored.stored_files import sync
+from services.servicekit.disk import sync
 from services.servicekit.errors import NotFound
 
 TOMBSTONE: Final = "deleted"

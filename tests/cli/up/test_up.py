@@ -15,6 +15,7 @@ import pytest
 from lodestone.cli.up.up import UpOptions, service_environment
 from lodestone.client import Addresses
 from tests.cli.processes import eventually_sync, is_running, lines_of
+from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 UP = (sys.executable, "-m", "lodestone.cli", "up", "--data")
@@ -41,17 +42,6 @@ print(f"{word} serves")
 sys.stdout.flush()
 server.wait_for_termination()
 """
-
-
-def free_ports(count):
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import structlog
 
 from services.novelty.additions import Additions
 from services.novelty.stored.addition_store import AdditionStore
@@ -13,17 +12,6 @@ from services.servicekit.embedding import Precision
 from services.servicekit.errors import NotFound, Unavailable
 from tests.novelty.tastes import liked_images, taste
 from tests.novelty.thumbnail_samples import contents, precision_check, thumbnails
-
-
-@pytest.fixture(autouse=True)
-def _quiet_logs():
-    with structlog.testing.capture_logs():
-        yield
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "profiles"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import structlog
 
 from services.novelty.additions import NOTHING_ADDED
 from services.novelty.liked_images import NoLikedImages
@@ -31,17 +30,6 @@ class CountingStore(ProfileStore):
     def newest_version(self, name):
         self.listings += 1
         return super().newest_version(name)
-
-
-@pytest.fixture(autouse=True)
-def _quiet_logs():
-    with structlog.testing.capture_logs():
-        yield
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "profiles"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import structlog
 
 from services.novelty.liked_images import NoLikedImages
 from services.novelty.stored.profile_files import ProfileDamaged
@@ -18,12 +17,6 @@ from services.servicekit.errors import Misconfigured, NotFound, Unavailable
 from tests.novelty.tastes import liked_images, mixture, taste
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def _quiet_logs():
-    with structlog.testing.capture_logs():
-        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.novelty.stored.stored_files import UnusableFile, opened, read_up_to, sync
+from services.novelty.stored.stored_files import UnusableFile, opened, read_up_to
 
 
 def test_what_is_there_is_read(tmp_path):
@@ -63,13 +63,3 @@ def test_nothing_stays_open(tmp_path):
         with pytest.raises(UnusableFile):
             read_up_to(tmp_path / name, 1)
     assert open_files() == before
-
-
-def test_files_and_folders_are_synced(tmp_path, monkeypatch):
-    """Both are handed to the operating system, open."""
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
-    (tmp_path / "file").touch()
-    sync(tmp_path / "file")
-    sync(tmp_path)
-    assert synced == [(tmp_path / "file").stat().st_ino, tmp_path.stat().st_ino]

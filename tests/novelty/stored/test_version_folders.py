@@ -14,11 +14,6 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def root(tmp_path):
-    return tmp_path / "profiles"
-
-
-@pytest.fixture
 def folders(root):
     return VersionFolders(root)
 

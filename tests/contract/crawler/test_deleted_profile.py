@@ -7,17 +7,12 @@ import threading
 
 import pytest
 
-from lodestone.client import connect
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.novelty.v1 import novelty_service_pb2
-from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.crawler.__main__ import build as build_crawler
 from services.crawler.config import CrawlerSettings
-from services.novelty.__main__ import build as build_novelty
-from services.novelty.config import NoveltySettings
-from services.servicekit.server import ServiceServer
 from tests.fakes.colour_services import ColourServices, embed_bytes, jpeg_of
 from tests.fakes.serving import serving, settings_for_tests
 
@@ -42,21 +37,13 @@ class SecondWaits:
 
 
 @pytest.fixture
-async def novelty(tmp_path, monkeypatch):
-    """The stub of a real novelty service with a profile of hues; the crawler's settings lead to it."""
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path / "data"))
-    settings = settings_for_tests(NoveltySettings)
-    server = ServiceServer(await build_novelty(settings), settings)
-    await server.start()
-    monkeypatch.setenv("LODESTONE_NOVELTY", f"127.0.0.1:{server.port}")
-    async with connect(f"127.0.0.1:{server.port}") as channel:
-        stub = NoveltyServiceStub(channel)
-        request = novelty_service_pb2.FitProfileRequest
-        options = novelty_service_pb2.FitOptions(request_id="1", name="hues")
-        liked = novelty_service_pb2.EmbeddingBatch(embeddings=[embed_bytes(file) for file in FILES])
-        await stub.FitProfile(iter([request(options=options), request(liked=liked)]))
-        yield stub
-    await server.stop()
+async def novelty(novelty):
+    """The stub of a real novelty service with a profile of hues."""
+    request = novelty_service_pb2.FitProfileRequest
+    options = novelty_service_pb2.FitOptions(request_id="1", name="hues")
+    liked = novelty_service_pb2.EmbeddingBatch(embeddings=[embed_bytes(file) for file in FILES])
+    await novelty.FitProfile(iter([request(options=options), request(liked=liked)]))
+    return novelty
 
 
 @pytest.fixture

@@ -13,25 +13,12 @@ from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1 import profile_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty.__main__ import build
-from services.novelty.config import NoveltySettings
-from tests.contract.novelty_calls import background, fit, liked, messages, score_request
-from tests.fakes.serving import serving, settings_for_tests
+from tests.contract.novelty.calls import background, fit, liked, messages, score_request
+from tests.fakes.serving import serving
 from tests.novelty.tastes import unit_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ACCEPTED = verdict_pb2.VERDICT_ACCEPTED
-
-
-@pytest.fixture
-def settings(monkeypatch, tmp_path):
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    return settings_for_tests(NoveltySettings)
-
-
-@pytest.fixture
-async def stub(settings):
-    async with serving(await build(settings), settings) as channel:
-        yield NoveltyServiceStub(channel)
 
 
 async def scores(stub, rows, profile="landscapes"):

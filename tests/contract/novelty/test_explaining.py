@@ -8,7 +8,6 @@ import threading
 import grpc
 import numpy as np
 import pytest
-import structlog
 
 from lodestone.image.v1 import embedding_pb2, rejection_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
@@ -16,18 +15,17 @@ from lodestone.novelty.v1 import profile_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty import __main__ as novelty_main
 from services.novelty.__main__ import build
-from services.novelty.config import NoveltySettings
 from services.novelty.stored.profile_store import ProfileStore
-from tests.contract.novelty_calls import (
+from tests.contract.novelty.calls import (
     background,
     fit,
     liked,
     message,
     messages,
-    refusal,
     score_request,
 )
-from tests.fakes.serving import serving, settings_for_tests
+from tests.contract.refusal import refusal
+from tests.fakes.serving import serving
 from tests.novelty.tastes import OTHER_ENCODER_ID, taste, unit_rows
 
 Code = grpc.StatusCode
@@ -39,25 +37,11 @@ ROWS = np.concatenate([unit_rows(40), unit_rows(40)[[3, 7]]])
 OTHERS = unit_rows(25, centre=3)
 
 
-@pytest.fixture(autouse=True)
-def _quiet_logs():
-    with structlog.testing.capture_logs():
-        yield
-
-
 @pytest.fixture
-def settings(monkeypatch, tmp_path):
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    return settings_for_tests(NoveltySettings)
-
-
-@pytest.fixture
-async def stub(settings):
-    """The stub of a server that has `landscapes`, of images that have names."""
-    async with serving(await build(settings), settings) as channel:
-        stub = NoveltyServiceStub(channel)
-        await fit(stub, named(), background(messages(OTHERS)))
-        yield stub
+async def stub(stub):
+    """Of a server that has `landscapes`, of images that have names."""
+    await fit(stub, named(), background(messages(OTHERS)))
+    return stub
 
 
 def named():

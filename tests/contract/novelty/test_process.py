@@ -16,16 +16,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
+from tests.fakes.ports import free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_S = 30.0
 NAME = "lodestone.novelty.v1.NoveltyService"
-
-
-def free_port():
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
 
 
 @asynccontextmanager

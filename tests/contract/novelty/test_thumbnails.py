@@ -7,16 +7,15 @@ import asyncio
 import grpc
 import numpy as np
 import pytest
-import structlog
 
 from lodestone.image.v1 import embedding_pb2, verdict_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty.__main__ import build
-from services.novelty.config import NoveltySettings
 from services.novelty.stored.profile_store import ProfileStore
-from tests.contract.novelty_calls import fit, liked, message, messages, refusal, score_request
-from tests.fakes.serving import serving, settings_for_tests
+from tests.contract.novelty.calls import fit, liked, message, messages, score_request
+from tests.contract.refusal import refusal
+from tests.fakes.serving import serving
 from tests.novelty.tastes import OTHER_ENCODER_ID, taste, unit_rows
 from tests.novelty.thumbnail_samples import picture
 
@@ -27,25 +26,11 @@ POSITIONS = range(0, 40, 4)
 SOON_S = 10
 
 
-@pytest.fixture(autouse=True)
-def _quiet_logs():
-    with structlog.testing.capture_logs():
-        yield
-
-
 @pytest.fixture
-def settings(monkeypatch, tmp_path):
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    return settings_for_tests(NoveltySettings)
-
-
-@pytest.fixture
-async def stub(settings):
-    """The stub of a server that has `landscapes@1`."""
-    async with serving(await build(settings), settings) as channel:
-        stub = NoveltyServiceStub(channel)
-        await fit(stub)
-        yield stub
+async def stub(stub):
+    """Of a server that has `landscapes@1`."""
+    await fit(stub)
+    return stub
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import grpc
 import numpy as np
-import pytest
 
 from lodestone.image.v1 import embedding_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
@@ -39,12 +37,6 @@ async def fit(stub, *parts, **changes):
     """Fits 40 images around the first axis, unless other parts are given."""
     parts = parts or (liked(messages(unit_rows(40))),)
     return (await stub.FitProfile(iter([options(**changes), *parts]))).profile
-
-
-async def refusal(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value.code(), caught.value.details()
 
 
 def score_request(embeddings, profile="landscapes"):

@@ -8,7 +8,6 @@ import time
 import grpc
 import numpy as np
 import pytest
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodestone.image.v1 import embedding_pb2, rejection_pb2, verdict_pb2
@@ -17,11 +16,10 @@ from lodestone.novelty.v1 import profile_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty import __main__ as novelty_main
 from services.novelty.__main__ import build
-from services.novelty.config import NoveltySettings
 from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit import errors
 from services.servicekit.server import ServiceServer
-from tests.contract.novelty_calls import (
+from tests.contract.novelty.calls import (
     FP32,
     background,
     fit,
@@ -29,33 +27,15 @@ from tests.contract.novelty_calls import (
     message,
     messages,
     options,
-    refusal,
     score_request,
 )
-from tests.fakes.serving import serving, settings_for_tests
+from tests.contract.refusal import refusal
+from tests.fakes.serving import serving
 from tests.novelty.tastes import ENCODER_ID, OTHER_ENCODER_ID, unit_rows
 
 Code = grpc.StatusCode
 ACCEPTED, OFF_PROFILE = verdict_pb2.VERDICT_ACCEPTED, verdict_pb2.VERDICT_OFF_PROFILE
 BAD_EMBEDDING = rejection_pb2.REJECTION_CODE_BAD_EMBEDDING
-
-
-@pytest.fixture(autouse=True)
-def logs():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
-
-
-@pytest.fixture
-def settings(monkeypatch, tmp_path):
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    return settings_for_tests(NoveltySettings)
-
-
-@pytest.fixture
-async def stub(settings):
-    async with serving(await build(settings), settings) as channel:
-        yield NoveltyServiceStub(channel)
 
 
 @pytest.fixture

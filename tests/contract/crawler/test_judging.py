@@ -14,6 +14,7 @@ from lodestone.image.v1 import verdict_pb2
 from lodestone.image.v1.image_pb2 import Image
 from services.crawler.__main__ import build
 from services.crawler.config import CrawlerSettings
+from tests.contract.refusal import refusal
 from tests.fakes.colour_services import BF16, FP32, PALETTE, ColourServices, jpeg_of
 from tests.fakes.serving import serving, settings_for_tests
 
@@ -41,12 +42,6 @@ async def judge(stub, *colours, **options):
     images = [Image(encoded=jpeg_of(colour)) for colour in colours]
     answer = await stub.JudgeImages(pb.JudgeImagesRequest(options=how, images=images))
     return [result.value for result in answer.results]
-
-
-async def refusal(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value.code(), caught.value.details()
 
 
 async def test_an_explanation_names_the_nearest_liked_images(stub):

@@ -12,7 +12,6 @@ from lodestone.crawler.v1 import crawl_pb2, kept_image_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.image.v1 import verdict_pb2
-from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.crawler.__main__ import build
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier
@@ -26,12 +25,9 @@ from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.recorder import Finding, Recorder
-from services.novelty.__main__ import build as build_novelty
-from services.novelty.config import NoveltySettings
 from services.servicekit.embedding import Embedding, Precision
-from services.servicekit.server import ServiceServer
 from tests.cli.fake_services import FakeServices
-from tests.contract.novelty_calls import fit, liked, messages
+from tests.contract.novelty.calls import fit, liked, messages
 from tests.crawler.subjects import ENCODER_ID, decoded_candidate, detection
 from tests.fakes.serving import serving, settings_for_tests
 from tests.novelty.tastes import unit_rows
@@ -86,23 +82,9 @@ def lease(database, profile, numbers):
 
 
 @pytest.fixture
-async def novelty(tmp_path, monkeypatch):
-    """The address of a novelty service that has both versions."""
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    settings = settings_for_tests(NoveltySettings)
-    server = ServiceServer(await build_novelty(settings), settings)
-    await server.start()
-    address = f"127.0.0.1:{server.port}"
-    async with grpc.aio.insecure_channel(address) as channel:
-        await fit_twice(NoveltyServiceStub(channel))
-    yield address
-    await server.stop()
-
-
-@pytest.fixture
 async def stub(tmp_path, monkeypatch, novelty):
-    await fill(tmp_path)
-    monkeypatch.setenv("LODESTONE_NOVELTY", novelty)
+    await fit_twice(novelty)
+    await fill(tmp_path / "data")
     with FakeServices() as fakes:
         for name in ("EMBEDDER", "WATERMARK"):
             monkeypatch.setenv(f"LODESTONE_{name}", fakes.address)

@@ -7,35 +7,17 @@ import hashlib
 import grpc
 import pytest
 
-from lodestone.client import connect
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1 import novelty_service_pb2, profile_pb2
-from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.crawler.__main__ import build as build_crawler
 from services.crawler.config import CrawlerSettings
-from services.novelty.__main__ import build as build_novelty
-from services.novelty.config import NoveltySettings
-from services.servicekit.server import ServiceServer
 from tests.fakes.colour_services import BF16, FP32, ColourServices, embed, jpeg_of
 from tests.fakes.serving import serving, settings_for_tests
 
 # Hues around the circle: no two of their embeddings are one picture.
 HUES = [f"hsv({22.5 * step},100%,100%)" for step in range(16)]
-
-
-@pytest.fixture
-async def novelty(tmp_path, monkeypatch):
-    """The stub of a real novelty service; the crawler's settings lead to it."""
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path / "data"))
-    settings = settings_for_tests(NoveltySettings)
-    server = ServiceServer(await build_novelty(settings), settings)
-    await server.start()
-    monkeypatch.setenv("LODESTONE_NOVELTY", f"127.0.0.1:{server.port}")
-    async with connect(f"127.0.0.1:{server.port}") as channel:
-        yield NoveltyServiceStub(channel)
-    await server.stop()
 
 
 @pytest.fixture

@@ -8,24 +8,22 @@ import shutil
 import grpc
 import numpy as np
 import pytest
-import structlog
 
 from lodestone.image.v1 import embedding_pb2
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1 import profile_pb2
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty.__main__ import build
-from services.novelty.config import NoveltySettings
-from tests.contract.novelty_calls import (
+from tests.contract.novelty.calls import (
     background,
     fit,
     liked,
     message,
     messages,
-    refusal,
     score_request,
 )
-from tests.fakes.serving import serving, settings_for_tests
+from tests.contract.refusal import refusal
+from tests.fakes.serving import serving
 from tests.novelty.tastes import OTHER_ENCODER_ID, unit_rows
 
 Code = grpc.StatusCode
@@ -34,25 +32,11 @@ OTHERS = unit_rows(60, seed=5)
 PROBE = messages(unit_rows(20, seed=9))
 
 
-@pytest.fixture(autouse=True)
-def logs():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
-
-
 @pytest.fixture
-def settings(monkeypatch, tmp_path):
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
-    return settings_for_tests(NoveltySettings)
-
-
-@pytest.fixture
-async def stub(settings):
+async def stub(stub):
     """Of a server that has `landscapes`: 40 labelled images, 60 of the background."""
-    async with serving(await build(settings), settings) as channel:
-        stub = NoveltyServiceStub(channel)
-        await fit(stub, *labelled(range(40)), background(messages(OTHERS)))
-        yield stub
+    await fit(stub, *labelled(range(40)), background(messages(OTHERS)))
+    return stub
 
 
 def label(number, **changes):

@@ -30,6 +30,7 @@ from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.messages import embedding_to_message
 from services.servicekit.server import ServiceServer
 from tests.cli.fake_services import FakeServices
+from tests.contract.refusal import refusal
 from tests.crawler.subjects import accepted, decoded_candidate, embedding
 from tests.fakes.serving import settings_for_tests
 
@@ -81,12 +82,6 @@ async def stub(tmp_path, monkeypatch):
 async def images(stub, profile_name="", **choice):
     request = pb.ListImagesRequest(profile_name=profile_name, **choice)
     return [answer.image async for answer in stub.ListImages(request)]
-
-
-async def refusal(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value.code(), caught.value.details()
 
 
 async def test_files_that_people_remove_and_disks_lose(stub, tmp_path):
