@@ -1,0 +1,1 @@
+"""Draws marks over photos, and what is easily taken for marks; needs NumPy and Pillow alone."""
