@@ -76,12 +76,12 @@ def test_domain_modules_know_no_io():
 
 
 def test_heavy_libraries_stay_in_their_files():
-    """torch in export and training, onnxruntime in its backend, sklearn in fitting and in maps."""
+    """torch in export and training, onnxruntime in its backend, sklearn in fitting, evaluation and maps."""
     homes = {
         "torch": r"services/(embedder/export|watermark/train)/",
         "open_clip": r"services/embedder/export/",
         "onnxruntime": r"services/servicekit/inference/onnxruntime_backend\.py",
-        "sklearn": r"services/(novelty/(fit/fitter|showing/embedding_map)\.py|watermark/train/)",
+        "sklearn": r"services/(novelty/(fit/fitter|showing/embedding_map)\.py|watermark/(train|evaluate)/)",
     }
     for path in python_files("services", "lodestone", "samples"):
         place = path.relative_to(ROOT).as_posix()

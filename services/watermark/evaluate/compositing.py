@@ -68,7 +68,8 @@ def halftoned(covered: Coverage, cell_px: float, angle: float) -> Coverage:
     along = (x * np.cos(angle) + y * np.sin(angle)) * (np.pi / cell_px)
     across = (y * np.cos(angle) - x * np.sin(angle)) * (np.pi / cell_px)
     dots = np.clip(4 * (np.abs(np.sin(along) * np.sin(across)) - 0.35), 0, 1)
-    return (covered * dots).astype(np.float32)
+    halftone: Coverage = (covered * dots).astype(np.float32)
+    return halftone
 
 
 def _blended(photo: Rgb, covered: Coverage, ink: Ink) -> Rgb:
@@ -93,7 +94,7 @@ def _softened(covered: Coverage, radius_px: float) -> Coverage:
         return covered
     levels = PillowImage.fromarray(np.round(covered * 255).astype(np.uint8))
     blurred = levels.filter(ImageFilter.GaussianBlur(radius_px))
-    return np.asarray(blurred).astype(np.float32) / 255
+    return np.asarray(blurred).astype(np.float32) / np.float32(255)
 
 
 def _to_light(photo: Rgb) -> _Light:

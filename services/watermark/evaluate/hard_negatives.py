@@ -50,13 +50,13 @@ def scene_sign(photo: Rgb, canvas: Canvas, rng: np.random.Generator) -> tuple[Rg
     """A painted board in perspective, with the grain and light of the photo around it."""
     text = choose_text(_SIGNS, canvas.fonts, rng)
     font = choose_font(canvas.fonts, text, rng)
-    board = _board(font.outline(text), rng)
+    painted_board = _tilted(_board(font.outline(text), rng), rng)
     height_px, width_px = photo.shape[:2]
     wide = int(width_px * rng.uniform(0.1, 0.3))
     high = max(8, int(wide * rng.uniform(0.3, 0.5)))
     left = int(rng.uniform(0, width_px - wide))
     top = int(rng.uniform(0, max(1, height_px - high)))
-    board = np.asarray(_tilted(board, rng).resize((wide, high), PillowImage.Resampling.BICUBIC))
+    board = np.asarray(painted_board.resize((wide, high), PillowImage.Resampling.BICUBIC))
     board = board[: height_px - top]
     under = photo[top : top + len(board), left : left + wide].astype(np.float32)
     light = 0.6 + 0.4 * under.mean(axis=2, keepdims=True) / max(1.0, float(under.mean()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +88,7 @@ def coverage(outline: Outline, *, height_px: int, width_px: int) -> Coverage:
 
 
 def _filled(pieces: Outline, height_px: int, width_px: int) -> Coverage:
-    renderer = RendererAgg(width_px, height_px, _DPI)
+    renderer: Any = RendererAgg(width_px, height_px, _DPI)  # type: ignore[no-untyped-call]
     # Agg's y goes up.
     upright = Affine2D().scale(1, -1).translate(0, height_px)
     for piece in pieces:
@@ -98,12 +99,12 @@ def _filled(pieces: Outline, height_px: int, width_px: int) -> Coverage:
         context.set_joinstyle("round")
         face = None if piece.stroke else (1.0, 1.0, 1.0, 1.0)
         renderer.draw_path(context, piece.curve, upright, face)
-    filled: Coverage = np.asarray(renderer.buffer_rgba())[..., 3].astype(np.float32) / 255
-    return filled
+    alpha: npt.NDArray[np.uint8] = np.asarray(renderer.buffer_rgba())[..., 3]
+    return alpha.astype(np.float32) / np.float32(255)
 
 
 def _box(curve: Curve) -> Bbox:
-    points = curve.vertices
+    points = np.asarray(curve.vertices)
     # Where a curve closes its point means nothing.
-    kept = points if curve.codes is None else points[curve.codes != Curve.CLOSEPOLY]
+    kept = points if curve.codes is None else points[np.asarray(curve.codes) != Curve.CLOSEPOLY]
     return Bbox([kept.min(axis=0), kept.max(axis=0)])

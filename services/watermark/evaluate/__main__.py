@@ -1,0 +1,132 @@
+"""`python -m services.watermark.evaluate DIR --out DIR`: a detector and photos in, `evaluation.json` out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from services.servicekit.errors import ItemRejected, LodestoneError, Misconfigured
+from services.servicekit.image import DecodeLimits, Rgb, decode
+from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.servicekit.logs import configure_logs
+from services.servicekit.resize import to_input
+from services.watermark.detector import Detector
+from services.watermark.detector_folder import DETECTORS, QUADRANTS, load_detector_folder
+from services.watermark.evaluate.drawn_images import drawn_images
+from services.watermark.evaluate.evaluation import evaluation_of, judge_images, thumbnail_of
+from services.watermark.evaluate.judged_image import ImageFacts
+from services.watermark.evaluate.labelled_images import is_labelled, labelled_images
+from services.watermark.evaluate.photo_files import find_photo_files
+from services.watermark.evaluate.report_files import make_folder, write_evaluation, write_heat
+from services.watermark.evaluate.second_generator import SecondGenerator
+from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
+from services.watermark.evaluate.wording import fonts_in
+from services.watermark.synthesis.generator import MarkGenerator
+from services.watermark.train.photos import Role, role_of
+
+# The shares of training folders that train and calibrate, by their photos' digests.
+_TRAINED_ON = (0.8, 0.9)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.folder is None and parsed.heat is None:
+        parser.error("a folder to evaluate with, or --heat FILE, is needed")
+    configure_logs("watermark-evaluate", as_json=None)
+    try:
+        make_folder(parsed.out)
+        detector = _detector(parsed)
+        if parsed.heat is not None:
+            _heat(parsed.heat, detector, parsed.out)
+        if parsed.folder is not None:
+            _evaluate(parsed, detector)
+    except LodestoneError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def _detector(parsed: argparse.Namespace) -> Detector:
+    folder = load_detector_folder(DETECTORS.find(parsed.detector, parsed.data))
+    backend = OnnxRuntimeBackend(
+        folder.model, backend=BackendName(parsed.backend), threads=parsed.threads
+    )
+    return Detector(folder, backend, threshold=parsed.threshold)
+
+
+def _evaluate(parsed: argparse.Namespace, detector: Detector) -> None:
+    judged = list(judge_images(_images(parsed), detector))
+    evaluation = evaluation_of(
+        judged,
+        threshold=detector.threshold,
+        max_false_positive_ratio=parsed.max_false_positive_ratio,
+    )
+    write_evaluation(parsed.out, evaluation, judged, detector.facts)
+
+
+def _images(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
+    if is_labelled(parsed.folder):
+        yield from labelled_images(parsed.folder, parsed.limit)
+        return
+    fonts = fonts_in(parsed.fonts) if parsed.fonts else ()
+    generators: dict[str, MarkGenerator] = {"second": SecondGenerator(fonts)}
+    keep = _was_held_out if parsed.held_out else lambda _: True
+    for photo in find_photo_files(parsed.folder, keep=keep)[: parsed.limit]:
+        yield from drawn_images(photo, generators, parsed.seed)
+
+
+def _was_held_out(digest: str) -> bool:
+    return role_of(digest, _TRAINED_ON) is Role.TEST
+
+
+def _heat(path: Path, detector: Detector, out: Path) -> None:
+    try:
+        rgb = decode(path.read_bytes(), DecodeLimits()).rgb
+    except (OSError, ItemRejected) as error:
+        message = f"{path}: {error.strerror if isinstance(error, OSError) else error}"
+        raise Misconfigured(message) from error
+    detection = detector.detect(to_input(rgb, detector.facts.input_shape)[None])[0]
+    facts = {
+        "file": path.name,
+        "probability": detection.probability,
+        "threshold": detection.threshold,
+        "quadrants": dict(zip(QUADRANTS, detection.quadrant_probabilities, strict=True)),
+    }
+    write_heat(out, facts, thumbnail_of(rgb))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.watermark.evaluate",
+        description="Measures a watermark detector on photos with drawn marks, or on labelled images.",
+    )
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", metavar="DIR", help="photos; or clean/ and marked/")
+    add("--detector", default="quadrant-head", metavar="NAME|DIR", help="default quadrant-head")
+    add("--data", type=Path, default=Path("data"), metavar="DIR", help="default data")
+    add("--backend", choices=list(BackendName), default=BackendName.ONNXRUNTIME)
+    add("--threads", type=int, default=0, help="CPU threads; 0 is one per core")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the report's files go")
+    add("--heat", type=Path, metavar="FILE", help="an image to map by its quadrants")
+    add("--fonts", type=Path, nargs="+", default=[], metavar="DIR", help="for the second generator")
+    add("--held-out", action="store_true", help="only photos that training keeps for tests")
+    add("--limit", type=int, metavar="N", help="photos at most; of each label if labelled")
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
+    add("--threshold", type=float, metavar="P", help="instead of the detector's own")
+    add(
+        "--max-false-positive-ratio",
+        type=float,
+        default=MAX_FALSE_POSITIVE_RATIO,
+        metavar="R",
+        help="clean images that may be lost, to say which threshold fits (default 0.02)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

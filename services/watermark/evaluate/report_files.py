@@ -1,0 +1,71 @@
+"""What an evaluation leaves in a folder: `evaluation.json`, and small pictures of what went worst."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from services.servicekit.errors import Misconfigured
+from services.watermark.detector_folder import DetectorDescription
+from services.watermark.evaluate.evaluation import Evaluation, worst_alarms, worst_misses
+from services.watermark.evaluate.judged_image import JudgedImage
+
+EVALUATION_FILE: Final = "evaluation.json"
+_WORST: Final = 24
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder: found out before the work, not after it.
+
+    Raises:
+        Misconfigured: It cannot be made.
+    """
+    try:
+        (out / "worst").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{out}: cannot be made: {error.strerror or type(error).__name__}"
+        raise Misconfigured(message) from error
+
+
+def write_evaluation(
+    out: Path,
+    evaluation: Evaluation,
+    judged: Sequence[JudgedImage],
+    detector: DetectorDescription,
+) -> None:
+    """Writes the numbers, and the pictures that they name."""
+    worst = {
+        "misses": _pictures(out, "miss", worst_misses(judged, _WORST)),
+        "false_alarms": _pictures(out, "alarm", worst_alarms(judged, _WORST)),
+    }
+    facts = {
+        "detector": {"name": detector.name, "detector_id": detector.detector_id},
+        "images": len(judged),
+        "photos": len({image.facts.photo for image in judged}),
+        **asdict(evaluation),
+        "goals": [{**asdict(goal), "met": goal.met} for goal in evaluation.goals],
+        "worst": worst,
+    }
+    _write(out / EVALUATION_FILE, facts)
+
+
+def write_heat(out: Path, facts: Mapping[str, Any], thumbnail: bytes) -> None:
+    """Writes what a detector says of the quadrants of one image: `heat.json` and the image itself."""
+    (out / "heat.jpg").write_bytes(thumbnail)
+    _write(out / "heat.json", facts)
+
+
+def _pictures(out: Path, word: str, images: Sequence[JudgedImage]) -> list[dict[str, Any]]:
+    entries = []
+    for place, image in enumerate(images):
+        name = f"worst/{word}-{place:02d}.jpg"
+        (out / name).write_bytes(image.thumbnail)
+        entries.append({"picture": name, "probability": image.probability, **asdict(image.facts)})
+    return entries
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
