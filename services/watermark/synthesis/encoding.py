@@ -49,7 +49,7 @@ class Saving:
         if self.format == "JPEG":
             image.save(stream, "JPEG", quality=self.quality, subsampling=self.subsampling)
         elif self.format == "WEBP":
-            image.save(stream, "WEBP", quality=self.quality, method=1)
+            image.save(stream, "WEBP", quality=self.quality, method=0)
         else:
             image.save(stream, "PNG", compress_level=3)
         return stream.getvalue()
@@ -112,7 +112,7 @@ def _choose_saving(rng: np.random.Generator) -> Saving:
     pick, quality = rng.random(), int(rng.integers(55, 96))
     if pick < 0.1:
         return Saving("PNG")
-    if pick < 0.25:
+    if pick < 0.2:
         return Saving("WEBP", quality)
     colours = rng.random()
     if colours < 0.65:

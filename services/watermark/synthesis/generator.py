@@ -63,8 +63,9 @@ class MarkGenerator(Protocol):
 
 def changed(before: Rgb, after: Rgb) -> Mask:
     """Where two photos of one size differ by at least `VISIBLE_LEVELS`: (h, w) bool."""
-    apart = np.maximum(before, after) - np.minimum(before, after)
-    return np.asarray(apart.max(axis=2) >= VISIBLE_LEVELS)
+    apart = (np.maximum(before, after) - np.minimum(before, after)) >= VISIBLE_LEVELS
+    # Several times as fast as `any` over an axis of three.
+    return np.asarray(apart[..., 0] | apart[..., 1] | apart[..., 2])
 
 
 def box_of(mask: Mask) -> Box | None:
