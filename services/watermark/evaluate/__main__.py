@@ -24,7 +24,10 @@ from services.watermark.evaluate.report_files import make_folder, write_evaluati
 from services.watermark.evaluate.second_generator import SecondGenerator
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.evaluate.wording import fonts_in
+from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.generator import MarkGenerator
+from services.watermark.synthesis.lettering import Lettering, find_fonts
+from services.watermark.synthesis.texts import HELD_OUT_TEXTS
 from services.watermark.train.photos import Role, role_of
 
 # The shares of training folders that train and calibrate, by their photos' digests.
@@ -73,11 +76,16 @@ def _images(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
     if is_labelled(parsed.folder):
         yield from labelled_images(parsed.folder, parsed.limit)
         return
-    fonts = fonts_in(parsed.fonts) if parsed.fonts else ()
-    generators: dict[str, MarkGenerator] = {"second": SecondGenerator(fonts)}
+    generators = _generators(tuple(parsed.fonts))
     keep = _was_held_out if parsed.held_out else lambda _: True
     for photo in find_photo_files(parsed.folder, keep=keep)[: parsed.limit]:
         yield from drawn_images(photo, generators, parsed.seed)
+
+
+def _generators(folders: tuple[Path, ...]) -> dict[str, MarkGenerator]:
+    """Both, with texts that nothing is trained on; without folders in the fonts of Pillow and of matplotlib."""
+    first = DrawnMarks(Lettering(find_fonts(folders), HELD_OUT_TEXTS))
+    return {"first": first, "second": SecondGenerator(fonts_in(folders) if folders else ())}
 
 
 def _was_held_out(digest: str) -> bool:
@@ -113,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=0, help="CPU threads; 0 is one per core")
     add("--out", type=Path, required=True, metavar="DIR", help="where the report's files go")
     add("--heat", type=Path, metavar="FILE", help="an image to map by its quadrants")
-    add("--fonts", type=Path, nargs="+", default=[], metavar="DIR", help="for the second generator")
+    add("--fonts", type=Path, action="append", default=[], metavar="DIR", help="to write marks in")
     add("--held-out", action="store_true", help="only photos that training keeps for tests")
     add("--limit", type=int, metavar="N", help="photos at most; of each label if labelled")
     add("--seed", type=int, default=0, help="of everything random (default 0)")

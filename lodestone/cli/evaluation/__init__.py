@@ -1,0 +1,1 @@
+"""`lodestone watermark evaluate`: its tables, pictures and page."""

@@ -1,0 +1,10 @@
+"""`lodestone watermark`: makes and measures detectors of watermarks."""
+
+from __future__ import annotations
+
+import typer
+
+from lodestone.cli.evaluation.evaluate import evaluate
+
+app = typer.Typer(no_args_is_help=True, help="Make and measure detectors of watermarks.")
+app.command("evaluate")(evaluate)
