@@ -31,19 +31,17 @@ class Blend(StrEnum):
 
 def lay_over(photo: Rgb, overlay: PillowImage.Image, opacity: float, blend: Blend) -> Rgb:
     """The photo (h, w, 3) under an RGBA overlay of its size; the overlay's alpha is multiplied by `opacity` (0..1)."""
-    box = overlay.getchannel("A").getbbox()
-    if box is None:
-        return photo.copy()
-    left, top, right, bottom = box
-    place = np.s_[top:bottom, left:right]
-    over = np.asarray(overlay.crop(box))
-    under = photo[place].astype(np.float32) * _UNIT
-    colour = over[..., :3].astype(np.float32) * _UNIT
-    alpha = over[..., 3:].astype(np.float32) * np.float32(opacity / 255)
+    # Most of an overlay is empty: only what is not is computed.
+    over = np.asarray(overlay).reshape(-1, 4)
+    places = np.flatnonzero(over[:, 3])
+    over = over[places]
+    covered = photo.reshape(-1, 3).copy()
+    under = covered[places].astype(np.float32) * _UNIT
+    colour = over[:, :3].astype(np.float32) * _UNIT
+    alpha = over[:, 3:].astype(np.float32) * np.float32(opacity / 255)
     mixed = under + alpha * (_mixed(under, colour, blend) - under)
-    covered = photo.copy()
-    covered[place] = (mixed * 255 + 0.5).clip(0, 255).astype(np.uint8)
-    return covered
+    covered[places] = (mixed * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return covered.reshape(photo.shape)
 
 
 def _mixed(under: Values, colour: Values, blend: Blend) -> Values:

@@ -23,11 +23,13 @@ class Pair:
         clean: (h, w, 3) uint8; a hard negative may be in it, and then in `drawn` too.
         drawn: The same with a mark, or with a hard negative of its own.
         encoding: What both go through.
+        negative: The kind of the hard negative that is in both; empty for none.
     """
 
     clean: Rgb
     drawn: MarkedPhoto
     encoding: Encoding
+    negative: str = ""
 
     def encoded(self) -> tuple[Rgb, Rgb]:
         """The clean and the marked image as their files show them: (h, w, 3) uint8 of the encoding's size."""
@@ -53,8 +55,18 @@ def make_pair(photo: Rgb, generator: MarkGenerator, kind: str, rng: np.random.Ge
     if rng.random() < _AFTER_SHARE:
         image = PillowImage.fromarray(photo)
         photo = np.asarray(image.resize(encoding.size, encoding.filter))
-    negatives = generator.hard_negatives
+    negatives, negative = generator.hard_negatives, ""
     if negatives and kind not in negatives and rng.random() < _NEGATIVE_SHARE:
         negative = negatives[int(rng.integers(len(negatives)))]
         photo = generator.draw(photo, negative, rng).pixels
-    return Pair(photo, generator.draw(photo, kind, rng), encoding)
+    return Pair(photo, generator.draw(photo, kind, rng), encoding, negative)
+
+
+def shrunk(photo: Rgb, longest_px: int = 1600) -> Rgb:
+    """The photo, made smaller if a side is longer: drawing on more costs seconds and changes little at 448 pixels."""
+    height_px, width_px = photo.shape[:2]
+    scale = longest_px / max(height_px, width_px)
+    if scale >= 1:
+        return photo
+    size = (max(round(width_px * scale), 2), max(round(height_px * scale), 2))
+    return np.asarray(PillowImage.fromarray(photo).resize(size, PillowImage.Resampling.BICUBIC))

@@ -21,7 +21,8 @@ _GROUNDS = (
     (245, 245, 240), (20, 60, 130), (170, 25, 30), (20, 100, 60), (240, 200, 40), (40, 40, 42),
     (120, 80, 50), (230, 120, 40),
 )  # fmt: skip
-_SPOTS = 6
+_SPOTS = 12
+_ROUGH_LEVELS = 9.0
 
 
 def add_scene_text(photo: Rgb, lettering: Lettering, rng: np.random.Generator) -> tuple[Rgb, str]:
@@ -30,8 +31,12 @@ def add_scene_text(photo: Rgb, lettering: Lettering, rng: np.random.Generator) -
     font = lettering.choose_font(rng)
     text = lettering.write(lettering.texts.scene, font, rng)
     long_px = max(float(rng.uniform(0.12, 0.4)) * width_px, 12.0)
-    face = _board(text, font, (long_px, height_px * 0.35), rng)
-    quad = _quad(face.size, _calm_spot(photo, face.size, rng), rng)
+    most_px = (long_px, height_px * 0.35)
+    spot, contrast = _calm_spot(photo, (round(long_px), round(long_px / 3)), rng)
+    # Letters on a flat sky would be a mark, not part of the scene.
+    painted_on = contrast > _ROUGH_LEVELS and rng.random() < 0.35
+    face = _board(text, font, most_px, rng, painted=painted_on)
+    quad = _quad(face.size, spot, rng)
     left, top = (max(int(value) - 2, 0) for value in quad.min(axis=0))
     right, bottom = (int(value) + 3 for value in quad.max(axis=0))
     right, bottom = min(right, width_px), min(bottom, height_px)
@@ -45,17 +50,21 @@ def add_scene_text(photo: Rgb, lettering: Lettering, rng: np.random.Generator) -
 
 
 def _board(
-    text: str, font: Path | None, size_px: tuple[float, float], rng: np.random.Generator
+    text: str,
+    font: Path | None,
+    size_px: tuple[float, float],
+    rng: np.random.Generator,
+    *,
+    painted: bool,
 ) -> PillowImage.Image:
-    """The sign as seen from the front: mode RGBA, at most `size_px` wide and high."""
+    """The sign, or letters painted on the surface, as seen from the front: mode RGBA, at most `size_px` wide and high."""
     letters = line_shape(text, size_px[0] * 0.8, font, height_px=size_px[1] * 0.6)
     pad = max(round(letters.height * float(rng.uniform(0.25, 0.7))), 2)
     size = (letters.width + 2 * pad, letters.height + 2 * pad)
     ground = _GROUNDS[int(rng.integers(len(_GROUNDS)))]
     light = sum(ground) > 380
     ink = (20, 20, 24) if light else (240, 238, 230)
-    if rng.random() < 0.35:
-        # Painted on the surface itself.
+    if painted:
         board = PillowImage.new("RGBA", size, (*ground, 0))
         board.paste((*ground, 255), (pad, pad), letters)
         return board
@@ -71,8 +80,10 @@ def _board(
     return board
 
 
-def _calm_spot(photo: Rgb, size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float]:
-    """Of a few places that it fits into the one with the least contrast: left and top, pixels."""
+def _calm_spot(
+    photo: Rgb, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[tuple[float, float], float]:
+    """Of a few places the one with the least contrast: left and top in pixels, and its contrast in levels."""
     height_px, width_px = photo.shape[:2]
     room = (max(width_px - size[0], 1), max(height_px - size[1], 1))
     spots = rng.random((_SPOTS, 2)) * room
@@ -80,8 +91,9 @@ def _calm_spot(photo: Rgb, size: tuple[int, int], rng: np.random.Generator) -> t
         float(photo[int(y) : int(y) + size[1] : 4, int(x) : int(x) + size[0] : 4, 1].std())
         for x, y in spots
     ]
-    x, y = spots[int(np.argmin(contrasts))]
-    return float(x), float(y)
+    calmest = int(np.argmin(contrasts))
+    x, y = spots[calmest]
+    return (float(x), float(y)), contrasts[calmest]
 
 
 def _quad(size: tuple[int, int], spot: tuple[float, float], rng: np.random.Generator) -> Quad:
@@ -124,8 +136,8 @@ def _lit(under: Rgb, face: _Values, rng: np.random.Generator) -> Rgb:
     light = smooth.mean(axis=2, keepdims=True)
     shade = light / max(float(light.mean()), 0.05)
     brightness = 0.45 + 0.6 * float(light.mean())
-    texture = (surface - smooth) * float(rng.uniform(0.35, 0.9))
+    # A sign hides what is behind it: of a lively ground little may shine through.
+    texture = (surface - smooth).clip(-0.09, 0.09) * float(rng.uniform(0.35, 0.9))
     colour = face[..., :3] * shade.clip(0.5, 1.5) * brightness + texture
-    alpha = face[..., 3:] * float(rng.uniform(0.85, 1.0))
-    mixed = surface + alpha * (colour - surface)
+    mixed = surface + face[..., 3:] * (colour - surface)
     return np.asarray((mixed * 255 + 0.5).clip(0, 255).astype(np.uint8))

@@ -1,0 +1,99 @@
+"""`python -m services.watermark.synthesis PHOTOS_DIR OUT_DIR`: photos in, pairs of clean and marked images out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from services.servicekit.errors import LodestoneError, Misconfigured
+from services.watermark.synthesis.drawn_marks import KINDS, DrawnMarks
+from services.watermark.synthesis.lettering import Lettering, find_fonts
+from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
+from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
+from services.watermark.synthesis.sheet import contact_sheet
+from services.watermark.synthesis.texts import TRAINING_TEXTS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        photos = open_folder(parsed.photos)
+        marks = DrawnMarks(Lettering(_fonts(parsed.fonts), TRAINING_TEXTS))
+        count = parsed.count or len(photos.paths)
+        write_pairs(photos, marks, PairPlan(count, parsed.seed, parsed.kinds), parsed.out)
+        if parsed.sheet:
+            _write_sheet(photos, marks, parsed.seed, parsed.sheet)
+    except LodestoneError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    for path, reason in photos.left_out:
+        sys.stderr.write(f"left out {path}: {reason}\n")
+    _report(parsed.out, count, photos, as_json=parsed.json)
+    return 0
+
+
+def _fonts(folders: Sequence[Path]) -> tuple[Path, ...]:
+    for folder in folders:
+        if not folder.is_dir():
+            message = f"{folder}: there is no such folder of fonts"
+            raise Misconfigured(message)
+    fonts = find_fonts(folders)
+    if folders and not fonts:
+        message = f"{folders[0]}: there are no fonts in it that write Latin letters"
+        raise Misconfigured(message)
+    return fonts
+
+
+def _write_sheet(photos: PhotoFolder, marks: DrawnMarks, seed: int, path: Path) -> None:
+    try:
+        contact_sheet(photos, marks, seed).save(path, "PNG")
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or type(error).__name__}"
+        raise Misconfigured(message) from error
+
+
+def _report(out: Path, count: int, photos: PhotoFolder, *, as_json: bool) -> None:
+    if as_json:
+        facts = {"out": str(out), "pairs": count, "left_out": len(photos.left_out)}
+        sys.stdout.write(json.dumps(facts) + "\n")
+    else:
+        sys.stdout.write(f"{count} pairs in {out}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.watermark.synthesis",
+        description="Draws marks over photos: pairs of a clean and a marked image, encoded alike.",
+    )
+    parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="a new or an empty folder")
+    parser.add_argument("--count", type=_at_least(1), help="pairs (default: one of each photo)")
+    parser.add_argument("--seed", type=_at_least(0), default=0, help="of everything (default 0)")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=tuple(KINDS), default=(), help="in turn (default: by chance)"
+    )
+    parser.add_argument(
+        "--fonts", type=Path, nargs="+", metavar="DIR", default=(), help="TrueType and OpenType"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="also a sheet of all kinds")
+    parser.add_argument("--json", action="store_true", help="report as one JSON object")
+    return parser
+
+
+def _at_least(lowest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < lowest:
+            message = f"{value} is under {lowest}"
+            raise argparse.ArgumentTypeError(message)
+        return value
+
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
