@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
 PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
 # What may know grpc, the stubs or the environment, below services/.
-ADAPTERS = re.compile(r"\w+/(__main__\.py|servicer\.py|rpc/.+)|crawler/models/.+")
+ADAPTERS = re.compile(r"\w+/(__main__\.py|servicer\.py|rpc/.+)|(crawler|watermark)/models/.+")
 
 # Where the tests of which code are.
 MIRRORED = {

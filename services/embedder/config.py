@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.servicekit import image_settings
+from services.servicekit.inference.backend import BackendName
 
 
 class EmbedderSettings(image_settings.ImageSettings):
@@ -18,6 +19,9 @@ class EmbedderSettings(image_settings.ImageSettings):
     port: int = Field(default=50_051, ge=0, le=65_535, description="The gRPC port.")
     metrics_port: int = Field(
         default=60_051, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
+    )
+    backend: BackendName = Field(
+        default=BackendName.ONNXRUNTIME, description="What computes: onnxruntime or cuda."
     )
     encoder: str = Field(
         default="efficientnet-lite0",

@@ -15,7 +15,7 @@ from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceServi
 from services.embedder.encoder import Encoder
 from services.servicekit.embedding import Embedding
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import ImageQueue
+from services.servicekit.image_queue import Computed, ImageQueue
 from services.servicekit.messages import (
     embedding_to_message,
     precision_to_message,
@@ -72,10 +72,12 @@ class EmbedderServicer(EmbedderServiceServicer):
         result = await self._images.answer_one(request.id, request.image, self._result)
         return pb.StreamEmbedImagesResponse(id=request.id, result=result)
 
-    def _result(self, values: Vector | ItemRejected) -> pb.EmbedResult:
-        if isinstance(values, ItemRejected):
-            return pb.EmbedResult(rejection=rejection_to_message(values))
-        embedding = Embedding(values, self._encoder.facts.encoder_id, self._encoder.precision)
+    def _result(self, computed: Computed[Vector] | ItemRejected) -> pb.EmbedResult:
+        if isinstance(computed, ItemRejected):
+            return pb.EmbedResult(rejection=rejection_to_message(computed))
+        embedding = Embedding(
+            computed.value, self._encoder.facts.encoder_id, self._encoder.precision
+        )
         return pb.EmbedResult(value=embedding_to_message(embedding))
 
 

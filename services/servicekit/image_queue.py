@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -26,6 +27,28 @@ _ID_MAX_CHARS = 128
 
 Value = TypeVar("Value")
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed(Generic[Value]):
+    """What was computed of an image.
+
+    Attributes:
+        value: What the network gives.
+        width_px: Width of the upright image as it came, before it was brought to the network's input.
+        height_px: Height of the same.
+    """
+
+    value: Value
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    rgb: Rgb
+    width_px: int
+    height_px: int
 
 
 class ImageQueue(Generic[Value]):
@@ -59,7 +82,9 @@ class ImageQueue(Generic[Value]):
         self._unary_images = 0
 
     async def answer_all(
-        self, images: Sequence[image_pb2.Image], write: Callable[[Value | ItemRejected], Answer]
+        self,
+        images: Sequence[image_pb2.Image],
+        write: Callable[[Computed[Value] | ItemRejected], Answer],
     ) -> list[Answer]:
         """Answers the images of a unary call, in their order.
 
@@ -83,7 +108,7 @@ class ImageQueue(Generic[Value]):
         self,
         request_id: str,
         image: image_pb2.Image,
-        write: Callable[[Value | ItemRejected], Answer],
+        write: Callable[[Computed[Value] | ItemRejected], Answer],
     ) -> Answer:
         """Answers one image of a stream; a full queue slows the stream down.
 
@@ -110,16 +135,18 @@ class ImageQueue(Generic[Value]):
         self,
         image: image_pb2.Image,
         *,
-        write: Callable[[Value | ItemRejected], Answer],
+        write: Callable[[Computed[Value] | ItemRejected], Answer],
         compute: Callable[[Rgb], Awaitable[Value]],
     ) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            pixels = await loop.run_in_executor(self._decoding, self._to_input, image)
+            opened = await loop.run_in_executor(self._decoding, self._open, image)
         except ItemRejected as error:
             return write(error)
-        return write(await compute(pixels))
+        value = await compute(opened.rgb)
+        return write(Computed(value, opened.width_px, opened.height_px))
 
-    def _to_input(self, image: image_pb2.Image) -> Rgb:
+    def _open(self, image: image_pb2.Image) -> _Opened:
         opened = open_message(image, self._decode_limits)
-        return inputs_of(opened, {self._name: self._shape})[self._name]
+        rgb = inputs_of(opened, {self._name: self._shape})[self._name]
+        return _Opened(rgb, opened.width_px, opened.height_px)

@@ -6,7 +6,6 @@ from typing import Final
 
 from pydantic import Field
 
-from services.servicekit.inference.backend import BackendName
 from services.servicekit.settings import ServiceSettings
 
 IMAGES_MAX: Final = 64
@@ -16,9 +15,6 @@ IMAGES_MAX: Final = 64
 class ImageSettings(ServiceSettings):
     """What the embedder and the watermark service have in common; both set their own sizes."""
 
-    backend: BackendName = Field(
-        default=BackendName.ONNXRUNTIME, description="What computes: onnxruntime or cuda."
-    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -19,6 +21,11 @@ class ResizeRule(StrEnum):
     CENTER_CROP = "center_crop"
 
 
+PANORAMA_RATIO: Final = 3
+"""Long side ÷ short side of an image. Over it, squashed to a square as a whole, it loses its marks (measured in
+docs/decisions/0013-panoramas.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputShape:
     """The input that a network takes.
@@ -27,11 +34,25 @@ class InputShape:
         width_px: Its width.
         height_px: Its height.
         rule: How other sizes are brought to it.
+        quartered: Whether a panorama is cut across into four pieces, and each squashed to a quadrant of the input.
     """
 
     width_px: int
     height_px: int
     rule: ResizeRule = ResizeRule.SQUASH
+    quartered: bool = False
+
+    def enlarges(self, width_px: int, height_px: int) -> bool:
+        """Whether an image of this size, or a piece of it, has a side that is smaller than its place in the input."""
+        if not self.cuts(width_px, height_px):
+            return width_px < self.width_px or height_px < self.height_px
+        across, down = (4, 1) if width_px > height_px else (1, 4)
+        return width_px * 2 < self.width_px * across or height_px * 2 < self.height_px * down
+
+    def cuts(self, width_px: int, height_px: int) -> bool:
+        """Whether an image of this size is cut into four pieces: over three to one, exactly that is squashed."""
+        long, short = max(width_px, height_px), min(width_px, height_px)
+        return self.quartered and long > PANORAMA_RATIO * short
 
 
 def inputs_of(image: OpenImage, shapes: Mapping[str, InputShape]) -> dict[str, Rgb]:
@@ -63,10 +84,25 @@ def to_input(image: PillowImage.Image | Rgb, shape: InputShape) -> Rgb:
     picture = as_pillow(image)
     if picture.size == size:
         return np.asarray(picture)
+    if shape.cuts(*picture.size):
+        return _quarters(picture, shape)
     box = (0.0, 0.0, float(picture.width), float(picture.height))
     if shape.rule is ResizeRule.CENTER_CROP:
         box = _center_box(picture.width, picture.height, shape)
     return np.asarray(picture.resize(size, PillowImage.Resampling.BICUBIC, box=box))
+
+
+def _quarters(picture: PillowImage.Image, shape: InputShape) -> Rgb:
+    """Four pieces from left to right, or from top to bottom, in the order in which the quadrants are read."""
+    width_px, height_px = shape.width_px // 2, shape.height_px // 2
+    pieces = []
+    for start, end in pairwise(index / 4 for index in range(5)):
+        box = (0.0, start * picture.height, float(picture.width), end * picture.height)
+        if picture.width > picture.height:
+            box = (start * picture.width, 0.0, end * picture.width, float(picture.height))
+        piece = picture.resize((width_px, height_px), PillowImage.Resampling.BICUBIC, box=box)
+        pieces.append(np.asarray(piece))
+    return np.concatenate([np.hstack(pieces[:2]), np.hstack(pieces[2:])])
 
 
 def _center_box(

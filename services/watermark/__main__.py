@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+import structlog
+
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
+from services.servicekit.errors import FailedPrecondition, Misconfigured, Unavailable
 from services.servicekit.image_queue import ImageQueue
+from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
-from services.watermark.config import WatermarkSettings
+from services.watermark.config import WatermarkBackend, WatermarkSettings
 from services.watermark.detector import Detector
-from services.watermark.detector_folder import DETECTORS, load_detector_folder
+from services.watermark.detector_folder import (
+    DETECTORS,
+    HEAD_INPUT,
+    OUTPUTS,
+    DetectorDescription,
+    DetectorFolder,
+    DetectorKind,
+    load_detector_folder,
+)
+from services.watermark.head_detector import HeadDetector
+from services.watermark.models.quadrant_embedder import QuadrantEmbedder
 from services.watermark.servicer import WatermarkServicer
 
 # The contract's 40 MB of images, and room for what is around them.
@@ -27,12 +43,67 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
         Misconfigured: The detector or the backend is not there or not usable.
     """
     folder = load_detector_folder(DETECTORS.find(settings.detector, settings.data))
-    backend = OnnxRuntimeBackend(folder.model, backend=settings.backend, threads=settings.threads)
+    _require_fit(folder.description, settings.backend)
+    if settings.backend is WatermarkBackend.EMBEDDER:
+        return await _build_head(folder, settings)
+    backend = OnnxRuntimeBackend(
+        folder.model,
+        backend=BackendName(settings.backend),
+        threads=settings.threads,
+        output_names=OUTPUTS,
+    )
     return define(Detector(folder, backend, threshold=settings.threshold), settings)
 
 
-def define(detector: Detector, settings: WatermarkSettings) -> ServiceDefinition:
-    """Wires the service around a loaded detector; inside a running event loop."""
+async def _build_head(folder: DetectorFolder, settings: WatermarkSettings) -> ServiceDefinition:
+    """Without an embedder the service starts all the same, and is ready once there is one."""
+    head = OnnxRuntimeBackend(
+        folder.model,
+        backend=BackendName.ONNXRUNTIME,
+        threads=settings.threads,
+        input_name=HEAD_INPUT,
+        output_names=OUTPUTS,
+    )
+    embedder = QuadrantEmbedder(settings.embedder, timeout_s=settings.embedder_timeout_s)
+    detector = HeadDetector(folder, head, embedder.embed, threshold=settings.threshold)
+    try:
+        detector.require(await embedder.encoder())
+    except Unavailable as error:
+        structlog.get_logger().warning("service_away", dependency="embedder", cause=error.cause)
+    except FailedPrecondition:
+        await embedder.close()
+        raise
+    return define(detector, settings, close=embedder.close)
+
+
+def _require_fit(detector: DetectorDescription, backend: WatermarkBackend) -> None:
+    """Refuses a head where a network is asked for, and the other way round.
+
+    Raises:
+        Misconfigured: The backend does not compute this kind of detector.
+    """
+    is_head = detector.kind is DetectorKind.EMBEDDER_HEAD
+    if is_head == (backend is WatermarkBackend.EMBEDDER):
+        return
+    what = "a head over the embedder's embeddings" if is_head else "a network of its own"
+    cure = "embedder" if is_head else "onnxruntime or cuda"
+    message = f"detector {detector.name!r} is {what}: its backend is {cure}, not {backend.value}"
+    raise Misconfigured(message)
+
+
+def define(
+    detector: Detector,
+    settings: WatermarkSettings,
+    *,
+    close: Callable[[], Awaitable[None]] | None = None,
+) -> ServiceDefinition:
+    """Wires the service around a loaded detector; inside a running event loop.
+
+    Args:
+        detector: What judges.
+        settings: The service's.
+        close: Ends what the detector holds, so that nothing waits for it; before the queue is closed.
+    """
     registry = new_registry()
     images = ImageQueue(
         detector.detect,
@@ -41,6 +112,12 @@ def define(detector: Detector, settings: WatermarkSettings) -> ServiceDefinition
         settings=settings,
         registry=registry,
     )
+
+    async def end() -> None:
+        if close is not None:
+            await close()
+        await images.close()
+
     servicer = WatermarkServicer(detector, images, stream_idle_s=settings.stream_idle_s)
     return ServiceDefinition(
         word="watermark",
@@ -48,7 +125,7 @@ def define(detector: Detector, settings: WatermarkSettings) -> ServiceDefinition
         register=lambda server: add_WatermarkServiceServicer_to_server(servicer, server),
         probe=images.probe,
         max_message_bytes=_MESSAGE_MAX_BYTES,
-        close=images.close,
+        close=end,
         registry=registry,
     )
 

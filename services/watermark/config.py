@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.servicekit import image_settings
+
+
+class WatermarkBackend(StrEnum):
+    """What computes, by the names that settings use."""
+
+    ONNXRUNTIME = "onnxruntime"
+    CUDA = "cuda"
+    EMBEDDER = "embedder"
 
 
 class WatermarkSettings(image_settings.ImageSettings):
@@ -16,6 +26,21 @@ class WatermarkSettings(image_settings.ImageSettings):
     port: int = Field(default=50_053, ge=0, le=65_535, description="The gRPC port.")
     metrics_port: int = Field(
         default=60_053, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
+    )
+    backend: WatermarkBackend = Field(
+        default=WatermarkBackend.ONNXRUNTIME,
+        description="What computes: onnxruntime, cuda, or embedder for a head over its embeddings.",
+    )
+    embedder: str = Field(
+        default="127.0.0.1:50051",
+        validation_alias="LODESTONE_EMBEDDER",
+        description="The embedder's `host:port`, for the backend embedder.",
+    )
+    embedder_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=20.0,
+        description="How long a batch waits for the embedder before it is UNAVAILABLE, seconds.",
     )
     detector: str = Field(
         default="quadrant-head",

@@ -52,7 +52,7 @@ class Detector:
     def __init__(
         self, folder: DetectorFolder, backend: Backend, *, threshold: float | None
     ) -> None:
-        """Computes black images to see that the network fits.
+        """Computes two images to see that the network fits.
 
         Args:
             folder: What the detector is.
@@ -74,17 +74,26 @@ class Detector:
 
     def detect(self, inputs: npt.NDArray[np.uint8]) -> list[Detection]:
         """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each."""
-        probabilities, quadrants = self._backend.run(inputs)
+        probabilities, quadrants = self._backend.run(self._seen(inputs))
         return [
             Detection(float(probability), tuple(map(float, four)), self.threshold)
             for probability, four in zip(probabilities, quadrants, strict=True)
         ]
 
+    def _seen(
+        self, inputs: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+        """What the network gets of the images; the images themselves."""
+        return inputs
+
+    def _trial(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+        """Two images for the network to be tried with: black."""
+        return np.zeros((2, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
+
     def _check(self) -> None:
         name = self.facts.name
-        black = np.zeros((2, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
         try:
-            outputs = self._backend.run(black)
+            outputs = self._backend.run(self._trial())
         except Exception as error:
             cause = " ".join(str(error).split())[:200] or type(error).__name__
             raise DetectorUnfit(name, f"its network fails: {cause}") from error

@@ -1,14 +1,19 @@
-"""The detector folder: `model.onnx` beside the `detector.json` that vouches for it."""
+"""The detector folder: `model.onnx` beside the `detector.json` that vouches for it.
+
+The model is a network that judges pixels, or a head that judges the embedder's embeddings of the four quadrants.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from services.servicekit.embedding import Precision
 from services.servicekit.errors import Misconfigured
 from services.servicekit.model_folder import (
     MODEL_FILE,
@@ -18,6 +23,7 @@ from services.servicekit.model_folder import (
     Sha256,
     ShortText,
 )
+from services.servicekit.model_folder_errors import DescriptionInvalid
 from services.servicekit.resize import InputShape
 
 FORMAT_VERSION: Final = 1
@@ -25,12 +31,39 @@ FORMAT_VERSION: Final = 1
 OUTPUTS = ("probability", "quadrant_probabilities")
 """The graph's outputs, (N,) and (N, 4) float32; its one input is `pixels`, (N, h, w, 3) uint8 RGB."""
 
+HEAD_INPUT: Final = "embeddings"
+"""The one input of a head in place of `pixels`: (N, 4, dimension) float32, one embedding per quadrant."""
+
 _SidePx = Annotated[int, Field(ge=2, le=4096)]
 _Probability = Annotated[float, Field(ge=0, le=1)]
 _Quadrants = tuple[
     Literal["top-left"], Literal["top-right"], Literal["bottom-left"], Literal["bottom-right"]
 ]
 QUADRANTS: Final[_Quadrants] = ("top-left", "top-right", "bottom-left", "bottom-right")
+
+
+class DetectorKind(StrEnum):
+    """What model.onnx is; the values stand in detector.json."""
+
+    NETWORK = "network"
+    EMBEDDER_HEAD = "embedder-head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadEncoder:
+    """The encoder whose embeddings a head judges; those of any other mean nothing to it.
+
+    Attributes:
+        encoder_id: 64 hex digits.
+        precision: What the embeddings that it was fitted to were computed in.
+        dimension: How many coordinates an embedding has.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    encoder_id: Sha256
+    precision: Precision
+    dimension: Annotated[int, Field(ge=1, le=65_536)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +79,8 @@ class DetectorDescription:
         quadrants: What each column of `quadrant_probabilities` stands for.
         architecture: What the network is, for a person.
         training: What it was trained with: the seed and counts.
+        kind: A network of its own, or a head over the embedder's embeddings of the four quadrants.
+        encoder: Of a head, its encoder; None of a network.
         format_version: Of detector.json.
     """
 
@@ -59,12 +94,14 @@ class DetectorDescription:
     quadrants: _Quadrants
     architecture: ShortText
     training: dict[str, Any]
+    kind: DetectorKind = DetectorKind.NETWORK
+    encoder: HeadEncoder | None = None
     format_version: Literal[1] = FORMAT_VERSION
 
     @property
     def input_shape(self) -> InputShape:
-        """The network's input, as `to_input` takes it: squashed, small images scaled up."""
-        return InputShape(self.input_width_px, self.input_height_px)
+        """The network's input, as `to_input` takes it: squashed, small images scaled up, panoramas cut into four."""
+        return InputShape(self.input_width_px, self.input_height_px, quartered=True)
 
     def to_json(self) -> bytes:
         """The content of detector.json."""
@@ -96,7 +133,16 @@ def load_detector_folder(path: Path) -> DetectorFolder:
         ModelFolderUnusable: One of its subclasses; see `model_folder_errors`.
     """
     description = DETECTORS.read_description(path)
+    _check_kind(description, path / DETECTORS.description_file)
     return DetectorFolder(path, description, DETECTORS.read_model(path, description.detector_id))
+
+
+def _check_kind(description: DetectorDescription, path: Path) -> None:
+    is_head = description.kind is DetectorKind.EMBEDDER_HEAD
+    if is_head == (description.encoder is not None):
+        return
+    problem = "a head over embeddings names its encoder" if is_head else "a network has none"
+    raise DescriptionInvalid(path, field="encoder", problem=problem)
 
 
 def check_name(name: str) -> None:

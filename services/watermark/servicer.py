@@ -12,7 +12,7 @@ from lodestone.watermark.v1 import detector_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceServicer
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import ImageQueue
+from services.servicekit.image_queue import Computed, ImageQueue
 from services.servicekit.messages import rejection_to_message
 from services.servicekit.streams import answer_stream
 from services.watermark.detector import Detection, Detector
@@ -42,6 +42,7 @@ class WatermarkServicer(WatermarkServiceServicer):
             input_height_px=facts.input_height_px,
             threshold=self._detector.threshold,
             execution_provider=self._detector.execution_provider,
+            encoder_id=facts.encoder.encoder_id if facts.encoder else "",
         )
         return pb.GetDetectorResponse(detector=detector)
 
@@ -54,7 +55,7 @@ class WatermarkServicer(WatermarkServiceServicer):
             InvalidInput: No images, or more than 64.
             Overloaded: Too many images wait already.
         """
-        results = await self._images.answer_all(request.images, _result)
+        results = await self._images.answer_all(request.images, self._result)
         return pb.DetectWatermarksResponse(results=results)
 
     def StreamDetectWatermarks(
@@ -71,18 +72,21 @@ class WatermarkServicer(WatermarkServiceServicer):
     async def _answer_one(
         self, request: pb.StreamDetectWatermarksRequest
     ) -> pb.StreamDetectWatermarksResponse:
-        result = await self._images.answer_one(request.id, request.image, _result)
+        result = await self._images.answer_one(request.id, request.image, self._result)
         return pb.StreamDetectWatermarksResponse(id=request.id, result=result)
 
-
-def _result(detection: Detection | ItemRejected) -> pb.DetectResult:
-    if isinstance(detection, ItemRejected):
-        return pb.DetectResult(rejection=rejection_to_message(detection))
-    marked = detection.watermarked
-    value = pb.Detection(
-        probability=detection.probability,
-        quadrant_probabilities=detection.quadrant_probabilities,
-        verdict=verdict_pb2.VERDICT_WATERMARKED if marked else verdict_pb2.VERDICT_ACCEPTED,
-        threshold=detection.threshold,
-    )
-    return pb.DetectResult(value=value)
+    def _result(self, computed: Computed[Detection] | ItemRejected) -> pb.DetectResult:
+        if isinstance(computed, ItemRejected):
+            return pb.DetectResult(rejection=rejection_to_message(computed))
+        detection = computed.value
+        marked = detection.watermarked
+        value = pb.Detection(
+            probability=detection.probability,
+            quadrant_probabilities=detection.quadrant_probabilities,
+            verdict=verdict_pb2.VERDICT_WATERMARKED if marked else verdict_pb2.VERDICT_ACCEPTED,
+            threshold=detection.threshold,
+            upscaled=self._detector.facts.input_shape.enlarges(
+                computed.width_px, computed.height_px
+            ),
+        )
+        return pb.DetectResult(value=value)

@@ -25,7 +25,7 @@ def level(value):
 
 
 def write(outcome):
-    return "rejected" if isinstance(outcome, ItemRejected) else outcome
+    return "rejected" if isinstance(outcome, ItemRejected) else outcome.value
 
 
 class Levels:

@@ -103,3 +103,45 @@ def test_pixels_of_the_input_size_are_the_input():
     rgb = photo(40, 30)
 
     assert inputs_of(open_pixels(rgb), {"word": InputShape(40, 30)})["word"] is rgb
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["from left to right", "from top to bottom"])
+def test_a_panorama_is_cut_into_four_pieces(wide):
+    """Over three to one; they are the quadrants, in the order in which these are read."""
+    levels = np.repeat(np.array([10, 80, 160, 250], np.uint8), 100)
+    rgb = np.broadcast_to(levels[None, :, None], (90, 400, 3))
+    rgb = np.ascontiguousarray(rgb if wide else rgb.transpose(1, 0, 2))
+
+    found = to_input(rgb, InputShape(32, 24, quartered=True))
+
+    assert found.shape == (24, 32, 3)
+    quadrants = [found[:12, :16], found[:12, 16:], found[12:, :16], found[12:, 16:]]
+    assert [np.median(one) for one in quadrants] == [10, 80, 160, 250]
+
+
+@pytest.mark.parametrize("size", [(300, 100), (100, 300), (90, 64)])
+def test_exactly_three_to_one_is_squashed(size):
+    """As is all that is less long."""
+    rgb = photo(*size)
+
+    assert np.array_equal(
+        to_input(rgb, InputShape(32, 32, quartered=True)), to_input(rgb, InputShape(32, 32))
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "enlarged"),
+    [
+        ((448, 448), False),
+        ((447, 448), True),
+        ((900, 447), True),
+        ((896, 224), False),
+        ((895, 224), True),
+        ((2000, 223), True),
+        ((224, 896), False),
+        ((223, 2000), True),
+    ],
+)
+def test_what_is_smaller_than_its_place_is_enlarged(size, enlarged):
+    """A side of the image; of a panorama, a side of its quarter."""
+    assert InputShape(448, 448, quartered=True).enlarges(*size) is enlarged

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.servicekit.inference.backend import BackendName
-from services.watermark.config import WatermarkSettings
+from services.watermark.config import WatermarkBackend, WatermarkSettings
 from services.watermark.detector_folder import DETECTORS
 
 
@@ -11,7 +10,7 @@ def test_the_defaults_serve_the_bundled_detector(tmp_path):
     """On the CPU, with the detector's own threshold."""
     settings = WatermarkSettings()
 
-    assert settings.backend is BackendName.ONNXRUNTIME
+    assert settings.backend is WatermarkBackend.ONNXRUNTIME
     assert settings.threshold is None
     assert (settings.max_batch, settings.queue_limit) == (8, 256)
     assert DETECTORS.find(settings.detector, tmp_path) == DETECTORS.bundled / "quadrant-head"
@@ -26,6 +25,17 @@ def test_settings_come_from_the_environment(monkeypatch):
     settings = WatermarkSettings()
 
     assert (settings.backend, settings.threshold, settings.detector) == ("cuda", 0.9, "mine")
+
+
+def test_a_head_is_computed_by_the_embedder(monkeypatch):
+    """Which is where all clients look for it."""
+    monkeypatch.setenv("LODESTONE_WATERMARK_BACKEND", "embedder")
+    monkeypatch.setenv("LODESTONE_EMBEDDER", "127.0.0.1:6001")
+
+    settings = WatermarkSettings()
+
+    assert settings.backend is WatermarkBackend.EMBEDDER
+    assert settings.embedder == "127.0.0.1:6001"
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "1.1", "nan", "high"])

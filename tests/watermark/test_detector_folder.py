@@ -33,7 +33,7 @@ def test_a_folder_gives_its_facts_and_its_model(tmp_path):
     assert folder.model == MODEL
     assert (folder.description.name, folder.description.threshold) == ("fake", 0.25)
     assert folder.description.quadrants == QUADRANTS
-    assert folder.description.input_shape == InputShape(SIDE_PX, SIDE_PX, ResizeRule.SQUASH)
+    assert folder.description.input_shape == InputShape(SIDE_PX, SIDE_PX, quartered=True)
 
 
 def test_a_written_folder_reads_back(tmp_path):
@@ -55,7 +55,7 @@ def test_the_bundled_detector_is_whole():
 
     assert folder.description.name == "quadrant-head"
     assert len(folder.model) <= 15_000_000
-    assert folder.description.input_shape == InputShape(448, 448, ResizeRule.SQUASH)
+    assert folder.description.input_shape == InputShape(448, 448, ResizeRule.SQUASH, quartered=True)
     assert 0.5 < folder.description.threshold < 1
     for name in ("README.md", "NOTICE"):
         assert (folder.path / name).stat().st_size > 200

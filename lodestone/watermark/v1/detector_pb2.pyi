@@ -28,6 +28,7 @@ class Detector(_message.Message):
     INPUT_HEIGHT_PX_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     EXECUTION_PROVIDER_FIELD_NUMBER: _builtins.int
+    ENCODER_ID_FIELD_NUMBER: _builtins.int
     detector_id: _builtins.str
     """The detector id: the SHA-256 of its ONNX file, 64 hex digits."""
     name: _builtins.str
@@ -39,7 +40,11 @@ class Detector(_message.Message):
     threshold: _builtins.float
     """Images with a watermark probability over this are watermarked; in [0, 1]. Exactly this passes."""
     execution_provider: _builtins.str
-    """The execution provider that computes, for example `CPUExecutionProvider`."""
+    """The execution provider that computes, for example `CPUExecutionProvider`; `embedder` if the embedder does."""
+    encoder_id: _builtins.str
+    """The encoder id, 64 hex digits, whose embeddings of the four quadrants the detector judges; empty if it is a network of
+    its own that judges pixels.
+    """
     def __init__(
         self,
         *,
@@ -49,10 +54,11 @@ class Detector(_message.Message):
         input_height_px: _builtins.int = ...,
         threshold: _builtins.float = ...,
         execution_provider: _builtins.str = ...,
+        encoder_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detector_id", b"detector_id", "execution_provider", b"execution_provider", "input_height_px", b"input_height_px", "input_width_px", b"input_width_px", "name", b"name", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detector_id", b"detector_id", "encoder_id", b"encoder_id", "execution_provider", b"execution_provider", "input_height_px", b"input_height_px", "input_width_px", b"input_width_px", "name", b"name", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

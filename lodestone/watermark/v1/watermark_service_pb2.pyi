@@ -201,7 +201,11 @@ Global___DetectResult: _TypeAlias = DetectResult  # noqa: Y015
 
 @_typing.final
 class Detection(_message.Message):
-    """What a detector says of one image."""
+    """What a detector says of one image: the first frame of an animation, upright by EXIF, with transparency laid over white and
+    grey, palette, 16-bit and CMYK images in 8-bit RGB. An image of another shape than the detector's input is squashed to it
+    as a whole up to three to one, or one to three. A panorama beyond that would lose its marks by that: it is cut into four
+    pieces, from left to right or from top to bottom, and these are its quadrants.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -209,15 +213,23 @@ class Detection(_message.Message):
     QUADRANT_PROBABILITIES_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    UPSCALED_FIELD_NUMBER: _builtins.int
     probability: _builtins.float
     """The watermark probability of the whole image, in [0, 1]."""
     verdict: _verdict_pb2.Verdict.ValueType
     """VERDICT_WATERMARKED over the detector's threshold, VERDICT_ACCEPTED at or under it."""
     threshold: _builtins.float
     """The threshold that the verdict was made with, in [0, 1]."""
+    upscaled: _builtins.bool
+    """Whether the image was smaller than the detector's input on a side (of a panorama: a piece smaller than a quadrant), and
+    so was scaled up: the detector saw less than it can. Of the image as it came here: one that the caller had brought to
+    the input's size before is none that was scaled up. False from servers before this field.
+    """
     @_builtins.property
     def quadrant_probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The watermark probability of each quadrant, in [0, 1]: top left, top right, bottom left, bottom right."""
+        """The watermark probability of each quadrant, in [0, 1]: top left, top right, bottom left, bottom right. Of a panorama
+        over three to one: of each quarter, from left to right; under one to three, from top to bottom.
+        """
 
     def __init__(
         self,
@@ -226,10 +238,11 @@ class Detection(_message.Message):
         quadrant_probabilities: _abc.Iterable[_builtins.float] | None = ...,
         verdict: _verdict_pb2.Verdict.ValueType = ...,
         threshold: _builtins.float = ...,
+        upscaled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "quadrant_probabilities", b"quadrant_probabilities", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "quadrant_probabilities", b"quadrant_probabilities", "threshold", b"threshold", "upscaled", b"upscaled", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

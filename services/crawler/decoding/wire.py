@@ -33,15 +33,16 @@ def pack_header(header: Mapping[str, Any], payload_bytes: int) -> bytes:
 def shapes_to_json(shapes: Mapping[str, InputShape]) -> dict[str, Any]:
     """Input shapes as JSON."""
     return {
-        word: [shape.width_px, shape.height_px, shape.rule.value] for word, shape in shapes.items()
+        word: [shape.width_px, shape.height_px, shape.rule.value, shape.quartered]
+        for word, shape in shapes.items()
     }
 
 
 def shapes_from_json(shapes: Mapping[str, Any]) -> dict[str, InputShape]:
     """Input shapes out of JSON."""
     return {
-        word: InputShape(width_px, height_px, ResizeRule(rule))
-        for word, (width_px, height_px, rule) in shapes.items()
+        word: InputShape(width_px, height_px, ResizeRule(rule), quartered=quartered)
+        for word, (width_px, height_px, rule, quartered) in shapes.items()
     }
 
 

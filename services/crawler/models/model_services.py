@@ -128,7 +128,7 @@ class ModelServices:
         except grpc.aio.AioRpcError as error:
             raise service_error("the watermark service", error) from error
         detector = answer.detector
-        shape = InputShape(detector.input_width_px, detector.input_height_px)
+        shape = InputShape(detector.input_width_px, detector.input_height_px, quartered=True)
         return DetectorFacts(detector.detector_id, detector.threshold, shape)
 
     async def profile(self, name: str) -> ProfileFacts:

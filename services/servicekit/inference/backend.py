@@ -32,6 +32,11 @@ class Backend(Protocol):
         """The number format that it computes in."""
         ...
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> Sequence[npt.NDArray[np.float32]]:
-        """Computes (n, height, width, 3) uint8 RGB and returns the network's outputs, each (n, …) float32."""
+    def run(
+        self, batch: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    ) -> Sequence[npt.NDArray[np.float32]]:
+        """Computes (n, …) and returns the network's outputs, each (n, …) float32.
+
+        A network takes (n, height, width, 3) uint8 RGB, a head (n, 4, dimension) float32 embeddings.
+        """
         ...

@@ -22,7 +22,6 @@ _PROVIDERS = {
     BackendName.ONNXRUNTIME: "CPUExecutionProvider",
     BackendName.CUDA: "CUDAExecutionProvider",
 }
-_INPUT = "pixels"
 
 
 class OnnxRuntimeBackend:
@@ -31,13 +30,23 @@ class OnnxRuntimeBackend:
     ONNX Runtime itself would fall back to the CPU silently (microsoft/onnxruntime#23372).
     """
 
-    def __init__(self, model: bytes, *, backend: BackendName, threads: int) -> None:
-        """Loads a single-file ONNX model with one uint8 input `pixels` (n, height, width, 3).
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        backend: BackendName,
+        threads: int,
+        input_name: str = "pixels",
+        output_names: Sequence[str] = (),
+    ) -> None:
+        """Loads a single-file ONNX model with one input, as a rule uint8 `pixels` (n, height, width, 3).
 
         Args:
             model: The file's bytes, already checked against its digest.
             backend: Where to compute.
             threads: CPU threads; 0 is one per core.
+            input_name: What the model's one input is called.
+            output_names: The outputs that are computed, in the order of `run`; none are all, in the model's.
 
         Raises:
             Misconfigured: The backend is not there, or the model does not load.
@@ -57,9 +66,15 @@ class OnnxRuntimeBackend:
             message = f"backend {backend.value!r} was asked for, but {provider} does not start here"
             raise Misconfigured(message)
         names = [node.name for node in self._session.get_inputs()]
-        if names != [_INPUT]:
-            message = f"the model's inputs are {names}, not [{_INPUT!r}]"
+        if names != [input_name]:
+            message = f"the model's inputs are {names}, not [{input_name!r}]"
             raise Misconfigured(message)
+        outputs = [node.name for node in self._session.get_outputs()]
+        if not set(output_names) <= set(outputs):
+            message = f"the model's outputs are {outputs}, not {list(output_names)}"
+            raise Misconfigured(message)
+        self._input_name = input_name
+        self._output_names = list(output_names) or outputs
 
     @property
     def execution_provider(self) -> str:
@@ -71,9 +86,12 @@ class OnnxRuntimeBackend:
         """Always single precision, on either provider."""
         return Precision.FP32
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> Sequence[npt.NDArray[np.float32]]:
-        """Computes (n, height, width, 3) uint8 RGB and returns the network's outputs."""
-        outputs: Sequence[npt.NDArray[np.float32]] = self._session.run(None, {_INPUT: batch})
+    def run(
+        self, batch: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    ) -> Sequence[npt.NDArray[np.float32]]:
+        """Computes (n, …) of the input's type and returns the network's outputs."""
+        outputs: Sequence[npt.NDArray[np.float32]]
+        outputs = self._session.run(self._output_names, {self._input_name: batch})
         return outputs
 
 

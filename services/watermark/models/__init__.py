@@ -1,0 +1,1 @@
+"""The services that the watermark service asks."""
