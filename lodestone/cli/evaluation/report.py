@@ -56,7 +56,7 @@ def _page(folder: Path, evaluation: dict[str, Any], figures: dict[str, Figure]) 
         ("Clean images", wording.FLAGGED_COLUMNS, wording.flagged_rows(evaluation)),
     )
     pictures = [
-        Markup(inline_svg(figure, name=name, alternative=f"{name}; its numbers are in the tables"))  # noqa: S704
+        Markup(inline_svg(figure, name=name, alternative=f"{name}, as in the tables", kind=name))  # noqa: S704
         for name, figure in figures.items()
     ]
     return render(

@@ -15,8 +15,9 @@ from services.watermark.synthesis.generator import changed
 
 _Light = npt.NDArray[np.float32]
 
-# A mark of which less than this can be seen is drawn in the other ink.
-_VISIBLE_SHARE = 0.4
+# A mark of which less than this can be seen is drawn otherwise.
+_VISIBLE_SHARE = 0.6
+_SHADOW_MIN_PX = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,23 @@ def choose_ink(opacity: float, scale_px: float, rng: np.random.Generator) -> Ink
 
 
 def inked(photo: Rgb, covered: Coverage, ink: Ink) -> Rgb:
-    """The photo with the mark on it, in the ink or, where little of that can be seen, in its opposite."""
-    drawn = _blended(photo, covered, ink)
-    seen = changed(photo, drawn)
-    if seen.sum() >= _VISIBLE_SHARE * (covered > 0.5).sum():
-        return drawn
+    """The photo with the mark on it: in the ink, in its opposite, or in both, until enough of it can be seen.
+
+    Where none of the three shows enough, the one that shows most.
+    """
     red, green, blue = ink.light
-    opposite = _blended(photo, covered, replace(ink, light=(1 - red, 1 - green, 1 - blue)))
-    return opposite if changed(photo, opposite).sum() > seen.sum() else drawn
+    opposite = replace(ink, light=(1 - red, 1 - green, 1 - blue))
+    shadowed = replace(ink, shadow_px=max(ink.shadow_px, _SHADOW_MIN_PX))
+    enough = _VISIBLE_SHARE * float(covered.sum())
+    best, most = photo, -1
+    for tried in (ink, opposite, shadowed):
+        drawn = _blended(photo, covered, tried)
+        seen = int(changed(photo, drawn).sum())
+        if seen > most:
+            best, most = drawn, seen
+        if seen >= enough:
+            break
+    return best
 
 
 def halftoned(covered: Coverage, cell_px: float, angle: float) -> Coverage:
@@ -67,7 +77,7 @@ def halftoned(covered: Coverage, cell_px: float, angle: float) -> Coverage:
     y, x = np.indices(covered.shape, dtype=np.float32)
     along = (x * np.cos(angle) + y * np.sin(angle)) * (np.pi / cell_px)
     across = (y * np.cos(angle) - x * np.sin(angle)) * (np.pi / cell_px)
-    dots = np.clip(4 * (np.abs(np.sin(along) * np.sin(across)) - 0.35), 0, 1)
+    dots = np.clip(4 * (np.abs(np.sin(along) * np.sin(across)) - 0.15), 0, 1)
     halftone: Coverage = (covered * dots).astype(np.float32)
     return halftone
 

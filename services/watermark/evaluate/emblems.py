@@ -79,7 +79,7 @@ def signature(rng: np.random.Generator) -> Outline:
     y = rng.normal(0, 1, len(x)) * np.where(rng.random(len(x)) < 0.25, 38, 15)
     x += rng.normal(0, 9, len(x))
     codes = [Curve.MOVETO, *([Curve.CURVE4] * (count * 3))]
-    pen = float(rng.uniform(2.5, 6.0))
+    pen = float(rng.uniform(4.0, 9.0))
     line = [(x.min(), 42.0), (x.mean(), 30.0 + 10 * rng.random()), (x.max(), 40.0)]
     under = Piece(Curve(line, [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3]), pen * 0.7)
     return (Piece(Curve(np.column_stack((x, y)), codes), pen), under)

@@ -72,7 +72,7 @@ def scene_sign(photo: Rgb, canvas: Canvas, rng: np.random.Generator) -> tuple[Rg
 def _board(letters: Outline, rng: np.random.Generator) -> PillowImage.Image:
     """400×160 RGBA: a text in one paint on another."""
     place = Affine2D().translate(200, 80)
-    outline = moved(fitted(letters, width=320), place)
+    outline = moved(fitted(letters, width=270), place)
     covered = coverage(outline, height_px=160, width_px=400)[..., None]
     paint, letter = rng.uniform(30, 110, 3), rng.uniform(170, 245, 3)
     if rng.random() < 0.5:
@@ -84,8 +84,8 @@ def _board(letters: Outline, rng: np.random.Generator) -> PillowImage.Image:
 
 def _tilted(board: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:
     """The board with one side farther away."""
-    far = float(rng.uniform(-0.0008, 0.0008))
-    lean = float(rng.uniform(-0.12, 0.12))
+    far = float(rng.uniform(-0.0003, 0.0003))
+    lean = float(rng.uniform(-0.06, 0.06))
     coefficients = (1.0, 0.0, 0.0, lean, 1.0, 0.0, far, 0.0)
     return board.transform(
         board.size, PillowImage.Transform.PERSPECTIVE, coefficients, PillowImage.Resampling.BICUBIC

@@ -153,6 +153,20 @@ def centre(canvas: Canvas, rng: np.random.Generator) -> Layout:
     return _laid(canvas, mark, text)
 
 
+def screened(canvas: Canvas, rng: np.random.Generator) -> Layout:
+    """A large sign or shout anywhere, broad enough to be printed in dots."""
+    text, font = _text(canvas, SHOUTS, rng)
+    mark = font.outline(text)
+    if rng.random() < 0.5:
+        text, mark = "", emblems.logo(rng)
+    width = canvas.width_px * float(rng.uniform(0.2, 0.6))
+    mark = fitted(mark, width=width)
+    height = extents(mark).height
+    x = rng.uniform(width / 2, canvas.width_px - width / 2)
+    y = rng.uniform(height / 2, max(height / 2, canvas.height_px - height / 2))
+    return _laid(canvas, moved(mark, Affine2D().translate(x, y)), text)
+
+
 def badge(canvas: Canvas, rng: np.random.Generator) -> Layout:
     """A filled box with a text cut out, a code, or a ribbon, in a corner."""
     text, font = _text(canvas, (*HANDLES, *DOMAINS, *NAMES), rng)

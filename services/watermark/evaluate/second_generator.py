@@ -28,7 +28,7 @@ _LAYOUTS: Final[dict[str, LayoutRule]] = {
     "badge": layouts.badge,
     "handle": layouts.handle,
     "signature": layouts.signature,
-    "halftone": layouts.centre,
+    "halftone": layouts.screened,
 }
 _HARD_NEGATIVES: Final[dict[str, HardNegative]] = {
     "date-stamp": hard_negatives.date_stamp,
@@ -75,7 +75,7 @@ def _marked(photo: Rgb, kind: str, layout: Layout, rng: np.random.Generator) -> 
     covered = coverage(layout.outline, height_px=height_px, width_px=width_px)
     longer = max(height_px, width_px)
     if kind == "halftone":
-        cell_px = max(3.0, longer * float(rng.uniform(0.006, 0.014)))
+        cell_px = max(2.5, longer * float(rng.uniform(0.004, 0.01)))
         covered = halftoned(covered, cell_px, float(rng.uniform(0, np.pi / 2)))
     opacity = float(rng.uniform(*OPACITIES))
     pixels = inked(photo, covered, choose_ink(opacity, longer, rng))
