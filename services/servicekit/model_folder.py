@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Generic, TypeVar
@@ -30,6 +31,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 ModelName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,127}$")]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 
+# What one ONNX file can have at most, being one protobuf message.
+_MODEL_MAX_BYTES: Final = 2**31 - 1
+_DESCRIPTION_MAX_BYTES: Final = 1_000_000
 _BUNDLED: Final = Path(__file__).resolve().parents[2]
 
 Description = TypeVar("Description")
@@ -87,7 +91,7 @@ class ModelFolderKind(Generic[Description]):
         if not folder.is_dir():
             raise ModelFolderMissing(folder, self.word)
         path = folder / self.description_file
-        return self.parse(_read(path), path)
+        return self.parse(_read(path, _DESCRIPTION_MAX_BYTES), path)
 
     def parse(self, content: bytes, path: Path) -> Description:
         """Reads the content of a description; `path` is for the error messages.
@@ -112,7 +116,7 @@ class ModelFolderKind(Generic[Description]):
             ModelFolderUnusable: The file cannot be read, has another SHA-256, or keeps data outside itself.
         """
         path = folder / MODEL_FILE
-        model = _read(path)
+        model = _read(path, _MODEL_MAX_BYTES)
         actual = hashlib.sha256(model).hexdigest()
         if actual != sha256:
             raise ModelDigestMismatch(
@@ -139,8 +143,15 @@ class ModelFolderKind(Generic[Description]):
             raise DescriptionUnsupported(path, found=found, supported=self.format_version)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
+    """The size comes first: a file that cannot be right is not read, nor a pipe that nobody writes to."""
     try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise ModelFileUnreadable(path, "it is no file")
+        if facts.st_size > max_bytes:
+            cause = f"it has {facts.st_size:,} bytes, over the limit of {max_bytes:,}"
+            raise ModelFileUnreadable(path, cause)
         return path.read_bytes()
     except OSError as error:
         raise ModelFileUnreadable(path, error.strerror or type(error).__name__) from error

@@ -20,7 +20,7 @@ from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceSt
 from services.servicekit.messages import rgb_to_image
 from services.watermark.detector_folder import DETECTORS
 from tests.fakes.image_files import photo
-from tests.fakes.onnx_files import cast_model
+from tests.fakes.onnx_files import FLOAT, cast_model
 from tests.fakes.ports import free_port
 from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
 
@@ -129,9 +129,10 @@ async def test_a_model_of_another_digest_is_one_line(tmp_path):
     [
         (model(message(INITIALIZER, tensor("w", EXTERNAL))), "keeps tensor 'w' outside the file"),
         (cast_model(input_name="image"), "the model's inputs are ['image'], not ['pixels']"),
-        (cast_model(), "detector 'quadrant-head' cannot be served: its network fails: "),
+        (cast_model(input_type=FLOAT), "the model's outputs are ['floats'], not ['probability', "),
+        (cast_model(), "the model's outputs are ['floats'], not ['probability', "),
     ],
-    ids=["external data", "another input", "another shape"],
+    ids=["external data", "another input", "another type", "other outputs"],
 )
 async def test_a_model_that_is_no_detector_is_one_line(tmp_path, content, says):
     """Whatever its description says."""
@@ -141,6 +142,30 @@ async def test_a_model_that_is_no_detector_is_one_line(tmp_path, content, says):
     assert status == 78
     assert line.startswith("error: ")
     assert says in line
+
+
+async def test_a_folder_that_is_broken_under_a_running_service_changes_nothing(tmp_path):
+    """It was read whole at the start: the old detector stays, and it is the next start that is refused."""
+    folder = tmp_path / "mine"
+    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
+    port = free_port()
+    request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
+    async with (
+        watermark(tmp_path, PORT=port, METRICS_PORT=0, DETECTOR=folder),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = WatermarkServiceStub(channel)
+        before = await stub.DetectWatermarks(request, wait_for_ready=True, timeout=START_S)
+        (folder / "model.onnx").write_bytes(b"another")
+        (folder / "detector.json").write_text("{")
+        after = await stub.DetectWatermarks(request, timeout=START_S)
+        await until_serving(channel)
+    status, stderr = await outcome(tmp_path, DETECTOR=folder)
+
+    assert after == before
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith(f"error: {folder / 'detector.json'}: is no JSON: ")
 
 
 async def test_a_wrong_setting_is_one_line(tmp_path):

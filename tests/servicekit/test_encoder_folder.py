@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ModelFileUnreadable) as caught:
         load_encoder_folder(path)
 
-    assert caught.value.cause == "Is a directory"
+    assert caught.value.cause == "it is no file"
 
 
 def test_a_wrong_field_is_named_with_its_file(tmp_path):

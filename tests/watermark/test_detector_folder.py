@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
+from services.servicekit.embedding import Precision
 from services.servicekit.errors import Misconfigured
 from services.servicekit.model_folder_errors import (
     DescriptionInvalid,
@@ -18,11 +20,15 @@ from services.servicekit.resize import InputShape, ResizeRule
 from services.watermark.detector_folder import (
     DETECTORS,
     QUADRANTS,
+    DetectorKind,
+    HeadEncoder,
     load_detector_folder,
     write_detector_folder,
 )
 from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
 from tests.watermark.detectors import MODEL, SIDE_PX, fake_folder, write_detector
+
+ENCODER = {"encoder_id": "a" * 64, "precision": "FP32", "dimension": 512}
 
 
 def test_a_folder_gives_its_facts_and_its_model(tmp_path):
@@ -119,7 +125,22 @@ def test_a_model_that_is_no_onnx_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"threshold": 1.5}, "threshold"),
+        ({"threshold": 2}, "threshold"),
+        ({"threshold": -1}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"threshold": float("inf")}, "threshold"),
+        ({"kind": "oracle"}, "kind"),
+        ({"kind": "embedder-head"}, "encoder"),
+        ({"encoder": ENCODER}, "encoder"),
+        (
+            {"kind": "embedder-head", "encoder": {**ENCODER, "precision": "INT8"}},
+            "encoder.precision",
+        ),
+        ({"kind": "embedder-head", "encoder": {**ENCODER, "dimension": 0}}, "encoder.dimension"),
+        (
+            {"kind": "embedder-head", "encoder": {**ENCODER, "encoder_id": "x"}},
+            "encoder.encoder_id",
+        ),
         ({"threshold": "0.5"}, "threshold"),
         ({"detector_id": "abc"}, "detector_id"),
         ({"input_width_px": 0}, "input_width_px"),
@@ -162,3 +183,61 @@ def test_a_description_of_another_version(tmp_path):
         load_detector_folder(folder)
 
     assert (caught.value.found, caught.value.supported) == (2, 1)
+
+
+def test_a_head_names_the_encoder_that_it_belongs_to(tmp_path):
+    """Id, precision and dimension; written and read back."""
+    path = write_detector(tmp_path / "head", kind="embedder-head", encoder=ENCODER)
+    found = load_detector_folder(path)
+
+    assert found.description.kind is DetectorKind.EMBEDDER_HEAD
+    assert found.description.encoder == HeadEncoder(
+        encoder_id="a" * 64, precision=Precision.FP32, dimension=512
+    )
+    write_detector_folder(tmp_path / "again", found.model, found.description)
+    assert load_detector_folder(tmp_path / "again").description == found.description
+
+
+def test_links_are_followed_to_what_the_digest_vouches_for(tmp_path):
+    """A folder may be a link, and so may a file; what they lead to is checked as ever."""
+    real = write_detector(tmp_path / "real")
+    (tmp_path / "link").symlink_to(real)
+    assert load_detector_folder(tmp_path / "link").model == MODEL
+
+    (tmp_path / "other").write_bytes(MODEL + b"\0")
+    (real / "model.onnx").unlink()
+    (real / "model.onnx").symlink_to(tmp_path / "other")
+    with pytest.raises(ModelDigestMismatch):
+        load_detector_folder(real)
+
+
+def test_a_link_to_itself(tmp_path):
+    """Leads nowhere, which the operating system says."""
+    folder = write_detector(tmp_path / "fake")
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").symlink_to(folder / "model.onnx")
+
+    with pytest.raises(ModelFileUnreadable, match="Too many levels of symbolic links"):
+        load_detector_folder(folder)
+
+
+@pytest.mark.parametrize(("name", "size"), [("model.onnx", 2**31), ("detector.json", 1_000_001)])
+def test_a_file_too_large_to_be_right_is_not_read(tmp_path, name, size):
+    """Its size is enough to say so."""
+    folder = write_detector(tmp_path / "fake")
+    with (folder / name).open("r+b") as file:
+        file.truncate(size)
+
+    with pytest.raises(ModelFileUnreadable, match=f"it has {size:,} bytes, over the limit of "):
+        load_detector_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "detector.json"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    """Nobody may ever write to it."""
+    folder = write_detector(tmp_path / "fake")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+    with pytest.raises(ModelFileUnreadable, match="it is no file"):
+        load_detector_folder(folder)
