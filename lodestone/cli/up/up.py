@@ -38,6 +38,8 @@ class UpOptions:
         min_pixels: The crawler's smallest image; None is its default.
         contact: How a host can reach whoever runs this; empty leaves the crawler's own setting.
         host_requests_per_s: The crawler's fastest pace for one host; None is its default.
+        detector: The watermark detector's name or folder; empty leaves the service's own setting.
+        watermark_backend: What computes it; empty leaves the service's own setting.
     """
 
     data: Path
@@ -46,6 +48,8 @@ class UpOptions:
     min_pixels: int | None = None
     contact: str = ""
     host_requests_per_s: float | None = None
+    detector: str = ""
+    watermark_backend: str = ""
 
 
 def up(
@@ -77,6 +81,17 @@ def up(
         float | None,
         typer.Option(min=0.01, help="Requests to one host in a second, at most."),
     ] = None,
+    detector: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The watermark detector to serve, or a folder of one."),
+    ] = "",
+    watermark_backend: Annotated[
+        str,
+        typer.Option(
+            metavar="onnxruntime|cuda|embedder",
+            help="What computes the detector; embedder for a head over the embedder's embeddings.",
+        ),
+    ] = "",
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -94,6 +109,8 @@ def up(
         min_pixels,
         contact,
         host_requests_per_s,
+        detector,
+        watermark_backend,
     )
     checkout = require_checkout()
     where = addresses()
@@ -149,12 +166,23 @@ def service_environment(
     }
     if word == "embedder" and options.encoder:
         settings[f"{prefix}ENCODER"] = options.encoder
+    if word == "watermark":
+        settings |= _watermark_settings(prefix, options)
     if word == "crawler":
         settings |= _crawler_settings(prefix, options)
     # What belongs to another service may be a secret of its.
     others = tuple(f"LODESTONE_{other.upper()}_" for other in asdict(where) if other != word)
     own = {name: value for name, value in environment.items() if not name.startswith(others)}
     return {**own, **settings}
+
+
+def _watermark_settings(prefix: str, options: UpOptions) -> dict[str, str]:
+    settings = {}
+    if options.detector:
+        settings[f"{prefix}DETECTOR"] = options.detector
+    if options.watermark_backend:
+        settings[f"{prefix}BACKEND"] = options.watermark_backend
+    return settings
 
 
 def _crawler_settings(prefix: str, options: UpOptions) -> dict[str, str]:

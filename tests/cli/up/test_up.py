@@ -214,3 +214,20 @@ def test_localhost_is_an_address_for_the_services():
     assert environment["LODESTONE_NOVELTY_METRICS_PORT"] == "16002"
     assert environment["LODESTONE_NOVELTY_DRAIN_S"] == "5"
     assert "LODESTONE_CRAWLER_MIN_PIXELS" not in environment
+
+
+def test_the_watermark_service_is_told_its_detector_and_backend():
+    """Both or neither: unset leaves what its own variables say."""
+    where = Addresses()
+    options = UpOptions(Path("/data"), "", (), detector="mine", watermark_backend="embedder")
+    own = {"LODESTONE_WATERMARK_DETECTOR": "theirs"}
+
+    told = service_environment("watermark", where, options, own)
+    untold = service_environment("watermark", where, UpOptions(Path("/data"), "", ()), own)
+
+    assert told["LODESTONE_WATERMARK_DETECTOR"] == "mine"
+    assert told["LODESTONE_WATERMARK_BACKEND"] == "embedder"
+    assert told["LODESTONE_EMBEDDER"] == where.embedder
+    assert untold["LODESTONE_WATERMARK_DETECTOR"] == "theirs"
+    assert "LODESTONE_WATERMARK_BACKEND" not in untold
+    assert "LODESTONE_WATERMARK_DETECTOR" not in service_environment("crawler", where, options, {})
