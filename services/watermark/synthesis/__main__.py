@@ -74,10 +74,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=_at_least(1), help="pairs (default: one of each photo)")
     parser.add_argument("--seed", type=_at_least(0), default=0, help="of everything (default 0)")
     parser.add_argument(
-        "--kinds", nargs="+", choices=tuple(KINDS), default=(), help="in turn (default: by chance)"
+        "--kinds",
+        action="append",
+        choices=tuple(KINDS),
+        default=[],
+        metavar="KIND",
+        help="a kind of mark; may be given again: then in turn (default: all, by chance)",
     )
     parser.add_argument(
-        "--fonts", type=Path, nargs="+", metavar="DIR", default=(), help="TrueType and OpenType"
+        "--fonts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="TrueType and OpenType files (default: Pillow's own font); may be given again",
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="also a sheet of all kinds")
     parser.add_argument("--json", action="store_true", help="report as one JSON object")

@@ -57,7 +57,7 @@ def _board(
     *,
     painted: bool,
 ) -> PillowImage.Image:
-    """The sign, or letters painted on the surface, as seen from the front: mode RGBA, at most `size_px` wide and high."""
+    """The sign, or letters painted on the surface, from the front: mode RGBA, at most `size_px` wide and high."""
     letters = line_shape(text, size_px[0] * 0.8, font, height_px=size_px[1] * 0.6)
     pad = max(round(letters.height * float(rng.uniform(0.25, 0.7))), 2)
     size = (letters.width + 2 * pad, letters.height + 2 * pad)
