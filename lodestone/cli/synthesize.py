@@ -1,0 +1,53 @@
+"""`lodestone watermark synthesize`: pairs of clean and marked images, made of photos."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.options import JsonOption
+
+_MODULE = "services.watermark.synthesis"
+
+
+def synthesize(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS_DIR", help="Photos without marks.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new or an empty folder.")],
+    *,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Pairs; default one of each photo.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="A kind of mark; may be given again: then in turn."),
+    ] = None,
+    fonts: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Fonts to write marks in; may be given again."),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Also a contact sheet of all kinds, to look at."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw marks over photos: OUT_DIR/clean, OUT_DIR/marked and OUT_DIR/labels.jsonl.
+
+    Both images of a pair have the same name and went through the same encoding. The same photos, fonts and options give
+    the same files.
+    """
+    arguments = [str(photos), str(out), f"--seed={seed}"]
+    arguments += [] if count is None else [f"--count={count}"]
+    arguments += [f"--kinds={kind}" for kind in kinds or ()]
+    arguments += [f"--fonts={folder}" for folder in fonts or ()]
+    arguments += [] if sheet is None else [f"--sheet={sheet}"]
+    arguments += ["--json"] if as_json else []
+    environment = module_environment(require_checkout(), os.environ)
+    command = module_command(_MODULE, *arguments)
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module

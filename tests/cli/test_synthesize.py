@@ -1,0 +1,57 @@
+"""`lodestone watermark synthesize`: runs the checkout's module, torch-free."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image as PillowImage
+
+from tests.fakes.image_files import photo
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(2):
+        PillowImage.fromarray(photo(96, 64, seed=seed)).save(folder / f"{seed}.png")
+    return folder
+
+
+def test_pairs_are_written(cli, photos, tmp_path, capfd):
+    """With the options given; the report is the module's."""
+    out, sheet = tmp_path / "pairs", tmp_path / "sheet.png"
+    result = cli(
+        *("watermark", "synthesize", photos, out, "--count", "3", "--seed", "5", "--json"),
+        *("--kinds", "logo", "--kinds", "bar", "--sheet", sheet),
+    )
+
+    assert result.status == 0
+    assert json.loads(capfd.readouterr().out) == {"out": str(out), "pairs": 3, "left_out": 0}
+    lines = (out / "labels.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["logo", "bar", "logo"]
+    assert sheet.is_file()
+
+
+def test_errors_are_one_line(cli, photos, tmp_path, capfd):
+    """And the exit status is the module's."""
+    result = cli("watermark", "synthesize", tmp_path / "none", tmp_path / "pairs")
+
+    assert result.status == 1
+    line = f"error: {tmp_path / 'none'}: there is no such folder of photos\n"
+    assert capfd.readouterr().err == line
+
+
+def test_outside_of_a_checkout_is_one_line(cli, photos, tmp_path, monkeypatch):
+    """The wheel alone has no services."""
+    nothing = SimpleNamespace(path=[], executable=sys.executable)
+    monkeypatch.setattr("lodestone.cli.checkout.sys", nothing)
+    monkeypatch.chdir(tmp_path)
+    result = cli("watermark", "synthesize", photos, tmp_path / "pairs")
+
+    line = "error: the services are not here: run this from a checkout of Lodestone\n"
+    assert (result.status, result.err) == (1, line)
