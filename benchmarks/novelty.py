@@ -9,14 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.scoring import full_covariance, stream
+from benchmarks.serving.machine import machine_facts
 
 # Of 1280 coordinates, per CPU-second of client and server together.
 STREAM_GOAL_PER_CPU_S = 10_000
@@ -77,19 +74,7 @@ def _report(covariance: dict[str, Any], streamed: dict[str, Any]) -> dict[str, A
         "goals_met": all(met for _, _, met in goals.values()) and covariance["is_the_same_twice"],
         "full_covariance": covariance,
         "stream": streamed,
-        "machine": _machine(),
-    }
-
-
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
-    return {
-        "processor": model or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": [round(load, 1) for load in os.getloadavg()],
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "scikit-learn", "grpcio", "protobuf")},
+        "machine": machine_facts("numpy", "scikit-learn", "grpcio", "protobuf"),
     }
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.scoring.embeddings import MadeUpEmbeddings
+from benchmarks.serving.service_process import ServiceProcess, service_process
 from lodestone.client import NoveltyClient
 from lodestone.image.v1.embedding_pb2 import Embedding as EmbeddingMessage
 from lodestone.novelty.v1.novelty_service_pb2 import FitOptions, ScoreResult
@@ -26,7 +21,6 @@ from services.servicekit.messages import embedding_to_message
 
 DIMENSION: Final = 1280
 
-_ROOT = Path(__file__).resolve().parents[2]
 _PROFILE: Final = "landscapes"
 _ENCODER_ID: Final = "a" * 64
 _LIKED: Final = 300
@@ -36,7 +30,6 @@ _DRAWN: Final = 4096
 # One embedding a message takes so much longer.
 _ALONE_SHARE: Final = 10
 _READY_S: Final = 60.0
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 Send = Callable[[NoveltyClient, Iterator[EmbeddingMessage]], Awaitable[list[ScoreResult]]]
 
@@ -50,7 +43,9 @@ async def measure(count: int, repeats: int) -> dict[str, Any]:
     rows = made_up.draw(_DRAWN, seed=2)
     many: list[dict[str, float]] = []
     alone: list[dict[str, float]] = []
-    async with _server() as (server, novelty):
+    async with service_process("novelty") as server, NoveltyClient(server.address) as novelty:
+        async with asyncio.timeout(_READY_S):
+            await novelty.channel.channel_ready()
         options = FitOptions(
             request_id="1",
             name=_PROFILE,
@@ -75,13 +70,12 @@ async def measure(count: int, repeats: int) -> dict[str, Any]:
 
 
 async def _timed(
-    server: int, sending: Awaitable[list[ScoreResult]], count: int
+    server: ServiceProcess, sending: Awaitable[list[ScoreResult]], count: int
 ) -> dict[str, float]:
-    wall_s, client_s, server_s = time.monotonic(), time.process_time(), _cpu_s(server)
+    wall_s, client_s, server_s = time.monotonic(), time.process_time(), server.cpu_s()
     results = await sending
     wall_s, client_s = time.monotonic() - wall_s, time.process_time() - client_s
-    # The kernel counts in steps: less than one is one.
-    server_s = max(_cpu_s(server) - server_s, 1 / _TICKS_PER_S)
+    server_s = server.cpu_s_since(server_s)
     scored = sum(result.HasField("value") for result in results)
     if scored != count:
         raise RuntimeError(f"{scored} of {count} embeddings were scored")
@@ -116,40 +110,3 @@ def _middle(runs: list[dict[str, float]]) -> dict[str, Any]:
     middle = {name: round(some[len(some) // 2]) for name, some in columns.items()}
     reach = {name: [round(some[0]), round(some[-1])] for name, some in columns.items()}
     return {**middle, "least_to_most": reach}
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of a process, seconds, in ticks; Linux only."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-@asynccontextmanager
-async def _server() -> AsyncIterator[tuple[int, NoveltyClient]]:
-    """The process of a novelty service with a folder of its own, and a client that is connected to it."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="lodestone-bench-") as folder:
-        environment = {
-            **os.environ,
-            "LODESTONE_DATA": folder,
-            "LODESTONE_NOVELTY_PORT": str(port),
-            "LODESTONE_NOVELTY_METRICS_PORT": "0",
-        }
-        with (Path(folder) / "log.txt").open("wb") as log:
-            server = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services.novelty"),
-                cwd=_ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-            try:
-                async with NoveltyClient(f"127.0.0.1:{port}") as novelty:
-                    async with asyncio.timeout(_READY_S):
-                        await novelty.channel.channel_ready()
-                    yield server.pid, novelty
-            finally:
-                server.terminate()
-                await server.wait()
