@@ -1,10 +1,13 @@
-"""Images with labels: the folders `clean/` and `marked/`."""
+"""Images with labels: the folders `clean/` and `marked/`, and `labels.jsonl` where `synthesize` has left one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import Rgb
@@ -12,6 +15,28 @@ from services.watermark.evaluate.judged_image import ImageFacts, Truth
 from services.watermark.evaluate.photo_files import PhotoFile, find_photo_files
 
 FOLDERS: Final = ("clean", "marked")
+LABELS_FILE: Final = "labels.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A line of `labels.jsonl`; what else is on it does not matter here.
+
+    Attributes:
+        name: Of the file, in both folders.
+        photo: That both were made of.
+        kind: Of the mark.
+        opacity: Of the mark, 0..1.
+        width_ratio: Width of the mark / width of the image, 0..1.
+        negative: The hard negative in both; empty if there is none.
+    """
+
+    name: str
+    photo: str
+    kind: str
+    opacity: float
+    width_ratio: float
+    negative: str = ""
 
 
 def is_labelled(folder: Path) -> bool:
@@ -28,22 +53,69 @@ def is_labelled(folder: Path) -> bool:
 
 
 def labelled_images(folder: Path, limit: int | None) -> Iterator[tuple[ImageFacts, Rgb]]:
-    """The images of both folders, each a photo of its own; the sources are the folders inside them.
+    """The images of both folders; without a label each is a photo of its own.
 
     Args:
         folder: That holds `clean/` and `marked/`.
         limit: Images of each of the two at most.
 
     Raises:
-        Misconfigured: One of them has no image.
+        Misconfigured: One of them has no image, or a line of `labels.jsonl` is wrong.
     """
-    for name, truth in zip(FOLDERS, (Truth.CLEAN, Truth.MARKED), strict=True):
+    labels = read_labels(folder / LABELS_FILE)
+    for name in FOLDERS:
         for file in find_photo_files(folder / name)[:limit]:
             rgb = file.read()
             if rgb is not None:
-                yield _facts(file, name, truth), rgb
+                yield _facts(file, name, labels), rgb
 
 
-def _facts(file: PhotoFile, folder: str, truth: Truth) -> ImageFacts:
+def read_labels(path: Path) -> dict[str, Label]:
+    """The labels by the names of their files; none if there is no such file.
+
+    Raises:
+        Misconfigured: A line is no such label.
+    """
+    if not path.is_file():
+        return {}
+    line = TypeAdapter(Label)
+    labels: dict[str, Label] = {}
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            label = line.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the line"
+            message = f"{path}, line {number}: {where}: {first['msg']}"
+            raise Misconfigured(message) from error
+        labels[label.name] = label
+    return labels
+
+
+def _facts(file: PhotoFile, folder: str, labels: Mapping[str, Label]) -> ImageFacts:
+    name = f"{folder}/{file.name}"
     source = "images" if file.source == folder else file.source
-    return ImageFacts(name=f"{folder}/{file.name}", photo=file.digest, source=source, truth=truth)
+    label = labels.get(file.name)
+    if label is None:
+        return ImageFacts(name=name, photo=file.digest, source=source, truth=Truth(folder))
+    if folder == "marked":
+        return ImageFacts(
+            name=name,
+            photo=label.photo,
+            source=source,
+            truth=Truth.MARKED,
+            generator="first",
+            kind=label.kind,
+            opacity=label.opacity,
+            width_ratio=label.width_ratio,
+        )
+    if label.negative:
+        return ImageFacts(
+            name=name,
+            photo=label.photo,
+            source=source,
+            truth=Truth.HARD_NEGATIVE,
+            generator="first",
+            kind=label.negative,
+        )
+    return ImageFacts(name=name, photo=label.photo, source=source, truth=Truth.CLEAN)

@@ -23,6 +23,9 @@ from services.watermark.evaluate.wording import (
 # So many copies at most: a finer pattern takes seconds and is no longer read.
 _COPIES_MAX = 220
 
+# Letters narrower than this are a grey line.
+_LETTER_PX = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
@@ -78,7 +81,7 @@ def tiled(canvas: Canvas, rng: np.random.Generator) -> Layout:
             if extents(copy).overlaps(_frame(canvas)):
                 pieces.extend(copy)
     turned = extents(moved(one, Affine2D().rotate(turn))).width
-    return Layout(tuple(pieces), text, min(1.0, turned / canvas.width_px))
+    return Layout(tuple(pieces), text, min(1.0, float(turned) / canvas.width_px))
 
 
 def diagonal(canvas: Canvas, rng: np.random.Generator) -> Layout:
@@ -102,7 +105,7 @@ def corner(canvas: Canvas, rng: np.random.Generator) -> Layout:
         fitted(font.outline(name), width=100),
         fitted(second_font.outline(second), width=float(rng.uniform(60, 110))),
     )
-    width = canvas.width_px * float(np.exp(rng.uniform(np.log(0.05), np.log(0.35))))
+    width = _width(canvas, (0.05, 0.35), max(len(name), len(second)), rng)
     outline = _at_edge(canvas, fitted(stacked(lines, gap=0.5), width=width), rng, corners=True)
     return _laid(canvas, outline, f"{name} {second}")
 
@@ -113,7 +116,7 @@ def copyright_line(canvas: Canvas, rng: np.random.Generator) -> Layout:
     forms = [f"© {year} {name}" for name in NAMES] + [f"(c) {name} / {year}" for name in NAMES]
     text, font = _text(canvas, (*forms, *DOMAINS), rng)
     line = font.outline(text, spacing=float(rng.choice([0.0, 0.1, 0.3])))
-    width = canvas.width_px * float(np.exp(rng.uniform(np.log(0.08), np.log(0.45))))
+    width = _width(canvas, (0.08, 0.45), len(text), rng)
     line = fitted(line, width=width)
     half_width, half_height = width / 2, extents(line).height / 2
     margin = float(rng.uniform(0.01, 0.04)) * canvas.height_px
@@ -125,11 +128,11 @@ def copyright_line(canvas: Canvas, rng: np.random.Generator) -> Layout:
 
 def logo(canvas: Canvas, rng: np.random.Generator) -> Layout:
     """A drawn sign, sometimes over a name, near an edge or anywhere."""
-    width = canvas.width_px * float(np.exp(rng.uniform(np.log(0.04), np.log(0.25))))
     sign, text = fitted(emblems.logo(rng), width=100), ""
     if rng.random() < 0.4:
         words, text = _words(canvas, NAMES, rng)
         sign = stacked((sign, fitted(words, width=110)), gap=0.15)
+    width = _width(canvas, (0.04, 0.25), max(4, len(text)), rng)
     corners = bool(rng.random() < 0.75)
     outline = _at_edge(canvas, fitted(sign, width=width), rng, corners=corners)
     return _laid(canvas, outline, text)
@@ -172,7 +175,7 @@ def badge(canvas: Canvas, rng: np.random.Generator) -> Layout:
     text, font = _text(canvas, (*HANDLES, *DOMAINS, *NAMES), rng)
     drawn = rng.random() < 0.7
     mark = emblems.badge(text, font, rng) if drawn else emblems.ribbon(text, font)
-    width = canvas.width_px * float(np.exp(rng.uniform(np.log(0.06), np.log(0.3))))
+    width = _width(canvas, (0.06, 0.3), len(text), rng)
     outline = _at_edge(canvas, fitted(mark, width=width), rng, corners=True)
     return _laid(canvas, outline, text)
 
@@ -180,7 +183,8 @@ def badge(canvas: Canvas, rng: np.random.Generator) -> Layout:
 def handle(canvas: Canvas, rng: np.random.Generator) -> Layout:
     """A handle that runs up or down a side."""
     text, font = _text(canvas, (*HANDLES, *DOMAINS), rng)
-    long = canvas.height_px * float(rng.uniform(0.12, 0.5))
+    least = min(_LETTER_PX * len(text), 0.9 * canvas.height_px)
+    long = max(least, canvas.height_px * float(rng.uniform(0.12, 0.5)))
     line = moved(
         fitted(font.outline(text), width=long),
         Affine2D().rotate(np.pi / 2 * float(rng.choice([-1, 1]))),
@@ -190,9 +194,18 @@ def handle(canvas: Canvas, rng: np.random.Generator) -> Layout:
 
 def signature(canvas: Canvas, rng: np.random.Generator) -> Layout:
     """A signature by hand in a lower corner."""
-    width = canvas.width_px * float(np.exp(rng.uniform(np.log(0.06), np.log(0.25))))
+    width = _width(canvas, (0.06, 0.25), 8, rng)
     outline = fitted(emblems.signature(rng), width=width)
     return _laid(canvas, _at_edge(canvas, outline, rng, corners=True), "")
+
+
+def _width(
+    canvas: Canvas, shares: tuple[float, float], letters: int, rng: np.random.Generator
+) -> float:
+    """A width in pixels: a share of the photo's, small ones as often as large, in which letters can be told apart."""
+    low, high = np.log(shares)
+    width = canvas.width_px * float(np.exp(rng.uniform(low, high)))
+    return max(width, min(_LETTER_PX * letters, 0.9 * canvas.width_px))
 
 
 def _words(canvas: Canvas, texts: Sequence[str], rng: np.random.Generator) -> tuple[Outline, str]:
@@ -222,7 +235,7 @@ def _at_edge(
 
 
 def _laid(canvas: Canvas, outline: Outline, text: str) -> Layout:
-    return Layout(outline, text, min(1.0, extents(outline).width / canvas.width_px))
+    return Layout(outline, text, min(1.0, float(extents(outline).width) / canvas.width_px))
 
 
 def _frame(canvas: Canvas) -> Bbox:
