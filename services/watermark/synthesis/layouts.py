@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from services.watermark.synthesis.easel import Easel
@@ -16,6 +14,8 @@ Widths = tuple[float, float]
 """The least and the largest width of a mark / width of the photo."""
 
 _LEAST_PX = 8.0
+_SPACED_SHARE = 0.2
+_UNDER_SHARE = 0.25
 
 
 def chosen_width(easel: Easel, widths: Widths) -> float:
@@ -26,7 +26,8 @@ def chosen_width(easel: Easel, widths: Widths) -> float:
 
 def signature(easel: Easel, widths: Widths) -> None:
     """A name or a handle in a corner."""
-    shape = written(easel, easel.lettering.texts.signatures, widths, 0.12)
+    texts = easel.lettering.texts
+    shape = written(easel, texts.signatures, widths, 0.12, under=texts.trades)
     tilted = easel.rng.random() < 0.15
     easel.put(
         shape, [easel.corner(shape)], turn=float(easel.rng.uniform(-12, 12)) if tilted else 0.0
@@ -50,15 +51,8 @@ def rights(easel: Easel, widths: Widths) -> None:
 
 def center(easel: Easel, widths: Widths) -> None:
     """Text in the middle, sometimes with an address under it."""
-    shape = written(easel, easel.lettering.texts.warnings, widths, 0.3)
-    if easel.rng.random() < 0.3:
-        under = line_shape(
-            easel.lettering.texts.fill(easel.lettering.texts.addresses, easel.rng),
-            shape.width * 0.7,
-            None,
-            height_px=shape.height * 0.5,
-        )
-        shape = stacked([shape, under], max(shape.height // 5, 1))
+    texts = easel.lettering.texts
+    shape = written(easel, texts.warnings, widths, 0.3, under=texts.addresses)
     across, down = easel.rng.uniform(0.35, 0.65, size=2)
     easel.put(shape, [easel.around(shape, across, down)])
 
@@ -109,17 +103,31 @@ def scribble(easel: Easel, widths: Widths) -> None:
     easel.put(shape, [easel.corner(shape)], turn=float(easel.rng.uniform(0, 15)))
 
 
-def written(easel: Easel, templates: tuple[str, ...], widths: Widths, high: float) -> Shape:
-    """A line of text, at most `high` heights of the photo high; the easel remembers it."""
+def written(
+    easel: Easel,
+    templates: tuple[str, ...],
+    widths: Widths,
+    high: float,
+    *,
+    under: tuple[str, ...] = (),
+) -> Shape:
+    """A line of text, at most `high` heights of the photo high; the easel remembers it.
+
+    Capitals are spaced now and then. With `under`, there is sometimes a smaller line from those templates below it.
+    """
     font = easel.lettering.choose_font(easel.rng)
-    easel.text = easel.lettering.write(templates, font, easel.rng)
-    return lined(easel, font, widths, high)
-
-
-def lined(easel: Easel, font: Path | None, widths: Widths, high: float) -> Shape:
-    """The easel's text as a line, as `written` says."""
+    text = easel.lettering.write(templates, font, easel.rng)
+    easel.text = text
+    if text.isupper() and easel.rng.random() < _SPACED_SHARE:
+        text = " ".join(text)
     width_px = chosen_width(easel, widths)
-    return line_shape(easel.text, width_px, font, height_px=high * easel.height)
+    shape = line_shape(text, width_px, font, height_px=high * easel.height)
+    if not under or easel.rng.random() > _UNDER_SHARE:
+        return shape
+    second = easel.lettering.texts.fill(under, easel.rng)
+    easel.text += f" {second}"
+    below = line_shape(second, shape.width * 0.7, font, height_px=shape.height * 0.5)
+    return stacked([shape, below], max(shape.height // 5, 1))
 
 
 def initials(easel: Easel) -> str:

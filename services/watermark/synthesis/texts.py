@@ -15,6 +15,7 @@ class Texts:
     Attributes:
         syllables: What names are put together from, two or three a name.
         signatures: They credit somebody.
+        trades: What somebody who signs does; under the name.
         addresses: They say where somebody is found.
         rights: They claim rights.
         warnings: They forbid or advertise.
@@ -24,6 +25,7 @@ class Texts:
 
     syllables: tuple[str, ...]
     signatures: tuple[str, ...]
+    trades: tuple[str, ...]
     addresses: tuple[str, ...]
     rights: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -56,6 +58,7 @@ TRAINING_TEXTS = Texts(
         "Foto {name}", "{name} Images", "f/{name}", "u/{name}{year}", "{name}_{name}",
         "{name} fotografie",
     ),
+    trades=("photography", "fine art prints", "nature photos", "{year}", "travel & wildlife"),
     addresses=(
         "www.{name}.com", "{name}.de", "{name}.photos", "{name}{name}.com", "http://{name}.net/",
         "{name}.ru", "{name}.tumblr.com", "flickr.com/{name}", "www.{name}-{name}.co.uk",
@@ -97,6 +100,7 @@ HELD_OUT_TEXTS = Texts(
         "{name} Studio", "shot by {name}", "#{name}", "{name} & {name}", "Picture {name}/{name}",
         "{name} Pictures", "pic: {name}",
     ),
+    trades=("photographer", "pictures", "landscapes", "wedding studio"),
     addresses=("instagram.com/{name}", "{name}.net", "{name}-art.org", "{name}.500px.com"),
     rights=("Copyright {year} {name}", "©{year} {name} {name}", "(C) {name} Studio"),
     warnings=(
