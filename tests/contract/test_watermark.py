@@ -288,6 +288,30 @@ async def test_concurrent_callers_are_computed_together(backend, detector):
     assert len(backend.batch_sizes) <= 30
 
 
+async def test_a_full_stream_does_not_keep_others_waiting(backend, detector):
+    """Of a stream 64 images are in flight at most: what another caller asks is computed before the stream has ended."""
+    order = []
+    working = backend.run
+
+    def run(batch):
+        order.extend(batch[:, 0, 0, 0].tolist())
+        return working(batch)
+
+    requests = [pb.StreamDetectWatermarksRequest(id=str(n), image=grey(10)) for n in range(800)]
+    async with watermark_service(detector) as stub:
+        backend.run = run
+        answers = aiter(stub.StreamDetectWatermarks(iter(requests)))
+        first = await anext(answers)
+        begun = len(order)
+        [other] = await detect(stub, grey(255))
+        rest = [answer async for answer in answers]
+
+    assert first.result.value.probability == pytest.approx(10 / 255)
+    assert other.value.probability == 1.0
+    assert len(rest) == 799
+    assert order.index(255) < begun + 400
+
+
 async def test_a_failing_network_is_an_internal_error_without_its_text(backend, detector):
     """It is no rejection: the image may be fine. The next call is computed as ever."""
     async with watermark_service(detector) as stub:
