@@ -11,18 +11,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodestone.image.v1 import verdict_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceStub
+from services.servicekit.embedding import Precision
 from services.servicekit.messages import rgb_to_image
-from services.watermark.detector_folder import DETECTORS
+from services.watermark.detector_folder import DETECTORS, HeadEncoder
 from tests.fakes.image_files import photo
 from tests.fakes.onnx_files import FLOAT, cast_model
-from tests.fakes.ports import free_port
+from tests.fakes.ports import free_port, free_ports
 from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, tensor
+from tests.watermark.heads import head_folder, head_model, write_head
 
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
@@ -166,6 +169,53 @@ async def test_a_folder_that_is_broken_under_a_running_service_changes_nothing(t
     [line] = stderr.splitlines()
     assert status == 78
     assert line.startswith(f"error: {folder / 'detector.json'}: is no JSON: ")
+
+
+async def test_a_head_without_an_embedder_serves_no_verdict_and_stops_when_told(
+    tmp_path, monkeypatch
+):
+    """Not ready and UNAVAILABLE, for as long as nobody is there; SIGTERM ends it with 0 all the same."""
+    encoder = HeadEncoder(encoder_id="a" * 64, precision=Precision.FP32, dimension=16)
+    head = head_model(np.zeros(16, np.float32), 0.0)
+    write_head(tmp_path / "head", head_folder(head, encoder))
+    port, nobody = free_ports(2)
+    monkeypatch.setenv("LODESTONE_EMBEDDER", f"127.0.0.1:{nobody}")
+    settings = {"BACKEND": "embedder", "DETECTOR": tmp_path / "head", "EMBEDDER_TIMEOUT_S": 1}
+    async with (
+        watermark(tmp_path, PORT=port, METRICS_PORT=0, **settings) as process,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await WatermarkServiceStub(channel).DetectWatermarks(
+                request, wait_for_ready=True, timeout=START_S
+            )
+        check = health_pb2.HealthCheckRequest(service="lodestone.watermark.v1.WatermarkService")
+        health = await health_pb2_grpc.HealthStub(channel).Check(check)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    events = [json.loads(line)["event"] for line in (tmp_path / "stderr").read_text().splitlines()]
+    assert {"service_away", "not_ready", "draining"} <= set(events)
+    assert "ready" not in events
+
+
+async def test_a_head_of_the_wrong_backend_is_one_line(tmp_path):
+    """The cure is in it."""
+    encoder = HeadEncoder(encoder_id="a" * 64, precision=Precision.FP32, dimension=16)
+    head = head_model(np.zeros(16, np.float32), 0.0)
+    write_head(tmp_path / "head", head_folder(head, encoder))
+
+    status, stderr = await outcome(tmp_path, DETECTOR=tmp_path / "head")
+
+    assert status == 78
+    assert stderr == (
+        "error: detector 'head' is a head over the embedder's embeddings: "
+        "its backend is embedder, not onnxruntime\n"
+    )
 
 
 async def test_a_wrong_setting_is_one_line(tmp_path):
