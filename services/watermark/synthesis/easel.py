@@ -11,8 +11,18 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from services.servicekit.image import Rgb
+from services.watermark.synthesis.blending import Blend
 from services.watermark.synthesis.finishing import Shape, Stamp, edge_of, finished
-from services.watermark.synthesis.ink import Colour, Ink, choose_ink, visible_ink
+from services.watermark.synthesis.generator import Box
+from services.watermark.synthesis.ink import (
+    BLACK,
+    WHITE,
+    Colour,
+    Finish,
+    Ink,
+    choose_ink,
+    visible_ink,
+)
 from services.watermark.synthesis.lettering import Lettering
 
 Place = tuple[int, int]
@@ -69,11 +79,14 @@ class Easel:
 
     def level_at(self, place: Place, shape: Shape) -> float:
         """The mean grey level of the photo under a shape, 0..255."""
-        (left, top), (across, down) = place, (_VIEW_PX / self.width, _VIEW_PX / self.height)
-        x = min(max(int(left * across), 0), _VIEW_PX - 1)
-        y = min(max(int(top * down), 0), _VIEW_PX - 1)
-        right = max(math.ceil((left + shape.width) * across), x + 1)
-        bottom = max(math.ceil((top + shape.height) * down), y + 1)
+        left, top = place
+        return self._level_in((left, top, left + shape.width, top + shape.height))
+
+    def _level_in(self, box: Box) -> float:
+        across, down = _VIEW_PX / self.width, _VIEW_PX / self.height
+        x = min(max(int(box[0] * across), 0), _VIEW_PX - 1)
+        y = min(max(int(box[1] * down), 0), _VIEW_PX - 1)
+        right, bottom = max(math.ceil(box[2] * across), x + 1), max(math.ceil(box[3] * down), y + 1)
         return float(self.levels[y:bottom, x:right].mean())
 
     def put(self, shape: Shape, places: Sequence[Place], *, turn: float = 0.0) -> None:
@@ -98,10 +111,21 @@ class Easel:
         source = (max(-left, 0), max(-top, 0))
         self.overlay.alpha_composite(stamp, (max(left, 0), max(top, 0)), source)
 
-    def fill(self, box: tuple[int, int, int, int], colour: Colour, alpha: float) -> None:
-        """Fills left, top, right, bottom (just outside) with a colour; `alpha` 0..1."""
+    def lay_ground(self, box: Box, alpha: float) -> None:
+        """Fills a box of the photo for something to be put on it; the mark's ink is then what is seen on that."""
+        colour, letters = self._ground_colours(box)
         left, top, right, bottom = box
         self.overlay.paste((*colour, round(255 * alpha)), (left, top, right, bottom))
+        self.ink = Ink(letters, Finish.PLAIN, Blend.NORMAL)
+
+    def _ground_colours(self, box: Box) -> tuple[Colour, Colour]:
+        """Of a ground and of what is put on it: against the photo on a bold easel, else as it comes."""
+        if self.bold:
+            return (WHITE, BLACK) if self._level_in(box) < 128 else (BLACK, WHITE)
+        if self.rng.random() < 0.2:
+            red, green, blue = (int(value) for value in self.rng.integers(0, 160, size=3))
+            return (red, green, blue), WHITE
+        return (BLACK, WHITE) if self.rng.random() < 0.65 else (WHITE, BLACK)
 
     def corner(self, shape: Shape) -> Place:
         """A place near a corner or the middle of the lower edge; mostly at the lower right."""

@@ -16,6 +16,7 @@ Widths = tuple[float, float]
 _LEAST_PX = 8.0
 _SPACED_SHARE = 0.2
 _UNDER_SHARE = 0.25
+_BOXED_SHARE = 0.12
 
 
 def chosen_width(easel: Easel, widths: Widths) -> float:
@@ -28,10 +29,12 @@ def signature(easel: Easel, widths: Widths) -> None:
     """A name or a handle in a corner."""
     texts = easel.lettering.texts
     shape = written(easel, texts.signatures, widths, 0.12, under=texts.trades)
+    place = easel.corner(shape)
+    if _box_under(easel, shape, place):
+        easel.put(shape, [place])
+        return
     tilted = easel.rng.random() < 0.15
-    easel.put(
-        shape, [easel.corner(shape)], turn=float(easel.rng.uniform(-12, 12)) if tilted else 0.0
-    )
+    easel.put(shape, [place], turn=float(easel.rng.uniform(-12, 12)) if tilted else 0.0)
 
 
 def address(easel: Easel, widths: Widths) -> None:
@@ -40,6 +43,7 @@ def address(easel: Easel, widths: Widths) -> None:
     left, top = easel.corner(shape)
     if easel.rng.random() < 0.3:
         left = round(float(easel.rng.random()) * (easel.width - shape.width))
+    _box_under(easel, shape, (left, top))
     easel.put(shape, [(left, top)])
 
 
@@ -93,7 +97,9 @@ def logo(easel: Easel, widths: Widths) -> None:
 def brand(easel: Easel, widths: Widths) -> None:
     """A logo and a name beside or under it."""
     shape = _lockup(easel, widths)
-    easel.put(shape, [_somewhere(easel, shape)])
+    place = _somewhere(easel, shape)
+    _box_under(easel, shape, place)
+    easel.put(shape, [place])
 
 
 def scribble(easel: Easel, widths: Widths) -> None:
@@ -155,3 +161,16 @@ def _somewhere(easel: Easel, shape: Shape) -> tuple[int, int]:
         return easel.corner(shape)
     across, down = easel.rng.uniform(0.2, 0.8, size=2)
     return easel.around(shape, across, down)
+
+
+def _box_under(easel: Easel, shape: Shape, place: tuple[int, int]) -> bool:
+    """Lays a box under the place now and then, as agencies do; returns whether it did."""
+    if easel.rng.random() > _BOXED_SHARE:
+        return False
+    (left, top), pad = place, max(shape.height // 3, 2)
+    edges = (left - pad, top - pad, left + shape.width + pad, top + shape.height + pad)
+    sides = (easel.width, easel.height) * 2
+    box = [min(max(edge, 0), side) for edge, side in zip(edges, sides, strict=True)]
+    easel.lay_ground((box[0], box[1], box[2], box[3]), 0.6)
+    easel.width_px = float(box[2] - box[0])
+    return True

@@ -6,11 +6,10 @@ import math
 
 from PIL import Image as PillowImage
 
-from services.watermark.synthesis.blending import Blend
 from services.watermark.synthesis.easel import Easel
 from services.watermark.synthesis.emblem import emblem_shape
 from services.watermark.synthesis.finishing import Shape
-from services.watermark.synthesis.ink import BLACK, WHITE, Colour, Finish, Ink
+from services.watermark.synthesis.ink import Colour
 from services.watermark.synthesis.layouts import Widths, initials, written
 from services.watermark.synthesis.words import line_shape, stacked
 
@@ -127,18 +126,6 @@ def _strip(
     shape = line_shape(easel.text, wide_px, font, height_px=thick_px * 0.66)
     left = round((easel.width - shape.width) * float(easel.rng.choice([0.04, 0.5, 0.96])))
     place = (left, top + (thick_px - shape.height) // 2)
-    ground, letters = _strip_colours(easel, easel.level_at(place, shape))
-    easel.fill((0, top, easel.width, min(top + thick_px, easel.height)), ground, 0.8)
-    easel.ink = Ink(letters, Finish.PLAIN, Blend.NORMAL)
+    easel.lay_ground((0, top, easel.width, min(top + thick_px, easel.height)), 0.8)
     easel.put(shape, [place])
     easel.width_px = float(easel.width)
-
-
-def _strip_colours(easel: Easel, level: float) -> tuple[Colour, Colour]:
-    """Of the strip and of what is written on it."""
-    if easel.bold:
-        return (WHITE, BLACK) if level < 128 else (BLACK, WHITE)
-    if easel.rng.random() < 0.2:
-        red, green, blue = (int(value) for value in easel.rng.integers(0, 160, size=3))
-        return (red, green, blue), WHITE
-    return (BLACK, WHITE) if easel.rng.random() < 0.65 else (WHITE, BLACK)

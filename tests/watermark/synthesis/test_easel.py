@@ -59,3 +59,20 @@ def test_corners_are_inside():
         assert 0 <= left <= 180
         assert top < 10 or top > 80
     assert here.around(shape(), 0.5, 0.5) == (90, 45)
+
+
+def test_what_is_on_a_ground_is_seen():
+    """Dark on light or light on dark; a bold easel lays a ground against the photo."""
+    for seed in range(10):
+        here = easel_for(plain(40, 200, 100), LETTERING, np.random.default_rng(seed))
+        here.lay_ground((10, 20, 60, 40), 0.6)
+        overlay = np.asarray(here.overlay)
+        ground = int(overlay[30, 30, :3].max())
+
+        assert (overlay[20:40, 10:60, 3] == 153).all()
+        assert (overlay[..., 3] > 0).sum() == 1000
+        assert abs(int(here.ink.colour[0]) - ground) > 90
+
+    bold = easel(plain(230, 200, 100), bold=True)
+    bold.lay_ground((0, 0, 9, 9), 0.6)
+    assert np.asarray(bold.overlay)[0, 0, :3].tolist() == [0, 0, 0]
