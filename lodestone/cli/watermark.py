@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from lodestone.cli.evaluation.evaluate import evaluate
+from lodestone.cli.synthesize import synthesize
 
 app = typer.Typer(no_args_is_help=True, help="Make and measure detectors of watermarks.")
+app.command("synthesize")(synthesize)
 app.command("evaluate")(evaluate)
