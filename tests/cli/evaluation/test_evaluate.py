@@ -1,0 +1,56 @@
+"""`lodestone watermark evaluate`, with the real module and the bundled detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A labelled folder: one image of each label."""
+    rng = np.random.default_rng(0)
+    for name in ("clean", "marked"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        coarse = rng.integers(60, 200, (5, 7, 3), dtype=np.uint8)
+        path = tmp_path / "photos" / name / "a.png"
+        Image.fromarray(coarse).resize((320, 240)).save(path)
+    return tmp_path / "photos"
+
+
+def test_labelled_images_are_measured(cli, tmp_path, photos):
+    """The report and the heat map are where they are said to be."""
+    heat = photos / "clean" / "a.png"
+
+    result = cli("watermark", "evaluate", photos, "--heat", heat, "--threshold", "0.5", "--json")
+
+    assert result.status == 0
+    heat_facts, evaluation = result.objects()
+    assert evaluation["report"] == str(tmp_path / "data/evaluations/quadrant-head/report.html")
+    assert evaluation["threshold"] == heat_facts["threshold"] == 0.5
+    assert (evaluation["images"], evaluation["groups"][0]["rates"]["marked"]) == (2, 1)
+    assert "<svg" in Path(evaluation["report"]).read_text(encoding="utf-8")
+    with Image.open(heat_facts["picture"]) as picture:
+        assert picture.width == 760
+
+
+def test_errors_of_the_module_are_ours(start_cli, tmp_path):
+    """One line on stderr, the module's exit status, no table."""
+    out = f"--out={tmp_path / 'report'}"
+
+    status = start_cli("watermark", "evaluate", tmp_path / "missing", out).wait(timeout=120)
+
+    assert status == 1
+    assert "there is no such folder" in (tmp_path / "err").read_text().splitlines()[-1]
+    assert not (tmp_path / "out").read_text()
+
+
+def test_something_to_do_is_needed(cli):
+    """A wrong command line has status 2."""
+    result = cli("watermark", "evaluate")
+
+    assert result.status == 2
+    assert "--heat FILE" in result.err

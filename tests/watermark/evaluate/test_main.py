@@ -1,0 +1,92 @@
+"""The module as it is run, with the bundled detector."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import structlog
+from PIL import Image
+
+from services.watermark.evaluate.__main__ import main
+from tests.watermark.detectors import write_detector
+
+
+@pytest.fixture(autouse=True)
+def no_logs_for_later_tests():
+    """The command's logs go to the stderr of this test alone."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two photos that are none, 320×240."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        coarse = rng.integers(60, 200, (5, 7, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((320, 240)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_the_bundled_detector_is_measured(tmp_path, photos, capfd):
+    """Both generators, every kind; what went worst is there to look at, and the quadrants of one image."""
+    out = tmp_path / "out"
+
+    status = main([f"{photos}", f"--out={out}", f"--heat={photos / 'a.png'}", "--limit=1"])
+
+    assert status == 0, capfd.readouterr().err
+    evaluation = json.loads((out / "evaluation.json").read_text())
+    assert evaluation["detector"]["name"] == "quadrant-head"
+    assert evaluation["photos"] == 1
+    kinds = {(g["generator"], g["value"]) for g in evaluation["groups"] if g["by"] == "kind"}
+    assert {("first", "tiled"), ("second", "tiled"), ("second", "signature")} <= kinds
+    for worst in evaluation["worst"].values():
+        assert all((out / one["picture"]).stat().st_size for one in worst)
+    heat = json.loads((out / "heat.json").read_text())
+    assert len(heat["quadrants"]) == 4
+    assert all(0 <= value <= 1 for value in heat["quadrants"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing"], "no such folder"),
+        (["photos", "--detector=unknown"], "unknown"),
+        (["photos", "--fonts=photos"], "no .ttf or .otf"),
+        (["--heat=missing.png"], "missing.png"),
+        (["--heat=labels.txt"], "not a JPEG"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(
+    tmp_path, photos, monkeypatch, capfd, arguments, words
+):
+    """On stderr, with status 1."""
+    monkeypatch.chdir(photos.parent)
+    (tmp_path / "labels.txt").write_text("no image")
+
+    status = main([*arguments, "--out=out"])
+
+    error = capfd.readouterr().err.strip().splitlines()[-1]
+    assert status == 1
+    assert error.startswith("error: ")
+    assert words in error
+
+
+def test_a_detector_of_another_digest_is_refused(tmp_path, photos, capfd):
+    """Nothing is measured with a file that nobody vouches for."""
+    folder = write_detector(tmp_path / "fake", detector_id="0" * 64)
+
+    assert main([f"{photos}", f"--detector={folder}", f"--out={tmp_path / 'out'}"]) == 1
+    assert "error: " in capfd.readouterr().err
+    assert not (tmp_path / "out" / "evaluation.json").exists()
+
+
+def test_something_to_do_is_needed(tmp_path):
+    """Neither a folder nor an image is a wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        main([f"--out={tmp_path}"])
+    assert caught.value.code == 2
