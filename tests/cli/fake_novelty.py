@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import grpc
 
@@ -33,6 +34,7 @@ class FakeNovelty(NoveltyServiceServicer):
         updates: Every UpdateProfileRequest.
         forgets_liked: Knows no liked images, like a service with a profile of an earlier format.
         mapped: The given embeddings of every map.
+        fitting, may_fit: Set once all of a fit has come; cleared holds fits up.
     """
 
     def __init__(self):
@@ -48,6 +50,8 @@ class FakeNovelty(NoveltyServiceServicer):
         self.updates = []
         self.forgets_liked = False
         self.mapped = []
+        self.fitting, self.may_fit = threading.Event(), threading.Event()
+        self.may_fit.set()
         self._profiles = {}
         self._liked = {}
         self._by_request = {}
@@ -64,6 +68,8 @@ class FakeNovelty(NoveltyServiceServicer):
             else:
                 liked += part.embeddings
                 labels += part.labels or [profile_pb2.ImageLabel() for _ in part.embeddings]
+        self.fitting.set()
+        self.may_fit.wait(30)
         self.fits.append((options, liked, background))
         self.labels.append(labels)
         self.removed.append(removed)

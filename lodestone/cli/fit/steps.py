@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ from lodestone.cli.errors import CliError, explain
 from lodestone.cli.fit.thumbnails import ReadLiked, store_thumbnails
 from lodestone.cli.inputs.fit_services import FitServices
 from lodestone.cli.inputs.fit_set import FitSet
-from lodestone.cli.words import reference
 from lodestone.novelty.v1.novelty_service_pb2 import EmbeddingBatch, FitOptions
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -51,34 +51,49 @@ class Fitted:
 
 
 async def carry_out(services: FitServices, order: FitOrder) -> Fitted:
-    """Fits the profile, marks its images as seen, and gives it thumbnails.
+    """Marks the images as seen, fits the profile, and gives it thumbnails.
+
+    The marks come first: a fit goes on in the service whatever becomes of its caller, and no crawl by the new version
+    may keep a copy of what was liked.
 
     Raises:
         grpc.aio.AioRpcError: The novelty service refuses the fit.
-        CliError: The profile is fitted, but its images could not be marked as seen.
+        CliError: The images could not be marked as seen, and nothing is fitted.
     """
-    with services.output.progress() as progress:
-        progress.add_task("fitting", total=None, counters="")
-        profile = await services.novelty.fit_profile(
-            order.options,
-            order.liked.embeddings,
-            order.background.embeddings,
-            labels=order.liked.labels,
-            removed=order.removed,
-        )
-    marked_count = await _mark_seen(services, profile, order.liked)
+    marked_count = await _mark_seen(services, order)
+    profile = await _fit(services, order)
     thumbnail_count = await store_thumbnails(services, profile, order.read)
     return Fitted(profile, marked_count, thumbnail_count)
 
 
-async def _mark_seen(services: FitServices, profile: Profile, liked: FitSet) -> int:
-    if not any(part.to_mark for part in liked.parts):
+async def _fit(services: FitServices, order: FitOrder) -> Profile:
+    try:
+        with services.output.progress() as progress:
+            progress.add_task("fitting", total=None, counters="")
+            return await services.novelty.fit_profile(
+                order.options,
+                order.liked.embeddings,
+                order.background.embeddings,
+                labels=order.liked.labels,
+                removed=order.removed,
+            )
+    except asyncio.CancelledError:
+        services.output.note(
+            f"interrupted: the novelty service goes on with a fit that it has begun, and {order.options.name} may get "
+            "a new version without new thumbnails (`lodestone profile list` shows it; fitting again makes one with them)"
+        )
+        raise
+
+
+async def _mark_seen(services: FitServices, order: FitOrder) -> int:
+    if not any(part.to_mark for part in order.liked.parts):
         return 0
     try:
-        marked = await services.crawler.mark_images_seen(profile.name, liked.images_to_mark)
+        marked = await services.crawler.mark_images_seen(
+            order.options.name, order.liked.images_to_mark
+        )
     except grpc.aio.AioRpcError as error:
         raise CliError(
-            f"{reference(profile)} is fitted, but its photos could not be marked as seen "
-            f"({explain(error)}): fit it again"
+            f"the photos could not be marked as seen, and nothing is fitted: {explain(error)}"
         ) from error
     return marked.marked_count

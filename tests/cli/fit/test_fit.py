@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 
 import pytest
 
@@ -10,6 +11,7 @@ from lodestone.image.v1.image_pb2 import Image
 from lodestone.novelty.v1 import profile_pb2
 from tests.cli.conftest import png
 from tests.cli.fake_embedder import embedding_of
+from tests.cli.processes import eventually_sync
 
 
 def digest_of(path):
@@ -163,11 +165,10 @@ def test_fit_of_a_folder_without_images_is_one_line(cli, services, tmp_path):
 
 
 def test_fit_of_too_few_photos_is_the_servers_sentence(cli, services, photos):
-    """INVALID_ARGUMENT, one line; nothing is marked as seen."""
+    """INVALID_ARGUMENT, one line."""
     result = cli("profile", "fit", "landscapes", photos / "more")
     assert result.status == 1
     assert result.err == "error: 1 liked embeddings are fewer than 8\n"
-    assert services.crawler.seen == []
 
 
 def test_fit_of_unreadable_photos_is_one_line_at_the_end(cli, services, tmp_path):
@@ -180,14 +181,39 @@ def test_fit_of_unreadable_photos_is_one_line_at_the_end(cli, services, tmp_path
 
 
 def test_fit_says_when_its_photos_could_not_be_marked(cli, services, photos):
-    """The profile is there, but crawls would keep copies of the liked photos: an error, and the way out."""
+    """Crawls by a new version would keep copies of the liked photos: an error, and there is none."""
     services.crawler.forgetful = True
     result = cli("profile", "fit", "landscapes", photos)
     assert result.status == 1
     assert result.err == (
-        "error: landscapes@1 is fitted, but its photos could not be marked as seen "
-        "(internal error 1f3a9c): fit it again\n"
+        "error: the photos could not be marked as seen, and nothing is fitted: internal error 1f3a9c\n"
     )
+    assert services.novelty.fits == []
+
+
+@pytest.mark.parametrize("command", [("fit",), ("refit", "--add")])
+def test_ctrl_c_during_a_fit_says_that_the_fit_goes_on(
+    cli, services, start_cli, photos, tmp_path, command
+):
+    """The photos are marked by then; one line says what may come and what it will lack, and the status is 130."""
+    verb, *option = command
+    if option:
+        assert cli("profile", "fit", "landscapes", photos).status == 0
+        (photos / "new.png").write_bytes(png(31, 31))
+    services.crawler.seen.clear()
+    services.novelty.fitting.clear()
+    services.novelty.may_fit.clear()
+    process = start_cli("profile", verb, "landscapes", *option, photos)
+    eventually_sync(services.novelty.fitting.is_set)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    (line,) = (tmp_path / "err").read_text().splitlines()
+    assert line == (
+        "interrupted: the novelty service goes on with a fit that it has begun, and landscapes may get a new version "
+        "without new thumbnails (`lodestone profile list` shows it; fitting again makes one with them)"
+    )
+    assert ("landscapes", (photos / "0.png").read_bytes()) in services.crawler.seen
+    services.novelty.may_fit.set()
 
 
 @pytest.mark.parametrize("ratio", ["0", "1.5", "-1"])
