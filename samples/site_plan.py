@@ -22,6 +22,8 @@ from samples.photo_folder import SamplePhotos
 
 _LONG_SIDES_PX = (2400, 1600)
 _COPIED_LIKED = 9
+# Of the photo's area: what `without_edges` leaves.
+_SHARE_OF_PREVIEW = 0.64
 
 
 class Kind(StrEnum):
@@ -73,7 +75,7 @@ def _copies_of_held_back(held_back: tuple[Path, ...]) -> Iterator[Planned]:
         if side is not None:
             name = f"{photo.stem}_{side}.jpg"
             yield Planned(name, Kind.RESIZED_COPY, photo, resized(side))
-        if i % 2 == 0:
+        if i % 2 == 0 and _area(_size(photo)) * _SHARE_OF_PREVIEW >= SCREEN_PX:
             name = f"{photo.stem}_preview.jpg"
             yield Planned(name, Kind.WATERMARKED_COPY, photo, watermarked)
         else:

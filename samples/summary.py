@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from lodestone.cli.words import count_of, one_line, spoken, word
 from lodestone.crawler.v1.crawl_pb2 import SettledListing
 from lodestone.crawler.v1.outcome_pb2 import OUTCOME_REASON_TOO_SMALL, OutcomeReason
-from lodestone.image.v1.verdict_pb2 import VERDICT_ACCEPTED, Verdict
+from lodestone.image.v1.verdict_pb2 import VERDICT_ACCEPTED, VERDICT_WATERMARKED, Verdict
 from samples.site import SampleSite, SiteFile
 from samples.site_plan import Kind
 
@@ -30,7 +30,7 @@ def goal_lines(settled: Sequence[SettledListing], site: SampleSite, root: str) -
         site: What each file is.
         root: The site's address, ending in a slash.
     """
-    kept = _kept_paths(settled, root)
+    kept = _paths(settled, root, VERDICT_ACCEPTED)
     files = {file.path: file for file in site.files}
     found = {files[path].made_from for path in kept if files[path].kind in _COPIES}
     twice = [
@@ -44,6 +44,9 @@ def goal_lines(settled: Sequence[SettledListing], site: SampleSite, root: str) -
     liked_again = [path for path in kept if files[path].kind is Kind.LIKED_COPY]
     marked = [file for file in site.files if file.kind is Kind.WATERMARKED_COPY]
     marked_kept = [file for file in marked if file.path in kept]
+    seen_marked = _paths(settled, root, VERDICT_WATERMARKED).intersection(
+        file.path for file in marked
+    )
     return [
         f"Held-back nature photos found:  {len(found)} of {len(held_back)}",
         *_missed_lines([file for file in held_back if file.made_from not in found], settled, root),
@@ -51,6 +54,7 @@ def goal_lines(settled: Sequence[SettledListing], site: SampleSite, root: str) -
         f"Photos kept in two copies:      {len(twice)}",
         f"Copies of liked photos kept:    {len(liked_again)}",
         f"Watermarked copies kept:        {len(marked_kept)} of {len(marked)}",
+        f"  rejected for their watermark: {len(seen_marked)}",
     ]
 
 
@@ -91,10 +95,8 @@ def _why_not_kept(listing: SettledListing) -> str:
     return one_line(f"{reason}, {listing.outcome.message}")
 
 
-def _kept_paths(settled: Sequence[SettledListing], root: str) -> set[str]:
-    return {
-        _path(listing, root) for listing in settled if listing.judgement.verdict == VERDICT_ACCEPTED
-    }
+def _paths(settled: Sequence[SettledListing], root: str, verdict: Verdict.ValueType) -> set[str]:
+    return {_path(listing, root) for listing in settled if listing.judgement.verdict == verdict}
 
 
 def _path(listing: SettledListing, root: str) -> str:

@@ -8,7 +8,12 @@ from lodestone.crawler.v1.outcome_pb2 import (
     OUTCOME_STATE_FAILED,
     Outcome,
 )
-from lodestone.image.v1.verdict_pb2 import VERDICT_ACCEPTED, VERDICT_OFF_PROFILE
+from lodestone.image.v1.verdict_pb2 import (
+    VERDICT_ACCEPTED,
+    VERDICT_DUPLICATE,
+    VERDICT_OFF_PROFILE,
+    VERDICT_WATERMARKED,
+)
 from samples.site import SampleSite, SiteFile
 from samples.site_plan import Kind
 from samples.summary import goal_lines, hint_lines, news_line
@@ -39,7 +44,7 @@ def test_goals_are_counted_by_photo(tmp_path):
     lines = goal_lines(settled, SampleSite(tmp_path, files), ROOT)
     assert lines.pop(1) == "  missed b: off profile, 3 nats is under 5"
     assert [line.rpartition(":")[2].strip() for line in lines] == [
-        "1 of 2", "1 of 2", "1", "0", "0 of 0",
+        "1 of 2", "1 of 2", "1", "0", "0 of 0", "0",
     ]  # fmt: skip
 
 
@@ -56,6 +61,31 @@ def test_a_held_back_photo_that_could_not_be_fetched_is_missed_with_the_reason(t
         "Held-back nature photos found:  0 of 2",
         "  missed a: not found, the server answered 404",
         "  missed b: the crawl did not come to it",
+    ]
+
+
+def test_watermarked_copies_are_counted_by_what_they_were_rejected_for(tmp_path):
+    """A gate before the detector may have turned them away, which says nothing of the detector."""
+    verdicts = {
+        "a": VERDICT_WATERMARKED,
+        "b": VERDICT_WATERMARKED,
+        "c": VERDICT_DUPLICATE,
+        "d": VERDICT_ACCEPTED,
+        "other": VERDICT_WATERMARKED,
+    }
+    files = (
+        *(SiteFile(f"images/{name}.jpg", Kind.WATERMARKED_COPY, name) for name in "abcd"),
+        SiteFile("images/other.jpg", Kind.OTHER, "other"),
+    )
+    settled = [
+        SettledListing(
+            listing=Listing(url=f"{ROOT}images/{name}.jpg"), judgement=Judgement(verdict=verdict)
+        )
+        for name, verdict in verdicts.items()
+    ]
+    assert goal_lines(settled, SampleSite(tmp_path, files), ROOT)[-2:] == [
+        "Watermarked copies kept:        1 of 4",
+        "  rejected for their watermark: 2",
     ]
 
 
