@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import structlog
+
 from services.servicekit.errors import ItemRejected, LodestoneError, Misconfigured
 from services.servicekit.image import DecodeLimits, Rgb, decode
 from services.servicekit.inference.backend import BackendName
@@ -32,6 +34,8 @@ from services.watermark.train.photos import Role, role_of
 
 # The shares of training folders that train and calibrate, by their photos' digests.
 _TRAINED_ON = (0.8, 0.9)
+
+_TOLD_EVERY = 20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +82,10 @@ def _images(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
         return
     generators = _generators(tuple(parsed.fonts))
     keep = _was_held_out if parsed.held_out else lambda _: True
-    for photo in find_photo_files(parsed.folder, keep=keep)[: parsed.limit]:
+    photos = find_photo_files(parsed.folder, keep=keep)[: parsed.limit]
+    for number, photo in enumerate(photos):
+        if number % _TOLD_EVERY == 0:
+            structlog.get_logger().info("evaluating", done=number, photos=len(photos))
         yield from drawn_images(photo, generators, parsed.seed)
 
 

@@ -3,8 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from services.watermark.evaluate import wording
 from services.watermark.evaluate.second_generator import OPACITIES, SecondGenerator
 from services.watermark.evaluate.wording import bundled_fonts
+from services.watermark.synthesis.drawn_marks import DrawnMarks
+from services.watermark.synthesis.lettering import Lettering
+from services.watermark.synthesis.texts import TRAINING_TEXTS
 
 GENERATOR = SecondGenerator()
 MARKS = [kind for kind in GENERATOR.kinds if kind not in GENERATOR.hard_negatives]
@@ -98,3 +102,14 @@ def test_it_writes_in_the_fonts_it_is_given():
     stix = [font for font in bundled_fonts() if font.family == "STIXGeneral"]
 
     assert SecondGenerator(stix).families == {"STIXGeneral"}
+
+
+def test_no_text_is_drawn_by_both_generators():
+    """What a detector is trained with the second one does not write."""
+    rng = np.random.default_rng(0)
+    first = DrawnMarks(Lettering((), TRAINING_TEXTS))
+    texts = {first.draw(photo(120), kind, rng).text for kind in first.kinds for _ in range(4)}
+    ours = (*wording.NAMES, *wording.HANDLES, *wording.DOMAINS, *wording.SHOUTS)
+
+    assert len(texts - {""}) > 20
+    assert not [text for text in texts for our in ours if our.lower() in text.lower()]
