@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from lodestone.cli.fit.early import profile_name, require_enough
 from lodestone.cli.fit.options import (
     BackgroundOption,
     ComponentsOption,
@@ -39,7 +40,12 @@ from lodestone.novelty.v1.novelty_service_pb2 import FitOptions
 
 
 def fit(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The profile's name: a-z, 0-9, - _")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", callback=profile_name, help="The profile's name: a-z, 0-9, - _"
+        ),
+    ],
     inputs: InputsArgument,
     *,
     background: BackgroundOption = None,
@@ -66,6 +72,7 @@ def fit(
         raise typer.BadParameter("needs --background INPUT", param_hint="--pass-ratio")
     options = fit_options(name, way, MixtureWay(components, covariance, seed))
     liked = [fit_input(text) for text in inputs]
+    require_enough(components, liked)
     against = [fit_input(text) for text in background or ()]
     files = FilesSaid(data, encoder_id, precision or "")
     asyncio.run(_fit(Output(as_json=as_json), options, _Inputs(liked, against, files)))

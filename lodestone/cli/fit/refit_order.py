@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lodestone.cli.errors import CliError, WrongUsage
+from lodestone.cli.fit.early import require_enough
 from lodestone.cli.fit.options import MixtureWay, ThresholdWay, fit_options
 from lodestone.cli.fit.steps import FitOrder
 from lodestone.cli.inputs.fit_input import FitInput, FolderInput
 from lodestone.cli.inputs.fit_services import FitServices, kind_of_encoder
 from lodestone.cli.inputs.fit_set import FitSet
-from lodestone.cli.inputs.kept import KeptWish, kept_image, kept_part, read_kept
+from lodestone.cli.inputs.kept import Kept, KeptWish, kept_image, kept_part, read_kept
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.part import Part, require_kind
 from lodestone.cli.inputs.photos_again import PhotosAgain
@@ -76,6 +77,8 @@ async def refit_order(
     Raises:
         CliError: An input cannot be read, or does not go together with the older version.
     """
+    others = len(base.labels) + len(changes.add_images)
+    require_enough(wishes.mixture.component_count, changes.add, others)
     if changes.photos:
         return await _embedded_again(services, base, changes, wishes)
     return await _changed(services, base, changes, wishes)
@@ -90,8 +93,10 @@ async def _changed(
         await _require_served(services, base)
     choice = await wishes.files.choice(services)
     reading = Reading(services, choice, base.kind, base.profile.name)
-    added = await _added(reading, changes)
+    # What is named is looked up before anything is embedded.
     removal = Removal(reading, base.digests, [base.find(one) for one in changes.remove_images], [])
+    kept = [await kept_image(services, digest) for digest in changes.add_images]
+    added = await _added(reading, changes, kept)
     await removal.add(changes.remove)
     background = await reading.read(wishes.background, "background")
     require_kind([*added, *removal.parts, *background], base.kind, base.reference)
@@ -152,11 +157,10 @@ def _inherited(base: RefitBase, way: ThresholdWay, served: Kind) -> ThresholdWay
     return ThresholdWay(threshold_nats=profile.threshold_nats)
 
 
-async def _added(reading: Reading, changes: RefitChanges) -> list[Part]:
+async def _added(reading: Reading, changes: RefitChanges, kept: list[Kept]) -> list[Part]:
     parts = await reading.read(changes.add, "added photos")
-    if changes.add_images:
+    if kept:
         wish = KeptWish("--add-image", reading.kind, reading.profile_name)
-        kept = [await kept_image(reading.services, digest) for digest in changes.add_images]
         parts.append(await kept_part(reading.services, wish, kept))
     return parts
 

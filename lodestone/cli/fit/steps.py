@@ -80,7 +80,7 @@ async def _fit(services: FitServices, order: FitOrder) -> Profile:
     except asyncio.CancelledError:
         services.output.note(
             f"interrupted: the novelty service goes on with a fit that it has begun, and {order.options.name} may get "
-            "a new version without new thumbnails (`lodestone profile list` shows it; fitting again makes one with them)"
+            "a new version without new thumbnails (`lodestone profile list` shows it; fit again for them)"
         )
         raise
 

@@ -164,6 +164,24 @@ def test_fit_of_a_folder_without_images_is_one_line(cli, services, tmp_path):
         assert result.err == f"error: {sentence.format(tmp_path / name)}\n"
 
 
+@pytest.mark.parametrize("name", ["Bad Name", "", "-x", "a@2", "x" * 65])
+def test_fit_refuses_a_bad_name_before_any_work(cli, services, photos, name):
+    """A wrong command line: nothing is embedded."""
+    result = cli("profile", "fit", "--", name, photos)
+    assert result.status == 2
+    assert "is no name for a profile: 1 to 64 of a-z, 0-9, - and _" in result.err
+    assert services.embedder.embedded == []
+
+
+def test_fit_refuses_more_components_than_photos_before_any_work(cli, services, photos):
+    """The folders tell how many there are at most."""
+    result = cli("profile", "fit", "landscapes", photos, "--components", "11")
+    assert result.status == 1
+    assert result.err == "error: 11 components need as many liked photos, and there are 10\n"
+    assert services.embedder.embedded == []
+    assert cli("profile", "fit", "landscapes", photos, "--components", "10").status == 0
+
+
 def test_fit_of_too_few_photos_is_the_servers_sentence(cli, services, photos):
     """INVALID_ARGUMENT, one line."""
     result = cli("profile", "fit", "landscapes", photos / "more")
@@ -210,7 +228,7 @@ def test_ctrl_c_during_a_fit_says_that_the_fit_goes_on(
     (line,) = (tmp_path / "err").read_text().splitlines()
     assert line == (
         "interrupted: the novelty service goes on with a fit that it has begun, and landscapes may get a new version "
-        "without new thumbnails (`lodestone profile list` shows it; fitting again makes one with them)"
+        "without new thumbnails (`lodestone profile list` shows it; fit again for them)"
     )
     assert ("landscapes", (photos / "0.png").read_bytes()) in services.crawler.seen
     services.novelty.may_fit.set()

@@ -133,6 +133,22 @@ def test_refit_refuses_to_remove_what_is_not_there(cli, services, fitted, more):
     assert result.status == 1
 
 
+@pytest.mark.parametrize("wrong", [("--remove-image", "nope"), ("--add-image", "0" * 8)])
+def test_refit_refuses_unknown_images_before_any_work(cli, services, fitted, more, wrong):
+    """Nothing is embedded before both are looked up."""
+    assert cli("profile", "refit", "landscapes", "--add", more, *wrong).status == 1
+    assert services.embedder.embedded == []
+
+
+def test_refit_refuses_more_components_than_photos_before_any_work(cli, services, fitted, more):
+    """Those of the version, and those of the added folders."""
+    result = cli("profile", "refit", "landscapes", "--add", more, "--components", "14")
+    assert result.err == "error: 14 components need as many liked photos, and there are 13\n"
+    result = cli("profile", "refit", "landscapes", "--photos", fitted, "--components", "11")
+    assert result.err == "error: 11 components need as many liked photos, and there are 10\n"
+    assert services.embedder.embedded == []
+
+
 def test_refit_asks_for_the_digest_where_names_are_not_enough(cli, services, photos):
     """Two photos of one name."""
     for folder in ("a", "b"):
