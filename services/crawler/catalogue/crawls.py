@@ -178,6 +178,7 @@ _HAS_SETTLED = (
         crawl_listings.c.crawl_id == bindparam("of_crawl"),
         crawl_listings.c.sequence.is_not(None),
         listings.c.digest == bindparam("of_digest"),
+        listings.c.outcome_state == OutcomeState.FETCHED.value,
     )
     .limit(1)
 )

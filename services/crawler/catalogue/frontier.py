@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    and_,
     bindparam,
     exists,
     func,
@@ -27,7 +26,7 @@ from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
 _LICENCE_CHARACTERS = 100
 # Named in one statement at most.
 _LINKED = 1_000
-_PASSING = [reason.value for reason in OutcomeReason if is_passing(reason)]
+PASSING_REASONS = tuple(reason.value for reason in OutcomeReason if is_passing(reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,12 @@ _RECORD_OUTCOME = (
     .where(listings.c.listing_id == bindparam("of_listing"))
     .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
 )
+# A host that is away says nothing of the bytes that it gave before: they can be asked for again.
+_RECORD_PASSING_FAILURE = (
+    update(listings)
+    .where(listings.c.listing_id == bindparam("of_listing"))
+    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS if name != "digest"})
+)
 _LISTING_COLUMNS = (
     *("source", "url", "title", "page_url", "author"),
     *("licence", "community", "post_time", "post_facts"),
@@ -140,14 +145,19 @@ def add_listings(
         for listing in found
     ]
     connection.execute(insert(listings).on_conflict_do_nothing(), rows)
-    _forget_passing_failures(connection, crawl_id, urls)
-    return _link(connection, crawl_id, listings.c.url.in_(urls))
+    chosen = listings.c.url.in_(urls)
+    _forget_passing_failures(connection, crawl_id, chosen)
+    return _link(connection, crawl_id, chosen)
 
 
 def add_known(connection: Connection, crawl_id: str, listing_ids: Sequence[int]) -> int:
     """Adds listings that the catalogue has to a crawl, to be leased again. Returns how many are new to the crawl."""
-    parts = [listing_ids[start : start + _LINKED] for start in range(0, len(listing_ids), _LINKED)]
-    return sum(_link(connection, crawl_id, listings.c.listing_id.in_(list(part))) for part in parts)
+    added = 0
+    for start in range(0, len(listing_ids), _LINKED):
+        chosen = listings.c.listing_id.in_(list(listing_ids[start : start + _LINKED]))
+        _forget_passing_failures(connection, crawl_id, chosen)
+        added += _link(connection, crawl_id, chosen)
+    return added
 
 
 def lease(
@@ -252,7 +262,11 @@ def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) ->
         "attempts": 0,
         "next_attempt_time": 0.0,
     }
-    connection.execute(_RECORD_OUTCOME, row)
+    if outcome.reason is not None and is_passing(outcome.reason):
+        del row["digest"]
+        connection.execute(_RECORD_PASSING_FAILURE, row)
+    else:
+        connection.execute(_RECORD_OUTCOME, row)
 
 
 def let_go(connection: Connection, listing_id: int) -> None:
@@ -285,12 +299,14 @@ def outcome_of(row: object) -> Outcome | None:
     if columns["outcome_state"] is None:
         return None
     reason = columns["outcome_reason"]
+    # A failure that may pass leaves the digest of what was fetched before; it is not what came this time.
+    digest = "" if reason in PASSING_REASONS else columns["digest"] or ""
     return Outcome(
         OutcomeState(columns["outcome_state"]),
         OutcomeReason(reason) if reason else None,
         columns["outcome_message"],
         columns["final_url"],
-        columns["digest"] or "",
+        digest,
         columns["size_bytes"],
         columns["outcome_time"],
         (columns["width_px"], columns["height_px"]) if columns["width_px"] else None,
@@ -310,7 +326,9 @@ def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> 
     return added
 
 
-def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequence[str]) -> None:
+def _forget_passing_failures(
+    connection: Connection, crawl_id: str, which: ColumnElement[bool]
+) -> None:
     # Looked up by listing: SQLite would make a list of the whole crawl for `NOT IN`, at every step.
     is_listed = exists().where(
         crawl_listings.c.crawl_id == crawl_id,
@@ -318,12 +336,6 @@ def _forget_passing_failures(connection: Connection, crawl_id: str, urls: Sequen
     )
     connection.execute(
         update(listings)
-        .where(
-            and_(
-                listings.c.url.in_(urls),
-                listings.c.outcome_reason.in_(_PASSING),
-                ~is_listed,
-            )
-        )
+        .where(which, listings.c.outcome_reason.in_(PASSING_REASONS), ~is_listed)
         .values(outcome_state=None, outcome_reason=None, attempts=0, next_attempt_time=0.0)
     )

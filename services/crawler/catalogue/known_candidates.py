@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, func, literal_column, select
+from sqlalchemy import Connection, Integer, func, literal_column, or_, select
 
 from services.crawler.candidate import DecodedCandidate
-from services.crawler.catalogue.frontier import LeasedListing, listing_of, outcome_of
+from services.crawler.catalogue.frontier import (
+    PASSING_REASONS,
+    LeasedListing,
+    listing_of,
+    outcome_of,
+)
 from services.crawler.catalogue.judgements import decoded_of, evidence_of, judgement_of
 from services.crawler.catalogue.schema import (
     candidates,
@@ -67,6 +72,7 @@ class KnownCandidate:
         kept: Whether it is kept under the profile's name.
         leased: The first listing that has these bytes, which nobody holds; if none has them any more, the one that they
             are kept for, with another outcome; None without either.
+        is_listed: Whether that listing has these bytes, as far as is known: a host that is away for now may still.
     """
 
     position: int
@@ -78,12 +84,7 @@ class KnownCandidate:
     before: EarlierJudgement | None
     kept: bool
     leased: LeasedListing | None
-
-    @property
-    def is_listed(self) -> bool:
-        """Whether a listing has these bytes, as far as is known."""
-        outcome = self.leased.outcome if self.leased else None
-        return outcome is not None and outcome.digest == self.digest
+    is_listed: bool
 
 
 def list_known(
@@ -95,7 +96,8 @@ def list_known(
     digests = [row.digest for row in rows]
     judged = _judged(connection, digests, terms.profile)
     kept = _kept(connection, digests, terms.profile.name)
-    found = _listings(connection, digests)
+    keeping, having = _keeping_listings(connection, digests), _having_listings(connection, digests)
+    found = keeping | having
     return [
         KnownCandidate(
             row.position,
@@ -107,6 +109,7 @@ def list_known(
             _before(judged.get(row.digest, []), terms.profile),
             row.digest in kept,
             found.get(row.digest),
+            row.digest in having,
         )
         for row in rows
     ]
@@ -157,25 +160,35 @@ def _kept(connection: Connection, digests: Sequence[str], profile_name: str) -> 
     return set(connection.execute(query).scalars())
 
 
-def _listings(connection: Connection, digests: Sequence[str]) -> dict[str, LeasedListing]:
+def _having_listings(connection: Connection, digests: Sequence[str]) -> dict[str, LeasedListing]:
+    """The first listing of each digest that had these bytes when it was last fetched; it may have been away since."""
+    outcome = (listings.c.outcome_state, listings.c.outcome_reason)
+    may_have = or_(
+        outcome[0].is_(None),
+        outcome[0] == OutcomeState.FETCHED.value,
+        outcome[1].in_(PASSING_REASONS),
+    )
     first = (
         select(func.min(listings.c.listing_id))
-        .where(
-            listings.c.digest.in_(digests),
-            listings.c.outcome_state == OutcomeState.FETCHED.value,
-        )
+        .where(listings.c.digest.in_(digests), may_have)
         .group_by(listings.c.digest)
     )
-    having = select(listings, listings.c.digest.label("bytes")).where(
-        listings.c.listing_id.in_(first)
-    )
-    keeping = (
+    columns = (listings, listings.c.digest.label("bytes"))
+    return _leased(connection.execute(select(*columns).where(listings.c.listing_id.in_(first))))
+
+
+def _keeping_listings(connection: Connection, digests: Sequence[str]) -> dict[str, LeasedListing]:
+    """The listing that each digest is in the store for."""
+    query = (
         select(listings, images.c.digest.label("bytes"))
         .join(images, images.c.listing_id == listings.c.listing_id)
         .where(images.c.digest.in_(digests))
     )
+    return _leased(connection.execute(query))
+
+
+def _leased(rows: Iterable[Any]) -> dict[str, LeasedListing]:
     return {
         row.bytes: LeasedListing(row.listing_id, listing_of(row), 0, outcome_of(row), row.host)
-        for query in (keeping, having)
-        for row in connection.execute(query)
+        for row in rows
     }

@@ -153,7 +153,8 @@ def _found_first(verdicts: Iterable[Verdict]) -> ColumnElement[bool]:
     is_later = exists().where(
         other.c.digest == listings.c.digest, other.c.listing_id < listings.c.listing_id
     )
-    return or_(_kept_here(), and_(is_judged, not_(is_kept), not_(is_later)))
+    is_fetched = listings.c.outcome_state == OutcomeState.FETCHED.value
+    return or_(_kept_here(), and_(is_fetched, is_judged, not_(is_kept), not_(is_later)))
 
 
 def _kept_here() -> ColumnElement[bool]:

@@ -149,3 +149,21 @@ async def test_listings_whose_bytes_are_gone(database, listing_ids):
     first = (await pages(database, 9))[0]
     assert first.leased.listing_id == listing_ids[0]
     assert not first.is_listed
+
+
+async def test_a_host_that_is_away_may_still_have_the_bytes(database, listing_ids):
+    """A failure that may pass loses nothing: its listing can be leased again, with that failure as its outcome."""
+
+    def fail(connection):
+        away = Outcome(OutcomeState.FAILED, OutcomeReason.HOST_DOWN, "away", "", "", 0, 4.0)
+        for place in (0, 4):
+            frontier.record_outcome(connection, listing_ids[place], away)
+
+    await database.run(fail)
+    first = (await pages(database, 9))[0]
+    assert first.leased.listing_id == listing_ids[0]
+    assert first.is_listed
+    assert (first.leased.outcome.reason, first.leased.outcome.digest) == (
+        OutcomeReason.HOST_DOWN,
+        "",
+    )

@@ -7,7 +7,7 @@ from services.crawler.catalogue.crawls import CrawlRequest, CrawlState
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
-from services.crawler.outcome import OutcomeState
+from services.crawler.outcome import OutcomeReason, OutcomeState
 
 V1, V2 = ProfileVersion("landscapes", 1), ProfileVersion("landscapes", 2)
 
@@ -63,3 +63,23 @@ async def test_one_that_has_ended_is_followed_by_another(database, listing_ids):
     assert (await again(database, "b", listing_ids)).crawl_id == "b"
     assert (await again(database, "c", listing_ids, V1)).crawl_id == "c"
     assert await database.run(lambda c: refetches.find_refetch(c, V2)) == "b"
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome_state"),
+    [(OutcomeReason.HOST_DOWN, None), (OutcomeReason.NOT_FOUND, OutcomeState.FAILED)],
+)
+async def test_a_host_that_was_away_is_asked_again(database, listing_ids, reason, outcome_state):
+    """What failed in an earlier refetch, and may pass, has no outcome in the next; what is final keeps it."""
+    await again(database, "a", listing_ids)
+    failed = Outcome(OutcomeState.FAILED, reason, "no", "", "", 0, 6.0)
+    for listing_id in listing_ids:
+        await database.run(
+            lambda c, listing_id=listing_id: frontier.record_outcome(c, listing_id, failed)
+        )
+    await database.run(lambda c: crawls.set_state(c, "a", CrawlState.COMPLETED))
+    await again(database, "b", listing_ids)
+    leased = await database.run(
+        lambda c: frontier.lease(c, "b", LeaseTerms("me", 9.0, 60.0), limit=9)
+    )
+    assert [one.outcome and one.outcome.state for one in leased] == [outcome_state] * 2

@@ -49,7 +49,16 @@ def known(number, **changes):
     evidence = Evidence(embedding(number), None, detection())
     decoded = decoded_candidate(number, inputs={})
     image = KnownCandidate(
-        number, f"{number:064x}", 9, decoded, evidence, None, None, kept=False, leased=None
+        number,
+        f"{number:064x}",
+        9,
+        decoded,
+        evidence,
+        None,
+        None,
+        kept=False,
+        leased=None,
+        is_listed=False,
     )
     return replace(image, **changes)
 

@@ -15,12 +15,14 @@ KEEP, FETCH, STAYS_KEPT = RejudgeAction.KEEP, RejudgeAction.FETCH, RejudgeAction
 RECORD, UNREACHABLE = RejudgeAction.RECORD, RejudgeAction.UNREACHABLE
 
 
-def reconsidered(before, after, *, kept=False, listed=DIGEST, is_whole=True):
+def reconsidered(before, after, *, kept=False, is_listed=True, is_whole=True):
     earlier = before and EarlierJudgement(ProfileVersion("l", 1), Judgement(Verdict(before), ""))
-    outcome = Outcome(OutcomeState.FETCHED, None, "", "", listed, 9, 1.0)
+    outcome = Outcome(OutcomeState.FETCHED, None, "", "", DIGEST, 9, 1.0)
     leased = LeasedListing(1, Listing("urls:/a", "http://a/1.jpg"), 0, outcome)
     decoded = decoded_candidate(1)
-    known = KnownCandidate(1, DIGEST, 9, decoded, Evidence(), None, earlier, kept, leased)
+    known = KnownCandidate(
+        1, DIGEST, 9, decoded, Evidence(), None, earlier, kept, leased, is_listed
+    )
     return Reconsidered(known, Judgement(Verdict(after), ""), is_whole)
 
 
@@ -56,6 +58,6 @@ def test_what_lacks_pixels_is_fetched():
 
 def test_what_no_listing_has_any_more():
     """Its address brought something else since, or nothing: there is nowhere to fetch it from."""
-    found = reconsidered("OFF_PROFILE", "ACCEPTED", listed="")
+    found = reconsidered("OFF_PROFILE", "ACCEPTED", is_listed=False)
     assert found.action(stored=False) is UNREACHABLE
     assert found.action(stored=True) is KEEP
