@@ -98,14 +98,18 @@ def _separation_goals(name: str, found: dict[str, Any]) -> list[Goal]:
 
 
 def _calibration_goals(name: str, found: dict[str, Any]) -> list[Goal]:
-    inside = found["inside_interval_for_so_few_unseen"]
-    if found["unseen"] > found["liked"]:
-        inside = found["inside_stated_interval"]
+    few = found["unseen"] <= found["liked"]
+    shares = [("the stated interval", found["inside_stated_interval"], not few)]
+    if few:
+        # So few are often all kept, which no interval for a share under 1 holds.
+        widened = f"the interval widened by the chance of {found['unseen']} unseen"
+        shares.append((widened, found["inside_interval_for_so_few_unseen"], True))
     goals = [
         Goal(
-            name=f"{name}: splits inside the interval", goal=f">= {_INSIDE}", measured=inside,
-            met=inside >= _INSIDE,
+            name=f"{name}: splits inside {interval}", goal=f">= {_INSIDE}", measured=inside,
+            met=inside >= _INSIDE, must=must,
         )
+        for interval, inside, must in shares
     ]  # fmt: skip
     # Fewer photos cannot keep 95 %, and their warning says what they keep.
     if found["liked"] >= _SMALL_PROFILE:
