@@ -120,6 +120,11 @@ def profile_facts(profile: Profile) -> dict[str, Any]:
         "dimension": profile.dimension,
         "component_count": profile.component_count,
         "covariance": word(Covariance, profile.covariance),
+        "asked_component_count": profile.asked_component_count or None,
+        "asked_covariance": (
+            word(Covariance, profile.asked_covariance) if profile.asked_covariance else None
+        ),
+        "seed": profile.seed,
         "liked_count": profile.liked_count,
         "duplicate_count": profile.duplicate_count,
         "background_count": profile.background_count,

@@ -52,6 +52,23 @@ ComponentsOption = Annotated[
 CovarianceOption = Annotated[
     CovarianceForm, typer.Option(help="The form of the covariances; `auto` chooses.")
 ]
+RefitComponentsOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=256, help="Components of the mixture.", show_default="as asked before"),
+]
+RefitCovarianceOption = Annotated[
+    CovarianceForm | None,
+    typer.Option(help="The form of the covariances.", show_default="as asked before"),
+]
+RefitSeedOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=2**31 - 1,
+        help="The seed of every random choice.",
+        show_default="as asked before",
+    ),
+]
 KeepRatioOption = Annotated[
     float | None,
     typer.Option(help="The share of liked photos that must pass, over 0 and up to 1."),

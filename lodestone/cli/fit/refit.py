@@ -10,19 +10,18 @@ import typer
 
 from lodestone.cli.fit.options import (
     BackgroundOption,
-    ComponentsOption,
-    CovarianceForm,
-    CovarianceOption,
     EncoderIdOption,
     KeepRatioOption,
-    MixtureWay,
     PassRatioOption,
     PrecisionOption,
     ReferenceArgument,
-    SeedOption,
+    RefitComponentsOption,
+    RefitCovarianceOption,
+    RefitSeedOption,
     ThresholdOption,
     ThresholdWay,
 )
+from lodestone.cli.fit.refit_mixture import MixtureWish
 from lodestone.cli.fit.refit_order import RefitChanges, RefitWishes, refit_order
 from lodestone.cli.fit.refit_report import RefitReport, print_refit
 from lodestone.cli.fit.report import FitReport, repeated_positions
@@ -62,16 +61,16 @@ def refit(
         typer.Option(
             metavar="DIR",
             help="Embed the same photos again, found here and in the store by their digests: for when the encoder or "
-            "its precision has changed. Form, components and seed are chosen anew unless stated.",
+            "its precision has changed.",
         ),
     ] = None,
     background: BackgroundOption = None,
-    components: ComponentsOption = 0,
-    covariance: CovarianceOption = CovarianceForm.AUTO,
+    components: RefitComponentsOption = None,
+    covariance: RefitCovarianceOption = None,
     keep_ratio: KeepRatioOption = None,
     pass_ratio: PassRatioOption = None,
     threshold: ThresholdOption = None,
-    seed: SeedOption = 0,
+    seed: RefitSeedOption = None,
     encoder_id: EncoderIdOption = "",
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
@@ -79,15 +78,16 @@ def refit(
 ) -> None:
     """Make a new version of a profile from what it was fitted to, with some of it left out and more added.
 
-    Nothing is fetched or embedded again but what is added. What is not said stays as it was asked for. All options for
-    images may be given more than once. Old versions stay; `lodestone rejudge` applies the new one to what is known.
+    Nothing is fetched or embedded again but what is added. What is not said stays as it was asked for; 0 components and
+    `auto`, which choose, can only be stated of a version that had them, or with --photos. All options for images may be
+    given more than once. Old versions stay; `lodestone rejudge` applies the new one to what is known.
     """
     changes = RefitChanges(
         _inputs(add), _inputs(remove), add_image or (), remove_image or (), _inputs(photos)
     )
     wishes = RefitWishes(
         ThresholdWay(keep_ratio, pass_ratio, threshold),
-        MixtureWay(components, covariance, seed),
+        MixtureWish(components, covariance, seed),
         _inputs(background),
         FilesSaid(data, encoder_id, precision or ""),
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.fit.early import require_enough
-from lodestone.cli.fit.options import MixtureWay, ThresholdWay, fit_options
+from lodestone.cli.fit.options import ThresholdWay, fit_options
+from lodestone.cli.fit.refit_mixture import MixtureWish
 from lodestone.cli.fit.steps import FitOrder
 from lodestone.cli.inputs.fit_input import FitInput, FolderInput
 from lodestone.cli.inputs.fit_services import FitServices, kind_of_encoder
@@ -58,13 +59,13 @@ class RefitWishes:
 
     Attributes:
         way: Where the threshold goes; as it was, if nothing is stated.
-        mixture: How the mixture is fitted; 0 and `auto` leave it as it was asked for.
+        mixture: How the mixture is fitted.
         background: Takes the place of the background sample, unless empty.
         files: What files of embeddings are said to be of.
     """
 
     way: ThresholdWay
-    mixture: MixtureWay
+    mixture: MixtureWish
     background: Sequence[FitInput]
     files: FilesSaid
 
@@ -78,7 +79,7 @@ async def refit_order(
         CliError: An input cannot be read, or does not go together with the older version.
     """
     others = len(base.labels) + len(changes.add_images)
-    require_enough(wishes.mixture.component_count, changes.add, others)
+    require_enough(wishes.mixture.component_count or 0, changes.add, others)
     if changes.photos:
         return await _embedded_again(services, base, changes, wishes)
     return await _changed(services, base, changes, wishes)
@@ -88,6 +89,7 @@ async def _changed(
     services: FitServices, base: RefitBase, changes: RefitChanges, wishes: RefitWishes
 ) -> FitOrder:
     """The older version without what is removed, with what is added."""
+    mixture = wishes.mixture.upon(base.profile)
     inputs = (*changes.add, *wishes.background)
     if any(isinstance(one, FolderInput) for one in inputs):
         await _require_served(services, base)
@@ -110,7 +112,7 @@ async def _changed(
         return encoded
 
     return FitOrder(
-        options=fit_options(base.profile.name, wishes.way, wishes.mixture, base.reference),
+        options=fit_options(base.profile.name, wishes.way, mixture, base.reference),
         liked=liked,
         background=FitSet(background),
         removed=list(removal.batches()),
@@ -135,7 +137,7 @@ async def _embedded_again(
     require_kind([*again.parts, *background], kind, "the embedder")
     liked = FitSet(again.parts)
     return FitOrder(
-        options=fit_options(base.profile.name, way, wishes.mixture),
+        options=fit_options(base.profile.name, way, wishes.mixture.alone(base.profile)),
         liked=liked,
         background=FitSet(background),
         read=liked.read,

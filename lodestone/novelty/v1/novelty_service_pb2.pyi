@@ -163,7 +163,7 @@ class FitOptions(_message.Message):
     base_profile: _builtins.str
     """`landscapes@2`: begin with the liked images and the background sample of this version, leave out what is `removed`, add
     what is `liked`. Background embeddings of this request replace its own. Options that are not set are what that version
-    was asked for. Empty begins with nothing.
+    was asked for: 0 components, unspecified covariances and seed 0 are not set. Empty begins with nothing.
     """
     def __init__(
         self,

@@ -26,27 +26,27 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lodestone.image.v1 import embedding_pb2 as lodestone_dot_image_dot_v1_dot_embedding__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lodestone/novelty/v1/profile.proto\x12\x14lodestone.novelty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lodestone/image/v1/embedding.proto\"\x91\x07\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0ethreshold_nats\x18\x03 \x01(\x01\x12\x12\n\nkeep_ratio\x18\x04 \x01(\x01\x12\x12\n\nencoder_id\x18\x05 \x01(\t\x12\x30\n\tprecision\x18\x06 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x11\n\tdimension\x18\x07 \x01(\x05\x12\x17\n\x0f\x63omponent_count\x18\x08 \x01(\x05\x12\x34\n\ncovariance\x18\t \x01(\x0e\x32 .lodestone.novelty.v1.Covariance\x12\x13\n\x0bliked_count\x18\n \x01(\x05\x12\x18\n\x10\x62\x61\x63kground_count\x18\x0b \x01(\x05\x12 \n\x18held_out_log_likelihoods\x18\x0c \x03(\x01\x12\"\n\x1a\x62\x61\x63kground_log_likelihoods\x18\r \x03(\x01\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16relative_to_background\x18\x10 \x01(\x08\x12\x0e\n\x06\x64\x61mage\x18\x11 \x01(\t\x12\x12\n\npass_ratio\x18\x12 \x01(\x01\x12\x17\n\nseparation\x18\x13 \x01(\x01H\x00\x88\x01\x01\x12!\n\x14neighbour_separation\x18\x14 \x01(\x01H\x01\x88\x01\x01\x12:\n\rexpected_keep\x18\x15 \x01(\x0b\x32#.lodestone.novelty.v1.ShareEstimate\x12:\n\rexpected_pass\x18\x16 \x01(\x0b\x32#.lodestone.novelty.v1.ShareEstimate\x12\x33\n\nduplicates\x18\x17 \x03(\x0b\x32\x1f.lodestone.novelty.v1.Duplicate\x12\x17\n\x0f\x64uplicate_count\x18\x18 \x01(\x05\x12\x17\n\x0fthumbnail_count\x18\x19 \x01(\x05\x12\x14\n\x0c\x62\x61se_profile\x18\x1a \x01(\t\x12>\n\x10precision_checks\x18\x1b \x03(\x0b\x32$.lodestone.novelty.v1.PrecisionCheckB\r\n\x0b_separationB\x17\n\x15_neighbour_separation\"\xd0\x01\n\nLikedImage\x12\x10\n\x08position\x18\x01 \x01(\x05\x12/\n\x05label\x18\x02 \x01(\x0b\x32 .lodestone.novelty.v1.ImageLabel\x12$\n\x17held_out_log_likelihood\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x64uplicate_of\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\tthumbnail\x18\x05 \x01(\x0c\x42\x1a\n\x18_held_out_log_likelihoodB\x0f\n\r_duplicate_of\"*\n\nImageLabel\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\\\n\x0eLikedNeighbour\x12/\n\x05image\x18\x01 \x01(\x0b\x32 .lodestone.novelty.v1.LikedImage\x12\x19\n\x11\x63osine_similarity\x18\x02 \x01(\x01\"\xc6\x01\n\x0ePrecisionCheck\x12\x30\n\tprecision\x18\x01 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x13\n\x0bimage_count\x18\x02 \x01(\x05\x12\x13\n\x0bmoved_count\x18\x03 \x01(\x05\x12\x16\n\x0emax_shift_nats\x18\x04 \x01(\x01\x12\x19\n\x11median_shift_nats\x18\x05 \x01(\x01\x12\x10\n\x08\x61\x64mitted\x18\x06 \x01(\x08\x12\x13\n\x0bmoved_share\x18\x07 \x01(\x01\"P\n\rShareEstimate\x12\x10\n\x08\x65xpected\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"3\n\tDuplicate\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x14\n\x0c\x64uplicate_of\x18\x02 \x01(\x05*g\n\nCovariance\x12\x1a\n\x16\x43OVARIANCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43OVARIANCE_DIAG\x10\x01\x12\x13\n\x0f\x43OVARIANCE_FULL\x10\x02\x12\x13\n\x0f\x43OVARIANCE_TIED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lodestone/novelty/v1/profile.proto\x12\x14lodestone.novelty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lodestone/image/v1/embedding.proto\"\xfa\x07\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0ethreshold_nats\x18\x03 \x01(\x01\x12\x12\n\nkeep_ratio\x18\x04 \x01(\x01\x12\x12\n\nencoder_id\x18\x05 \x01(\t\x12\x30\n\tprecision\x18\x06 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x11\n\tdimension\x18\x07 \x01(\x05\x12\x17\n\x0f\x63omponent_count\x18\x08 \x01(\x05\x12\x34\n\ncovariance\x18\t \x01(\x0e\x32 .lodestone.novelty.v1.Covariance\x12\x13\n\x0bliked_count\x18\n \x01(\x05\x12\x18\n\x10\x62\x61\x63kground_count\x18\x0b \x01(\x05\x12 \n\x18held_out_log_likelihoods\x18\x0c \x03(\x01\x12\"\n\x1a\x62\x61\x63kground_log_likelihoods\x18\r \x03(\x01\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16relative_to_background\x18\x10 \x01(\x08\x12\x0e\n\x06\x64\x61mage\x18\x11 \x01(\t\x12\x12\n\npass_ratio\x18\x12 \x01(\x01\x12\x17\n\nseparation\x18\x13 \x01(\x01H\x00\x88\x01\x01\x12!\n\x14neighbour_separation\x18\x14 \x01(\x01H\x01\x88\x01\x01\x12:\n\rexpected_keep\x18\x15 \x01(\x0b\x32#.lodestone.novelty.v1.ShareEstimate\x12:\n\rexpected_pass\x18\x16 \x01(\x0b\x32#.lodestone.novelty.v1.ShareEstimate\x12\x33\n\nduplicates\x18\x17 \x03(\x0b\x32\x1f.lodestone.novelty.v1.Duplicate\x12\x17\n\x0f\x64uplicate_count\x18\x18 \x01(\x05\x12\x17\n\x0fthumbnail_count\x18\x19 \x01(\x05\x12\x14\n\x0c\x62\x61se_profile\x18\x1a \x01(\t\x12>\n\x10precision_checks\x18\x1b \x03(\x0b\x32$.lodestone.novelty.v1.PrecisionCheck\x12\x1d\n\x15\x61sked_component_count\x18\x1c \x01(\x05\x12:\n\x10\x61sked_covariance\x18\x1d \x01(\x0e\x32 .lodestone.novelty.v1.Covariance\x12\x0c\n\x04seed\x18\x1e \x01(\x03\x42\r\n\x0b_separationB\x17\n\x15_neighbour_separation\"\xd0\x01\n\nLikedImage\x12\x10\n\x08position\x18\x01 \x01(\x05\x12/\n\x05label\x18\x02 \x01(\x0b\x32 .lodestone.novelty.v1.ImageLabel\x12$\n\x17held_out_log_likelihood\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x64uplicate_of\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\tthumbnail\x18\x05 \x01(\x0c\x42\x1a\n\x18_held_out_log_likelihoodB\x0f\n\r_duplicate_of\"*\n\nImageLabel\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\\\n\x0eLikedNeighbour\x12/\n\x05image\x18\x01 \x01(\x0b\x32 .lodestone.novelty.v1.LikedImage\x12\x19\n\x11\x63osine_similarity\x18\x02 \x01(\x01\"\xc6\x01\n\x0ePrecisionCheck\x12\x30\n\tprecision\x18\x01 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x13\n\x0bimage_count\x18\x02 \x01(\x05\x12\x13\n\x0bmoved_count\x18\x03 \x01(\x05\x12\x16\n\x0emax_shift_nats\x18\x04 \x01(\x01\x12\x19\n\x11median_shift_nats\x18\x05 \x01(\x01\x12\x10\n\x08\x61\x64mitted\x18\x06 \x01(\x08\x12\x13\n\x0bmoved_share\x18\x07 \x01(\x01\"P\n\rShareEstimate\x12\x10\n\x08\x65xpected\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"3\n\tDuplicate\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x14\n\x0c\x64uplicate_of\x18\x02 \x01(\x05*g\n\nCovariance\x12\x1a\n\x16\x43OVARIANCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43OVARIANCE_DIAG\x10\x01\x12\x13\n\x0f\x43OVARIANCE_FULL\x10\x02\x12\x13\n\x0f\x43OVARIANCE_TIED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.novelty.v1.profile_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COVARIANCE']._serialized_start=1730
-  _globals['_COVARIANCE']._serialized_end=1833
+  _globals['_COVARIANCE']._serialized_start=1835
+  _globals['_COVARIANCE']._serialized_end=1938
   _globals['_PROFILE']._serialized_start=130
-  _globals['_PROFILE']._serialized_end=1043
-  _globals['_LIKEDIMAGE']._serialized_start=1046
-  _globals['_LIKEDIMAGE']._serialized_end=1254
-  _globals['_IMAGELABEL']._serialized_start=1256
-  _globals['_IMAGELABEL']._serialized_end=1298
-  _globals['_LIKEDNEIGHBOUR']._serialized_start=1300
-  _globals['_LIKEDNEIGHBOUR']._serialized_end=1392
-  _globals['_PRECISIONCHECK']._serialized_start=1395
-  _globals['_PRECISIONCHECK']._serialized_end=1593
-  _globals['_SHAREESTIMATE']._serialized_start=1595
-  _globals['_SHAREESTIMATE']._serialized_end=1675
-  _globals['_DUPLICATE']._serialized_start=1677
-  _globals['_DUPLICATE']._serialized_end=1728
+  _globals['_PROFILE']._serialized_end=1148
+  _globals['_LIKEDIMAGE']._serialized_start=1151
+  _globals['_LIKEDIMAGE']._serialized_end=1359
+  _globals['_IMAGELABEL']._serialized_start=1361
+  _globals['_IMAGELABEL']._serialized_end=1403
+  _globals['_LIKEDNEIGHBOUR']._serialized_start=1405
+  _globals['_LIKEDNEIGHBOUR']._serialized_end=1497
+  _globals['_PRECISIONCHECK']._serialized_start=1500
+  _globals['_PRECISIONCHECK']._serialized_end=1698
+  _globals['_SHAREESTIMATE']._serialized_start=1700
+  _globals['_SHAREESTIMATE']._serialized_end=1780
+  _globals['_DUPLICATE']._serialized_start=1782
+  _globals['_DUPLICATE']._serialized_end=1833
 # @@protoc_insertion_point(module_scope)

@@ -84,6 +84,9 @@ class Profile(_message.Message):
     THUMBNAIL_COUNT_FIELD_NUMBER: _builtins.int
     BASE_PROFILE_FIELD_NUMBER: _builtins.int
     PRECISION_CHECKS_FIELD_NUMBER: _builtins.int
+    ASKED_COMPONENT_COUNT_FIELD_NUMBER: _builtins.int
+    ASKED_COVARIANCE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name: 1 to 64 of the characters a-z, 0-9, `-` and `_`, the first one a letter or digit."""
     version: _builtins.int
@@ -131,6 +134,12 @@ class Profile(_message.Message):
     """How many of its liked images it keeps a thumbnail of, 0 to 64."""
     base_profile: _builtins.str
     """The version that it was made from by a refit or with another threshold, `landscapes@2`; empty if by neither."""
+    asked_component_count: _builtins.int
+    """How many components the fit was asked for, 1 to 256; 0 if it chose. A refit that does not state it inherits it."""
+    asked_covariance: Global___Covariance.ValueType
+    """The form of the covariances that the fit was asked for; unspecified if it chose. Inherited likewise."""
+    seed: _builtins.int
+    """The seed of every random choice of the fit. Inherited likewise."""
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Log-likelihoods (nats) of liked images, each under a mixture fitted without it; ascending; at most 2,000, drawn evenly."""
@@ -197,10 +206,13 @@ class Profile(_message.Message):
         thumbnail_count: _builtins.int = ...,
         base_profile: _builtins.str = ...,
         precision_checks: _abc.Iterable[Global___PrecisionCheck] | None = ...,
+        asked_component_count: _builtins.int = ...,
+        asked_covariance: Global___Covariance.ValueType = ...,
+        seed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "create_time", b"create_time", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "neighbour_separation", b"neighbour_separation", "separation", b"separation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "precision_checks", b"precision_checks", "relative_to_background", b"relative_to_background", "separation", b"separation", "threshold_nats", b"threshold_nats", "thumbnail_count", b"thumbnail_count", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "asked_component_count", b"asked_component_count", "asked_covariance", b"asked_covariance", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "precision_checks", b"precision_checks", "relative_to_background", b"relative_to_background", "seed", b"seed", "separation", b"separation", "threshold_nats", b"threshold_nats", "thumbnail_count", b"thumbnail_count", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__neighbour_separation: _TypeAlias = _typing.Literal["neighbour_separation"]  # noqa: Y015
     _WhichOneofArgType__neighbour_separation: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation"]  # noqa: Y015

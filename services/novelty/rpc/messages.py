@@ -83,7 +83,10 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         precision=precision_to_message(taste.precision),
         dimension=mixture.dimension,
         component_count=mixture.component_count,
-        covariance=profile_pb2.Covariance.Value(f"COVARIANCE_{mixture.covariance.name}"),
+        covariance=_covariance_to_message(mixture.covariance),
+        asked_component_count=taste.asked_component_count,
+        asked_covariance=_covariance_to_message(taste.asked_covariance),
+        seed=taste.seed,
         relative_to_background=mixture.background is not None,
         liked_count=taste.liked_count,
         background_count=taste.background_count,
@@ -135,6 +138,12 @@ def _share(scores: Floats, threshold_nats: float) -> profile_pb2.ShareEstimate |
     return profile_pb2.ShareEstimate(
         expected=share.expected, low=share.low, high=share.high, confidence=CONFIDENCE
     )
+
+
+def _covariance_to_message(form: Covariance | None) -> profile_pb2.Covariance.ValueType:
+    if form is None:
+        return profile_pb2.COVARIANCE_UNSPECIFIED
+    return profile_pb2.Covariance.Value(f"COVARIANCE_{form.name}")
 
 
 def _covariance_from_message(message: profile_pb2.Covariance.ValueType) -> Covariance | None:

@@ -99,6 +99,48 @@ def test_a_plain_refit_fits_the_same_images_again(cli, services, fitted):
     assert options.covariance == profile_pb2.COVARIANCE_UNSPECIFIED
 
 
+ASKED = ("--components", "3", "--covariance", "tied", "--seed", "7")
+CHOOSE = ("--components", "0", "--covariance", "auto", "--seed", "0")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "asked"),
+    [
+        ("--components", "0", "3 components"),
+        ("--covariance", "auto", "tied covariances"),
+        ("--seed", "0", "seed 7"),
+    ],
+)
+def test_a_refit_cannot_go_back_to_choosing(cli, services, photos, option, value, asked):
+    """What the contract takes for `as before` is refused where it would be something else."""
+    cli("profile", "fit", "landscapes", photos, *ASKED)
+    result = cli("profile", "refit", "landscapes", option, value)
+    assert result.status == 1
+    assert result.err == (
+        f"error: landscapes@1 was asked for {asked}, and a refit cannot go back with {option} {value}: "
+        "`lodestone profile fit` or --photos can\n"
+    )
+    assert len(services.novelty.fits) == 1
+
+
+def test_a_refit_may_state_what_was_asked_for(cli, services, fitted):
+    """Of a version that chose, 0 and `auto` are as before."""
+    assert cli("profile", "refit", "landscapes", *CHOOSE).status == 0
+
+
+def test_photos_embedded_again_are_fitted_as_before(cli, services, photos):
+    """Components, form and seed are stated again, unless others are: 0 and `auto` too."""
+    cli("profile", "fit", "landscapes", photos, *ASKED)
+    assert cli("profile", "refit", "landscapes", "--photos", photos).status == 0
+    options, _, _ = services.novelty.fits[-1]
+    asked = (options.component_count, options.covariance, options.seed)
+    assert asked == (3, profile_pb2.COVARIANCE_TIED, 7)
+    assert cli("profile", "refit", "landscapes", "--photos", photos, *CHOOSE).status == 0
+    options, _, _ = services.novelty.fits[-1]
+    asked = (options.component_count, options.covariance, options.seed)
+    assert asked == (0, profile_pb2.COVARIANCE_UNSPECIFIED, 0)
+
+
 def test_refit_adds_kept_images_by_digest(cli, services, fitted):
     """By the first digits; the recorded embedding is taken."""
     first, second = keep_pictures(services.crawler, [png(40, 40), png(40, 41)])

@@ -165,6 +165,7 @@ async def test_a_refit_inherits_what_was_asked_for(stub):
     asked = {"component_count": 2, "covariance": tied, "keep_ratio": 0.8, "seed": 3}
     await fit(stub, *labelled(range(40)), name="asked", request_id="asked", **asked)
     again = await refit(stub, base_profile="asked", name="asked")
+    assert (again.asked_component_count, again.asked_covariance, again.seed) == (2, tied, 3)
     assert (again.component_count, again.covariance, again.keep_ratio) == (2, tied, 0.8)
     other = await refit(
         stub, base_profile="asked", name="asked", request_id="other", threshold_nats=-1, component_count=1
