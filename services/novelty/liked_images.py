@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.novelty.mixture import Embeddings
 from services.novelty.profile import Taste
+from services.novelty.rows import Rows
 from services.servicekit.errors import FailedPrecondition, InvalidInput
 
 MAX_NAME_CHARS: Final = 255
@@ -59,16 +59,16 @@ class LikedImages:
     """All images that a profile was fitted to, in the order in which they were sent; n of them.
 
     Attributes:
-        embeddings: (n, dimension) of norm 1; of a stored profile mapped from the disk, read only.
-        background: (m, dimension), the background sample; m may be 0. Mapped too.
+        embeddings: (n, dimension) of norm 1; of a stored profile they lie on the disk.
+        background: (m, dimension), the background sample; m may be 0. On the disk too.
         labels: n of them.
         held_out_log_likelihoods: n of them, nats, each under a mixture fitted without the image. None for one that
             repeats another, and where so many were liked that it took part in every fit.
         originals: n of them: the position of the earlier image that this one repeats; None for one that repeats none.
     """
 
-    embeddings: Embeddings
-    background: Embeddings
+    embeddings: Rows
+    background: Rows
     labels: tuple[ImageLabel, ...]
     held_out_log_likelihoods: tuple[float | None, ...]
     originals: tuple[int | None, ...]

@@ -16,7 +16,7 @@ from services.novelty.fit.submission import Submission
 from services.novelty.liked_images import Learned
 from services.novelty.profile import Profile, ProfileReference
 from services.novelty.stored.addition_store import AdditionStore
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore, RefitBase
 from services.novelty.thumbnails import Thumbnail, carried_over
 from services.servicekit.errors import Overloaded

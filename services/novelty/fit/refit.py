@@ -16,6 +16,7 @@ from services.novelty.fit.threshold_rule import ThresholdRule
 from services.novelty.liked_images import ImageLabel, LikedImages
 from services.novelty.mixture import Embeddings
 from services.novelty.profile import Profile, Taste
+from services.novelty.rows import Rows
 from services.servicekit.errors import InvalidInput
 
 REMOVED_BY_EMBEDDING: Final = 5000
@@ -89,7 +90,7 @@ def refit(base: Profile, liked: LikedImages, sent: Submission) -> Refit:
     labels = tuple(liked.labels[position] for position in kept) + sent.labels
     liked_set = LikedSet(
         _joined(liked.embeddings, kept, sent.liked),
-        sent.background if len(sent.background) else liked.background,
+        sent.background if len(sent.background) else liked.background[:],
         own.encoder_id,
         own.precision,
         labels,
@@ -113,10 +114,11 @@ def inherited(options: FitOptions, taste: Taste) -> FitOptions:
     )
 
 
-def _joined(rows: Embeddings, kept: Indices, added: Embeddings) -> Embeddings:
+def _joined(rows: Rows, kept: Indices, added: Embeddings) -> Embeddings:
     joined = np.empty((len(kept) + len(added), rows.shape[1]), np.float32)
-    # Any other mode makes a copy first.
-    np.take(rows, kept, axis=0, out=joined[: len(kept)], mode="clip")
+    for start in range(0, len(kept), _ROWS_AT_ONCE):
+        part = kept[start : start + _ROWS_AT_ONCE]
+        joined[start : start + len(part)] = rows[part]
     if len(added):
         joined[len(kept) :] = added
     return joined

@@ -11,7 +11,7 @@ from services.novelty.liked_images import ImageLabel, LikedImages
 from services.novelty.mixture import Covariance, Floats
 from services.novelty.profile import Profile, Score
 from services.novelty.rpc.thumbnail_messages import check_to_message
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.servicekit.errors import InvalidInput
 from services.servicekit.messages import precision_to_message
 

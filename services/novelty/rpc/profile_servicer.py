@@ -16,7 +16,7 @@ from services.novelty.profile import Profile, ProfileReference
 from services.novelty.rpc.fit_messages import FitReader
 from services.novelty.rpc.messages import damaged_to_message, profile_to_message, rule_from_message
 from services.novelty.rpc.part_servicer import Context, PartServicer
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.servicekit.errors import IdleStream, NotFound
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.novelty.mixture import Embeddings, Floats
+from services.novelty.rows import Rows
 
 # In double precision 21 MB of 1280 coordinates.
 _ROWS_AT_ONCE: Final = 2048
@@ -43,17 +44,18 @@ class NearestLiked:
         self._similarities = np.empty((len(embeddings), 0))
         self._positions = np.empty((len(embeddings), 0), np.intp)
 
-    def look_through(self, liked: Embeddings, leaving_out: Iterable[int] = ()) -> None:
+    def look_through(self, liked: Rows, leaving_out: Iterable[int] = ()) -> None:
         """Looks at all of (n, dimension) liked embeddings of norm 1 but those at the positions `leaving_out`.
 
-        They may be mapped from a file: 2,048 are read at a time.
+        They may lie on the disk: 2,048 are read at a time.
         """
         counts = np.ones(len(liked), bool)
         counts[list(leaving_out)] = False
         for start in range(0, len(liked), _ROWS_AT_ONCE):
-            positions = start + np.flatnonzero(counts[start : start + _ROWS_AT_ONCE])
-            if positions.size:
-                self._look_at(positions, _directions(liked[positions]))
+            part = slice(start, start + _ROWS_AT_ONCE)
+            if counts[part].any():
+                rows = liked[part][counts[part]]
+                self._look_at(start + np.flatnonzero(counts[part]), _directions(rows))
 
     def found(self) -> list[tuple[NearLiked, ...]]:
         """The neighbours of each embedding, nearest first; fewer than `count` where there are no more."""

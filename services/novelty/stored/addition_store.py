@@ -8,8 +8,8 @@ from pathlib import Path
 
 from services.novelty.precision_check import PrecisionCheck
 from services.novelty.profile import Profile
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.precision_files import check_file, encode_check
-from services.novelty.stored.profile_files import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore
 from services.novelty.stored.stored_files import UnusableFile
 from services.novelty.stored.thumbnail_files import (

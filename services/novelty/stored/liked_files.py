@@ -13,9 +13,10 @@ from typing import Annotated, ClassVar, Final
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.novelty.liked_images import ImageLabel, LikedImages
-from services.novelty.stored.embedding_file import map_embeddings, write_embeddings
+from services.novelty.stored.embedding_file import open_embeddings, write_embeddings
 from services.novelty.stored.profile_facts import LikedDigests, ProfileFacts, first_problem
 from services.novelty.stored.stored_files import UnusableFile, read_up_to
+from services.novelty.stored.stored_rows import StoredRows
 from services.servicekit.errors import InvalidInput
 
 EMBEDDINGS_FILE: Final = "liked.npy"
@@ -77,7 +78,7 @@ def link_liked(folder: Path, other: Path) -> None:
 
 
 def read_liked(folder: Path, facts: ProfileFacts, digests: LikedDigests) -> LikedImages:
-    """Reads the three files of a version: all of them, for their digests; then the embeddings are mapped.
+    """Reads the three files of a version: all of them, for their digests; the embeddings stay on the disk.
 
     Raises:
         UnusableFile: One of them is not what profile.json says.
@@ -85,16 +86,22 @@ def read_liked(folder: Path, facts: ProfileFacts, digests: LikedDigests) -> Like
     count = facts.sent_count
     labels = _read_labels(folder / LABELS_FILE, count, digests.labels)
     return LikedImages(
-        embeddings=map_embeddings(
+        embeddings=open_embeddings(
             folder / EMBEDDINGS_FILE, (count, facts.dimension), digests.embeddings
         ),
-        background=map_embeddings(
+        background=open_embeddings(
             folder / BACKGROUND_FILE, (facts.background_count, facts.dimension), digests.background
         ),
         labels=_labels(labels),
         held_out_log_likelihoods=tuple(labels.held_out_log_likelihoods),
         originals=tuple(labels.originals),
     )
+
+
+def is_as_checked(liked: LikedImages) -> bool:
+    """Whether nobody wrote to the files of what was read, or cut them."""
+    rows = (liked.embeddings, liked.background)
+    return all(not isinstance(one, StoredRows) or one.is_as_checked for one in rows)
 
 
 def _read_labels(path: Path, count: int, sha256: str) -> _LikedFacts:

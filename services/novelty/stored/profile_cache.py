@@ -12,7 +12,8 @@ from typing import Final
 
 from services.novelty.liked_images import LikedImages
 from services.novelty.profile import Profile, ProfileReference
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
+from services.novelty.stored.liked_files import is_as_checked
 from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit.errors import NotFound
 
@@ -86,7 +87,7 @@ class ProfileCache:
         key = (profile.name, profile.version)
         async with self._loading_liked:
             liked = self._liked.get(key)
-            if liked is None:
+            if liked is None or not is_as_checked(liked):
                 liked = await asyncio.to_thread(self._store.liked_images, *key)
             self._liked[key] = liked
             self._liked.move_to_end(key)

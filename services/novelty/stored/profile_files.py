@@ -12,36 +12,17 @@ from services.novelty.duplicate import Duplicate
 from services.novelty.liked_images import LikedImages, NoLikedImages
 from services.novelty.mixture import Covariance, Floats, Mixture
 from services.novelty.profile import Profile, Taste
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.liked_files import read_liked
 from services.novelty.stored.profile_arrays import decode_arrays, encode_arrays
 from services.novelty.stored.profile_facts import LikedDigests, ProfileFacts
 from services.novelty.stored.stored_files import UnusableFile, read_up_to
-from services.servicekit.errors import FailedPrecondition
 
 FACTS_FILE: Final = "profile.json"
 ARRAYS_FILE: Final = "profile.npz"
 
 _MAX_FACTS_BYTES: Final = 1024**2
 _MAX_ARRAYS_BYTES: Final = 640 * 1024**2
-
-
-class ProfileDamaged(FailedPrecondition):
-    """The files of a stored profile are not what they should be; the others are not affected.
-
-    Attributes:
-        profile: Which one, `landscapes@2`.
-        problem: What is wrong, beginning with the file.
-        instead: An older version that is whole, `landscapes@1`; empty if that is not what was looked for.
-    """
-
-    def __init__(self, profile: str, problem: str, *, instead: str = "") -> None:
-        ways = "restore the file or fit the profile again"
-        if instead:
-            ways = f"restore the file, fit the profile again, or ask for {instead}"
-        super().__init__(f"profile {profile} is damaged: {problem}; {ways}")
-        self.profile = profile
-        self.problem = problem
-        self.instead = instead
 
 
 def write_profile(
@@ -87,12 +68,12 @@ def read_facts(folder: Path) -> ProfileFacts:
         ProfileDamaged: It is missing, too large, or not what it should be.
     """
     if folder.is_symlink():
-        raise _damaged(folder, "its folder is a link")
+        raise ProfileDamaged.at(folder, "its folder is a link")
     content = _read(folder / FACTS_FILE, _MAX_FACTS_BYTES)
     try:
         return ProfileFacts.from_json(content)
     except ValueError as error:
-        raise _damaged(folder, f"{FACTS_FILE} {error}") from error
+        raise ProfileDamaged.at(folder, f"{FACTS_FILE} {error}") from error
 
 
 def read_profile(folder: Path) -> Profile:
@@ -104,13 +85,15 @@ def read_profile(folder: Path) -> Profile:
     facts = read_facts(folder)
     content = _read(folder / ARRAYS_FILE, _MAX_ARRAYS_BYTES)
     if hashlib.sha256(content).hexdigest() != facts.sha256:
-        raise _damaged(folder, f"{ARRAYS_FILE} has another SHA-256 than {FACTS_FILE} says")
+        raise ProfileDamaged.at(folder, f"{ARRAYS_FILE} has another SHA-256 than {FACTS_FILE} says")
     try:
         arrays = decode_arrays(content, facts.array_shapes())
         _check_values(arrays, facts.covariance)
     except Exception as error:
         # A hostile file breaks the zip and npy readers in any way.
-        raise _damaged(folder, f"{ARRAYS_FILE} cannot be used: {_one_line(error)}") from error
+        raise ProfileDamaged.at(
+            folder, f"{ARRAYS_FILE} cannot be used: {_one_line(error)}"
+        ) from error
     return _profile(facts, arrays)
 
 
@@ -127,18 +110,14 @@ def read_liked_images(folder: Path) -> LikedImages:
     try:
         return read_liked(folder, facts, facts.liked)
     except UnusableFile as error:
-        raise _damaged(folder, str(error)) from error
+        raise ProfileDamaged.at(folder, str(error)) from error
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:
     try:
         return read_up_to(path, limit_bytes)
     except UnusableFile as error:
-        raise _damaged(path.parent, str(error)) from error
-
-
-def _damaged(folder: Path, problem: str) -> ProfileDamaged:
-    return ProfileDamaged(f"{folder.parent.name}@{folder.name}", problem)
+        raise ProfileDamaged.at(path.parent, str(error)) from error
 
 
 def _one_line(error: Exception) -> str:

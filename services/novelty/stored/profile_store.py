@@ -14,10 +14,10 @@ from services.novelty.additions import Additions
 from services.novelty.liked_images import LikedImages
 from services.novelty.profile import Profile, ProfileReference, Taste
 from services.novelty.stored.addition_files import read_additions
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.liked_files import link_liked, write_liked
 from services.novelty.stored.profile_facts import LikedDigests
 from services.novelty.stored.profile_files import (
-    ProfileDamaged,
     read_facts,
     read_liked_images,
     read_profile,

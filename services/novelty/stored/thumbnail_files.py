@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from services.novelty.stored.embedding_file import map_embeddings, write_embeddings
+from services.novelty.stored.damage import ProfileDamaged
+from services.novelty.stored.embedding_file import open_embeddings, write_embeddings
 from services.novelty.stored.profile_facts import first_problem
 from services.novelty.stored.stored_files import UnusableFile, read_up_to
 from services.novelty.thumbnails import MAX_JPEG_BYTES, MAX_THUMBNAILS, Thumbnail
@@ -146,14 +147,17 @@ def _read_facts(folder: Path) -> tuple[_ThumbnailFacts, str]:
 def _read(folder: Path, facts: _ThumbnailFacts) -> tuple[Thumbnail, ...]:
     shape = (len(facts.positions), facts.dimension)
     try:
-        mapped = map_embeddings(folder / _EMBEDDINGS_FILE, shape, facts.embeddings_sha256)
+        embeddings = open_embeddings(folder / _EMBEDDINGS_FILE, shape, facts.embeddings_sha256)[:]
     except UnusableFile as error:
         raise UnusableFile(f"{folder.name}/{error.file_name}", error.problem) from error
+    except ProfileDamaged as error:
+        name = f"{folder.name}/{_EMBEDDINGS_FILE}"
+        raise UnusableFile(name, "was changed while it was read") from error
     jpegs = [
         _jpeg(folder, position, sha256)
         for position, sha256 in zip(facts.positions, facts.jpeg_sha256, strict=True)
     ]
-    return tuple(map(Thumbnail, facts.positions, jpegs, np.array(mapped)))
+    return tuple(map(Thumbnail, facts.positions, jpegs, embeddings))
 
 
 def _jpeg(folder: Path, position: int, sha256: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import grpc
@@ -105,6 +106,22 @@ async def test_an_explanation_has_the_score(stub):
     assert (nearest.image.position, nearest.cosine_similarity) == (3, 1.0)
     many = await explain(stub, messages(rows), count=16)
     assert [len(result.value.neighbours) for result in many] == [16] * 5
+
+
+async def test_liked_images_that_are_cut_while_in_use(stub, settings):
+    """What needs them says so, and the process lives: it scores, and explains again once the file is restored."""
+    some = messages(ROWS[:1])
+    await explain(stub, some)
+    path = settings.data / "artifacts" / "profiles" / "landscapes" / "1" / "liked.npy"
+    whole = path.read_bytes()
+    os.truncate(path, 200)
+    for call in (explain, draw):
+        code, details = await refusal(call(stub, some))
+        assert code is Code.FAILED_PRECONDITION
+        assert "profile landscapes@1 is damaged: liked.npy" in details
+    assert (await stub.ScoreEmbeddings(score_request(some))).results[0].HasField("value")
+    path.write_bytes(whole)
+    assert len(await explain(stub, some)) == 1
 
 
 async def test_a_bad_embedding_is_rejected_in_its_place(stub):

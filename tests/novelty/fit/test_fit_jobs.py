@@ -11,7 +11,7 @@ from services.novelty.fit.fit_jobs import FitJobs
 from services.novelty.fit.refit import NotInProfile
 from services.novelty.liked_images import ImageLabel, Learned, LikedImages, NoLikedImages
 from services.novelty.stored.addition_store import AdditionStore
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore
 from services.novelty.stored.thumbnail_files import CARRIED
 from services.servicekit.errors import InvalidInput, NotFound, Overloaded, Unavailable

@@ -6,7 +6,7 @@ import pytest
 
 from services.novelty.additions import Additions
 from services.novelty.stored.addition_store import AdditionStore
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore, RefitBase
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import NotFound, Unavailable

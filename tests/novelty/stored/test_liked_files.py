@@ -43,8 +43,8 @@ def test_what_is_written_is_read(tmp_path):
     """Embeddings, labels, scores and what repeats what, in the order in which they were sent."""
     liked = liked_images()
     found = read(tmp_path, written(tmp_path, liked))
-    np.testing.assert_array_equal(found.embeddings, liked.embeddings)
-    np.testing.assert_array_equal(found.background, liked.background)
+    np.testing.assert_array_equal(found.embeddings[:], liked.embeddings)
+    np.testing.assert_array_equal(found.background[:], liked.background)
     assert found.labels == liked.labels
     assert found.held_out_log_likelihoods == liked.held_out_log_likelihoods
     assert found.originals == liked.originals

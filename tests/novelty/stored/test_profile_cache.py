@@ -7,8 +7,8 @@ import pytest
 from services.novelty.additions import NOTHING_ADDED
 from services.novelty.liked_images import NoLikedImages
 from services.novelty.stored.addition_store import AdditionStore
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_cache import ProfileCache
-from services.novelty.stored.profile_files import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit.errors import InvalidInput, NotFound
 from tests.novelty.tastes import liked_images, taste

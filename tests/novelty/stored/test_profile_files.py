@@ -9,8 +9,9 @@ import pytest
 
 from services.novelty.mixture import Covariance
 from services.novelty.stored import profile_files
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_arrays import encode_arrays
-from services.novelty.stored.profile_files import ProfileDamaged, read_profile, write_profile
+from services.novelty.stored.profile_files import read_profile, write_profile
 from tests.novelty.tastes import mixture, profile, unit_rows
 
 GOOD = {

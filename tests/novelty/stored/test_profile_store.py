@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.novelty.liked_images import NoLikedImages
-from services.novelty.stored.profile_files import ProfileDamaged
+from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.profile_store import ProfileStore
 from services.servicekit.errors import Misconfigured, NotFound, Unavailable
 from tests.novelty.tastes import liked_images, mixture, taste
@@ -191,7 +191,7 @@ def test_what_it_was_fitted_to_is_kept(store, tmp_path):
     ]  # fmt: skip
     found = store.liked_images("landscapes", 1)
     assert found.labels == liked_images().labels
-    assert (found.embeddings == liked_images().embeddings).all()
+    assert (found.embeddings[:] == liked_images().embeddings).all()
 
 
 def test_a_profile_that_keeps_nothing_of_it(store):
