@@ -12,9 +12,6 @@ from services.servicekit.logs import configure_logs
 from services.watermark.detector_folder import check_name
 from services.watermark.train.photos import PhotoFolders
 
-# Fewer would not fill a batch.
-_PAIRS_MIN = 32
-
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
@@ -33,6 +30,8 @@ def main(arguments: Sequence[str]) -> int:
 def _train(parsed: argparse.Namespace) -> None:
     # torch takes seconds to import and may not be there: a wrong command line is told before.
     try:
+        from services.watermark.train.fitting import FitPlan  # noqa: PLC0415
+        from services.watermark.train.network import Variant  # noqa: PLC0415
         from services.watermark.train.recipe import (  # noqa: PLC0415
             Fonts,
             Recipe,
@@ -41,21 +40,21 @@ def _train(parsed: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         message = f"training needs {error.name}, which is not installed: see the train extra"
         raise Misconfigured(message) from error
-    photos = PhotoFolders(
-        training=tuple(parsed.photos),
-        held_out=tuple(parsed.held_out),
-        test=tuple(parsed.test),
-        marked=tuple(parsed.marked),
-    )
     recipe = Recipe(
-        photos=photos,
+        photos=PhotoFolders(
+            training=tuple(parsed.photos),
+            held_out=tuple(parsed.held_out),
+            clean=tuple(parsed.clean),
+            marked=tuple(parsed.marked),
+        ),
         fonts=Fonts(tuple(parsed.fonts), tuple(parsed.held_out_fonts)),
         seed=parsed.seed,
-        pairs=parsed.pairs,
-        epochs=parsed.epochs,
+        plan=FitPlan(parsed.steps, parsed.measure_every, parsed.save_every),
+        batch=parsed.batch,
+        variant=Variant(parsed.variant),
         threads=parsed.threads,
     )
-    train_detector(recipe, parsed.out)
+    train_detector(recipe, parsed.out, resume=parsed.resume)
 
 
 def _make_folder(out: Path) -> None:
@@ -75,10 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     photos = _add_folders(parser, "--photos", "photos: 80 %% train, 10 %% calibrate, 10 %% test")
     photos.required = True
     _add_folders(parser, "--held-out", "photos of other sources: half calibrate, half test")
-    _add_folders(parser, "--test", "photos that are only reported on")
-    _add_folders(parser, "--marked", "photos with real marks; only reported on")
+    _add_folders(parser, "--clean", "images without marks, to learn from as they are")
+    _add_folders(parser, "--marked", "images with real marks, the same")
     _add_folders(parser, "--fonts", "TrueType and OpenType files to train with (default: Pillow's)")
-    _add_folders(parser, "--held-out-fonts", "the same to test with")
+    _add_folders(parser, "--held-out-fonts", "the same to calibrate and test with")
     parser.add_argument(
         "--out",
         type=Path,
@@ -87,19 +86,27 @@ def _parser() -> argparse.ArgumentParser:
         help="the folder; its name is the detector's",
     )
     parser.add_argument(
-        "--seed", type=_at_least(0), default=0, help="of everything random (default 0)"
+        "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
     parser.add_argument(
-        "--pairs",
-        type=_at_least(_PAIRS_MIN),
-        default=7000,
-        help="synthesised pairs to train on (default 7000)",
+        "--variant",
+        choices=("quadrants", "nine"),
+        default="quadrants",
+        help="448x448 pixels as four tiles, or 672x672 as nine (default quadrants)",
     )
-    parser.add_argument(
-        "--epochs", type=_at_least(1), default=2, help="passes over them (default 2)"
-    )
-    parser.add_argument("--threads", type=_at_least(1), default=1, help="CPU threads (default 1)")
+    _add_number(parser, "--seed", 0, 0, "of everything random (default 0)")
+    _add_number(parser, "--steps", 1, 6000, "batches to train on (default 6000)")
+    _add_number(parser, "--batch", 8, 32, "tiles in a batch (default 32)")
+    _add_number(parser, "--measure-every", 1, 500, "steps between points of the curves (500)")
+    _add_number(parser, "--save-every", 1, 100, "steps between checkpoints (default 100)")
+    _add_number(parser, "--threads", 1, 1, "CPU threads of the network (default 1)")
     return parser
+
+
+def _add_number(
+    parser: argparse.ArgumentParser, name: str, lowest: int, default: int, meaning: str
+) -> None:
+    parser.add_argument(name, type=_at_least(lowest), default=default, metavar="N", help=meaning)
 
 
 def _add_folders(parser: argparse.ArgumentParser, name: str, meaning: str) -> argparse.Action:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +9,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from services.servicekit.errors import LodestoneError
-from services.watermark.train.judging import Judged
-
-MAX_FALSE_POSITIVE_RATIO = 0.025
+from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO, threshold_for
 
 
 class NothingLearnt(LodestoneError):
@@ -53,8 +49,8 @@ class Calibration:
 
     Attributes:
         quadrant: For the log-odds of one quadrant.
-        image: For `smooth_maximum` over the four.
-        threshold: Probability of an image; at most 2.5 % of the clean calibration images are over it.
+        image: For the smooth maximum over the tiles.
+        threshold: Probability of an image; at most 2 % of the clean calibration images are over it.
     """
 
     quadrant: Line
@@ -62,45 +58,34 @@ class Calibration:
     threshold: float
 
 
-def smooth_maximum(judged: Sequence[Judged]) -> npt.NDArray[np.float64]:
-    """The logarithm of Σ exp over the four log-odds of each image, (n,)."""
-    logits = np.stack([one.logits for one in judged]).astype(np.float64)
-    top = logits.max(axis=1)
-    total: npt.NDArray[np.float64] = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return total
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Log-odds with the truth.
+
+    Attributes:
+        log_odds: (n,).
+        marked: (n,) bool.
+    """
+
+    log_odds: npt.NDArray[np.float64]
+    marked: npt.NDArray[np.bool_]
 
 
-def calibrate(judged: Sequence[Judged]) -> Calibration:
+def calibrate(images: Known, quadrants: Known) -> Calibration:
     """Fits both lines (Platt 1999) and sets the threshold.
 
     Raises:
         NothingLearnt: A line does not rise.
     """
-    marked = np.asarray([one.plan is not None for one in judged])
-    log_odds = smooth_maximum(judged)
-    image = _fit_line(log_odds, marked)
-    known = [
-        (float(logit), label)
-        for one in judged
-        for logit, label in zip(one.logits, one.labels, strict=True)
-        if label is not None
-    ]
-    quadrant = _fit_line(
-        np.asarray([logit for logit, _ in known]), np.asarray([label for _, label in known])
-    )
-    clean = image.probability(log_odds[~marked])
-    return Calibration(quadrant, image, threshold_for(clean, MAX_FALSE_POSITIVE_RATIO))
+    image = _fit_line(images)
+    clean = image.probability(images.log_odds[~images.marked])
+    threshold = threshold_for(clean, MAX_FALSE_POSITIVE_RATIO)
+    return Calibration(_fit_line(quadrants), image, threshold)
 
 
-def threshold_for(clean: npt.NDArray[np.float64], max_ratio: float) -> float:
-    """The smallest of the clean probabilities that at most `max_ratio` of them are over."""
-    falling = np.sort(clean)[::-1]
-    return float(falling[math.floor(max_ratio * len(falling))])
-
-
-def _fit_line(log_odds: npt.NDArray[np.float64], marked: npt.NDArray[np.bool_]) -> Line:
+def _fit_line(known: Known) -> Line:
     model = LogisticRegression(C=1e6, class_weight="balanced")
-    model.fit(log_odds[:, None], marked)
+    model.fit(known.log_odds[:, None], known.marked)
     line = Line(float(model.coef_[0, 0]), float(model.intercept_[0]))
     if line.slope <= 0:
         raise NothingLearnt(line.slope)

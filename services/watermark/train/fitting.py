@@ -1,97 +1,168 @@
-"""Trains the upper blocks and the head on tiles."""
+"""Trains the network step by step, and writes down where it is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 import torch
 from torch import nn
-from torch.nn import functional
+from torch.utils.data import DataLoader
 
-from services.watermark.train.body import Body
-from services.watermark.train.network import Head, TileLogits
-from services.watermark.train.tiles import UNKNOWN, TrainingTiles
+from services.watermark.train.batches import Batch, BatchSource
+from services.watermark.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from services.watermark.train.losses import batch_loss
+from services.watermark.train.network import TileNetwork
 
-_BODY_RATE = 6e-4
-_HEAD_RATE = 3e-3
+HeldOut = Callable[[TileNetwork], dict[str, float]]
+"""Measures the network on what it is not trained on."""
+
+Progress = Callable[[list[dict[str, float]]], None]
+"""Is shown the points of the curves so far."""
+
+_BODY_RATE = 5e-4
+_HEAD_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
-_PLACES_WEIGHT = 1.0
-_MARKED_PLACE_WEIGHT = 3.0
-_LOG_EVERY = 50
+_WARM_UP_STEPS = 100
+_LAST_RATE = 0.02
+_WAITING_BATCHES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class FitPlan:
-    """How long and with what to train.
+    """How long and how often.
 
     Attributes:
-        epochs: Passes over the tiles.
-        batch: Tiles per step.
-        seed: Of the order and of the head's first weights.
+        steps: Batches to train on.
+        measure_every: Steps between two points of the curves.
+        save_every: Steps between two checkpoints.
+        workers: Processes that synthesise; 0 synthesises between the steps.
     """
 
-    epochs: int
-    batch: int
-    seed: int
+    steps: int
+    measure_every: int = 500
+    save_every: int = 100
+    workers: int = 1
 
 
-def fit_network(body: Body, tiles: TrainingTiles, plan: FitPlan) -> Head:
-    """Tunes the body's upper blocks in place and returns the head that goes with them.
+@dataclass(slots=True)
+class Fitting:
+    """A training that can be interrupted between any two steps.
 
-    AdamW under a one-cycle schedule (https://arxiv.org/abs/1708.07120); the loss is the cross entropy of the tiles plus
-    that of their places, which tells the network where to look.
+    Attributes:
+        network: What is trained.
+        source: What it is trained on.
+        plan: How long.
+        folder: Where its checkpoint is.
+        identity: What a checkpoint must have been started with to go on from.
+        step: Steps done.
+        history: The points of the curves.
     """
-    torch.manual_seed(plan.seed)
-    head = Head()
-    for module in (body, head):
-        module.to(memory_format=torch.channels_last)
-        module.train()
-    tuned, fresh = list(body.tuned.parameters()), list(head.parameters())
-    groups = [{"params": tuned, "lr": _BODY_RATE}, {"params": fresh, "lr": _HEAD_RATE}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
-    steps_per_epoch = len(tiles.marked) // plan.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=[_BODY_RATE, _HEAD_RATE],
-        total_steps=plan.epochs * steps_per_epoch,
-        pct_start=0.15,
-    )
-    rng = np.random.default_rng(plan.seed)
-    for epoch in range(plan.epochs):
-        order = rng.permutation(len(tiles.marked))
-        losses = []
-        for step in range(steps_per_epoch):
-            chosen = np.sort(order[step * plan.batch : (step + 1) * plan.batch])
-            optimizer.zero_grad(set_to_none=True)
-            loss = _batch_loss(body, head, tiles, chosen)
-            loss.backward()
-            nn.utils.clip_grad_norm_([*tuned, *fresh], 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-            if step % _LOG_EVERY == _LOG_EVERY - 1:
-                mean = float(np.mean(losses[-_LOG_EVERY:]))
-                structlog.get_logger().info("training", epoch=epoch, step=step + 1, loss=mean)
-    body.eval()
-    return head.eval()
+
+    network: TileNetwork
+    source: BatchSource
+    plan: FitPlan
+    folder: Path
+    identity: dict[str, Any]
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    _optimizer: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network.to(memory_format=torch.channels_last)
+        body = [weight for weight in self.network.body.parameters() if weight.requires_grad]
+        groups = [
+            {"params": body, "peak": _BODY_RATE},
+            {"params": list(self.network.head.parameters()), "peak": _HEAD_RATE},
+        ]
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
+
+    def resume(self) -> None:
+        """Goes back to the folder's checkpoint.
+
+        Raises:
+            Misconfigured: There is none that fits.
+        """
+        checkpoint = load_checkpoint(self.folder, self.identity)
+        self.network.load_state_dict(checkpoint.network)
+        self._optimizer.load_state_dict(checkpoint.optimizer)
+        self.step, self.history = checkpoint.step, checkpoint.history
+
+    def run(self, held_out: HeldOut, progress: Progress) -> None:
+        """Trains to the last step; leaves a checkpoint now and then, and after the last."""
+        losses: list[float] = []
+        started = time.monotonic()
+        self.network.train()
+        for batch in self._batches():
+            losses.append(self._train_on(batch))
+            self.step += 1
+            last = self.step == self.plan.steps
+            if self.step % self.plan.measure_every == 0 or last:
+                seconds = time.monotonic() - started
+                self._measure(sum(losses) / len(losses), seconds / len(losses), held_out)
+                losses, started = [], time.monotonic()
+                progress(self.history)
+            if self.step % self.plan.save_every == 0 or last:
+                self._save()
+        self.network.eval()
+
+    def _batches(self) -> Iterator[Batch]:
+        steps = range(self.step, self.plan.steps)
+        if not self.plan.workers:
+            return (self.source[step] for step in steps)
+        loader: DataLoader[Batch] = DataLoader(
+            self.source,
+            batch_size=None,
+            sampler=steps,
+            num_workers=self.plan.workers,
+            prefetch_factor=_WAITING_BATCHES,
+            # A forked process would inherit torch's threads half.
+            multiprocessing_context="spawn",
+            collate_fn=_as_it_is,
+        )
+        return iter(loader)
+
+    def _train_on(self, batch: Batch) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * rate_share(self.step, self.plan.steps)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = batch_loss(self.network(torch.from_numpy(batch.pixels)), batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimizer.step()
+        return float(loss.item())
+
+    def _measure(self, loss: float, step_s: float, held_out: HeldOut) -> None:
+        self.network.eval()
+        point = {"step": float(self.step), "step_s": step_s, "loss": loss, **held_out(self.network)}
+        self.network.train()
+        self.history.append(point)
+        structlog.get_logger().info("trained", **point)
+
+    def _save(self) -> None:
+        save_checkpoint(
+            Checkpoint(
+                plan=self.identity,
+                step=self.step,
+                network=self.network.state_dict(),
+                optimizer=self._optimizer.state_dict(),
+                history=self.history,
+            ),
+            self.folder,
+        )
 
 
-def _batch_loss(
-    body: Body, head: Head, tiles: TrainingTiles, chosen: npt.NDArray[np.int64]
-) -> torch.Tensor:
-    features = torch.from_numpy(tiles.features[chosen]).float()
-    features = features.contiguous(memory_format=torch.channels_last)
-    logits: TileLogits = head(body.late(features))
-    marked = torch.from_numpy(tiles.marked[chosen])
-    tile_loss = functional.binary_cross_entropy_with_logits(logits.tile, marked)
-    places = torch.from_numpy(tiles.places[chosen])
-    known = places != UNKNOWN
-    place_loss = functional.binary_cross_entropy_with_logits(
-        logits.places[known],
-        places[known].float(),
-        pos_weight=torch.tensor(_MARKED_PLACE_WEIGHT),
-    )
-    return tile_loss + _PLACES_WEIGHT * place_loss
+def rate_share(step: int, steps: int) -> float:
+    """The learning rate's share of its peak at a step: up a line for 100 steps, then down a cosine."""
+    warm_up = min((step + 1) / _WARM_UP_STEPS, 1.0)
+    falling = (1 + math.cos(math.pi * step / steps)) / 2
+    return warm_up * (_LAST_RATE + (1 - _LAST_RATE) * falling)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

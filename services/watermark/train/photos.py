@@ -32,13 +32,13 @@ class PhotoFolders:
     Attributes:
         training: 80 % train, 10 % calibrate, 10 % test.
         held_out: Half calibrates, half tests; for sources that nothing is trained on.
-        test: All test.
-        marked: Photos that carry real marks; all test.
+        clean: Really clean images with all that users post: 80 % train, 10 % calibrate, 10 % test.
+        marked: Images with real marks, the same.
     """
 
     training: tuple[Path, ...]
     held_out: tuple[Path, ...] = ()
-    test: tuple[Path, ...] = ()
+    clean: tuple[Path, ...] = ()
     marked: tuple[Path, ...] = ()
 
 
@@ -50,12 +50,14 @@ class Photo:
         path: Its file, which decodes.
         source: The name of the folder that was given, for the report.
         role: What it is used for.
+        labelled: Whether it is judged as it is; marks are drawn on the others.
         marked: Whether it carries a real mark.
     """
 
     path: Path
     source: str
     role: Role
+    labelled: bool = False
     marked: bool = False
 
     def read(self) -> Rgb:
@@ -73,20 +75,20 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
     """
     # Of two copies the first is kept: what trains must not test.
     groups = (
-        (folders.training, (0.8, 0.9)),
-        (folders.held_out, (0.0, 0.5)),
-        (folders.test, (0.0, 0.0)),
-        (folders.marked, (0.0, 0.0)),
+        (folders.training, (0.8, 0.9), False, False),
+        (folders.held_out, (0.0, 0.5), False, False),
+        (folders.clean, (0.8, 0.9), True, False),
+        (folders.marked, (0.8, 0.9), True, True),
     )
     seen: set[str] = set()
     photos = [
-        Photo(path, folder.name, role_of(digest, bounds), marked=group is folders.marked)
-        for group, bounds in groups
+        Photo(path, folder.name, role_of(digest, bounds), labelled, marked)
+        for group, bounds, labelled, marked in groups
         for folder in group
         for path, digest in _new_files(folder, seen)
     ]
     for role in Role:
-        if not any(photo.role is role for photo in photos):
+        if not any(photo.role is role and not photo.labelled for photo in photos):
             message = f"{len(photos)} photos are too few: none is left to {role.value}"
             raise Misconfigured(message)
     return photos

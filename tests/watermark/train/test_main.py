@@ -6,6 +6,19 @@ import pytest
 import structlog
 
 from services.watermark.train.__main__ import main
+from tests.watermark.train.drawn_photos import photo_files
+
+TORCH_MODULES = (
+    "body",
+    "checkpoint",
+    "export",
+    "fitting",
+    "held_out",
+    "losses",
+    "network",
+    "onnx_file",
+    "recipe",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +31,7 @@ def _logs_as_before():
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
     """Set-up installs no torch; the line says which extra brings it."""
-    for name in ("recipe", "export", "fitting", "body", "network", "onnx_file"):
+    for name in TORCH_MODULES:
         monkeypatch.delitem(sys.modules, f"services.watermark.train.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
@@ -50,11 +63,11 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     assert line == f"error: {tmp_path / 'mine'}: cannot be made: File exists"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--photos", "a"], ["--photos", "a", "--pairs", "3"]])
+@pytest.mark.parametrize("arguments", [[], ["--photos", "a"], ["--photos", "a", "--steps", "0"]])
 def test_a_wrong_command_line_ends_with_status_2(arguments, capsys):
     """With the usage."""
     with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--out", "mine"] if "--pairs" in arguments else arguments)
+        main([*arguments, "--out", "mine"] if "--steps" in arguments else arguments)
 
     assert caught.value.code == 2
     assert "usage: python -m services.watermark.train" in capsys.readouterr().err
@@ -68,3 +81,16 @@ def test_missing_photos_are_one_line(tmp_path, capsys):
     [line] = capsys.readouterr().err.splitlines()
     assert status == 1
     assert line == f"error: {tmp_path / 'none'}: there is no such folder of photos"
+
+
+@pytest.mark.export
+def test_there_is_nothing_to_resume(tmp_path, capsys):
+    """With the file that was looked for."""
+    photos = photo_files(tmp_path / "photos", range(40))
+    out = tmp_path / "mine"
+
+    status = main(["--photos", str(photos), "--out", str(out), "--resume"])
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert line == f"error: {out / 'checkpoint.pt'}: there is no checkpoint to go on from"

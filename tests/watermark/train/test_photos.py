@@ -27,23 +27,30 @@ def test_roles_follow_the_digest():
 
 
 def test_held_out_folders_never_train(tmp_path):
-    """Training folders give all three roles, held-out ones two, test ones one."""
+    """Training folders give all three roles, held-out ones two, labelled ones three."""
     folders = PhotoFolders(
         training=(folder_of(tmp_path / "a", range(60)),),
         held_out=(folder_of(tmp_path / "b", range(60, 80)),),
-        test=(folder_of(tmp_path / "c", range(80, 84)),),
-        marked=(folder_of(tmp_path / "d", range(84, 86)),),
+        clean=(folder_of(tmp_path / "c", range(80, 120)),),
+        marked=(folder_of(tmp_path / "d", range(120, 160)),),
     )
 
     photos = find_photos(folders)
 
     roles = {name: {p.role for p in photos if p.source == name} for name in "abcd"}
-    assert roles["a"] == set(Role)
+    assert roles["a"] == roles["c"] == roles["d"] == set(Role)
     assert roles["b"] == {Role.CALIBRATE, Role.TEST}
-    assert roles["c"] == roles["d"] == {Role.TEST}
-    assert len(photos) == 86
+    assert len(photos) == 160
     assert {p.source for p in photos if p.marked} == {"d"}
+    assert {p.source for p in photos if p.labelled} == {"c", "d"}
     assert photos[0].read().shape == (30, 40, 3)
+
+
+def test_labelled_images_do_not_stand_in_for_photos(tmp_path):
+    """Marks are drawn on photos alone."""
+    labelled = folder_of(tmp_path / "c", range(60))
+    with pytest.raises(Misconfigured, match="none is left to train"):
+        find_photos(PhotoFolders(training=(), clean=(labelled,)))
 
 
 def test_a_copy_has_no_second_role(tmp_path):
@@ -53,9 +60,7 @@ def test_a_copy_has_no_second_role(tmp_path):
     shutil.copytree(first, second)
     folder_of(tmp_path / "c", [99])
 
-    photos = find_photos(
-        PhotoFolders(training=(first,), held_out=(second,), test=(tmp_path / "c",))
-    )
+    photos = find_photos(PhotoFolders(training=(first,), held_out=(second, tmp_path / "c")))
 
     assert len(photos) == 61
     assert {p.source for p in photos} == {"a", "c"}

@@ -1,0 +1,98 @@
+"""`lodestone watermark train`: a detector out of photos, drawn marks, and images with labels."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.errors import CliError
+
+_MODULE = "services.watermark.train"
+
+
+class Variant(StrEnum):
+    """How many tiles --variant cuts an image into."""
+
+    QUADRANTS = "quadrants"
+    NINE = "nine"
+
+
+def train(
+    *,
+    photos: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="Photos without marks; may be given again.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to make; its name is the detector's.")
+    ],
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Photos of other sources: never trained on."),
+    ] = None,
+    clean: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Images without marks, to learn from as they are."),
+    ] = None,
+    marked: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Images with real marks.")
+    ] = None,
+    fonts: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Fonts to write marks in.")
+    ] = None,
+    held_out_fonts: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Fonts to calibrate and test with.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
+    ] = False,
+    variant: Annotated[
+        Variant, typer.Option(help="448x448 pixels as four tiles, or 672x672 as nine.")
+    ] = Variant.QUADRANTS,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 6000,
+    batch: Annotated[int, typer.Option(min=8, help="Tiles in a batch.")] = 32,
+    measure_every: Annotated[int, typer.Option(min=1, help="Steps between points.")] = 500,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+) -> None:
+    """Train a watermark detector on photos with drawn marks, and on labelled images if there are any.
+
+    Needs torch: `pip install -c constraints.txt -e '.[train]'` in the checkout. Can be interrupted at any time and
+    resumed; leaves the detector, its curves and its metrics.
+    """
+    checkout = require_checkout()
+    if importlib.util.find_spec("torch") is None:
+        raise CliError(
+            "training needs torch; in the checkout: .venv/bin/pip install -c constraints.txt -e '.[train]'"
+        )
+    folders = {
+        "--photos": photos,
+        "--held-out": held_out,
+        "--clean": clean,
+        "--marked": marked,
+        "--fonts": fonts,
+        "--held-out-fonts": held_out_fonts,
+    }
+    numbers = {
+        "--seed": seed,
+        "--steps": steps,
+        "--batch": batch,
+        "--measure-every": measure_every,
+        "--save-every": save_every,
+        "--threads": threads,
+    }
+    arguments = [f"--out={out}", f"--variant={variant.value}"]
+    arguments += [f"{option}={value}" for option, value in numbers.items()]
+    for option, given in folders.items():
+        arguments += [option, *map(str, given)] if given else []
+    arguments += ["--resume"] if resume else []
+    environment = module_environment(checkout, os.environ)
+    command = module_command(_MODULE, *arguments)
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
