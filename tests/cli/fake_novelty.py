@@ -33,6 +33,7 @@ class FakeNovelty(NoveltyServiceServicer):
         picky: Refuses thumbnails.
         updates: Every UpdateProfileRequest.
         forgets_liked: Knows no liked images, like a service with a profile of an earlier format.
+        damaged_thumbnails: Refuses to give out thumbnails.
         mapped: The given embeddings of every map.
         fitting, may_fit: Set once all of a fit has come; cleared holds fits up.
     """
@@ -49,6 +50,7 @@ class FakeNovelty(NoveltyServiceServicer):
         self.picky = False
         self.updates = []
         self.forgets_liked = False
+        self.damaged_thumbnails = False
         self.mapped = []
         self.fitting, self.may_fit = threading.Event(), threading.Event()
         self.may_fit.set()
@@ -129,6 +131,9 @@ class FakeNovelty(NoveltyServiceServicer):
         if request.selection == novelty_service_pb2.LIKED_SELECTION_TELLING:
             liked = liked[: self.telling]
         if request.selection == novelty_service_pb2.LIKED_SELECTION_WITH_THUMBNAIL:
+            if self.damaged_thumbnails:
+                details = f"profile {reference} is damaged: thumbnails/0.jpg is missing"
+                context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
             liked = [(position, one) for position, one in liked if position in thumbnails]
         for position, (_, label) in liked:
             image = profile_pb2.LikedImage(position=position, label=label)

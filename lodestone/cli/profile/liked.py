@@ -9,7 +9,7 @@ import grpc
 
 from lodestone.cli.errors import explain
 from lodestone.cli.profile.liked_ranking import RankedImage, image_name, rank_liked
-from lodestone.cli.words import reference
+from lodestone.cli.words import one_line, reference
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2 import (
     LIKED_SELECTION_TELLING,
@@ -30,18 +30,21 @@ class LikedOverview:
         repeated: The names of those that repeat another one, each with the name of that one.
         thumbnails: JPEGs by position.
         unknown: Why nothing of this is known, one line; empty if it is.
+        no_thumbnails: Why there are no thumbnails although some were kept, one line; empty if nothing is known of that.
     """
 
     ranked: Sequence[RankedImage] = ()
     repeated: Sequence[tuple[str, str]] = ()
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
     unknown: str = ""
+    no_thumbnails: str = ""
 
 
 async def fetch_ranked(novelty: NoveltyClient, profile: Profile) -> LikedOverview:
     """The ranking alone: without thumbnails and repeated images."""
     try:
-        return LikedOverview(ranked=await _ranked(novelty, profile, {}))
+        ranked = await _ranked(novelty, profile, {})
+        return LikedOverview(ranked=ranked, no_thumbnails=one_line(profile.thumbnail_damage))
     except grpc.aio.AioRpcError as error:
         return _unknown(error)
 
@@ -49,11 +52,12 @@ async def fetch_ranked(novelty: NoveltyClient, profile: Profile) -> LikedOvervie
 async def fetch_overview(novelty: NoveltyClient, profile: Profile) -> LikedOverview:
     """All of it."""
     try:
-        thumbnails = await fetch_thumbnails(novelty, profile)
+        thumbnails, no_thumbnails = await _thumbnails(novelty, profile)
         return LikedOverview(
             ranked=await _ranked(novelty, profile, thumbnails),
             repeated=await _repeated(novelty, profile),
             thumbnails=thumbnails,
+            no_thumbnails=no_thumbnails,
         )
     except grpc.aio.AioRpcError as error:
         return _unknown(error)
@@ -65,6 +69,16 @@ async def fetch_thumbnails(novelty: NoveltyClient, profile: Profile) -> dict[int
         return {}
     images = novelty.list_liked_images(reference(profile), LIKED_SELECTION_WITH_THUMBNAIL)
     return {image.position: image.thumbnail async for image in images}
+
+
+async def _thumbnails(novelty: NoveltyClient, profile: Profile) -> tuple[dict[int, bytes], str]:
+    """The JPEGs by position, and why there are none: all else of the profile can be shown without."""
+    try:
+        return await fetch_thumbnails(novelty, profile), one_line(profile.thumbnail_damage)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+            raise
+        return {}, explain(error)
 
 
 async def _ranked(

@@ -94,6 +94,8 @@ def show(
             {
                 **shown_facts(shown.profile),
                 "least_typical": _least_facts(shown.liked.ranked),
+                "least_typical_unknown": shown.liked.unknown or None,
+                "thumbnails_unusable": shown.liked.no_thumbnails or None,
                 **candidate_facts(shown.candidates),
             }
         )
@@ -153,6 +155,10 @@ def _print(output: Output, shown: _Shown) -> None:
         output.text("")
         columns = ("~least typical liked photos: do they belong?", ">percentile", ">nats")
         output.table(columns, map(_least_row, shown.liked.ranked[:_LEAST]))
+    if shown.liked.unknown:
+        output.note(f"the least typical photos are not known: {shown.liked.unknown}")
+    if shown.liked.no_thumbnails:
+        output.note(f"no thumbnails: {shown.liked.no_thumbnails}")
     for warning in profile.warnings:
         output.note(f"warning: {one_line(warning)}")
     print_candidates(output, shown.candidates)

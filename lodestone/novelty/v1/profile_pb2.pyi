@@ -87,6 +87,7 @@ class Profile(_message.Message):
     ASKED_COMPONENT_COUNT_FIELD_NUMBER: _builtins.int
     ASKED_COVARIANCE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_DAMAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name: 1 to 64 of the characters a-z, 0-9, `-` and `_`, the first one a letter or digit."""
     version: _builtins.int
@@ -140,6 +141,8 @@ class Profile(_message.Message):
     """The form of the covariances that the fit was asked for; unspecified if it chose. Inherited likewise."""
     seed: _builtins.int
     """The seed of every random choice of the fit. Inherited likewise."""
+    thumbnail_damage: _builtins.str
+    """Why the thumbnails that it was given cannot be used, beginning with the file; empty if nothing is known against them."""
     @_builtins.property
     def held_out_log_likelihoods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Log-likelihoods (nats) of liked images, each under a mixture fitted without it; ascending; at most 2,000, drawn evenly."""
@@ -209,10 +212,11 @@ class Profile(_message.Message):
         asked_component_count: _builtins.int = ...,
         asked_covariance: Global___Covariance.ValueType = ...,
         seed: _builtins.int = ...,
+        thumbnail_damage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "create_time", b"create_time", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "neighbour_separation", b"neighbour_separation", "separation", b"separation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "asked_component_count", b"asked_component_count", "asked_covariance", b"asked_covariance", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "precision_checks", b"precision_checks", "relative_to_background", b"relative_to_background", "seed", b"seed", "separation", b"separation", "threshold_nats", b"threshold_nats", "thumbnail_count", b"thumbnail_count", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation", "_separation", b"_separation", "asked_component_count", b"asked_component_count", "asked_covariance", b"asked_covariance", "background_count", b"background_count", "background_log_likelihoods", b"background_log_likelihoods", "base_profile", b"base_profile", "component_count", b"component_count", "covariance", b"covariance", "create_time", b"create_time", "damage", b"damage", "dimension", b"dimension", "duplicate_count", b"duplicate_count", "duplicates", b"duplicates", "encoder_id", b"encoder_id", "expected_keep", b"expected_keep", "expected_pass", b"expected_pass", "held_out_log_likelihoods", b"held_out_log_likelihoods", "keep_ratio", b"keep_ratio", "liked_count", b"liked_count", "name", b"name", "neighbour_separation", b"neighbour_separation", "pass_ratio", b"pass_ratio", "precision", b"precision", "precision_checks", b"precision_checks", "relative_to_background", b"relative_to_background", "seed", b"seed", "separation", b"separation", "threshold_nats", b"threshold_nats", "thumbnail_count", b"thumbnail_count", "thumbnail_damage", b"thumbnail_damage", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__neighbour_separation: _TypeAlias = _typing.Literal["neighbour_separation"]  # noqa: Y015
     _WhichOneofArgType__neighbour_separation: _TypeAlias = _typing.Literal["_neighbour_separation", b"_neighbour_separation"]  # noqa: Y015

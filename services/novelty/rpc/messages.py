@@ -97,6 +97,7 @@ def profile_to_message(profile: Profile, *, with_lists: bool = True) -> profile_
         duplicate_count=taste.duplicate_count,
         base_profile=profile.base_profile,
         thumbnail_count=profile.additions.thumbnail_count,
+        thumbnail_damage=profile.additions.damage,
         precision_checks=map(check_to_message, profile.additions.precision_checks),
         warnings=taste.warnings,
     )

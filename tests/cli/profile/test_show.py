@@ -109,9 +109,31 @@ def test_show_of_a_profile_that_knows_no_photos_names_none(cli, services, photos
     result = cli("profile", "show", "landscapes")
     assert result.status == 0
     assert "belong" not in result.out
+    why = "landscapes@1 was fitted before profiles kept their liked images: fit it again"
+    assert f"the least typical photos are not known: {why}" in result.err.splitlines()
     assert "threshold: 10.00 nats and over passes" in result.out
     (facts,) = cli("profile", "show", "landscapes", "--json").objects()
-    assert facts["least_typical"] is None
+    assert (facts["least_typical"], facts["least_typical_unknown"]) == (None, why)
+
+
+def test_show_says_why_there_are_no_thumbnails(cli, services, photos, tmp_path):
+    """On the terminal, in JSON and on the page, which has everything else all the same."""
+    cli("profile", "fit", "landscapes", photos)
+    (profile,) = services.novelty._profiles["landscapes"]
+    page = tmp_path / "a.html"
+    services.novelty.damaged_thumbnails = True
+    result = cli("profile", "show", "landscapes", "--report", page)
+    assert result.status == 0
+    why = "profile landscapes@1 is damaged: thumbnails/0.jpg is missing"
+    assert f"no thumbnails: {why}" in result.err.splitlines()
+    assert f"There are no thumbnails: {why}." in page.read_text(encoding="utf-8")
+    assert "do these belong?" in page.read_text(encoding="utf-8")
+    why = "thumbnails/thumbnails.json is missing"
+    profile.thumbnail_count, profile.thumbnail_damage = 0, why
+    assert f"no thumbnails: {why}" in cli("profile", "show", "landscapes").err.splitlines()
+    (facts,) = cli("profile", "show", "landscapes", "--json").objects()
+    assert facts["thumbnails_unusable"] == why
+    assert facts["least_typical_unknown"] is None
 
 
 def test_show_draws_a_map_with_what_was_kept(cli, services, photos, tmp_path):

@@ -259,6 +259,17 @@ async def test_damaged_thumbnails_leave_the_own_precision_alone(stub, folder):
     assert (await check(stub, turned(0.001))).admitted
 
 
+async def test_damage_of_all_thumbnails_is_told(stub, folder, settings):
+    """The profile has none then, and says why."""
+    await put(stub, thumbnails())
+    assert (await shown(stub)).thumbnail_damage == ""
+    (folder / "thumbnails" / "thumbnails.json").write_text("{")
+    async with serving(await build(settings), settings) as channel:
+        found = await shown(NoveltyServiceStub(channel))
+    assert found.thumbnail_count == 0
+    assert found.thumbnail_damage.startswith("thumbnails/thumbnails.json ")
+
+
 async def test_a_damaged_finding_is_found_anew(stub, folder, settings):
     """It admits nothing until then."""
     await put(stub, thumbnails())
