@@ -11,7 +11,7 @@ from lodestone.crawler.v1 import kept_image_pb2
 from lodestone.crawler.v1.crawler_service_pb2 import RejudgeSummary
 from lodestone.crawler.v1.judgement_pb2 import Judgement
 from lodestone.crawler.v1.kept_image_pb2 import RejudgeAction, RejudgedImage
-from lodestone.image.v1.verdict_pb2 import Verdict
+from lodestone.image.v1.verdict_pb2 import VERDICT_ACCEPTED, Verdict
 
 ROWS_MAX = 50
 
@@ -23,6 +23,11 @@ _DONE = {
     kept_image_pb2.REJUDGE_ACTION_UNREACHABLE: ("is nowhere to be had", "is nowhere to be had"),
     kept_image_pb2.REJUDGE_ACTION_RECORD: ("", ""),
 }
+
+_WITHOUT_PIXELS = (
+    kept_image_pb2.REJUDGE_ACTION_FETCH,
+    kept_image_pb2.REJUDGE_ACTION_UNREACHABLE,
+)
 
 
 class RejudgeView:
@@ -62,7 +67,7 @@ class RejudgeView:
         return (
             listing.title or listing.url or image.digest,
             _verdict(image.before) if image.HasField("before") else "",
-            _verdict(after),
+            _now(image),
             f"{after.log_likelihood:,.2f}" if after.HasField("log_likelihood") else "",
             done[self._dry_run],
         )
@@ -86,14 +91,14 @@ class RejudgeView:
         lost = self._counts[kept_image_pb2.REJUDGE_ACTION_UNREACHABLE]
         count = kept + fetched + lost
         if not count:
-            return f"none {'would be' if self._dry_run else 'is'} newly accepted"
+            return "none newly fits the profile"
         parts = (
             (kept, f"{_are(kept)} {'in' if self._dry_run else 'kept from'} the store"),
-            (fetched, f"{self._would_be(fetched)} fetched again"),
+            (fetched, f"{self._would_be(fetched)} fetched again, and judged for watermarks then"),
             (lost, f"{_are(lost)} nowhere to be had"),
         )
         told = ", ".join(text for number, text in parts if number)
-        return f"{self._would_be(count)} newly accepted: {told}"
+        return f"{count:,} newly {'fits' if count == 1 else 'fit'} the profile: {told}"
 
     def _would_be(self, count: int) -> str:
         return f"{count:,} would be" if self._dry_run else _are(count)
@@ -101,6 +106,15 @@ class RejudgeView:
 
 def _are(count: int) -> str:
     return f"{count:,} {'is' if count == 1 else 'are'}"
+
+
+def _now(image: RejudgedImage) -> str:
+    """The verdict, as far as there is one: an accepted image may have been judged without its pixels."""
+    lacks_pixels = image.action in _WITHOUT_PIXELS and not image.after.HasField(
+        "watermark_probability"
+    )
+    accepted = image.after.verdict == VERDICT_ACCEPTED
+    return "fits the profile" if accepted and lacks_pixels else _verdict(image.after)
 
 
 def _verdict(judgement: Judgement) -> str:

@@ -27,6 +27,8 @@ def image(number, action, *, title="", before=True):
         action=action,
     )
     message.after.profile_version = 2
+    if action in (FETCH, UNREACHABLE):
+        message.after.ClearField("watermark_probability")
     if before:
         message.before.CopyFrom(judgement_of(accepted=not accepted))
     return message
@@ -72,13 +74,15 @@ def test_a_dry_run_in_plain_words(cli, crawler):
         "https://example.org/1.jpg",
     ]
     assert rows[0].split("  ")[0] == "A fell"
-    assert "off profile   accepted      12.50   would be kept" in rows[0]
+    assert "off profile   accepted           12.50   would be kept" in rows[0]
     assert rows[1].endswith("would be fetched again")
+    assert "off profile   fits the profile" in rows[1]
     assert rows[2].startswith("A lake")
     assert rows[2].rstrip().endswith("would stay kept")
     assert counts == (
-        "of 1,204 known images 31 would be newly accepted: 12 are in the store, 19 would be fetched again; "
-        "7 are kept that would not be accepted; 14 judged by landscapes@2 before; 90 without an embedding"
+        "of 1,204 known images 31 newly fit the profile: 12 are in the store, 19 would be fetched again, "
+        "and judged for watermarks then; 7 are kept that would not be accepted; "
+        "14 judged by landscapes@2 before; 90 without an embedding"
     )
     assert "lodestone purge --digest" in hint
     (request,) = crawler.rejudgements
@@ -92,8 +96,8 @@ def test_what_is_fetched_again_is_watched(cli, crawler):
     result = cli("rejudge", "--profile", "landscapes")
     assert result.status == 0
     assert (
-        "of 1,190 known images 31 are newly accepted: 12 are kept from the store, "
-        "19 are fetched again; 90 without an embedding\ncrawl c7, landscapes@2\n"
+        "of 1,190 known images 31 newly fit the profile: 12 are kept from the store, "
+        "19 are fetched again, and judged for watermarks then; 90 without an embedding\ncrawl c7, landscapes@2\n"
     ) in result.out
     assert "found 2 · settled 2" in result.out
     assert not crawler.rejudgements[0].dry_run
@@ -167,7 +171,7 @@ def test_a_table_has_fifty_rows_at_most(cli, crawler):
         ),
         (
             {"judged_count": 1, "known_count": 0, "unknown_count": 0},
-            "of 1 known image none would be newly accepted",
+            "of 1 known image none newly fits the profile",
         ),
     ],
 )
@@ -181,14 +185,16 @@ def test_nothing_changes(cli, crawler, counts, text):
 
 
 def test_what_is_nowhere_to_be_had_is_said(cli, crawler):
-    """It is newly accepted, and no address has it any more."""
+    """It newly fits, and no address has it any more."""
     lost = image(5, UNREACHABLE)
     lost.ClearField("listing")
     crawler.rejudged = [lost]
     crawler.rejudge_summary = summary(kept_count=0, fetch_count=0, dropped_count=0, known_count=0)
     result = cli("rejudge", "--profile", "landscapes")
     assert f"{5:064x}" in result.out
-    assert "of 1,190 known images 1 is newly accepted: 1 is nowhere to be had; 90" in result.out
+    assert (
+        "of 1,190 known images 1 newly fits the profile: 1 is nowhere to be had; 90" in result.out
+    )
 
 
 def test_a_profile_that_is_not_there(cli, crawler):
