@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Writes what is known of a file or folder through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Writes what is known of a file or folder through to the disk; a pipe is not waited for, but an OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
     finally:

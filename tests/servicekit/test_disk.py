@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from services.servicekit.disk import sync
 
 
@@ -13,3 +15,10 @@ def test_files_and_folders_are_synced(tmp_path, monkeypatch):
     sync(tmp_path / "file")
     sync(tmp_path)
     assert synced == [(tmp_path / "file").stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """It is an error, whether somebody writes to it or not."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Invalid argument"):
+        sync(tmp_path / "pipe")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 from typing import Annotated, ClassVar, Final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -15,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from services.novelty.liked_images import ImageLabel, LikedImages
 from services.novelty.stored.embedding_file import open_embeddings, write_embeddings
 from services.novelty.stored.profile_facts import LikedDigests, ProfileFacts, first_problem
-from services.novelty.stored.stored_files import UnusableFile, read_up_to
+from services.novelty.stored.stored_files import UnusableFile, link_or_copy, read_up_to
 from services.novelty.stored.stored_rows import StoredRows
 from services.servicekit.errors import InvalidInput
 
@@ -65,16 +63,14 @@ def write_liked(folder: Path, liked: LikedImages) -> LikedDigests:
 def link_liked(folder: Path, other: Path) -> None:
     """Gives `other` the files of `folder`: the same ones where the file system lets a file have two names.
 
-    One that is missing is missing there too. A link stays a link, which nobody follows.
+    One that is missing is missing there too.
+
+    Raises:
+        UnusableFile: One is no regular file, or cannot be read.
     """
     for name in (EMBEDDINGS_FILE, BACKGROUND_FILE, LABELS_FILE):
         with suppress(FileNotFoundError):
-            try:
-                os.link(folder / name, other / name, follow_symlinks=False)
-            except FileNotFoundError:
-                raise
-            except OSError:
-                copyfile(folder / name, other / name, follow_symlinks=False)
+            link_or_copy(folder / name, other / name)
 
 
 def read_liked(folder: Path, facts: ProfileFacts, digests: LikedDigests) -> LikedImages:

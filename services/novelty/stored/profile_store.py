@@ -23,6 +23,7 @@ from services.novelty.stored.profile_files import (
     read_profile,
     write_profile,
 )
+from services.novelty.stored.stored_files import UnusableFile
 from services.novelty.stored.thumbnail_files import copy_thumbnails, write_carried
 from services.novelty.stored.version_folders import VersionFolders
 from services.novelty.thumbnails import Thumbnail
@@ -209,8 +210,11 @@ class ProfileStore:
             facts = read_facts(folder)
 
             def put_liked(other: Path) -> LikedDigests | None:
-                link_liked(folder, other)
-                copy_thumbnails(folder, other)
+                try:
+                    link_liked(folder, other)
+                    copy_thumbnails(folder, other)
+                except UnusableFile as error:
+                    raise ProfileDamaged(str(base), str(error)) from error
                 return facts.liked
 
             newest = self._newest_like(base.name, facts.sha256)

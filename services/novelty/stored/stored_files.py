@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,31 @@ def read_up_to(path: Path, limit_bytes: int) -> bytes:
     if len(content) > limit_bytes:
         raise UnusableFile(path.name, f"has more than {limit_bytes:,} bytes")
     return content
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a regular file a second name, or copies it where the file system lets a file have one alone.
+
+    Raises:
+        UnusableFile: It is no regular file, or cannot be read.
+        FileNotFoundError: It is missing.
+    """
+    _require_regular(source)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        with opened(source) as file, target.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
+    # It may have been replaced between the look and the link.
+    _require_regular(target)
+
+
+def _require_regular(path: Path) -> None:
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise UnusableFile(path.name, "is a link" if stat.S_ISLNK(mode) else "is no regular file")
 
 
 def _why_not(error: OSError) -> str:

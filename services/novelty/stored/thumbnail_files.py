@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copytree
 from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.embedding_file import open_embeddings, write_embeddings
 from services.novelty.stored.profile_facts import first_problem
-from services.novelty.stored.stored_files import UnusableFile, read_up_to
+from services.novelty.stored.stored_files import UnusableFile, link_or_copy, read_up_to
 from services.novelty.thumbnails import MAX_JPEG_BYTES, MAX_THUMBNAILS, Thumbnail
 
 GIVEN: Final = "thumbnails"
@@ -113,10 +112,23 @@ def write_carried(version: Path, thumbnails: Sequence[Thumbnail]) -> None:
 
 
 def copy_thumbnails(base: Path, version: Path) -> None:
-    """Gives the folder of a version that is about to be published what another one of the same liked images has."""
+    """Gives the folder of a version that is about to be published what another one of the same liked images has.
+
+    Raises:
+        UnusableFile: Something there is no regular file, or cannot be read.
+    """
     for name in (GIVEN, CARRIED):
         if (base / name).is_dir() and not (base / name).is_symlink():
-            copytree(base / name, version / name, symlinks=True)
+            _link_files(base / name, version / name)
+
+
+def _link_files(folder: Path, other: Path) -> None:
+    other.mkdir()
+    for path in sorted(folder.iterdir()):
+        try:
+            link_or_copy(path, other / path.name)
+        except UnusableFile as error:
+            raise UnusableFile(f"{folder.name}/{path.name}", error.problem) from error
 
 
 def _folder(version: Path) -> Path | None:

@@ -41,7 +41,7 @@ class VersionFolders:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Waits for the turn to write; `publish`, `add`, `put` and `delete` are called within it."""
-        with (self._root / _LOCK).open("ab") as lock:
+        with open(self._root / _LOCK, "ab", opener=_open_waiting_for_nothing) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -159,6 +159,11 @@ class VersionFolders:
             return []
         names = (entry.name for entry in entries)
         return sorted(int(name) for name in names if re.fullmatch(VERSION_PATTERN, name))
+
+
+def _open_waiting_for_nothing(path: str, flags: int) -> int:
+    """A pipe in its place is an error, and so is a link."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, 0o644)
 
 
 def _write_file(path: Path, content: bytes) -> None:

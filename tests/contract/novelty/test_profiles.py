@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import shutil
 
 import grpc
@@ -369,6 +370,27 @@ async def test_verdicts_follow_the_new_threshold(stub):
     accepted = [sum(result.value.verdict == 1 for result in results) for results in answers]
     assert accepted[0] == 0 < accepted[1]
     assert answers[0][0].value.threshold_nats == 1e6
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+@pytest.mark.parametrize(
+    "name", ["liked.npy", "liked.json", "background.npy", "thumbnails/x.jpg", "thumbnails"]
+)
+async def test_files_that_are_none_stop_no_writer(stub, settings, name, make):
+    """In place of a file a pipe or folder is named, without waiting for it; the other profiles are written."""
+    path = folder(settings) / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    async with asyncio.timeout(20):
+        if name == "thumbnails":
+            await update(stub, keep_ratio=0.8)
+        else:
+            code, details = await refusal(update(stub, keep_ratio=0.8))
+            assert code is Code.FAILED_PRECONDITION
+            assert f"profile landscapes@1 is damaged: {name} is no regular file" in details
+            assert str(settings.data) not in details
+        await fit(stub, name="other", request_id="another")
 
 
 async def test_the_same_threshold_is_the_same_version(stub):

@@ -153,18 +153,33 @@ def test_copies_where_a_file_has_one_name(tmp_path, monkeypatch):
 
 
 def test_damage_is_passed_on_and_no_more(tmp_path):
-    """What is missing stays missing, and a link is not followed on the way."""
+    """What is missing stays missing."""
     digests = written(tmp_path / "1")
-    (tmp_path / "secret").write_text("secret")
     (tmp_path / "1" / "liked.npy").unlink()
-    (tmp_path / "1" / "background.npy").unlink()
-    (tmp_path / "1" / "background.npy").symlink_to(tmp_path / "secret")
     (tmp_path / "2").mkdir()
     link_liked(tmp_path / "1", tmp_path / "2")
     assert not (tmp_path / "2" / "liked.npy").exists()
-    assert (tmp_path / "2" / "background.npy").is_symlink()
     with pytest.raises(UnusableFile, match=r"^liked\.npy is missing$"):
         read(tmp_path / "2", digests)
+
+
+IN_PLACE = [
+    (lambda path: path.symlink_to("elsewhere"), "is a link"),
+    (os.mkfifo, "is no regular file"),
+    (os.mkdir, "is no regular file"),
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("make", "problem"), IN_PLACE, ids=["link", "pipe", "folder"])
+def test_only_regular_files_are_passed_on(tmp_path, name, make, problem):
+    """A link, a pipe or a folder in place of one is named, and waited for by nobody."""
+    written(tmp_path / "1")
+    (tmp_path / "1" / name).unlink()
+    make(tmp_path / "1" / name)
+    (tmp_path / "2").mkdir()
+    with pytest.raises(UnusableFile, match=f"^{name} {problem}$"):
+        link_liked(tmp_path / "1", tmp_path / "2")
 
 
 def test_the_limit_is_over_what_is_written(tmp_path):

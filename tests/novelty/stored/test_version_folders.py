@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -161,3 +162,11 @@ def test_a_file_is_put_in_place_of_another(folders, root):
     assert names_in(root / "landscapes" / "1") == ["facts", "note"]
     with pytest.raises(NotFound), folders.writing():
         folders.put("landscapes", 2, "note", b"three")
+
+
+def test_a_pipe_in_place_of_the_lock(folders, root):
+    """Nobody waits for it."""
+    (root / ".lock").unlink()
+    os.mkfifo(root / ".lock")
+    with pytest.raises(OSError, match="No such device"):
+        publish(folders)
