@@ -71,7 +71,11 @@ def _page(folder: Path, evaluation: dict[str, Any], figures: dict[str, Figure]) 
 
 
 def _sections(folder: Path, worst: dict[str, Any]) -> list[Section]:
-    headings = (("misses", "Worst misses"), ("false_alarms", "Worst false alarms"))
+    headings = (
+        ("misses", "Worst misses"),
+        ("false_alarms", "Clean images of the highest probability"),
+        ("hard_negatives", "Hard negatives of the highest probability"),
+    )
     return [
         Section(
             heading,
@@ -82,4 +86,5 @@ def _sections(folder: Path, worst: dict[str, Any]) -> list[Section]:
             words="Of each photo the worst image alone.",
         )
         for key, heading in headings
+        if worst[key]
     ]

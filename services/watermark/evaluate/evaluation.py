@@ -98,9 +98,9 @@ def worst_misses(judged: Sequence[JudgedImage], count: int) -> list[JudgedImage]
     return _one_a_photo(sorted(marked, key=lambda image: image.probability))[:count]
 
 
-def worst_alarms(judged: Sequence[JudgedImage], count: int) -> list[JudgedImage]:
-    """The images without a mark of the highest probabilities, of each photo one."""
-    others = [image for image in judged if image.facts.truth is not Truth.MARKED]
+def worst_alarms(judged: Sequence[JudgedImage], truth: Truth, count: int) -> list[JudgedImage]:
+    """The clean images, or the hard negatives, of the highest probabilities, of each photo one."""
+    others = [image for image in judged if image.facts.truth is truth]
     return _one_a_photo(sorted(others, key=lambda image: -image.probability))[:count]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from services.servicekit.errors import Misconfigured
 from services.watermark.detector_folder import DetectorDescription
 from services.watermark.evaluate.evaluation import Evaluation, worst_alarms, worst_misses
-from services.watermark.evaluate.judged_image import JudgedImage
+from services.watermark.evaluate.judged_image import JudgedImage, Truth
 
 EVALUATION_FILE: Final = "evaluation.json"
 _WORST: Final = 24
@@ -39,7 +39,10 @@ def write_evaluation(
     """Writes the numbers, and the pictures that they name."""
     worst = {
         "misses": _pictures(out, "miss", worst_misses(judged, _WORST)),
-        "false_alarms": _pictures(out, "alarm", worst_alarms(judged, _WORST)),
+        "false_alarms": _pictures(out, "alarm", worst_alarms(judged, Truth.CLEAN, _WORST)),
+        "hard_negatives": _pictures(
+            out, "negative", worst_alarms(judged, Truth.HARD_NEGATIVE, _WORST)
+        ),
     }
     facts = {
         "detector": {"name": detector.name, "detector_id": detector.detector_id},

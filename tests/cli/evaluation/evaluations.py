@@ -92,6 +92,10 @@ def evaluation(folder, **changes):
         "threshold": 0.975,
         "fitting_threshold": 0.93854,
         "max_false_positive_ratio": 0.02,
-        "worst": {"misses": [worst], "false_alarms": [{**alarm, "width_ratio": None}]},
+        "worst": {
+            "misses": [worst],
+            "false_alarms": [{**alarm, "width_ratio": None}],
+            "hard_negatives": [],
+        },
         **changes,
     }

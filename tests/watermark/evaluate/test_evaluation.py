@@ -12,6 +12,7 @@ from services.watermark.evaluate.evaluation import (
     worst_alarms,
     worst_misses,
 )
+from services.watermark.evaluate.judged_image import Truth
 from tests.watermark.detectors import BrightnessBackend, fake_folder
 from tests.watermark.evaluate.judged import clean, hard_negative, marked
 
@@ -51,9 +52,10 @@ def test_everything_is_measured():
 
 
 def test_the_worst_are_one_a_photo():
-    """Misses from the lowest probability on, alarms from the highest; hard negatives among these."""
+    """Misses from the lowest probability on, alarms from the highest; hard negatives by themselves."""
     judged = [marked(0.3, "a"), marked(0.1, "a"), marked(0.2, "b"), marked(0.9, "c")]
     judged += [clean(0.6, "a"), hard_negative(0.8, "a"), clean(0.7, "b")]
 
     assert [one.probability for one in worst_misses(judged, 2)] == [0.1, 0.2]
-    assert [one.probability for one in worst_alarms(judged, 5)] == [0.8, 0.7]
+    assert [one.probability for one in worst_alarms(judged, Truth.CLEAN, 5)] == [0.7, 0.6]
+    assert [one.probability for one in worst_alarms(judged, Truth.HARD_NEGATIVE, 5)] == [0.8]
