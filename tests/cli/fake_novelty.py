@@ -35,6 +35,7 @@ class FakeNovelty(NoveltyServiceServicer):
         forgets_liked: Knows no liked images, like a service with a profile of an earlier format.
         damaged_thumbnails: Refuses to give out thumbnails.
         mapped: The given embeddings of every map.
+        full_times: How many fits to turn away yet, for there are too many.
         fitting, may_fit: Set once all of a fit has come; cleared holds fits up.
     """
 
@@ -51,6 +52,7 @@ class FakeNovelty(NoveltyServiceServicer):
         self.updates = []
         self.forgets_liked = False
         self.damaged_thumbnails = False
+        self.full_times = 0
         self.mapped = []
         self.fitting, self.may_fit = threading.Event(), threading.Event()
         self.may_fit.set()
@@ -70,6 +72,10 @@ class FakeNovelty(NoveltyServiceServicer):
             else:
                 liked += part.embeddings
                 labels += part.labels or [profile_pb2.ImageLabel() for _ in part.embeddings]
+        if self.full_times:
+            self.full_times -= 1
+            details = "the fit queue is full (4 items); try again later"
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
         self.fitting.set()
         self.may_fit.wait(30)
         self.fits.append((options, liked, background))

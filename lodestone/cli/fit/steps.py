@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
@@ -14,6 +15,8 @@ from lodestone.cli.inputs.fit_services import FitServices
 from lodestone.cli.inputs.fit_set import FitSet
 from lodestone.novelty.v1.novelty_service_pb2 import EmbeddingBatch, FitOptions
 from lodestone.novelty.v1.profile_pb2 import Profile
+
+_BETWEEN_TRIES_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,20 @@ async def _fit(services: FitServices, order: FitOrder) -> Profile:
     try:
         with services.output.progress() as progress:
             progress.add_task("fitting", total=None, counters="")
+            return await _fit_in_turn(services, order)
+    except asyncio.CancelledError:
+        services.output.note(
+            f"interrupted: the novelty service goes on with a fit that it has begun, and {order.options.name} may get "
+            "a new version without new thumbnails (`lodestone profile list` shows it; fit again for them)"
+        )
+        raise
+
+
+async def _fit_in_turn(services: FitServices, order: FitOrder) -> Profile:
+    """Asks for the fit, again and again while the service has too many: embedding it all was too much work to lose."""
+    is_told = False
+    while True:
+        try:
             return await services.novelty.fit_profile(
                 order.options,
                 order.liked.embeddings,
@@ -77,12 +94,21 @@ async def _fit(services: FitServices, order: FitOrder) -> Profile:
                 labels=order.liked.labels,
                 removed=order.removed,
             )
-    except asyncio.CancelledError:
-        services.output.note(
-            f"interrupted: the novelty service goes on with a fit that it has begun, and {order.options.name} may get "
-            "a new version without new thumbnails (`lodestone profile list` shows it; fit again for them)"
-        )
-        raise
+        except grpc.aio.AioRpcError as error:
+            if not _is_queue_full(error):
+                raise
+            if not is_told:
+                services.output.note(
+                    f"waiting for a turn: {explain(error)} (every {_BETWEEN_TRIES_S:g} s)"
+                )
+            is_told = True
+            await asyncio.sleep(_BETWEEN_TRIES_S)
+
+
+def _is_queue_full(error: grpc.aio.AioRpcError) -> bool:
+    """Whether trying again may help: gRPC has the same code for a message that is too large, always."""
+    too_large = "larger than max" in (error.details() or "")
+    return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not too_large
 
 
 async def _mark_seen(services: FitServices, order: FitOrder) -> int:

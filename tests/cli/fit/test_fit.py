@@ -209,6 +209,18 @@ def test_fit_says_when_its_photos_could_not_be_marked(cli, services, photos):
     assert services.novelty.fits == []
 
 
+def test_fit_waits_for_its_turn(cli, services, photos, monkeypatch):
+    """A service that has too many fits is asked again, which is noted once; nothing is embedded again."""
+    monkeypatch.setattr("lodestone.cli.fit.steps._BETWEEN_TRIES_S", 0.01)
+    services.novelty.full_times = 3
+    result = cli("profile", "fit", "landscapes", photos)
+    assert result.status == 0
+    said = "waiting for a turn: the fit queue is full (4 items); try again later (every 0.01 s)"
+    assert result.err.splitlines().count(said) == 1
+    assert len(services.novelty.fits) == 1
+    assert services.novelty.full_times == 0
+
+
 @pytest.mark.parametrize("command", [("fit",), ("refit", "--add")])
 def test_ctrl_c_during_a_fit_says_that_the_fit_goes_on(
     cli, services, start_cli, photos, tmp_path, command
