@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,26 @@ def find_images(folder: Path) -> list[Path]:
     if not images:
         raise CliError(f"the folder {folder} has no images (jpg, png, webp, gif or avif)")
     return images
+
+
+def other_files(folder: Path) -> Counter[str]:
+    """What `find_images` leaves out of a folder and its subfolders, by kind: `.heic`, `no suffix`, `broken link`.
+
+    A link to a folder is one, `linked folder`: nobody looks into it.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+    kinds: Counter[str] = Counter()
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        kinds["linked folder"] += sum((Path(parent) / name).is_symlink() for name in folders)
+        for path in (Path(parent) / name for name in names):
+            suffix = path.suffix.lower()
+            if not path.exists():
+                kinds["broken link"] += 1
+            elif suffix not in IMAGE_SUFFIXES or not path.is_file():
+                kinds[suffix or "no suffix"] += 1
+    return +kinds
 
 
 def regular_files(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lodestone.cli.errors import CliError
-from lodestone.cli.image_files import Unreadable, find_images, read_image, shown
+from lodestone.cli.image_files import Unreadable, find_images, other_files, read_image, shown
 from lodestone.cli.inputs.fit_services import FitServices, digest_of
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.inputs.label_name import label_name
@@ -19,6 +19,7 @@ from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1.profile_pb2 import ImageLabel
 
 _IN_FLIGHT: Final = 16
+_KINDS_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,21 @@ async def folder_part(services: FitServices, folder: Path, what: str) -> Part:
         CliError: There is no such folder, or none of its photos can be read.
     """
     paths = find_images(folder)
+    _note_others(services, folder)
     photos, left_out = await embed_photos(services, paths, what)
     if not photos:
         raise CliError(f"none of the {count_of(len(paths), 'image')} can be read")
     return photo_part(folder, photos, left_out)
+
+
+def _note_others(services: FitServices, folder: Path) -> None:
+    others = other_files(folder)
+    if others:
+        kinds = ", ".join(kind for kind, _ in others.most_common(_KINDS_NAMED))
+        more = ", …" if len(others) > _KINDS_NAMED else ""
+        files = f"{count_of(others.total(), 'file')} of {shown(folder)} that"
+        what = "is no image" if others.total() == 1 else "are no images"
+        services.output.note(f"left out {files} {what} Lodestone reads ({kinds}{more})")
 
 
 def photo_part(folder: Path, photos: list[Photo], left_out: dict[str, Unreadable]) -> Part:

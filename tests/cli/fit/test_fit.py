@@ -146,6 +146,25 @@ def test_fit_lists_what_it_leaves_out(cli, services, photos):
     assert len(services.crawler.seen) == 10
 
 
+def test_fit_says_how_many_files_are_no_images(cli, services, photos):
+    """One line with their kinds, the most frequent first; links that lead nowhere or into folders are among them."""
+    result = cli("profile", "fit", "landscapes", photos)
+    assert "left out" not in result.err
+    (photos / "a.heic").touch()
+    line = f"left out 1 file of {photos} that is no image Lodestone reads (.heic)"
+    assert line in cli("profile", "fit", "landscapes", photos).err.splitlines()
+    (photos / "more" / "b.HEIC").touch()
+    (photos / "gone.png").symlink_to("nowhere.png")
+    (photos / "loop").symlink_to(photos)
+    line = (
+        f"left out 4 files of {photos} that are no images Lodestone reads "
+        "(.heic, linked folder, broken link)"
+    )
+    result = cli("profile", "fit", "landscapes", photos)
+    assert line in result.err.splitlines()
+    assert result.status == 0
+
+
 def test_fit_of_a_folder_without_images_is_one_line(cli, services, tmp_path):
     """A missing folder, a file, an empty folder and one without images each get their own sentence."""
     (tmp_path / "file.png").touch()
