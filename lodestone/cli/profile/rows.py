@@ -32,7 +32,7 @@ def profile_rows(profile: Profile) -> list[tuple[str, str]]:
     relative = ", relative to the background" if profile.relative_to_background else ""
     return [
         ("threshold", f"{profile.threshold_nats:,.2f} nats{relative} (at or over it passes)"),
-        ("set to", _aim(profile)),
+        ("set to", aim_text(profile)),
         *_expectations(profile),
         ("liked", f"{profile.liked_count:,}; held out: {percent('held_out_pass_ratio')}"),
         ("background", f"{profile.background_count:,}; {percent('background_pass_ratio')}"),
@@ -46,7 +46,8 @@ def profile_rows(profile: Profile) -> list[tuple[str, str]]:
     ]
 
 
-def _aim(profile: Profile) -> str:
+def aim_text(profile: Profile) -> str:
+    """What its threshold was set to, and what a refit sets it to unless something else is stated."""
     if profile.keep_ratio:
         return f"keep {profile.keep_ratio:.0%} of liked photos"
     if profile.pass_ratio:

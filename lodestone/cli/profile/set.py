@@ -18,6 +18,7 @@ from lodestone.cli.fit.refit_report import rejudge_hint
 from lodestone.cli.fit.report import print_warnings
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
+from lodestone.cli.profile.rows import aim_text
 from lodestone.cli.running import addresses
 from lodestone.cli.words import reference
 from lodestone.client import NoveltyClient
@@ -50,13 +51,22 @@ def set_threshold(
         output.object({"profile": profile_facts(after), "before": change_facts(before)})
         return
     if after.version == before.version:
-        output.text(f"{reference(after)} has this threshold already: nothing is changed")
+        output.text(_unchanged(after, way))
         return
     output.text(f"{reference(after)}, from {reference(before)}")
     for line in change_lines(before, after):
         output.text(line)
     output.text(rejudge_hint(after))
     print_warnings(output, after)
+
+
+def _unchanged(profile: Profile, way: ThresholdWay) -> str:
+    """Says what a refit goes by, where another way to the same threshold was asked for: it is not kept."""
+    told = f"{reference(profile)} has this threshold already: nothing is changed"
+    asked = (way.keep_ratio or 0.0, way.pass_ratio or 0.0)
+    if asked == (profile.keep_ratio, profile.pass_ratio):
+        return told
+    return f"{told}, and a refit goes by what it was set to before ({aim_text(profile)}) unless it is told"
 
 
 async def _set(named: str, way: ThresholdWay) -> tuple[Profile, Profile]:

@@ -40,6 +40,16 @@ def test_set_to_what_it_is_changes_nothing(cli, services, fitted):
     assert result.out == "landscapes@1 has this threshold already: nothing is changed\n"
 
 
+def test_set_to_the_same_threshold_by_another_ratio_says_what_refits_go_by(cli, services, photos):
+    """The ratio that was asked for is not kept: the old one is inherited."""
+    cli("profile", "fit", "landscapes", photos, "--keep-ratio", "0.95")
+    result = cli("profile", "set", "landscapes", "--keep-ratio", "0.1")
+    assert result.out == (
+        "landscapes@1 has this threshold already: nothing is changed, and a refit goes by what it was set to before "
+        "(keep 95% of liked photos) unless it is told\n"
+    )
+
+
 def test_set_by_a_pass_ratio_needs_a_background(cli, services, fitted):
     """The service's sentence."""
     result = cli("profile", "set", "landscapes", "--pass-ratio", "0.01")
