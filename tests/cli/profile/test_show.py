@@ -193,6 +193,15 @@ def test_show_names_a_file_that_cannot_be_written(cli, services, photos, tmp_pat
     assert result.err == f"error: {path}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("option", ["--png", "--svg", "--report"])
+def test_show_names_the_file_that_a_full_disk_does_not_take(cli, services, photos, option):
+    """One line, by a device that is always full."""
+    cli("profile", "fit", "landscapes", photos)
+    result = cli("profile", "show", "landscapes", option, "/dev/full")
+    assert result.status == 1
+    assert result.err == "error: /dev/full: No space left on device\n"
+
+
 def test_show_draws_a_map_without_a_crawler(cli, services, photos, tmp_path, monkeypatch):
     """What is lacking is noted; the map is there."""
     cli("profile", "fit", "landscapes", photos)
