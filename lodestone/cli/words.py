@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lodestone.novelty.v1.profile_pb2 import Profile, ShareEstimate
+
+_WIDE: Final = 1e9
 
 
 def word(enum: EnumTypeWrapper | Any, value: int) -> str:
@@ -37,6 +39,11 @@ def one_line(text: str) -> str:
 def count_of(number: int, noun: str) -> str:
     """`1 image`, `2 images`, `1,000 images`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def nats_text(value: float, digits: int = 2) -> str:
+    """`-1,234.50`; what would be far too wide for a line, which somebody must have stated, as `1e+308`."""
+    return f"{value:,.{digits}f}" if abs(value) < _WIDE else f"{value:.4g}"
 
 
 def share_text(share: ShareEstimate) -> str:

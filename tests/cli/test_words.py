@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from lodestone.cli.words import count_of, one_line, printable, reference, share_text, spoken, word
+from lodestone.cli.words import (
+    count_of,
+    nats_text,
+    one_line,
+    printable,
+    reference,
+    share_text,
+    spoken,
+    word,
+)
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason
 from lodestone.image.v1.verdict_pb2 import Verdict
 from lodestone.novelty.v1.profile_pb2 import Profile, ShareEstimate
@@ -20,6 +29,13 @@ def test_control_characters_do_not_reach_a_terminal():
     """Escape, bell, line breaks, right-to-left marks and broken encodings become a replacement."""
     assert printable("a\x1b[31mb\x07\n\u202ec\udc80é") == "a�[31mb���c�é"
     assert one_line("two\n  lines\x1b") == "two lines�"
+
+
+def test_nats_are_never_too_wide():
+    """Log-likelihoods have two digits, and as much as no log-likelihood is has an exponent."""
+    assert nats_text(-1234.5) == "-1,234.50"
+    assert nats_text(1234.5, 0) == "1,234"
+    assert nats_text(1e308) == "1e+308"
 
 
 def test_counts_have_their_plural():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lodestone.cli.facts import profile_facts
-from lodestone.cli.words import share_text
+from lodestone.cli.words import nats_text, share_text
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 _BEFORE = ("name", "version", "threshold_nats", "expected_keep", "expected_pass", "liked_count")
@@ -31,7 +31,7 @@ def change_facts(before: Profile) -> dict[str, Any]:
 
 def _threshold(profile: Profile) -> str:
     relative = " relative to the background" if profile.relative_to_background else ""
-    return f"{profile.threshold_nats:,.2f} nats{relative}"
+    return f"{nats_text(profile.threshold_nats)} nats{relative}"
 
 
 def _was(before: Profile, name: str) -> str:

@@ -10,7 +10,7 @@ from lodestone.cli.facts import profile_facts
 from lodestone.cli.fit.steps import Fitted
 from lodestone.cli.image_files import Unreadable
 from lodestone.cli.output import Output
-from lodestone.cli.words import count_of, one_line, printable, share_text
+from lodestone.cli.words import count_of, nats_text, one_line, printable, share_text
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 # Of more, nobody reads the names.
@@ -120,5 +120,5 @@ def summary(profile: Profile) -> str:
         f"{profile.name}@{profile.version}: {count_of(profile.liked_count, 'liked photo')}, "
         f"{count_of(profile.background_count, 'background photo')}, "
         f"{count_of(profile.component_count, 'component')}, "
-        f"threshold {profile.threshold_nats:,.2f} nats"
+        f"threshold {nats_text(profile.threshold_nats)} nats"
     )

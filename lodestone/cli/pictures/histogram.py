@@ -7,10 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lodestone.cli.words import count_of
+from lodestone.cli.words import count_of, nats_text
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BAR_WIDTH = 24
+_FARTHEST_NATS = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Histogram:
     """Two samples over the same bins, the tails clipped for sight.
 
     Attributes:
-        edges: (n + 1,) ascending, nats; the threshold is one of them. Bins hold their lower edge; the last one both.
+        edges: (n + 1,) ascending, nats; `rule_nats` is one of them. Bins hold their lower edge; the last one both.
         liked_counts: (n,) held-out liked images per bin.
         background_counts: (n,) background images per bin.
         clipped_count: How many of both lie outside the bins.
@@ -30,6 +31,11 @@ class Histogram:
     background_counts: tuple[int, ...]
     clipped_count: int
     threshold_nats: float
+
+    @property
+    def rule_nats(self) -> float:
+        """Where the threshold is drawn: at itself, but no farther out than pictures reckon with, +-1e12 nats."""
+        return _clipped(self.threshold_nats)
 
 
 def histogram_of(
@@ -43,13 +49,14 @@ def histogram_of(
 
     The range is widened to show the threshold, which parts two bins. Values that are not finite are clipped.
     """
+    at = _clipped(threshold_nats)
     samples = [sorted(filter(math.isfinite, sample)) for sample in (liked, background)]
-    low = min([threshold_nats, *(_nearest_rank(sample, 0.01) for sample in samples if sample)])
-    high = max([threshold_nats, *(_nearest_rank(sample, 0.99) for sample in samples if sample)])
+    low = min([at, *(_nearest_rank(sample, 0.01) for sample in samples if sample)])
+    high = max([at, *(_nearest_rank(sample, 0.99) for sample in samples if sample)])
     step = (high - low) / bin_count or 1.0
-    below = math.ceil((threshold_nats - low) / step)
-    above = max(1, math.ceil((high - threshold_nats) / step))
-    edges = tuple(threshold_nats + step * index for index in range(-below, above + 1))
+    below = math.ceil((at - low) / step)
+    above = max(1, math.ceil((high - at) / step))
+    edges = tuple(at + step * index for index in range(-below, above + 1))
     liked_counts, background_counts = (_count(sample, edges) for sample in samples)
     return Histogram(
         edges=edges,
@@ -67,7 +74,7 @@ def histogram_lines(histogram: Histogram) -> Iterator[str]:
     """
     edges = histogram.edges
     digits = 0 if edges[1] - edges[0] >= 2 else 2
-    labels = [f"{edge:,.{digits}f}" for edge in edges]
+    labels = [nats_text(edge, digits) for edge in edges]
     width = max(len("nats"), *map(len, labels))
     liked = _cells(histogram.liked_counts)
     background = _cells(histogram.background_counts)
@@ -77,14 +84,18 @@ def histogram_lines(histogram: Histogram) -> Iterator[str]:
     for index in reversed(range(len(liked))):
         row = f"{labels[index]:>{width}} │ {liked[index]:<{cell}}{background[index]}"
         yield row.rstrip()
-        if edges[index] == histogram.threshold_nats:
+        if edges[index] == histogram.rule_nats:
             rule = "─" * (width + 1)
-            yield f"{rule}┼── threshold: {edges[index]:,.2f} nats and over passes {'─' * cell}"
+            yield f"{rule}┼── threshold: {nats_text(histogram.threshold_nats)} nats and over passes {'─' * cell}"
     if histogram.clipped_count:
         yield (
             "tails clipped for sight (1st to 99th percentile): "
             f"{count_of(histogram.clipped_count, 'image')} not shown"
         )
+
+
+def _clipped(threshold_nats: float) -> float:
+    return max(-_FARTHEST_NATS, min(_FARTHEST_NATS, threshold_nats))
 
 
 def _cells(counts: Sequence[int]) -> list[str]:

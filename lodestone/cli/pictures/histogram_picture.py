@@ -18,7 +18,7 @@ from lodestone.cli.pictures.drawing import (
 )
 from lodestone.cli.pictures.histogram import Histogram, histogram_of
 from lodestone.cli.profile_words import promise_lines
-from lodestone.cli.words import count_of, reference
+from lodestone.cli.words import count_of, nats_text, reference
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 # What the words beside the threshold take.
@@ -75,16 +75,16 @@ def _draw_samples(axes: Axes, histogram: Histogram) -> None:
 
 
 def _draw_threshold(axes: Axes, histogram: Histogram) -> None:
-    at = histogram.threshold_nats
+    at = histogram.rule_nats
     axes.axvspan(at, histogram.edges[-1], color=LIKED, alpha=0.07, linewidth=0)
-    label = f"threshold: {at:,.2f} nats or over passes"
+    label = f"threshold: {nats_text(histogram.threshold_nats)} nats or over passes"
     axes.axvline(at, color=THRESHOLD, linewidth=2, linestyle="--", label=label)
 
 
 def _draw_sides(axes: Axes, histogram: Histogram, *, width_px: int) -> None:
     """What lies at the sides of the threshold, where there is room for the words."""
     edges = histogram.edges
-    share_below = (histogram.threshold_nats - edges[0]) / (edges[-1] - edges[0])
+    share_below = (histogram.rule_nats - edges[0]) / (edges[-1] - edges[0])
     sides = (
         ("right", -8, "← does not pass", FAINT, share_below),
         ("left", 8, "passes →", LIKED, 1 - share_below),
@@ -93,7 +93,7 @@ def _draw_sides(axes: Axes, histogram: Histogram, *, width_px: int) -> None:
         if room * width_px >= _WORDS_PX:
             axes.annotate(
                 words,
-                (histogram.threshold_nats, 1.0),
+                (histogram.rule_nats, 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(offset, -4),
                 textcoords="offset points",

@@ -9,7 +9,7 @@ from lodestone.cli.facts import profile_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import addresses
-from lodestone.cli.words import minute_text, one_line
+from lodestone.cli.words import minute_text, nats_text, one_line
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -50,6 +50,6 @@ def _row(profile: Profile) -> tuple[str, ...]:
         f"{profile.liked_count:,}",
         f"{profile.background_count:,}",
         str(profile.component_count),
-        f"{profile.threshold_nats:,.2f}",
+        nats_text(profile.threshold_nats),
         minute_text(profile.create_time),
     )

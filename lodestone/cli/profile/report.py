@@ -17,7 +17,7 @@ from lodestone.cli.profile.liked import LikedOverview
 from lodestone.cli.profile.liked_ranking import RankedImage
 from lodestone.cli.profile.map import TasteMap
 from lodestone.cli.profile_words import learned_text, percent_text
-from lodestone.cli.words import reference
+from lodestone.cli.words import nats_text, reference
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 _MOST_CARDS = 12
@@ -131,7 +131,7 @@ def _histograms(profile: Profile) -> list[Markup]:
     alternative = (
         f"Histogram of log-likelihoods: {_passing(liked, profile.threshold_nats)} liked photos and "
         f"{_passing(background, profile.threshold_nats)} ordinary ones are at or over the threshold of "
-        f"{profile.threshold_nats:,.2f} nats."
+        f"{nats_text(profile.threshold_nats)} nats."
     )
     return [
         _inline(draw_histogram(profile, form), name=kind, alternative=alternative, kind=kind)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lodestone.cli.facts import profile_facts
-from lodestone.cli.words import count_of, minute_text, share_text
+from lodestone.cli.words import count_of, minute_text, nats_text, share_text
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 
@@ -31,7 +31,7 @@ def profile_rows(profile: Profile) -> list[tuple[str, str]]:
 
     relative = ", relative to the background" if profile.relative_to_background else ""
     return [
-        ("threshold", f"{profile.threshold_nats:,.2f} nats{relative} (at or over it passes)"),
+        ("threshold", f"{nats_text(profile.threshold_nats)} nats{relative} (at or over it passes)"),
         ("set to", aim_text(profile)),
         *_expectations(profile),
         ("liked", f"{profile.liked_count:,}; held out: {percent('held_out_pass_ratio')}"),

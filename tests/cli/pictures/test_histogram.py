@@ -43,6 +43,13 @@ def test_a_threshold_outside_of_both_samples_is_shown(threshold_nats):
     assert any(f"{threshold_nats:,.2f} nats" in line for line in histogram_lines(histogram))
 
 
+def test_a_threshold_of_hundreds_of_digits_is_no_wider_than_a_line():
+    """Somebody may state one; it is still where the rule is."""
+    lines = list(histogram_lines(histogram_of([1.0, 2.0], [0.0], threshold_nats=1e308)))
+    assert max(map(len, lines)) < 100
+    assert any("threshold: 1e+308 nats" in line for line in lines)
+
+
 @pytest.mark.parametrize("scores", [[], [3.0], [3.0, 3.0, 3.0]])
 def test_tiny_samples_make_a_histogram(scores):
     """None, one, and nothing but equal values."""

@@ -202,6 +202,16 @@ def test_show_names_the_file_that_a_full_disk_does_not_take(cli, services, photo
     assert result.err == "error: /dev/full: No space left on device\n"
 
 
+def test_show_of_an_absurd_threshold_is_no_wider_than_a_terminal(cli, services, photos, tmp_path):
+    """Facts, histogram and pictures."""
+    cli("profile", "fit", "landscapes", photos)
+    services.novelty._profiles["landscapes"][0].threshold_nats = 1e308
+    files = ("--svg", tmp_path / "a.svg", "--report", tmp_path / "a.html")
+    result = cli("profile", "show", "landscapes", *files)
+    assert result.status == 0
+    assert max(map(len, result.out.splitlines())) < 120
+
+
 def test_show_draws_a_map_without_a_crawler(cli, services, photos, tmp_path, monkeypatch):
     """What is lacking is noted; the map is there."""
     cli("profile", "fit", "landscapes", photos)
