@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.stats import betabinom
 
 from benchmarks.tasting.photos import Photos
-from services.novelty.calibration import separation
+from services.novelty.calibration import separation, threshold_of
 from services.novelty.fit.fitting import fit_taste
 from services.novelty.fit.liked_set import MIN_LIKED, FitOptions, LikedSet
 from services.novelty.fit.share_estimate import estimate_share
@@ -124,5 +124,5 @@ def _separation(own: Floats, others: Floats) -> Separation:
 
 
 def _numbers(own: Floats, others: Floats) -> tuple[float, float]:
-    threshold = np.quantile(own, 1.0 - KEEP_RATIO, method="hazen")
+    threshold = threshold_of(own, KEEP_RATIO)
     return separation(own, others), float(np.mean(others >= threshold))

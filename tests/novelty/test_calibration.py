@@ -3,19 +3,53 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.calibration import drawn_evenly, percentile_of, separation, threshold_of
+from services.novelty.calibration import (
+    drawn_evenly,
+    passing_count,
+    percentile_of,
+    separation,
+    threshold_of,
+    threshold_passed_by,
+)
 
 
-@pytest.mark.parametrize("count", [20, 60, 400])
-@pytest.mark.parametrize("keep_ratio", [0.5, 0.9, 0.95])
-def test_the_threshold_keeps_the_ratio_of_unseen_images(count, keep_ratio):
-    """On average over many draws, unseen scores reach the threshold as often as was asked for."""
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("count", range(8, 32))
+@pytest.mark.parametrize("keep_ratio", [0.5, 0.9, 0.95, 1.0])
+def test_the_threshold_keeps_the_ratio(count, keep_ratio):
+    """At least that share of one's own, and of unseen ones on average, as far as so few can say; and not far more."""
+    rng = np.random.default_rng(1000 + count)
     kept = []
-    for _ in range(400):
-        threshold = threshold_of(rng.standard_t(4, count), keep_ratio)
-        kept.append(np.mean(rng.standard_t(4, 500) >= threshold))
-    assert np.mean(kept) == pytest.approx(keep_ratio, abs=0.015)
+    for _ in range(2000):
+        held_out = rng.random(count)
+        threshold = threshold_of(held_out, keep_ratio)
+        assert np.mean(held_out >= threshold) >= keep_ratio
+        kept.append(1.0 - threshold)
+    within_reach = min(keep_ratio, count / (count + 1))
+    assert within_reach - 0.006 < np.mean(kept) < within_reach + 1 / (count + 1) + 0.006
+
+
+@pytest.mark.parametrize(
+    ("count", "keep_ratio", "place"),
+    [(8, 0.95, 0), (18, 0.95, 0), (19, 0.95, 0), (39, 0.95, 1), (9, 0.9, 0), (29, 0.9, 2), (99, 0.01, 98)],
+)  # fmt: skip
+def test_the_place_of_the_threshold(count, keep_ratio, place):
+    """It is the floor of (n + 1) (1 - ratio), which floating point must not take one from."""
+    assert threshold_of(np.arange(float(count))[::-1], keep_ratio) == place
+
+
+@pytest.mark.parametrize("count", [8, 21, 99, 100, 150, 400])
+@pytest.mark.parametrize("pass_ratio", [0.01, 0.1, 0.5, 1.0])
+def test_no_more_of_the_background_passes(count, pass_ratio):
+    """Of the sample itself, and as many as may: none of 21 where it is one in a hundred."""
+    background = np.random.default_rng(0).normal(size=count)
+    passed = np.count_nonzero(background >= threshold_passed_by(background, pass_ratio))
+    assert passed == passing_count(count, pass_ratio) <= count * pass_ratio
+
+
+def test_a_background_that_scores_alike():
+    """Where more images than may pass have one score, none of these passes."""
+    background = np.array([5.0, 3.0, 3.0, 3.0, 1.0])
+    assert np.count_nonzero(background >= threshold_passed_by(background, 0.5)) == 1
 
 
 def test_everything_kept_is_the_lowest_score():

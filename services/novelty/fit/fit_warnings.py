@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 import numpy as np
 
+from services.novelty.calibration import passing_count
 from services.novelty.fit.share_estimate import ShareEstimate, estimate_share
 from services.novelty.mixture import Covariance
 from services.novelty.profile import Taste
@@ -90,13 +92,13 @@ def _about_background(taste: Taste) -> str:
 
 
 def _about_pass_ratio(taste: Taste) -> str:
-    if taste.pass_ratio is None or taste.pass_ratio * taste.background_count >= 1.0:
+    if taste.pass_ratio is None or passing_count(taste.background_count, taste.pass_ratio):
         return ""
     passing = estimate_share(taste.background_log_likelihoods, taste.threshold_nats)
     between = f" {_interval(passing)} of such images are expected to pass;" if passing else ""
     return (
         f"A background sample of {taste.background_count:,} is too small to set a pass ratio of {taste.pass_ratio:g} "
-        f"by:{between} {1.0 / taste.pass_ratio:,.0f} or more are needed."
+        f"by: none of it passes;{between} {ceil(1.0 / taste.pass_ratio):,} or more are needed."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Self
 
-from services.novelty.calibration import threshold_of
+from services.novelty.calibration import threshold_of, threshold_passed_by
 from services.novelty.mixture import Floats
 from services.novelty.profile import Taste
 from services.servicekit.errors import InvalidInput
@@ -82,7 +82,7 @@ class ThresholdRule:
         if self.pass_ratio is not None:
             if not background.size:
                 raise NoBackground
-            return threshold_of(background, self.pass_ratio)
+            return threshold_passed_by(background, self.pass_ratio)
         if self.keep_ratio is None:
             raise InvalidInput("nothing says where the threshold goes")
         threshold_nats = threshold_of(held_out, self.keep_ratio)
