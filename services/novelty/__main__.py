@@ -38,7 +38,8 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
     libraries = {name: version(name) for name in ("numpy", "scikit-learn")}
     store = ProfileStore(settings.data / "artifacts" / "profiles", libraries=libraries)
     cache = ProfileCache(store, limit_bytes=settings.cache_mb * 1_000_000)
-    fits = FitJobs(store, learn, limit=settings.fit_limit)
+    max_liked = settings.fit_max_embeddings
+    fits = FitJobs(store, learn, limit=settings.fit_limit, max_liked=max_liked)
     maps = MapJobs(map_embeddings, limit=settings.map_limit)
     batcher = Batcher(
         compute_log_likelihoods,

@@ -20,7 +20,7 @@ class NoveltySettings(ServiceSettings):
     fit_max_embeddings: int = Field(
         default=300_000,
         ge=8,
-        description="Embeddings that one fit takes at most, liked and background together.",
+        description="Embeddings that one fit takes at most: so many liked, and so many of a background.",
     )
     fit_limit: int = Field(
         default=4, ge=1, description="Fits at work or waiting at most; more are told to come again."

@@ -37,10 +37,12 @@ class FitJobs:
     A fit goes on when its caller has gone: the same request, sent again, finds it at work or done.
     """
 
-    def __init__(self, store: ProfileStore, fit: Fit, *, limit: int) -> None:
+    def __init__(self, store: ProfileStore, fit: Fit, *, limit: int, max_liked: int) -> None:
+        """Fits to at most `max_liked` liked images, after a refit too."""
         self._store = store
         self._fit = fit
         self._limit = limit
+        self._max_liked = max_liked
         self._running: dict[str, asyncio.Task[Profile]] = {}
         self._stopped = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fit")
@@ -85,7 +87,8 @@ class FitJobs:
         reference = ProfileReference.parse(options.base_profile)
         version = reference.version or self._store.newest_version(reference.name)
         base = self._store.load(reference.name, version)
-        again = refit(base, self._store.liked_images(base.name, base.version), sent)
+        liked = self._store.liked_images(base.name, base.version)
+        again = refit(base, liked, sent, max_liked=self._max_liked)
         asked = inherited(options, base.taste)
         thumbnails = self._staying_thumbnails(base, again.kept.tolist())
         return self._store_fit(again.liked_set, asked, RefitBase(str(base), thumbnails))

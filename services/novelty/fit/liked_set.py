@@ -43,6 +43,20 @@ class UnfitEmbedding(InvalidInput):
         self.problem = problem
 
 
+class TooManyImages(InvalidInput):
+    """A fit was given more images than the service takes.
+
+    Attributes:
+        role: Of which there are too many.
+        limit: How many of it are taken.
+    """
+
+    def __init__(self, role: Role, limit: int) -> None:
+        super().__init__(f"a fit takes at most {limit:,} {role} embeddings here")
+        self.role = role
+        self.limit = limit
+
+
 @dataclass(frozen=True, slots=True)
 class FitOptions:
     """How to fit a profile; the ranges are checked when it is made.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.novelty.fit.duplicates import NEAR_DUPLICATE_COSINE
-from services.novelty.fit.liked_set import MIN_LIKED, FitOptions, LikedSet, Role
+from services.novelty.fit.liked_set import MIN_LIKED, FitOptions, LikedSet, Role, TooManyImages
 from services.novelty.fit.submission import Origin, RemovedImage, Submission
 from services.novelty.fit.threshold_rule import ThresholdRule
 from services.novelty.liked_images import ImageLabel, LikedImages
@@ -58,16 +58,18 @@ class Refit:
     kept: Indices
 
 
-def refit(base: Profile, liked: LikedImages, sent: Submission) -> Refit:
+def refit(base: Profile, liked: LikedImages, sent: Submission, *, max_liked: int) -> Refit:
     """Combines the images of a profile with what a request sends.
 
     Args:
         base: The profile.
         liked: What it was fitted to.
         sent: What to add and to leave out. A background sample takes the place of the profile's.
+        max_liked: How many images may be liked then.
 
     Raises:
         NotInProfile: Something to remove is not there.
+        TooManyImages: More would be liked than may be.
         InvalidInput: Embeddings of another encoder, precision or dimension than the profile's; too many to remove by
             embedding.
     """
@@ -87,6 +89,8 @@ def refit(base: Profile, liked: LikedImages, sent: Submission) -> Refit:
         raise InvalidInput(
             f"a profile needs {MIN_LIKED} liked images at least, and {count} are left of {base}"
         )
+    if count > max_liked:
+        raise TooManyImages(Role.LIKED, max_liked)
     labels = tuple(liked.labels[position] for position in kept) + sent.labels
     liked_set = LikedSet(
         _joined(liked.embeddings, kept, sent.liked),

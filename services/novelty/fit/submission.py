@@ -6,7 +6,13 @@ import re
 from dataclasses import dataclass
 
 from services.novelty.fit.growing_rows import GrowingRows
-from services.novelty.fit.liked_set import MIN_LIKED, LikedSet, Role, UnfitEmbedding
+from services.novelty.fit.liked_set import (
+    MIN_LIKED,
+    LikedSet,
+    Role,
+    TooManyImages,
+    UnfitEmbedding,
+)
 from services.novelty.liked_images import ImageLabel
 from services.novelty.mixture import Embeddings
 from services.novelty.profile import ENCODER_ID_PATTERN
@@ -91,7 +97,7 @@ class Submission:
 
 
 class SubmissionBuilder:
-    """Collects what one request sends, at most `limit` images in all."""
+    """Collects what one request sends, at most `limit` images in each role."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -115,8 +121,8 @@ class SubmissionBuilder:
             self._check_origin(role, embedding)
         elif not label.digest:
             raise UnfitEmbedding(role, self.count(role), "it has neither an embedding nor a digest")
-        if sum(map(self.count, Role)) == self._limit:
-            raise InvalidInput(f"a fit takes at most {self._limit:,} embeddings here")
+        if self.count(role) == self._limit:
+            raise TooManyImages(role, self._limit)
         values = None if embedding is None else embedding.values
         if role is Role.REMOVED:
             self._removed.append(RemovedImage(label, values))

@@ -12,7 +12,7 @@ from services.servicekit.messages import embedding_from_message
 
 
 class FitReader:
-    """Reads the messages of one fit, of at most `limit` images in all."""
+    """Reads the messages of one fit, of at most `limit` images in each role."""
 
     def __init__(self, limit: int) -> None:
         self._builder = SubmissionBuilder(limit)

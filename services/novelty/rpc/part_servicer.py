@@ -24,7 +24,7 @@ class NoveltyLimits:
     """What callers may ask for at once.
 
     Attributes:
-        fit_max_embeddings: Embeddings of one fit at most.
+        fit_max_embeddings: Embeddings of one fit at most, liked ones and of the background each.
         stream_idle_s: Ends a stream on which nothing moved for so long, seconds.
     """
 

@@ -349,7 +349,22 @@ async def test_a_fit_over_the_limit(monkeypatch, settings):
         call = fit(stub, liked(messages(unit_rows(21))))
         assert await refusal(call) == (
             Code.INVALID_ARGUMENT,
-            "a fit takes at most 20 embeddings here",
+            "a fit takes at most 20 liked embeddings here",
+        )
+
+
+async def test_the_limit_is_that_of_the_liked_and_of_the_background(settings):
+    """Each has its own, and the one of the liked holds after a refit too."""
+    small = settings.model_copy(update={"fit_max_embeddings": 20})
+    async with serving(await build(small), small) as channel:
+        stub = NoveltyServiceStub(channel)
+        ordinary = messages(unit_rows(20, seed=5))
+        await fit(stub, liked(messages(unit_rows(15))), background(ordinary))
+        more = liked(messages(unit_rows(6, seed=7)))
+        call = fit(stub, more, request_id="more", base_profile="landscapes")
+        assert await refusal(call) == (
+            Code.INVALID_ARGUMENT,
+            "a fit takes at most 20 liked embeddings here",
         )
 
 

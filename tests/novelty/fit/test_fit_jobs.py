@@ -56,7 +56,7 @@ def gate():
 @pytest.fixture
 async def jobs(tmp_path, gate):
     store = ProfileStore(tmp_path / "profiles", libraries={})
-    running = FitJobs(store, gate, limit=2)
+    running = FitJobs(store, gate, limit=2, max_liked=1000)
     yield running
     await running.close()
 
@@ -111,7 +111,7 @@ async def test_a_fit_that_fails_can_be_tried_again(tmp_path, logs):
     def fit(liked_set, options, *, stopped):
         raise InvalidInput(f"bad {len(logs)}")
 
-    jobs = FitJobs(ProfileStore(tmp_path, libraries={}), fit, limit=1)
+    jobs = FitJobs(ProfileStore(tmp_path, libraries={}), fit, limit=1, max_liked=1000)
     for number in range(2):
         with pytest.raises(InvalidInput, match=f"bad {number}"):
             await jobs.run(SENT, options())
@@ -122,7 +122,7 @@ async def test_a_fit_that_fails_can_be_tried_again(tmp_path, logs):
 async def test_closing_stops_what_runs_and_what_waits(tmp_path, gate):
     """Nothing is stored, and the callers learn why."""
     store = ProfileStore(tmp_path / "profiles", libraries={})
-    jobs = FitJobs(store, gate, limit=2)
+    jobs = FitJobs(store, gate, limit=2, max_liked=1000)
     waiting = [asyncio.create_task(jobs.run(SENT, options(request_id=name))) for name in "ab"]
     await started(gate)
     async with asyncio.timeout(10):
@@ -160,7 +160,7 @@ def learning():
 @pytest.fixture
 async def refits(tmp_path, learning):
     store = ProfileStore(tmp_path / "profiles", libraries={})
-    running = FitJobs(store, learning, limit=2)
+    running = FitJobs(store, learning, limit=2, max_liked=1000)
     labels = [ImageLabel(f"{number:064x}") for number in range(12)]
     await running.run(submission(unit_rows(12, 4), labels=labels), options())
     yield running, store

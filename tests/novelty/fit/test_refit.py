@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from services.novelty.fit import refit as refit_module
-from services.novelty.fit.refit import NotInProfile, inherited, refit
+from services.novelty.fit.liked_set import TooManyImages
+from services.novelty.fit.refit import NotInProfile, inherited
 from services.novelty.liked_images import ImageLabel
 from services.novelty.mixture import Covariance
 from services.servicekit.embedding import Precision
@@ -43,6 +44,10 @@ def distant(count, seed=5):
         if all(row @ other < 0.97 for other in rows):
             rows.append(row)
     return np.array(rows, np.float32)
+
+
+def refit(base_profile, liked, sent, max_liked=100):
+    return refit_module.refit(base_profile, liked, sent, max_liked=max_liked)
 
 
 def digest(number):
@@ -211,3 +216,11 @@ def test_what_was_chosen_is_chosen_again():
     """Only what was asked for is inherited, not what came of it."""
     found = inherited(options(), taste())
     assert (found.component_count, found.covariance) == (0, None)
+
+
+def test_the_limit_of_liked_images_holds_after_a_refit():
+    """Those that stay count with those that are added; exactly the limit is taken."""
+    sent = submission(unit_rows(8, 4))
+    assert len(refit(profile(), base(), sent, max_liked=24).liked_set.liked) == 24
+    with pytest.raises(TooManyImages, match="a fit takes at most 23 liked embeddings here"):
+        refit(profile(), base(), sent, max_liked=23)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.novelty.fit.liked_set import Role, UnfitEmbedding
+from services.novelty.fit.liked_set import Role, TooManyImages, UnfitEmbedding
 from services.novelty.fit.submission import Origin, SubmissionBuilder
 from services.novelty.liked_images import ImageLabel
 from services.servicekit.embedding import Precision
@@ -111,11 +111,12 @@ def test_what_nothing_is_known_of():
         builder.add(Role.LIKED, None, NAMED)
 
 
-def test_the_limit_holds_for_all_lists_together():
-    """Exactly the limit is taken, one more is refused in any list."""
-    builder = filled(8, limit=11, background=2)
-    builder.add(Role.REMOVED, None, NAMED)
+def test_the_limit_holds_for_each_list():
+    """Exactly the limit is taken in every one, and one more is refused; a background takes no place of the liked."""
+    builder = filled(8, limit=8, background=8)
+    for _ in range(8):
+        builder.add(Role.REMOVED, None, NAMED)
     for role in Role:
-        with pytest.raises(InvalidInput, match="at most 11 embeddings"):
+        with pytest.raises(TooManyImages, match=f"at most 8 {role} embeddings"):
             builder.add(role, embedding([1, 0, 0, 0]), NAMED)
     assert len(builder.build().liked) == 8
