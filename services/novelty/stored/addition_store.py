@@ -36,7 +36,9 @@ class AdditionStore:
             ProfileDamaged: One of their files is not what it should be.
         """
         with _named(profile):
-            return read_thumbnails(self._folder(profile), profile.taste.mixture.dimension)
+            found = read_thumbnails(self._folder(profile), profile.taste.mixture.dimension)
+            _check_positions([thumbnail.position for thumbnail in found], profile)
+            return found
 
     def thumbnail_set(self, profile: Profile) -> ThumbnailSet | None:
         """Which thumbnails a profile has; None if it has none.
@@ -46,7 +48,9 @@ class AdditionStore:
             ProfileDamaged: What says so is not what it should be.
         """
         with _named(profile):
-            return find_thumbnails(self._folder(profile))
+            found = find_thumbnails(self._folder(profile))
+            _check_positions(found.positions if found else (), profile)
+            return found
 
     def put_thumbnails(self, profile: Profile, given: Sequence[Thumbnail]) -> bool:
         """Stores thumbnails beside those that a refit carried over; says whether that was done.
@@ -77,6 +81,14 @@ class AdditionStore:
 
     def _folder(self, profile: Profile) -> Path:
         return self._store.folder(profile.name, profile.version)
+
+
+def _check_positions(positions: Sequence[int], profile: Profile) -> None:
+    """Those of another version may stand in the folder, whole as they are."""
+    count = profile.taste.liked_count + profile.taste.duplicate_count
+    if any(position >= count for position in positions):
+        problem = f"is of image {max(positions)}, and there are {count:,}"
+        raise UnusableFile("thumbnails.json", problem)
 
 
 @contextmanager

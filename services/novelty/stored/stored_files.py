@@ -56,7 +56,9 @@ def read_up_to(path: Path, limit_bytes: int) -> bytes:
     """
     with opened(path) as file:
         try:
-            content = file.read(limit_bytes + 1)
+            # A limit that a file states itself may be beyond all memory.
+            size_bytes = os.fstat(file.fileno()).st_size
+            content = file.read(min(size_bytes, limit_bytes) + 1)
         except OSError as error:
             raise UnusableFile(path.name, _why_not(error)) from error
     if len(content) > limit_bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 
 import grpc
 import numpy as np
@@ -341,3 +343,37 @@ async def test_verdicts_in_an_admitted_precision_are_those_of_the_profile(stub):
     verdicts = [result.value.verdict for result in response.results]
     accepted, off_profile = verdict_pb2.VERDICT_ACCEPTED, verdict_pb2.VERDICT_OFF_PROFILE
     assert verdicts == [accepted] * 3 + [off_profile] * 3
+
+
+async def test_thumbnails_of_a_larger_version(stub, folder):
+    """Copied in as they are, they are damage, not an error of the service; what needs none of them goes on."""
+    await fit(stub, liked(messages(unit_rows(80))), name="other", request_id="another")
+    await put(stub, thumbnails([3, 70]), profile="other@1")
+    shutil.copytree(folder.parents[1] / "other" / "1" / "thumbnails", folder / "thumbnails")
+    for call in (
+        put(stub, thumbnails()),
+        with_thumbnail(stub),
+        stub.CheckPrecision(check_request(turned(0.001))),
+    ):
+        code, details = await refusal(call)
+        assert code is Code.FAILED_PRECONDITION
+        assert (
+            "landscapes@1 is damaged: thumbnails.json is of image 70, and there are 40" in details
+        )
+    await stub.ScoreEmbeddings(score_request(messages(ROWS)))
+
+
+@pytest.mark.parametrize("field", ["liked_count", "background_count", "duplicate_count"])
+async def test_more_images_than_memory_holds(stub, folder, field):
+    """A count that was tampered with is damage of the files, and no memory is set aside for it."""
+    facts = json.loads((folder / "profile.json").read_text())
+    (folder / "profile.json").write_text(json.dumps(facts | {field: 2**31 - 1}))
+    request = pb.ExplainEmbeddingsRequest(profile="landscapes@1", embeddings=messages(ROWS[:1]))
+    for call in (
+        put(stub, thumbnails()),
+        with_thumbnail(stub, "landscapes@1"),
+        stub.ExplainEmbeddings(request),
+    ):
+        code, details = await refusal(call)
+        assert code is Code.FAILED_PRECONDITION
+        assert "landscapes@1 is damaged: " in details

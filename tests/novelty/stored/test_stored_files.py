@@ -63,3 +63,9 @@ def test_nothing_stays_open(tmp_path):
         with pytest.raises(UnusableFile):
             read_up_to(tmp_path / name, 1)
     assert open_files() == before
+
+
+def test_a_limit_beyond_all_memory(tmp_path):
+    """No more is asked for than the file has."""
+    (tmp_path / "file").write_bytes(b"abc")
+    assert read_up_to(tmp_path / "file", 2**45) == b"abc"
