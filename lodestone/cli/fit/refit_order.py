@@ -97,7 +97,8 @@ async def _changed(
     reading = Reading(services, choice, base.kind, base.profile.name)
     # What is named is looked up before anything is embedded.
     removal = Removal(reading, base.digests, [base.find(one) for one in changes.remove_images], [])
-    kept = [await kept_image(services, digest) for digest in changes.add_images]
+    name = base.profile.name
+    kept = [await kept_image(services, digest, name) for digest in changes.add_images]
     added = await _added(reading, changes, kept)
     await removal.add(changes.remove)
     background = await reading.read(wishes.background, "background")

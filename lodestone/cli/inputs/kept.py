@@ -77,11 +77,12 @@ async def kept_of(services: FitServices, profile_name: str) -> list[Kept]:
     return found
 
 
-async def kept_image(services: FitServices, digest: str) -> Kept:
-    """One kept image, by its digest or the first 8 digits of it or more."""
+async def kept_image(services: FitServices, digest: str, profile_name: str = "") -> Kept:
+    """One kept image, by its digest or the first 8 digits of it or more; as this profile keeps it, if it does."""
     answer = await services.crawler.get_image(digest)
     embedding = answer.embedding if answer.HasField("embedding") else None
-    return Kept(answer.images[0], embedding)
+    own = (image for image in answer.images if image.judgement.profile_name == profile_name)
+    return Kept(next(own, answer.images[0]), embedding)
 
 
 async def kept_part(services: FitServices, wish: KeptWish, kept: list[Kept]) -> Part:

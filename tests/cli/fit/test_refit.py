@@ -155,6 +155,17 @@ def test_refit_adds_kept_images_by_digest(cli, services, fitted):
     assert cli("profile", "refit", "landscapes", "--add-image", "0" * 8).status == 1
 
 
+def test_an_image_that_another_profile_keeps_too_is_not_marked(cli, services, fitted):
+    """What the profile keeps itself is known to its crawls, whoever kept it first; what it does not keep is marked."""
+    [both] = keep_pictures(services.crawler, [png(40, 40)], profile="cats")
+    keep_pictures(services.crawler, [png(40, 40)])
+    assert cli("profile", "refit", "landscapes", "--add-image", both).status == 0
+    assert services.crawler.seen == []
+    [other] = keep_pictures(services.crawler, [png(40, 41)], profile="cats")
+    assert cli("profile", "refit", "landscapes", "--add-image", other).status == 0
+    assert len(services.crawler.seen) == 1
+
+
 @pytest.mark.parametrize("text", ["digest", "prefix", "more/last.PNG", "last.PNG"])
 def test_refit_removes_an_image_by_digest_or_name(cli, services, fitted, text):
     """What `profile show` and `judge --explain` call it."""
