@@ -78,8 +78,6 @@ class Encoding:
 
     def apply(self, photo: Rgb) -> Rgb:
         """The (h, w, 3) uint8 photo as the last file shows it, of `size`."""
-        if self.savings[-1].format == "PNG":
-            return np.asarray(self._saved(photo, self.savings[:-1]))
         return np.asarray(self._saved(photo, self.savings))
 
     def encode(self, photo: Rgb) -> bytes:
@@ -92,7 +90,8 @@ class Encoding:
             image = image.resize(self.size, self.filter)
         if self.sharpness:
             image = image.filter(_unsharp(self.sharpness / 100))
-        for saving in savings:
+        # A PNG loses nothing, and takes the longest to write.
+        for saving in (saving for saving in savings if saving.format != "PNG"):
             image = PillowImage.open(io.BytesIO(saving.encode(image))).convert("RGB")
         return image
 

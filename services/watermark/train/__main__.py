@@ -10,6 +10,7 @@ from pathlib import Path
 from services.servicekit.errors import LodestoneError, Misconfigured
 from services.servicekit.logs import configure_logs
 from services.watermark.detector_folder import check_name
+from services.watermark.synthesis.drawn_marks import KINDS
 from services.watermark.train.photos import PhotoFolders
 
 
@@ -31,12 +32,9 @@ def _train(parsed: argparse.Namespace) -> None:
     # torch takes seconds to import and may not be there: a wrong command line is told before.
     try:
         from services.watermark.train.fitting import FitPlan  # noqa: PLC0415
+        from services.watermark.train.marks import Marks  # noqa: PLC0415
         from services.watermark.train.network import Variant  # noqa: PLC0415
-        from services.watermark.train.recipe import (  # noqa: PLC0415
-            Fonts,
-            Recipe,
-            train_detector,
-        )
+        from services.watermark.train.recipe import Recipe, train_detector  # noqa: PLC0415
     except ModuleNotFoundError as error:
         message = f"training needs {error.name}, which is not installed: see the train extra"
         raise Misconfigured(message) from error
@@ -47,9 +45,18 @@ def _train(parsed: argparse.Namespace) -> None:
             clean=tuple(parsed.clean),
             marked=tuple(parsed.marked),
         ),
-        fonts=Fonts(tuple(parsed.fonts), tuple(parsed.held_out_fonts)),
+        marks=Marks(
+            tuple(parsed.fonts), tuple(parsed.held_out_fonts), frozenset(parsed.without_kinds)
+        ),
         seed=parsed.seed,
-        plan=FitPlan(parsed.steps, parsed.measure_every, parsed.save_every),
+        plan=FitPlan(
+            parsed.steps,
+            parsed.measure_every,
+            parsed.save_every,
+            workers=parsed.workers,
+            device=parsed.device,
+            unfreeze=parsed.unfreeze,
+        ),
         batch=parsed.batch,
         variant=Variant(parsed.variant),
         threads=parsed.threads,
@@ -94,12 +101,29 @@ def _parser() -> argparse.ArgumentParser:
         default="quadrants",
         help="448x448 pixels as four tiles, or 672x672 as nine (default quadrants)",
     )
+    parser.add_argument(
+        "--without-kinds",
+        nargs="+",
+        choices=sorted(KINDS),
+        default=[],
+        metavar="KIND",
+        help="kinds of mark to leave out, to see whether they are found all the same",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="what computes (default cpu)"
+    )
+    parser.add_argument(
+        "--unfreeze",
+        action="store_true",
+        help="train the first three blocks too: a step takes 2.4 times as long on a CPU",
+    )
     _add_number(parser, "--seed", 0, 0, "of everything random (default 0)")
     _add_number(parser, "--steps", 1, 6000, "batches to train on (default 6000)")
     _add_number(parser, "--batch", 8, 32, "tiles in a batch (default 32)")
     _add_number(parser, "--measure-every", 1, 500, "steps between points of the curves (500)")
     _add_number(parser, "--save-every", 1, 100, "steps between checkpoints (default 100)")
     _add_number(parser, "--threads", 1, 1, "CPU threads of the network (default 1)")
+    _add_number(parser, "--workers", 1, 1, "processes that draw the marks (default 1)")
     return parser
 
 

@@ -12,8 +12,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional
 
-FROZEN_BLOCKS = 3
-"""Blocks that keep their ImageNet weights: up to 56x56 places of 24 channels for 224x224 pixels.
+EARLY_BLOCKS = 3
+"""Blocks that may keep their ImageNet weights: up to 56x56 places of 24 channels for 224x224 pixels.
 
 Edges and strokes are found there as they are; a step costs a third of what it costs with all blocks.
 """
@@ -55,15 +55,14 @@ class Body(nn.Module):
         network = _pretrained()
         blocks = [_Block(block) for block in network._blocks[:COARSE_BLOCKS]]
         stem = _SamePadded(_folded(network._conv_stem, network._bn0))
-        self.frozen = nn.Sequential(stem, nn.ReLU6(), *blocks[:FROZEN_BLOCKS])
-        self.fine = nn.Sequential(*blocks[FROZEN_BLOCKS:FINE_BLOCKS])
+        self.early = nn.Sequential(stem, nn.ReLU6(), *blocks[:EARLY_BLOCKS])
+        self.fine = nn.Sequential(*blocks[EARLY_BLOCKS:FINE_BLOCKS])
         self.coarse = nn.Sequential(*blocks[FINE_BLOCKS:])
-        self.frozen.requires_grad_(requires_grad=False)
 
     def forward(self, pixels: torch.Tensor) -> Features:
         """(N, 224, 224, 3) uint8 RGB → the features of N tiles."""
         images = pixels.permute(0, 3, 1, 2).to(torch.float32)
-        fine = self.fine(self.frozen((images - _MEAN) / _STD))
+        fine = self.fine(self.early((images - _MEAN) / _STD))
         return Features(fine, self.coarse(fine))
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from services.watermark.train.batches import Batch, BatchSource
 from services.watermark.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from services.watermark.train.losses import batch_loss
+from services.watermark.train.losses import TensorBatch, batch_loss
 from services.watermark.train.network import TileNetwork
 
 HeldOut = Callable[[TileNetwork], dict[str, float]]
@@ -25,6 +25,7 @@ HeldOut = Callable[[TileNetwork], dict[str, float]]
 Progress = Callable[[list[dict[str, float]]], None]
 """Is shown the points of the curves so far."""
 
+_EARLY_RATE = 1.5e-4
 _BODY_RATE = 5e-4
 _HEAD_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
@@ -42,12 +43,16 @@ class FitPlan:
         measure_every: Steps between two points of the curves.
         save_every: Steps between two checkpoints.
         workers: Processes that synthesise; 0 synthesises between the steps.
+        device: What computes, in torch's words: `cpu` or `cuda`.
+        unfreeze: Whether the early blocks are trained too.
     """
 
     steps: int
     measure_every: int = 500
     save_every: int = 100
     workers: int = 1
+    device: str = "cpu"
+    unfreeze: bool = False
 
 
 @dataclass(slots=True)
@@ -74,12 +79,13 @@ class Fitting:
     _optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.network.to(memory_format=torch.channels_last)
-        body = [weight for weight in self.network.body.parameters() if weight.requires_grad]
-        groups = [
-            {"params": body, "peak": _BODY_RATE},
-            {"params": list(self.network.head.parameters()), "peak": _HEAD_RATE},
-        ]
+        self.network.to(device=self.plan.device, memory_format=torch.channels_last)
+        body, head = self.network.body, self.network.head
+        body.early.requires_grad_(self.plan.unfreeze)
+        parts = ((body.fine, _BODY_RATE), (body.coarse, _BODY_RATE), (head, _HEAD_RATE))
+        if self.plan.unfreeze:
+            parts = ((body.early, _EARLY_RATE), *parts)
+        groups = [{"params": list(part.parameters()), "peak": rate} for part, rate in parts]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 
     def resume(self) -> None:
@@ -111,11 +117,11 @@ class Fitting:
                 self._save()
         self.network.eval()
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[TensorBatch]:
         steps = range(self.step, self.plan.steps)
         if not self.plan.workers:
-            return (self.source[step] for step in steps)
-        loader: DataLoader[Batch] = DataLoader(
+            return (_as_tensors(self.source[step]) for step in steps)
+        loader: DataLoader[TensorBatch] = DataLoader(
             self.source,
             batch_size=None,
             sampler=steps,
@@ -123,15 +129,17 @@ class Fitting:
             prefetch_factor=_WAITING_BATCHES,
             # A forked process would inherit torch's threads half.
             multiprocessing_context="spawn",
-            collate_fn=_as_it_is,
+            collate_fn=_as_tensors,
+            pin_memory=self.plan.device != "cpu",
         )
         return iter(loader)
 
-    def _train_on(self, batch: Batch) -> float:
+    def _train_on(self, batch: TensorBatch) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * rate_share(self.step, self.plan.steps)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self.network(torch.from_numpy(batch.pixels)), batch)
+        batch = TensorBatch(*(tensor.to(self.plan.device, non_blocking=True) for tensor in batch))
+        loss = batch_loss(self.network(batch.pixels), batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizer.step()
@@ -164,5 +172,6 @@ def rate_share(step: int, steps: int) -> float:
     return warm_up * (_LAST_RATE + (1 - _LAST_RATE) * falling)
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
+def _as_tensors(batch: Batch) -> TensorBatch:
+    arrays = (batch.pixels, batch.marked, batch.places, batch.images)
+    return TensorBatch(*map(torch.from_numpy, arrays))

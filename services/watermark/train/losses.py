@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional
 
-from services.watermark.train.batches import Batch
 from services.watermark.train.network import TileLogits
 from services.watermark.train.tiles import UNKNOWN
 
@@ -13,9 +14,25 @@ _PLACES_WEIGHT = 1.0
 _MARKED_PLACE_WEIGHT = 3.0
 
 
-def batch_loss(logits: TileLogits, batch: Batch) -> torch.Tensor:
+class TensorBatch(NamedTuple):
+    """The arrays of a `Batch` as tensors, which go from process to process and to a GPU.
+
+    Attributes:
+        pixels: See `Batch`, as the others.
+        marked: (n,).
+        places: (n, 28, 28).
+        images: (n,).
+    """
+
+    pixels: torch.Tensor
+    marked: torch.Tensor
+    places: torch.Tensor
+    images: torch.Tensor
+
+
+def batch_loss(logits: TileLogits, batch: TensorBatch) -> torch.Tensor:
     """The mean cross entropy of tiles and labelled images, plus that of places, which says where to look."""
-    marked, images = torch.from_numpy(batch.marked), torch.from_numpy(batch.images)
+    marked, images = batch.marked, batch.images
     synthesised = images < 0
     judged, labels = [logits.tile[synthesised]], [marked[synthesised]]
     for number in range(int(images.max()) + 1):
@@ -23,13 +40,16 @@ def batch_loss(logits: TileLogits, batch: Batch) -> torch.Tensor:
         judged.append(logits.tile[images == number].logsumexp(0, keepdim=True))
         labels.append(marked[images == number][:1])
     loss = functional.binary_cross_entropy_with_logits(torch.cat(judged), torch.cat(labels))
-    return loss + _PLACES_WEIGHT * _place_loss(logits.places, torch.from_numpy(batch.places))
+    return loss + _PLACES_WEIGHT * _place_loss(logits.places, batch.places)
 
 
 def _place_loss(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     known = places != UNKNOWN
-    if not bool(known.any()):
-        return logits.new_zeros(())
-    return functional.binary_cross_entropy_with_logits(
-        logits[known], places[known].float(), pos_weight=torch.tensor(_MARKED_PLACE_WEIGHT)
+    total = functional.binary_cross_entropy_with_logits(
+        logits,
+        (places == 1).to(logits.dtype),
+        weight=known.to(logits.dtype),
+        pos_weight=logits.new_tensor(_MARKED_PLACE_WEIGHT),
+        reduction="sum",
     )
+    return total / known.sum().clamp(min=1)

@@ -83,8 +83,8 @@ class TileNetwork(nn.Module):
         self.head = Head()
 
     def forward(self, pixels: torch.Tensor) -> TileLogits:
-        """Judges N tiles."""
-        logits: TileLogits = self.head(self.body(pixels))
+        """Judges N tiles, wherever the network and they are."""
+        logits: TileLogits = self.head(self.body(pixels.to(self.head.tile.weight.device)))
         return logits
 
 

@@ -49,9 +49,9 @@ class Tile:
 def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Tile]:
     """Tiles of a pair that is brought to grid x grid tiles.
 
-    Of a mark: up to two tiles that it is in, one of them clean as well, and now and then a tile of the marked image
-    that it is not in. Of a hard negative: the tile that it changed most, with and without it. Nothing of a mark that
-    cannot be seen.
+    Of a mark: up to two tiles that it is in, one of them clean as well, another clean one, and now and then a tile of
+    the marked image that it is not in. Of a hard negative: the tile that it changed most, with and without it. Nothing
+    of a mark that cannot be seen.
     """
     shape = InputShape(grid * TILE_PX, grid * TILE_PX)
     clean, drawn = (to_input(image, shape) for image in pair.encoded())
@@ -68,6 +68,8 @@ def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Ti
         yield Tile(drawn_tiles[index], marked=True, places=_places(masks[index]))
     for index in marked[:1]:
         yield _without_mark(clean_tiles[index])
+        # An image is as marked as its worst tile: four clean ones must pass where one mark must not.
+        yield _without_mark(clean_tiles[(index + 1 + int(rng.integers(grid**2 - 1))) % grid**2])
     untouched = np.flatnonzero(visible_px == 0)
     if len(marked) and len(untouched) and rng.random() < _OTHER_TILE_SHARE:
         yield _without_mark(drawn_tiles[int(rng.choice(untouched))])

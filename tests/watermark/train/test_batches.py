@@ -5,7 +5,13 @@ import pickle
 import numpy as np
 import pytest
 
-from services.watermark.train.batches import choose_kind, choose_photo, crop_at_random, read_photo
+from services.watermark.train.batches import (
+    choose_kind,
+    choose_photo,
+    crop_at_random,
+    read_photo,
+    shrink_at_random,
+)
 from services.watermark.train.tiles import UNKNOWN
 from tests.fakes.image_files import photo
 from tests.watermark.train.drawn_photos import MARKS, batch_source, photos_in
@@ -82,6 +88,28 @@ def test_hard_negatives_are_one_in_eight():
 
     assert set(kinds) == set(MARKS.kinds)
     assert sum(kind in MARKS.hard_negatives for kind in kinds) == pytest.approx(240, rel=0.25)
+
+
+def test_kinds_that_are_left_out_never_come():
+    """All others do."""
+    rng = np.random.default_rng(0)
+
+    kinds = {choose_kind(MARKS, rng, frozenset({"tiled", "logo"})) for _ in range(1000)}
+
+    assert kinds == set(MARKS.kinds) - {"tiled", "logo"}
+
+
+def test_half_of_the_large_photos_are_made_small():
+    """In their own shape; small ones stay."""
+    rng = np.random.default_rng(0)
+    large, small = np.zeros((600, 1200, 3), np.uint8), np.zeros((300, 500, 3), np.uint8)
+
+    shapes = [shrink_at_random(large, rng).shape for _ in range(60)]
+
+    shrunk = [shape for shape in shapes if shape != large.shape]
+    assert 15 < len(shrunk) < 45
+    assert all(560 <= shape[1] <= 900 and abs(shape[1] - 2 * shape[0]) <= 1 for shape in shrunk)
+    assert shrink_at_random(small, rng) is small
 
 
 @pytest.mark.parametrize("size", [(200, 150), (900, 600), (5000, 460)])

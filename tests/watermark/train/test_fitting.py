@@ -9,7 +9,7 @@ pytestmark = pytest.mark.export
 STEPS = 3
 
 
-def fitting_of(folder, *, steps=STEPS, seed=0, workers=0, source=None):
+def fitting_of(folder, *, steps=STEPS, seed=0, workers=0, source=None, unfreeze=False):
     import torch
 
     from services.watermark.train.fitting import FitPlan, Fitting
@@ -19,7 +19,7 @@ def fitting_of(folder, *, steps=STEPS, seed=0, workers=0, source=None):
     torch.manual_seed(seed)
     folder.mkdir(exist_ok=True)
     source = source or batch_source(folder / "photos")
-    plan = FitPlan(steps, measure_every=2, save_every=2, workers=workers)
+    plan = FitPlan(steps, measure_every=2, save_every=2, workers=workers, unfreeze=unfreeze)
     return Fitting(TileNetwork(), source, plan, folder, {"seed": seed})
 
 
@@ -102,15 +102,17 @@ def test_the_loss_falls_on_a_handful_of_tiles(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
-def test_what_is_frozen_stays(tmp_path):
-    """The published weights of the first blocks; the others move."""
-    fitting = fitting_of(tmp_path / "a", steps=1)
+@pytest.mark.parametrize(
+    ("unfreeze", "parts"), [(False, {"fine", "coarse"}), (True, {"early", "fine", "coarse"})]
+)
+def test_what_is_frozen_stays(tmp_path, unfreeze, parts):
+    """The published weights of the first blocks, unless they are to be trained too; the others move."""
+    fitting = fitting_of(tmp_path / "a", steps=1, unfreeze=unfreeze)
     before = {name: tensor.clone() for name, tensor in weights(fitting).items()}
     fitting.run(measured, ignore)
 
     moved = {name for name, tensor in weights(fitting).items() if not before[name].equal(tensor)}
-    assert not any(name.startswith("body.frozen") for name in moved)
-    assert {name.split(".")[1] for name in moved if name.startswith("body.")} == {"fine", "coarse"}
+    assert {name.split(".")[1] for name in moved if name.startswith("body.")} == parts
 
 
 def test_rates_rise_and_fall():

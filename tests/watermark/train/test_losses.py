@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.watermark.train.batches import Batch
 from services.watermark.train.tiles import UNKNOWN
 
 pytestmark = pytest.mark.export
@@ -12,18 +11,18 @@ pytestmark = pytest.mark.export
 def loss_of(tile_logits, marked, images, *, place=None):
     import torch
 
-    from services.watermark.train.losses import batch_loss
+    from services.watermark.train.losses import TensorBatch, batch_loss
     from services.watermark.train.network import TileLogits
 
     count = len(tile_logits)
     places = np.full((count, 28, 28), UNKNOWN, np.uint8)
     if place is not None:
         places[0, 0, 0] = place
-    batch = Batch(
-        np.zeros((count, 224, 224, 3), np.uint8),
-        np.asarray(marked, np.float32),
-        places,
-        np.asarray(images, np.int64),
+    batch = TensorBatch(
+        torch.zeros((count, 224, 224, 3), dtype=torch.uint8),
+        torch.tensor(marked, dtype=torch.float32),
+        torch.from_numpy(places),
+        torch.tensor(images),
     )
     logits = TileLogits(torch.tensor(tile_logits), torch.zeros((count, 28, 28)))
     return float(batch_loss(logits, batch))
