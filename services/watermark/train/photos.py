@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -92,6 +92,20 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
             message = f"{len(photos)} photos are too few: none is left to {role.value}"
             raise Misconfigured(message)
     return photos
+
+
+def drawn_on(photos: Sequence[Photo], role: Role) -> list[Photo]:
+    """Those of a role that marks are drawn on: no labelled ones."""
+    return [photo for photo in photos if photo.role is role and not photo.labelled]
+
+
+def count_by_source(photos: Sequence[Photo]) -> dict[str, dict[str, int]]:
+    """How many photos of each source have which role."""
+    by_source: dict[str, dict[str, int]] = {}
+    for photo in photos:
+        roles = by_source.setdefault(photo.source, {})
+        roles[photo.role.value] = roles.get(photo.role.value, 0) + 1
+    return by_source
 
 
 def role_of(digest: str, bounds: tuple[float, float]) -> Role:

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
 
 from services.servicekit.errors import Misconfigured
-from services.watermark.train.photos import PhotoFolders, Role, find_photos, role_of
+from services.watermark.train.photos import (
+    Photo,
+    PhotoFolders,
+    Role,
+    count_by_source,
+    drawn_on,
+    find_photos,
+    role_of,
+)
 from tests.fakes.image_files import photo
 
 
@@ -81,3 +90,17 @@ def test_too_few_photos_are_one_line(tmp_path):
         find_photos(PhotoFolders(training=(folder_of(tmp_path / "a", [0]),)))
     with pytest.raises(Misconfigured, match="there is no such folder of photos"):
         find_photos(PhotoFolders(training=(tmp_path / "none",)))
+
+
+def test_marks_are_drawn_on_photos_without_labels_alone():
+    """Those of the role that is asked for; all are counted, by source."""
+    plain, other, labelled = photos = [
+        Photo(Path("a"), "one", Role.TRAIN),
+        Photo(Path("b"), "two", Role.TEST),
+        Photo(Path("c"), "one", Role.TRAIN, labelled=True),
+    ]
+
+    assert drawn_on(photos, Role.TRAIN) == [plain]
+    assert drawn_on(photos, Role.TEST) == [other]
+    assert labelled not in drawn_on(photos, Role.TRAIN)
+    assert count_by_source(photos) == {"one": {"train": 2}, "two": {"test": 1}}
