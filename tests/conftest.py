@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import functools
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.domain_tests import domain_tests, hide_grpc
 from tests.fakes.canary import has_canary
 
 # The same examples on every run: a failure is found again, and no folder of examples is left behind.
@@ -16,6 +18,36 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lodestone")
+
+
+def pytest_addoption(parser):
+    """The two halves of `make test`, which between them run every test once."""
+    what = "the tests of domain code, with grpc hidden from them, or all others"
+    parser.addoption("--domain-tests", choices=("only", "left-out"), help=what)
+
+
+def pytest_configure(config):
+    """Hides grpc before any test file is imported."""
+    if config.option.domain_tests == "only":
+        hide_grpc()
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leaves out the files of the other half, and folders with nothing else."""
+    half = config.option.domain_tests
+    if half is None:
+        return None
+    chosen = _domain_paths()
+    if collection_path.is_dir():
+        return True if half == "only" and collection_path not in chosen else None
+    return True if (collection_path in chosen) is (half == "left-out") else None
+
+
+@functools.cache
+def _domain_paths():
+    """The files of the domain tests, and the folders that they are in."""
+    files = set(domain_tests())
+    return files.union(*(file.parents for file in files))
 
 
 @pytest.hookimpl(wrapper=True)

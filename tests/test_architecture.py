@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.domain_tests import imported
+
 ROOT = Path(__file__).parents[1]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
 PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
@@ -22,28 +24,12 @@ MIRRORED = {
     "tests/samples": "samples",
 }
 
-# What starts servers on loopback: tests that use it are no unit tests.
-SERVERS = (
-    "tests.faithful",
-    "tests.hostile",
-    "tests.crawler.fetch.raw_server",
-    "tests.crawler.fetch.dns_server",
-)
-
 
 def python_files(*folders):
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if "_pb2" not in path.name:
                 yield path
-
-
-def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -119,41 +105,13 @@ def test_every_test_says_what_it_shows():
                 assert ast.get_docstring(node), f"{path}: {node.name}"
 
 
-def test_domain_tests_pass_without_grpc():
-    """With grpc hidden from the import system, the unit tests of every domain module pass."""
-    code = (
-        "import sys, pytest\n"
-        "class Hidden:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('grpc', 'grpc_health', 'grpc_reflection'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Hidden())\n"
-        "sys.exit(pytest.main(sys.argv[1:]))\n"
-    )
-    command = [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *domain_tests()]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-
-
-def domain_tests():
-    """Unit tests of modules that, with all that they import of ours, reach no adapter and no server of the tests."""
-    for path in python_files(*(f"tests/{word}" for word in WORDS), "tests/servicekit"):
-        if path.name.startswith("test_") and not reaches_out(path, set()):
-            yield str(path.relative_to(ROOT))
-
-
-def reaches_out(path, seen):
-    if path in seen:
-        return False
-    seen.add(path)
-    names = set(imported(path))
-    if any(name.split(".")[0] in ("grpc", "torch", "onnx") for name in names):
-        return True
-    if any(name.startswith(("lodestone.", *SERVERS)) for name in names):
-        return True
-    ours = [name for name in names if name.startswith(("services.", "tests."))]
-    files = (ROOT / (name.replace(".", "/") + ".py") for name in ours)
-    return any(reaches_out(file, seen) for file in files if file.exists())
+@pytest.mark.parametrize("half", ["only", "left-out"])
+@pytest.mark.parametrize("target", ["test", "test-long"])
+def test_make_runs_the_domain_tests_without_grpc_and_the_others_with_it(target, half):
+    """Both halves of all tests, each once."""
+    command = ["make", "--dry-run", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count(f"--domain-tests={half}") == 1
 
 
 def test_stubs_are_fresh(tmp_path):
