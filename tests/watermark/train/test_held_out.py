@@ -3,63 +3,62 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.watermark.train.tiles import UNKNOWN
-from tests.watermark.train.drawn_photos import MARKS, photos_in
+from services.watermark.train.held_out_images import HeldOutImages
 
 pytestmark = pytest.mark.export
 
 
-def images_of(folder, grid=2, rounds=1):
-    from services.watermark.train.held_out import draw_held_out
-
-    generators = {"first": MARKS, "other": MARKS}
-    return draw_held_out(photos_in(folder), generators, grid=grid, seed=1, rounds=rounds)
+def images_of(names, quadrants):
+    pixels = np.zeros((len(names), 448, 448, 3), np.uint8)
+    return HeldOutImages(pixels, np.asarray(names), np.asarray(quadrants, np.uint8))
 
 
-@pytest.mark.parametrize(("grid", "side_px"), [(2, 448), (3, 672)])
-def test_each_photo_comes_clean_and_marked_by_each_generator(tmp_path, grid, side_px):
-    """Brought to the network's input; the same images for one seed."""
-    images = images_of(tmp_path, grid)
-
-    assert images.pixels.shape == (12, side_px, side_px, 3)
-    assert list(images.names[::2]) == ["clean"] * 6
-    assert set(images.names) <= {"clean", "first", "other", "hard negative"}
-    assert np.array_equal(images.pixels, images_of(tmp_path, grid).pixels)
-
-
-def test_quadrants_are_labelled_by_the_mark(tmp_path):
-    """None of a clean image, one at least of a marked one that is seen."""
-    images = images_of(tmp_path, rounds=4)
-
-    assert not images.quadrants[~images.marked].any()
-    assert set(images.quadrants[images.marked].ravel()) <= {0, 1, UNKNOWN}
-    assert (images.quadrants[images.marked] > 0).any(axis=1).mean() > 0.9
-
-
-def test_the_smooth_maximum_is_near_the_largest():
-    """And does not overflow."""
-    from services.watermark.train.held_out import smooth_maximum
-
-    rows = np.asarray([[3.0, -9, -9, -9], [500.0, -9, -9, -9]])
-
-    assert smooth_maximum(rows) == pytest.approx([3.0, 500.0], abs=1e-4)
-
-
-def test_a_network_is_measured_by_generator(tmp_path):
-    """A network that knows the answers: nothing is missed."""
+def saying(log_odds):
+    """A network that says these log-odds, four an image."""
     import torch
 
     from services.watermark.train.network import TileLogits
 
-    images = images_of(tmp_path, rounds=2)
-    answers = iter(np.repeat(np.where(images.marked, 8.0, -8.0), 4))
+    class Saying(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.waiting = torch.nn.Parameter(torch.tensor(np.ravel(log_odds), dtype=torch.float32))
+            self.said = 0
 
-    def knowing(tiles):
-        logits = torch.tensor([next(answers) for _ in tiles])
-        return TileLogits(logits, torch.zeros((len(tiles), 28, 28)))
+        def forward(self, tiles):
+            logits = self.waiting[self.said : self.said + len(tiles)]
+            self.said += len(tiles)
+            return TileLogits(logits, torch.zeros((len(tiles), 28, 28)))
 
-    report = images.measure(knowing)
+    return Saying()
+
+
+def test_a_network_that_knows_the_answers_misses_nothing():
+    """By generator; the images come in more than one batch."""
+    from services.watermark.train.held_out import measure
+
+    images = images_of(["clean", "first", "clean", "other"] * 3, [[0] * 4] * 12)
+    answers = np.repeat(np.where(images.marked, 8.0, -8.0), 4)
+
+    report = measure(saying(answers), images)
 
     assert {name.split("_")[0] for name in report} == {"first", "other"}
     assert report["first_auc"] == report["other_tpr_at_5"] == 1
     assert report["first_loss"] < 0.01
+
+
+def test_a_network_is_calibrated_by_image_and_by_quadrant():
+    """As its log-odds are, tile by tile."""
+    from services.watermark.train.held_out import calibration_on
+    from services.watermark.train.held_out_images import smooth_maximum
+
+    images = images_of(["clean"] * 60 + ["first"] * 60, [[0] * 4] * 60 + [[1, 0, 0, 0]] * 60)
+    noise = np.random.default_rng(0).normal(0, 1, (120, 4))
+    log_odds = (np.where(images.quadrants == 1, 1, -1) + noise).astype(np.float32)
+
+    found = calibration_on(saying(log_odds), images)
+
+    expected = images.calibration(smooth_maximum(log_odds.astype(np.float64)), log_odds)
+    assert found.image.slope == pytest.approx(expected.image.slope)
+    assert found.quadrant.slope == pytest.approx(expected.quadrant.slope)
+    assert found.threshold == pytest.approx(expected.threshold)
