@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from services.servicekit.image import Rgb
 from services.servicekit.resize import InputShape, to_input
 from services.watermark.synthesis.generator import MarkGenerator
-from services.watermark.synthesis.pair import make_pair
+from services.watermark.synthesis.pair import Pair, make_pair
 from services.watermark.train.photos import Photo
 from services.watermark.train.tiles import PLACES, TILE_PX, UNKNOWN, Tile, choose_tiles, cut
 
@@ -87,9 +87,7 @@ class BatchSource:
         )
 
     def _synthesised(self, rng: np.random.Generator) -> Iterator[Tile]:
-        photo = crop_at_random(read_photo(choose_photo(self.photos, rng)), rng)
-        kind = choose_kind(self.generator, rng, self.left_out)
-        pair = make_pair(shrink_at_random(photo, rng), self.generator, kind, rng)
+        pair = draw_pair(self.photos, self.generator, rng, self.left_out)
         return choose_tiles(pair, self.grid, rng)
 
     def _labelled_image(self, *, marked: bool, rng: np.random.Generator) -> list[Tile]:
@@ -100,6 +98,18 @@ class BatchSource:
         rgb = np.ascontiguousarray(rgb[:, ::-1]) if rng.random() < 0.5 else rgb
         unknown = np.full((PLACES, PLACES), UNKNOWN, dtype=np.uint8)
         return [Tile(part, chosen.marked, unknown) for part in cut(rgb, self.grid)]
+
+
+def draw_pair(
+    photos: Sequence[Photo],
+    generator: MarkGenerator,
+    rng: np.random.Generator,
+    left_out: frozenset[str] = frozenset(),
+) -> Pair:
+    """A part of one of the photos, clean and with a mark or hard negative; no mark of a kind that is left out."""
+    photo = crop_at_random(read_photo(choose_photo(photos, rng)), rng)
+    kind = choose_kind(generator, rng, left_out)
+    return make_pair(shrink_at_random(photo, rng), generator, kind, rng)
 
 
 def choose_photo(photos: Sequence[Photo], rng: np.random.Generator) -> Photo:
