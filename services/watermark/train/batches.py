@@ -53,7 +53,7 @@ class BatchSource:
         photos: Without marks.
         labelled: Really marked and clean images; known is only which.
         generator: Draws on the photos.
-        grid: Tiles per side of an image.
+        grids: Tiles per side of an image; each is cut in one of these ways, at random.
         tiles: Tiles in a batch.
         seed: Of everything random.
         left_out: Kinds of mark that are not drawn, to see what a detector makes of marks that it does not know.
@@ -62,7 +62,7 @@ class BatchSource:
     photos: Sequence[Photo]
     labelled: Sequence[Photo]
     generator: MarkGenerator
-    grid: int
+    grids: Sequence[int]
     tiles: int
     seed: int
     left_out: frozenset[str] = frozenset()
@@ -70,9 +70,7 @@ class BatchSource:
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0; the same in every process."""
         rng = np.random.default_rng((self.seed, step))
-        # A quarter of each batch has real labels, if there are any.
-        count = max(self.tiles // (4 * self.grid**2), 1) if self.labelled else 0
-        images = [self._labelled_image(marked=bool(i % 2), rng=rng) for i in range(count)]
+        images = self._labelled_images(rng) if self.labelled else []
         tiles = [tile for image in images for tile in image]
         numbers = [number for number, image in enumerate(images) for _ in image]
         while len(tiles) < self.tiles:
@@ -88,16 +86,25 @@ class BatchSource:
 
     def _synthesised(self, rng: np.random.Generator) -> Iterator[Tile]:
         pair = draw_pair(self.photos, self.generator, rng, self.left_out)
-        return choose_tiles(pair, self.grid, rng)
+        return choose_tiles(pair, self._choose_grid(rng), rng)
 
-    def _labelled_image(self, *, marked: bool, rng: np.random.Generator) -> list[Tile]:
+    def _choose_grid(self, rng: np.random.Generator) -> int:
+        return self.grids[int(rng.integers(len(self.grids)))]
+
+    def _labelled_images(self, rng: np.random.Generator) -> list[list[Tile]]:
+        # A quarter of each batch has real labels, if there are any.
+        grid = self._choose_grid(rng)
+        count = max(self.tiles // (4 * grid**2), 1)
+        return [self._labelled_image(grid, marked=bool(i % 2), rng=rng) for i in range(count)]
+
+    def _labelled_image(self, grid: int, *, marked: bool, rng: np.random.Generator) -> list[Tile]:
         alike = [image for image in self.labelled if image.marked is marked] or self.labelled
         chosen = alike[int(rng.integers(len(alike)))]
-        side_px = self.grid * TILE_PX
+        side_px = grid * TILE_PX
         rgb = to_input(read_photo(chosen), InputShape(side_px, side_px))
         rgb = np.ascontiguousarray(rgb[:, ::-1]) if rng.random() < 0.5 else rgb
         unknown = np.full((PLACES, PLACES), UNKNOWN, dtype=np.uint8)
-        return [Tile(part, chosen.marked, unknown) for part in cut(rgb, self.grid)]
+        return [Tile(part, chosen.marked, unknown) for part in cut(rgb, grid)]
 
 
 def draw_pair(

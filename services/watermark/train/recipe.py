@@ -101,7 +101,7 @@ def _fitting(recipe: Recipe, photos: Sequence[Photo], out: Path) -> Fitting:
         photos=drawn_on(photos, Role.TRAIN),
         labelled=[photo for photo in photos if photo.labelled and photo.role is Role.TRAIN],
         generator=recipe.marks.to_train(),
-        grid=recipe.variant.grid,
+        grids=[variant.grid for variant in Variant],
         tiles=recipe.batch,
         seed=recipe.seed,
         left_out=recipe.marks.left_out,
@@ -114,7 +114,6 @@ def _identity(recipe: Recipe, photos: Sequence[Photo]) -> dict[str, Any]:
         "seed": recipe.seed,
         "steps": recipe.plan.steps,
         "batch": recipe.batch,
-        "variant": recipe.variant.value,
         "unfreeze": recipe.plan.unfreeze,
         "left_out": sorted(recipe.marks.left_out),
         "photos": sum(photo.role is Role.TRAIN for photo in photos),
@@ -138,7 +137,7 @@ def _write(
         quadrants=QUADRANTS,
         threshold=calibration.threshold,
         architecture=f"efficientnet-lite0/blocks-0-10 + place head, {recipe.variant.grid**2} tiles of 224x224",
-        training={**fitting.identity, "photos": counts},
+        training={**fitting.identity, "variant": recipe.variant.value, "photos": counts},
     )
     write_detector_folder(out, model, description)
     metrics = {"held_out": fitting.history[-1], "calibration": asdict(calibration)}

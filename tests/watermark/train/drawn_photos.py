@@ -32,4 +32,4 @@ def photos_in(folder, seeds=range(3), **fields):
 
 def batch_source(folder, *, labelled=(), tiles=8, seed=0, grid=2):
     """Batches of marks on three photos."""
-    return BatchSource(photos_in(folder), labelled, MARKS, grid, tiles, seed)
+    return BatchSource(photos_in(folder), labelled, MARKS, [grid], tiles, seed)
