@@ -6,48 +6,47 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import LodestoneError, Misconfigured
 from services.servicekit.logs import configure_logs
+from services.watermark.config import WatermarkBackend
 from services.watermark.detector_folder import check_name
 from services.watermark.synthesis.drawn_marks import KINDS
 from services.watermark.train.photos import PhotoFolders
 
+if TYPE_CHECKING:
+    from services.watermark.train.marks import Marks
+
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    _refuse_others(parser, parsed)
     configure_logs("watermark-train", as_json=None)
     try:
         check_name(parsed.out.name)
         _make_folder(parsed.out)
-        _train(parsed)
+        _TRAININGS[parsed.backend](parsed)
     except LodestoneError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
 
 
-def _train(parsed: argparse.Namespace) -> None:
+def _train_network(parsed: argparse.Namespace) -> None:
     # torch takes seconds to import and may not be there: a wrong command line is told before.
     try:
         from services.watermark.train.fitting import FitPlan  # noqa: PLC0415
-        from services.watermark.train.marks import Marks  # noqa: PLC0415
         from services.watermark.train.network import Variant  # noqa: PLC0415
         from services.watermark.train.recipe import Recipe, train_detector  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        message = f"training needs {error.name}, which is not installed: see the train extra"
-        raise Misconfigured(message) from error
+        raise _missing(error) from error
     recipe = Recipe(
-        photos=PhotoFolders(
-            training=tuple(parsed.photos),
-            held_out=tuple(parsed.held_out),
-            clean=tuple(parsed.clean),
-            marked=tuple(parsed.marked),
-        ),
-        marks=Marks(
-            tuple(parsed.fonts), tuple(parsed.held_out_fonts), frozenset(parsed.without_kinds)
-        ),
+        photos=_photos(parsed),
+        marks=_marks(parsed),
         seed=parsed.seed,
         plan=FitPlan(
             parsed.steps,
@@ -62,6 +61,75 @@ def _train(parsed: argparse.Namespace) -> None:
         threads=parsed.threads,
     )
     train_detector(recipe, parsed.out, resume=parsed.resume)
+
+
+def _train_head(parsed: argparse.Namespace) -> None:
+    try:
+        from services.watermark.train.embedder_head.recipe import (  # noqa: PLC0415
+            HeadRecipe,
+            train_head,
+        )
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    recipe = HeadRecipe(
+        photos=_photos(parsed),
+        marks=_marks(parsed),
+        encoder=load_encoder_folder(ENCODERS.find(parsed.encoder, parsed.data)),
+        pairs=parsed.pairs,
+        seed=parsed.seed,
+        threads=parsed.threads,
+    )
+    train_head(recipe, parsed.out)
+
+
+_TRAININGS = {
+    WatermarkBackend.ONNXRUNTIME: _train_network,
+    WatermarkBackend.EMBEDDER: _train_head,
+}
+
+# Options that one of the trainings alone has.
+_OPTIONS = {
+    WatermarkBackend.ONNXRUNTIME: (
+        *("resume", "variant", "device", "unfreeze", "steps", "batch"),
+        *("measure_every", "save_every", "workers"),
+    ),
+    WatermarkBackend.EMBEDDER: ("encoder", "pairs"),
+}
+
+
+def _refuse_others(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Ends with status 2 if an option was given that the other training has."""
+    for backend, names in _OPTIONS.items():
+        for name in names:
+            given = getattr(parsed, name) != parser.get_default(name)
+            if given and backend != parsed.backend:
+                option = f"--{name.replace('_', '-')}"
+                parser.error(f"{option} is for --backend {backend}")
+
+
+def _missing(error: ModuleNotFoundError) -> Misconfigured:
+    return Misconfigured(
+        f"training needs {error.name}, which is not installed: see the train extra"
+    )
+
+
+def _photos(parsed: argparse.Namespace) -> PhotoFolders:
+    return PhotoFolders(
+        training=tuple(parsed.photos),
+        held_out=tuple(parsed.held_out),
+        clean=tuple(parsed.clean),
+        marked=tuple(parsed.marked),
+    )
+
+
+def _marks(parsed: argparse.Namespace) -> Marks:
+    from services.watermark.train.marks import Marks  # noqa: PLC0415
+
+    return Marks(
+        fonts=tuple(parsed.fonts),
+        held_out_fonts=tuple(parsed.held_out_fonts),
+        left_out=frozenset(parsed.without_kinds),
+    )
 
 
 def _make_folder(out: Path) -> None:
@@ -93,6 +161,22 @@ def _parser() -> argparse.ArgumentParser:
         help="the folder; its name is the detector's",
     )
     parser.add_argument(
+        "--backend",
+        choices=list(_TRAININGS),
+        default=WatermarkBackend.ONNXRUNTIME,
+        help="what is to serve it: a network of its own (onnxruntime, the default), or a head over the "
+        "embedder's embeddings of the quadrants (embedder)",
+    )
+    parser.add_argument(
+        "--encoder",
+        default="efficientnet-lite0",
+        metavar="NAME|DIR",
+        help="of a head, the encoder that the embedder serves (default efficientnet-lite0)",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="default data"
+    )
+    parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
     parser.add_argument(
@@ -118,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
         help="train the first three blocks too: a step takes 2.4 times as long on a CPU",
     )
     _add_number(parser, "--seed", 0, 0, "of everything random (default 0)")
+    _add_number(parser, "--pairs", 100, 4000, "of a head, clean and marked images (default 4000)")
     _add_number(parser, "--steps", 1, 6000, "batches to train on (default 6000)")
     _add_number(parser, "--batch", 8, 32, "tiles in a batch (default 32)")
     _add_number(parser, "--measure-every", 1, 500, "steps between points of the curves (500)")

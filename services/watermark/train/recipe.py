@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from services.watermark.train.fitting import FitPlan, Fitting
 from services.watermark.train.held_out import calibration_on, measure
 from services.watermark.train.held_out_images import calibration_images, test_images
 from services.watermark.train.marks import Marks
+from services.watermark.train.metrics_file import write_metrics
 from services.watermark.train.network import TileNetwork, Variant
 from services.watermark.train.photos import (
     Photo,
@@ -36,8 +36,6 @@ from services.watermark.train.photos import (
     drawn_on,
     find_photos,
 )
-
-METRICS_FILE = "metrics.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +138,5 @@ def _write(
         training={**fitting.identity, "variant": recipe.variant.value, "photos": counts},
     )
     write_detector_folder(out, model, description)
-    metrics = {"held_out": fitting.history[-1], "calibration": asdict(calibration)}
-    (out / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
+    write_metrics(out, fitting.history[-1], calibration)
     structlog.get_logger().info("written", out=str(out), threshold=calibration.threshold)

@@ -19,3 +19,14 @@ def test_curves_are_drawn_anew_and_say_what_they_are(tmp_path):
     assert second.startswith(b"\x89PNG")
     draw_curves(history, tmp_path)
     assert (tmp_path / CURVES_FILE).read_bytes() == second
+
+
+def test_points_can_be_counted_in_something_else(tmp_path):
+    """The axis says in what; the picture is another one."""
+    history = [{**point(100, 1.0), "pairs": 100.0}]
+    draw_curves(history, tmp_path)
+    steps = (tmp_path / CURVES_FILE).read_bytes()
+
+    draw_curves(history, tmp_path, along="pairs", trained_on="images")
+
+    assert (tmp_path / CURVES_FILE).read_bytes() != steps

@@ -73,6 +73,38 @@ def test_a_wrong_command_line_ends_with_status_2(arguments, capsys):
     assert "usage: python -m services.watermark.train" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--backend=embedder", "--resume"], "--resume is for --backend onnxruntime"),
+        (["--backend=embedder", "--measure-every=7"], "--measure-every is for --backend onnxrun"),
+        (["--pairs=200"], "--pairs is for --backend embedder"),
+        (["--encoder=mine"], "--encoder is for --backend embedder"),
+        (["--backend=cuda"], "invalid choice: 'cuda'"),
+    ],
+)
+def test_an_option_of_the_other_training_is_refused(tmp_path, capsys, arguments, says):
+    """Not passed over in silence."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--photos", str(tmp_path), "--out", str(tmp_path / "mine"), *arguments])
+
+    assert caught.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_head_needs_an_encoder_that_is_there(tmp_path, capsys):
+    """Told before a photo is read, with the encoders that there are."""
+    given = ["--photos", str(tmp_path), "--backend=embedder", "--encoder=nowhere"]
+
+    status = main([*given, "--data", str(tmp_path), "--out", str(tmp_path / "mine")])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line.startswith("error: ")
+    assert "nowhere" in line
+    assert "efficientnet-lite0" in line
+
+
 @pytest.mark.export
 def test_missing_photos_are_one_line(tmp_path, capsys):
     """With the folder that was given."""

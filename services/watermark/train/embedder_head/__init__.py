@@ -1,0 +1,1 @@
+"""Trains heads over the embedder's embeddings of an image's quadrants."""

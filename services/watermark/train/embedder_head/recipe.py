@@ -1,0 +1,150 @@
+"""The whole training of a head, from folders of photos and an encoder to a detector folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from services.servicekit.encoder_folder import EncoderFolder
+from services.watermark.detector_folder import (
+    QUADRANTS,
+    DetectorDescription,
+    DetectorKind,
+    write_detector_folder,
+)
+from services.watermark.train.calibration import Calibration
+from services.watermark.train.curves import draw_curves
+from services.watermark.train.embedder_head.encoder import QuadrantEncoder
+from services.watermark.train.embedder_head.examples import Examples, embed_examples
+from services.watermark.train.embedder_head.head import Head, fit_head
+from services.watermark.train.embedder_head.onnx_head import head_model
+from services.watermark.train.held_out_images import (
+    HeldOutImages,
+    calibration_images,
+    cross_entropy,
+    smooth_maximum,
+    test_images,
+)
+from services.watermark.train.marks import Marks
+from services.watermark.train.metrics_file import write_metrics
+from services.watermark.train.photos import PhotoFolders, count_by_source, find_photos
+
+_PENALTIES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
+_CURVE_SHARES: Final = (0.1, 0.2, 0.4, 0.7, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """What a head is made of.
+
+    Attributes:
+        photos: Where the photos are.
+        marks: What is drawn on them.
+        encoder: Whose embeddings it judges.
+        pairs: Clean and marked images that are drawn.
+        seed: Of everything random.
+        threads: CPU threads of the encoder; 0 is one per core.
+    """
+
+    photos: PhotoFolders
+    marks: Marks
+    encoder: EncoderFolder
+    pairs: int
+    seed: int
+    threads: int
+
+
+class _Embedded(NamedTuple):
+    images: HeldOutImages
+    embeddings: npt.NDArray[np.float32]
+
+    def report(self, head: Head) -> dict[str, float]:
+        return self.images.report(smooth_maximum(head.log_odds(self.embeddings)))
+
+    def calibration(self, head: Head) -> Calibration:
+        quadrants = head.log_odds(self.embeddings)
+        return self.images.calibration(smooth_maximum(quadrants), quadrants)
+
+
+def train_head(recipe: HeadRecipe, out: Path) -> None:
+    """Fits, calibrates and measures; leaves a detector folder with `metrics.json` and `curves.png`.
+
+    The same recipe gives the same files on one machine.
+
+    Raises:
+        Misconfigured: The photos are missing or too few, or the encoder does not load.
+        NothingLearnt: The embeddings do not tell marked from clean photos.
+    """
+    photos = find_photos(recipe.photos)
+    encoder = QuadrantEncoder(recipe.encoder, threads=recipe.threads)
+    given = (photos, recipe.marks, encoder.shape, recipe.seed)
+    calibrating, test = (
+        _Embedded(images, encoder.embed(images.pixels))
+        for images in (calibration_images(*given), test_images(*given))
+    )
+    examples = embed_examples(photos, recipe.marks, encoder, pairs=recipe.pairs, seed=recipe.seed)
+    penalty = _choose_penalty(examples, calibrating)
+    history: list[dict[str, float]] = []
+    for head, pairs, known in _fits(examples, penalty, recipe.pairs):
+        history.append({"pairs": float(pairs), "loss": _loss(head, known), **test.report(head)})
+        structlog.get_logger().info("fitted", **history[-1])
+        draw_curves(history, out, along="pairs", trained_on="images")
+    calibration = calibrating.calibration(head)
+    model = head_model(head, calibration)
+    training = {
+        "seed": recipe.seed,
+        "pairs": recipe.pairs,
+        "penalty": penalty,
+        "left_out": sorted(recipe.marks.left_out),
+        "photos": count_by_source(photos),
+    }
+    write_detector_folder(out, model, _description(out.name, model, encoder, calibration, training))
+    write_metrics(out, history[-1], calibration)
+    structlog.get_logger().info("written", out=str(out), threshold=calibration.threshold)
+
+
+def _choose_penalty(examples: Examples, calibrating: _Embedded) -> float:
+    """The one under which marks are told best on photos that are not trained on."""
+    reports = {penalty: calibrating.report(fit_head(examples, penalty)) for penalty in _PENALTIES}
+    return max(reports, key=lambda penalty: reports[penalty]["first_auc"])
+
+
+def _fits(examples: Examples, penalty: float, pairs: int) -> Iterator[tuple[Head, int, Examples]]:
+    """Heads that know more and more of the pairs: whether more of them would help."""
+    labelled = len(examples.marked) - 2 * pairs
+    counts = sorted({max(round(pairs * share), 1) for share in _CURVE_SHARES})
+    for count in counts:
+        known = examples.first(labelled + 2 * count)
+        yield fit_head(known, penalty), count, known
+
+
+def _loss(head: Head, examples: Examples) -> float:
+    return cross_entropy(smooth_maximum(head.log_odds(examples.embeddings)), examples.marked)
+
+
+def _description(
+    name: str,
+    model: bytes,
+    encoder: QuadrantEncoder,
+    calibration: Calibration,
+    training: dict[str, Any],
+) -> DetectorDescription:
+    return DetectorDescription(
+        name=name,
+        detector_id=hashlib.sha256(model).hexdigest(),
+        input_width_px=encoder.shape.width_px,
+        input_height_px=encoder.shape.height_px,
+        threshold=calibration.threshold,
+        quadrants=QUADRANTS,
+        architecture=f"logistic regression over quadrants of {encoder.name}",
+        training=training,
+        kind=DetectorKind.EMBEDDER_HEAD,
+        encoder=encoder.facts,
+    )
