@@ -13,8 +13,16 @@ import typer
 
 from lodestone.cli.checkout import module_command, module_environment, require_checkout
 from lodestone.cli.errors import CliError
+from lodestone.cli.options import DEFAULT_DATA, DataOption
 
 _MODULE = "services.watermark.train"
+
+
+class Backend(StrEnum):
+    """What is to serve the detector: the values that --backend takes."""
+
+    ONNXRUNTIME = "onnxruntime"
+    EMBEDDER = "embedder"
 
 
 class Variant(StrEnum):
@@ -49,6 +57,16 @@ def train(
     held_out_fonts: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Fonts to calibrate and test with.")
     ] = None,
+    backend: Annotated[
+        Backend,
+        typer.Option(help="What is to serve it; embedder: a head over the encoder's embeddings."),
+    ] = Backend.ONNXRUNTIME,
+    encoder: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="Of a head: the encoder that is served.")
+    ] = "efficientnet-lite0",
+    pairs: Annotated[
+        int, typer.Option(min=100, help="Of a head: clean and marked images to draw.")
+    ] = 4000,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
     ] = False,
@@ -61,14 +79,16 @@ def train(
     measure_every: Annotated[int, typer.Option(min=1, help="Steps between points.")] = 500,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+    data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Train a watermark detector on photos with drawn marks, and on labelled images if there are any.
 
     Needs torch: `pip install -c constraints.txt -e '.[train]'` in the checkout. Can be interrupted at any time and
-    resumed; leaves the detector, its curves and its metrics.
+    resumed; leaves the detector, its curves and its metrics. With --backend embedder it fits a head over the embeddings
+    of an image's quadrants: that needs no torch, has no steps, and is not resumed.
     """
     checkout = require_checkout()
-    if importlib.util.find_spec("torch") is None:
+    if backend is Backend.ONNXRUNTIME and importlib.util.find_spec("torch") is None:
         raise CliError(
             "training needs torch; in the checkout: .venv/bin/pip install -c constraints.txt -e '.[train]'"
         )
@@ -81,6 +101,7 @@ def train(
         "--held-out-fonts": held_out_fonts,
     }
     numbers = {
+        "--pairs": pairs,
         "--seed": seed,
         "--steps": steps,
         "--batch": batch,
@@ -88,7 +109,8 @@ def train(
         "--save-every": save_every,
         "--threads": threads,
     }
-    arguments = [f"--out={out}", f"--variant={variant.value}"]
+    arguments = [f"--out={out}", f"--variant={variant.value}", f"--backend={backend.value}"]
+    arguments += [f"--encoder={encoder}", f"--data={data}"]
     arguments += [f"{option}={value}" for option, value in numbers.items()]
     for option, given in folders.items():
         arguments += [option, *map(str, given)] if given else []

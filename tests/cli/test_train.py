@@ -54,3 +54,25 @@ def test_without_torch_the_line_says_how_to_install_it(cli, monkeypatch):
 
     assert result.status == 1
     assert result.err.startswith("error: training needs torch; in the checkout: ")
+
+
+def test_a_head_needs_no_torch(cli, checkout, monkeypatch):
+    """Only an encoder, which the training finds."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    given = ["--photos", "a", "--out", "mine", "--backend", "embedder", "--data", "d"]
+    result = cli("watermark", "train", *given, "--encoder", "clip", "--pairs", "200")
+
+    assert result.status == 3
+    seen = (checkout / "seen").read_text().splitlines()
+    assert {"--backend=embedder", "--encoder=clip", "--data=d", "--pairs=200"} <= set(seen)
+
+
+def test_the_training_takes_what_is_not_given(start_cli, tmp_path):
+    """The defaults here are the training's own: none of them looks like an option for the other backend."""
+    given = [f"--photos={tmp_path}", f"--out={tmp_path / 'mine'}", "--backend=embedder"]
+
+    status = start_cli("watermark", "train", *given).wait(timeout=120)
+
+    assert status == 1
+    assert "photos are too few" in (tmp_path / "err").read_text().splitlines()[-1]
