@@ -9,25 +9,17 @@ import structlog
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
-from services.servicekit.errors import FailedPrecondition, Misconfigured, Unavailable
+from services.servicekit.errors import FailedPrecondition, Unavailable
 from services.servicekit.image_queue import ImageQueue
-from services.servicekit.inference.backend import BackendName
-from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 from services.watermark.config import WatermarkBackend, WatermarkSettings
 from services.watermark.detector import Detector
-from services.watermark.detector_folder import (
-    DETECTORS,
-    HEAD_INPUT,
-    OUTPUTS,
-    DetectorDescription,
-    DetectorFolder,
-    DetectorKind,
-    load_detector_folder,
-)
+from services.watermark.detector_backend import detector_backend
+from services.watermark.detector_folder import DETECTORS, DetectorFolder, load_detector_folder
 from services.watermark.head_detector import HeadDetector
 from services.watermark.models.quadrant_embedder import QuadrantEmbedder
 from services.watermark.servicer import WatermarkServicer
@@ -43,27 +35,16 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
         Misconfigured: The detector or the backend is not there or not usable.
     """
     folder = load_detector_folder(DETECTORS.find(settings.detector, settings.data))
-    _require_fit(folder.description, settings.backend)
+    backend = detector_backend(folder, settings.backend, threads=settings.threads)
     if settings.backend is WatermarkBackend.EMBEDDER:
-        return await _build_head(folder, settings)
-    backend = OnnxRuntimeBackend(
-        folder.model,
-        backend=BackendName(settings.backend),
-        threads=settings.threads,
-        output_names=OUTPUTS,
-    )
+        return await _build_head(folder, backend, settings)
     return define(Detector(folder, backend, threshold=settings.threshold), settings)
 
 
-async def _build_head(folder: DetectorFolder, settings: WatermarkSettings) -> ServiceDefinition:
+async def _build_head(
+    folder: DetectorFolder, head: Backend, settings: WatermarkSettings
+) -> ServiceDefinition:
     """Without an embedder the service starts all the same, and is ready once there is one."""
-    head = OnnxRuntimeBackend(
-        folder.model,
-        backend=BackendName.ONNXRUNTIME,
-        threads=settings.threads,
-        input_name=HEAD_INPUT,
-        output_names=OUTPUTS,
-    )
     embedder = QuadrantEmbedder(settings.embedder, timeout_s=settings.embedder_timeout_s)
     detector = HeadDetector(folder, head, embedder.embed, threshold=settings.threshold)
     try:
@@ -74,21 +55,6 @@ async def _build_head(folder: DetectorFolder, settings: WatermarkSettings) -> Se
         await embedder.close()
         raise
     return define(detector, settings, close=embedder.close)
-
-
-def _require_fit(detector: DetectorDescription, backend: WatermarkBackend) -> None:
-    """Refuses a head where a network is asked for, and the other way round.
-
-    Raises:
-        Misconfigured: The backend does not compute this kind of detector.
-    """
-    is_head = detector.kind is DetectorKind.EMBEDDER_HEAD
-    if is_head == (backend is WatermarkBackend.EMBEDDER):
-        return
-    what = "a head over the embedder's embeddings" if is_head else "a network of its own"
-    cure = "embedder" if is_head else "onnxruntime or cuda"
-    message = f"detector {detector.name!r} is {what}: its backend is {cure}, not {backend.value}"
-    raise Misconfigured(message)
 
 
 def define(

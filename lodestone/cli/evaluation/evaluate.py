@@ -26,6 +26,7 @@ class Backend(StrEnum):
 
     ONNXRUNTIME = "onnxruntime"
     CUDA = "cuda"
+    EMBEDDER = "embedder"
 
 
 def evaluate(
@@ -39,8 +40,11 @@ def evaluate(
         typer.Option(metavar="NAME|DIR", help="A detector, or a path (with a `/`) to its folder."),
     ] = "quadrant-head",
     backend: Annotated[
-        Backend, typer.Option(help="What computes the detector.")
+        Backend, typer.Option(help="What computes the detector; embedder: a head's encoder.")
     ] = Backend.ONNXRUNTIME,
+    encoder: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="Of a head: the encoder that it was fitted to.")
+    ] = "efficientnet-lite0",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -93,6 +97,7 @@ def evaluate(
         "--threshold": threshold,
         "--detector": detector,
         "--backend": backend.value,
+        "--encoder": encoder,
         "--seed": seed,
         "--max-false-positive-ratio": max_false_positive_ratio,
         "--data": data,

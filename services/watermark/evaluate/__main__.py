@@ -9,14 +9,21 @@ from pathlib import Path
 
 import structlog
 
+from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import ItemRejected, LodestoneError, Misconfigured
 from services.servicekit.image import DecodeLimits, Rgb, decode
-from services.servicekit.inference.backend import BackendName
-from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import to_input
+from services.watermark.config import WatermarkBackend
 from services.watermark.detector import Detector
-from services.watermark.detector_folder import DETECTORS, QUADRANTS, load_detector_folder
+from services.watermark.detector_backend import detector_backend
+from services.watermark.detector_folder import (
+    DETECTORS,
+    QUADRANTS,
+    DetectorFolder,
+    load_detector_folder,
+)
 from services.watermark.evaluate.drawn_images import drawn_images
 from services.watermark.evaluate.evaluation import evaluation_of, judge_images, thumbnail_of
 from services.watermark.evaluate.judged_image import ImageFacts
@@ -26,10 +33,12 @@ from services.watermark.evaluate.report_files import make_folder, write_evaluati
 from services.watermark.evaluate.second_generator import SecondGenerator
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.evaluate.wording import fonts_in
+from services.watermark.head_detector import HeadDetector
 from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.generator import MarkGenerator
 from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.texts import HELD_OUT_TEXTS
+from services.watermark.train.embedder_head.encoder import QuadrantEncoder
 from services.watermark.train.photos import Role, role_of
 
 # The shares of training folders that train and calibrate, by their photos' digests.
@@ -60,10 +69,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def _detector(parsed: argparse.Namespace) -> Detector:
     folder = load_detector_folder(DETECTORS.find(parsed.detector, parsed.data))
-    backend = OnnxRuntimeBackend(
-        folder.model, backend=BackendName(parsed.backend), threads=parsed.threads
-    )
+    backend = detector_backend(folder, parsed.backend, threads=parsed.threads)
+    if parsed.backend is WatermarkBackend.EMBEDDER:
+        return _head(folder, backend, parsed)
     return Detector(folder, backend, threshold=parsed.threshold)
+
+
+def _head(folder: DetectorFolder, head: Backend, parsed: argparse.Namespace) -> HeadDetector:
+    """The encoder is computed here, as the embedder would compute it."""
+    encoder_folder = load_encoder_folder(ENCODERS.find(parsed.encoder, parsed.data))
+    encoder = QuadrantEncoder(encoder_folder, threads=parsed.threads)
+    detector = HeadDetector(folder, head, encoder.embed_each, threshold=parsed.threshold)
+    detector.require(encoder.served)
+    return detector
 
 
 def _evaluate(parsed: argparse.Namespace, detector: Detector) -> None:
@@ -124,7 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     add("folder", type=Path, nargs="?", metavar="DIR", help="photos; or clean/ and marked/")
     add("--detector", default="quadrant-head", metavar="NAME|DIR", help="default quadrant-head")
     add("--data", type=Path, default=Path("data"), metavar="DIR", help="default data")
-    add("--backend", choices=list(BackendName), default=BackendName.ONNXRUNTIME)
+    backends = list(WatermarkBackend)
+    add("--backend", type=WatermarkBackend, choices=backends, default=WatermarkBackend.ONNXRUNTIME)
+    add("--encoder", default="efficientnet-lite0", metavar="NAME|DIR", help="of a head")
     add("--threads", type=int, default=0, help="CPU threads; 0 is one per core")
     add("--out", type=Path, required=True, metavar="DIR", help="where the report's files go")
     add("--heat", type=Path, metavar="FILE", help="an image to map by its quadrants")

@@ -7,22 +7,20 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from services.servicekit.embedding import Embedding
 from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import InputShape
 from services.watermark.detector_folder import QUADRANTS, HeadEncoder
-from services.watermark.head_detector import quadrants_of
-
-DEFAULT_ENCODER: Final = "efficientnet-lite0"
-"""The one that the embedder serves if nothing else is said."""
+from services.watermark.head_detector import ServedEncoder, quadrants_of
 
 _BATCH: Final = 8
 
 
 class QuadrantEncoder:
-    """Embeds the quadrants of images, as the watermark service asks the embedder to.
+    """Embeds the quadrants of images, as the watermark service has the embedder do it.
 
     Args:
         folder: The encoder.
@@ -44,11 +42,17 @@ class QuadrantEncoder:
         return self._folder.name
 
     @property
+    def served(self) -> ServedEncoder:
+        """What its embeddings come from."""
+        return ServedEncoder(self._folder.encoder_id, self._backend.precision)
+
+    @property
     def facts(self) -> HeadEncoder:
         """What a head over its embeddings states."""
+        served = self.served
         return HeadEncoder(
-            encoder_id=self._folder.encoder_id,
-            precision=self._backend.precision,
+            encoder_id=served.encoder_id,
+            precision=served.precision,
             dimension=self._folder.dimension,
         )
 
@@ -64,14 +68,25 @@ class QuadrantEncoder:
             Misconfigured: The encoder does not give one embedding per quadrant.
         """
         batches = [
-            self._backend.run(quadrants_of(images[start : start + _BATCH]))[0]
+            self._run(quadrants_of(images[start : start + _BATCH]))
             for start in range(0, len(images), _BATCH)
         ]
-        embeddings = np.concatenate(batches)
-        expected = (len(images) * len(QUADRANTS), self._folder.dimension)
+        return np.concatenate(batches).reshape(len(images), len(QUADRANTS), -1)
+
+    def embed_each(self, inputs: npt.NDArray[np.uint8]) -> list[Embedding]:
+        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB, in their order, as `HeadDetector` asks for it.
+
+        Raises:
+            Misconfigured: The encoder does not give one embedding per input.
+        """
+        served = self.served
+        return [Embedding(row, served.encoder_id, served.precision) for row in self._run(inputs)]
+
+    def _run(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        embeddings = self._backend.run(inputs)[0]
+        expected = (len(inputs), self._folder.dimension)
         if embeddings.shape != expected:
-            message = (
-                f"encoder {self.name!r} gives {embeddings.shape} for quadrants, not {expected}"
-            )
+            given = f"{embeddings.shape} for {len(inputs)} inputs"
+            message = f"encoder {self.name!r} gives {given}, not {expected}"
             raise Misconfigured(message)
-        return embeddings.reshape(len(images), len(QUADRANTS), -1)
+        return embeddings

@@ -1,0 +1,52 @@
+"""What computes a detector's model."""
+
+from __future__ import annotations
+
+from services.servicekit.errors import Misconfigured
+from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.watermark.config import WatermarkBackend
+from services.watermark.detector_folder import (
+    HEAD_INPUT,
+    OUTPUTS,
+    DetectorDescription,
+    DetectorFolder,
+    DetectorKind,
+)
+
+
+def detector_backend(
+    folder: DetectorFolder, backend: WatermarkBackend, *, threads: int
+) -> OnnxRuntimeBackend:
+    """Loads the model; that of a head, which takes embeddings, on the CPU: it is next to nothing to compute.
+
+    Args:
+        folder: The detector.
+        backend: What is to compute it.
+        threads: CPU threads; 0 is one per core.
+
+    Raises:
+        Misconfigured: The backend does not compute this kind of detector, or the model does not load.
+    """
+    _require_fit(folder.description, backend)
+    if backend is not WatermarkBackend.EMBEDDER:
+        name = BackendName(backend)
+        return OnnxRuntimeBackend(folder.model, backend=name, threads=threads, output_names=OUTPUTS)
+    return OnnxRuntimeBackend(
+        folder.model,
+        backend=BackendName.ONNXRUNTIME,
+        threads=threads,
+        input_name=HEAD_INPUT,
+        output_names=OUTPUTS,
+    )
+
+
+def _require_fit(detector: DetectorDescription, backend: WatermarkBackend) -> None:
+    """Refuses a head where a network is asked for, and the other way round."""
+    is_head = detector.kind is DetectorKind.EMBEDDER_HEAD
+    if is_head == (backend is WatermarkBackend.EMBEDDER):
+        return
+    what = "a head over the embedder's embeddings" if is_head else "a network of its own"
+    cure = "embedder" if is_head else "onnxruntime or cuda"
+    message = f"detector {detector.name!r} is {what}: its backend is {cure}, not {backend.value}"
+    raise Misconfigured(message)
