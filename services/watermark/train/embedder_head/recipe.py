@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -34,7 +34,7 @@ from services.watermark.train.held_out_images import (
 )
 from services.watermark.train.marks import Marks
 from services.watermark.train.metrics_file import write_metrics
-from services.watermark.train.photos import PhotoFolders, count_by_source, find_photos
+from services.watermark.train.photos import Photo, PhotoFolders, count_by_source, find_photos
 
 _PENALTIES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
 _CURVE_SHARES: Final = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -91,21 +91,23 @@ def train_head(recipe: HeadRecipe, out: Path) -> None:
     )
     examples = embed_examples(photos, recipe.marks, encoder, pairs=recipe.pairs, seed=recipe.seed)
     penalty = _choose_penalty(examples, calibrating)
-    history: list[dict[str, float]] = []
-    for head, pairs, known in _fits(examples, penalty, recipe.pairs):
-        history.append({"pairs": float(pairs), "loss": _loss(head, known), **test.report(head)})
-        structlog.get_logger().info("fitted", **history[-1])
-        draw_curves(history, out, along="pairs", trained_on="images")
+    head, history = _fit(examples, recipe.pairs, penalty, test)
+    draw_curves(history, out, along="pairs", trained_on="images")
     calibration = calibrating.calibration(head)
     model = head_model(head, calibration)
-    training = {
-        "seed": recipe.seed,
-        "pairs": recipe.pairs,
-        "penalty": penalty,
-        "left_out": sorted(recipe.marks.left_out),
-        "photos": count_by_source(photos),
-    }
-    write_detector_folder(out, model, _description(out.name, model, encoder, calibration, training))
+    description = DetectorDescription(
+        name=out.name,
+        detector_id=hashlib.sha256(model).hexdigest(),
+        input_width_px=encoder.shape.width_px,
+        input_height_px=encoder.shape.height_px,
+        threshold=calibration.threshold,
+        quadrants=QUADRANTS,
+        architecture=f"logistic regression over quadrants of {encoder.name}",
+        training=_facts(recipe, penalty, photos),
+        kind=DetectorKind.EMBEDDER_HEAD,
+        encoder=encoder.facts,
+    )
+    write_detector_folder(out, model, description)
     write_metrics(out, history[-1], calibration)
     structlog.get_logger().info("written", out=str(out), threshold=calibration.threshold)
 
@@ -116,35 +118,27 @@ def _choose_penalty(examples: Examples, calibrating: _Embedded) -> float:
     return max(reports, key=lambda penalty: reports[penalty]["first_auc"])
 
 
-def _fits(examples: Examples, penalty: float, pairs: int) -> Iterator[tuple[Head, int, Examples]]:
-    """Heads that know more and more of the pairs: whether more of them would help."""
+def _fit(
+    examples: Examples, pairs: int, penalty: float, test: _Embedded
+) -> tuple[Head, list[dict[str, float]]]:
+    """The head that knows all examples; and what heads that know more and more of the pairs are measured at."""
     labelled = len(examples.marked) - 2 * pairs
-    counts = sorted({max(round(pairs * share), 1) for share in _CURVE_SHARES})
-    for count in counts:
+    history: list[dict[str, float]] = []
+    for share in _CURVE_SHARES:
+        count = round(pairs * share)
         known = examples.first(labelled + 2 * count)
-        yield fit_head(known, penalty), count, known
+        head = fit_head(known, penalty)
+        loss = cross_entropy(smooth_maximum(head.log_odds(known.embeddings)), known.marked)
+        history.append({"pairs": float(count), "loss": loss, **test.report(head)})
+        structlog.get_logger().info("fitted", **history[-1])
+    return head, history
 
 
-def _loss(head: Head, examples: Examples) -> float:
-    return cross_entropy(smooth_maximum(head.log_odds(examples.embeddings)), examples.marked)
-
-
-def _description(
-    name: str,
-    model: bytes,
-    encoder: QuadrantEncoder,
-    calibration: Calibration,
-    training: dict[str, Any],
-) -> DetectorDescription:
-    return DetectorDescription(
-        name=name,
-        detector_id=hashlib.sha256(model).hexdigest(),
-        input_width_px=encoder.shape.width_px,
-        input_height_px=encoder.shape.height_px,
-        threshold=calibration.threshold,
-        quadrants=QUADRANTS,
-        architecture=f"logistic regression over quadrants of {encoder.name}",
-        training=training,
-        kind=DetectorKind.EMBEDDER_HEAD,
-        encoder=encoder.facts,
-    )
+def _facts(recipe: HeadRecipe, penalty: float, photos: Sequence[Photo]) -> dict[str, Any]:
+    return {
+        "seed": recipe.seed,
+        "pairs": recipe.pairs,
+        "penalty": penalty,
+        "left_out": sorted(recipe.marks.left_out),
+        "photos": count_by_source(photos),
+    }
