@@ -9,8 +9,12 @@ import pytest
 import structlog
 from PIL import Image
 
+from services.servicekit.embedding import Precision
+from services.watermark.detector_folder import HeadEncoder
 from services.watermark.evaluate.__main__ import main
 from tests.watermark.detectors import write_detector
+from tests.watermark.heads import head_folder, head_model, write_head
+from tests.watermark.train.embedder_head.tiny_encoder import DIMENSION, tiny_encoder
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +53,48 @@ def test_the_bundled_detector_is_measured(tmp_path, photos, capfd):
     heat = json.loads((out / "heat.json").read_text())
     assert len(heat["quadrants"]) == 4
     assert all(0 <= value <= 1 for value in heat["quadrants"].values())
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """A small real encoder."""
+    return tiny_encoder(tmp_path / "tiny")
+
+
+def written_head(path, encoder_id):
+    """The folder of a head that finds the second coordinate of an embedding suspicious."""
+    weights = np.zeros(DIMENSION, np.float32)
+    weights[1] = 5
+    facts = HeadEncoder(encoder_id=encoder_id, precision=Precision.FP32, dimension=DIMENSION)
+    write_head(path, head_folder(head_model(weights, 0.0), facts, side_px=224))
+    return path
+
+
+def test_a_head_is_measured_with_its_encoder(tmp_path, photos, encoder, capfd):
+    """Every image is judged by the embeddings of its quadrants."""
+    head = written_head(tmp_path / "head", encoder.encoder_id)
+    out = tmp_path / "out"
+    given = [f"--detector={head}", "--backend=embedder", f"--encoder={encoder.path}"]
+
+    status = main([f"{photos}", f"--out={out}", f"--heat={photos / 'a.png'}", "--limit=1", *given])
+
+    assert status == 0, capfd.readouterr().err
+    evaluation = json.loads((out / "evaluation.json").read_text())
+    assert evaluation["detector"]["name"] == "head"
+    heat = json.loads((out / "heat.json").read_text())
+    assert heat["probability"] == max(heat["quadrants"].values()) > 0.5
+    assert len(set(heat["quadrants"].values())) == 4
+
+
+def test_a_head_is_not_measured_with_another_encoder(tmp_path, photos, encoder, capfd):
+    """Its numbers would mean nothing; nor without one."""
+    head = written_head(tmp_path / "head", "a" * 64)
+    given = [f"{photos}", f"--detector={head}", f"--out={tmp_path / 'out'}"]
+
+    assert main([*given, "--backend=embedder", f"--encoder={encoder.path}"]) == 1
+    assert "is a head over embeddings of encoder aaaaaaaaaaaa" in capfd.readouterr().err
+    assert main(given) == 1
+    assert "its backend is embedder, not onnxruntime" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
