@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
-pytest := $(python) -m pytest -n 2 --dist loadfile
+pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
 extras_test := $(extras_run),export,test,lint
 manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)

@@ -9,6 +9,11 @@ from hypothesis import HealthCheck, settings
 from tests.domain_tests import domain_tests, hide_grpc
 from tests.fakes.canary import has_canary
 
+# One thread for sums of products, as the services have it: several runs share the cores, and threads that wait for each
+# other on a busy core turn a second of arithmetic into a minute. What loads the libraries comes later.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # The same examples on every run: a failure is found again, and no folder of examples is left behind.
 settings.register_profile(
     "lodestone",

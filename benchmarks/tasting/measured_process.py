@@ -56,6 +56,8 @@ class MeasuredProcess:
     def cost(self) -> dict[str, Any]:
         """Waits for its end: `wall_s`, `cpu_s` (user and system time of all threads) and `peak_rss_bytes`.
 
+        The peak is at least what this process held at the start: until the command runs, the kernel counts that too.
+
         Raises:
             ProcessFailed: It ended with another status than nought.
         """

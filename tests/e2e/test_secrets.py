@@ -18,7 +18,6 @@ from pydantic import SecretStr
 from lodestone.cli.up.ports import metrics_port
 from tests.e2e.conftest import ROOT, WORDS, Lodestone
 from tests.fakes.canary import CANARY, has_canary
-from tests.fakes.ports import free_ports
 from tests.hostile.failing_web import FailingWeb
 
 pytestmark = pytest.mark.e2e
@@ -100,7 +99,6 @@ def crawled(tmp_path_factory, pictures) -> Iterator[Crawled]:
         allowed = [f"--allow-address=127.0.0.1:{port}" for port in ports]
         # Without a contact: whatever goes wrong, no stranger is asked.
         running = Lodestone(folder, *allowed)
-        serve_metrics(running)
         running.environment |= planted(folder, web.proxy_port)
         bases = dict.fromkeys(_INTERFACES, f"http://api.localhost:{web.interfaces_port}")
         running.environment["LODESTONE_CRAWLER_API_BASES"] = json.dumps(bases)
@@ -109,14 +107,6 @@ def crawled(tmp_path_factory, pictures) -> Iterator[Crawled]:
             yield crawl(running, web, folder, pictures)
         finally:
             running.stop()
-
-
-def serve_metrics(running: Lodestone) -> None:
-    """Takes ports with room above them: the metrics' are 10,000 higher."""
-    while not all(map(metrics_port, running.ports.values())):
-        running.ports = dict(zip(WORDS, free_ports(4), strict=True))
-    for word, port in running.ports.items():
-        running.environment[f"LODESTONE_{word.upper()}"] = f"127.0.0.1:{port}"
 
 
 def crawl(running: Lodestone, web: FailingWeb, folder: Path, pictures: Path) -> Crawled:

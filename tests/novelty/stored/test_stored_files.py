@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
 from services.novelty.stored.stored_files import UnusableFile, opened, read_up_to
+from tests.fakes.open_files import open_below
 
 
 def test_what_is_there_is_read(tmp_path):
@@ -49,20 +49,17 @@ def test_what_is_no_file(tmp_path):
             read_up_to(tmp_path / name, 10)
 
 
-def open_files():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_nothing_stays_open(tmp_path):
     """However the reading ends."""
     (tmp_path / "file").write_text("text")
     (tmp_path / "folder").mkdir()
-    before = open_files()
+    with opened(tmp_path / "file"):
+        assert open_below(tmp_path) == [tmp_path / "file"]
     read_up_to(tmp_path / "file", 10)
     for name in ("folder", "file"):
         with pytest.raises(UnusableFile):
             read_up_to(tmp_path / name, 1)
-    assert open_files() == before
+    assert open_below(tmp_path) == []
 
 
 def test_a_limit_beyond_all_memory(tmp_path):

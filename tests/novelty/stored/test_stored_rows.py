@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import gc
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from services.novelty.stored.damage import ProfileDamaged
 from services.novelty.stored.embedding_file import open_embeddings, write_embeddings
+from tests.fakes.open_files import open_below
 from tests.novelty.tastes import unit_rows
 
 ROWS = unit_rows(20, 4)
@@ -75,8 +74,8 @@ def test_another_name_changes_nothing(rows, path):
 def test_the_file_is_closed_with_the_rows(path):
     """However often they are opened."""
     digest = write_embeddings(path, ROWS)
-    gc.collect()  # what other tests left
-    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
-        open_embeddings(path, (20, 4), digest)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+        rows = open_embeddings(path, (20, 4), digest)
+        assert open_below(path.parent) == [path]
+        del rows
+    assert open_below(path.parent) == []
