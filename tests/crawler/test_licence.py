@@ -120,7 +120,7 @@ def test_any_text_has_a_form(text):
 
 def test_a_long_text_takes_no_long_time():
     """A megabyte of parts is read in a blink."""
-    began = time.monotonic()
+    began = time.process_time()
     for text in ("by-sa " * 200_000, "cc " * 300_000, "non " * 250_000, "attribution-" * 90_000):
         licence_id(text)
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0

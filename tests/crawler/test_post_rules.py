@@ -93,10 +93,10 @@ def test_what_is_no_pattern(rule: str, pattern: str) -> None:
 def test_a_pattern_that_would_take_for_ever(pattern: str) -> None:
     """Titles are strangers': whatever a pattern makes of them, it takes no time."""
     gates = PostGates(PostRules(deny_titles=(pattern,)))
-    began = time.monotonic()
+    began = time.process_time()
     for title in ("a" * 299 + "!b", "a," * 149, "a" * 300):
         gates.turn_away(Post(title=title))
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

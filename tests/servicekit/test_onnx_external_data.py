@@ -106,10 +106,10 @@ def test_deep_nesting_is_searched_without_recursion():
 def test_large_tensors_are_stepped_over():
     """The time does not grow with the weights."""
     big = model(message(INITIALIZER, message(8, b"w") + message(9, bytes(64_000_000))))
-    start = time.perf_counter()
+    start = time.process_time()
 
     assert first_external_tensor(big) is None
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(

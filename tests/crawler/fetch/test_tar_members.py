@@ -143,14 +143,14 @@ def test_a_header_that_is_too_long(tmp_path, kind: bytes) -> None:
         info = special("x", kind, size=len(body))
         path = tmp_path / "s.tar"
         path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + body + b"\0" * 1_024)
-        began = time.monotonic()
+        began = time.process_time()
         tracemalloc.start()
         with pytest.raises(BrokenTar):
             members(path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 1_000_000
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 def test_long_names_without_end(tmp_path) -> None:

@@ -33,7 +33,7 @@ def test_what_a_reader_sees(html, text):
 
 def test_a_hostile_text_takes_no_long_time():
     """Depth and length do not matter, and what comes out is a line."""
-    began = time.monotonic()
+    began = time.process_time()
     for html in ("<span>" * 500_000, '<i style="display:none">' * 200_000, "x" * 9_000_000):
         assert len(text_of_html(html)) <= 300
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
