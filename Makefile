@@ -24,9 +24,8 @@ test: .venv/.test ## Runs all tests, under 12 minutes on 2 cores.
 	$(pytest) -m "not long" --domain-tests=only
 	$(pytest) -m "not long" --domain-tests=left-out
 
-test-long: .venv/.test ## Runs the tests that take long as well.
-	$(pytest) --domain-tests=only
-	$(pytest) --domain-tests=left-out
+test-long: test ## Runs the tests that take long as well, one after the other: they measure.
+	$(python) -m pytest -m long
 
 lint: .venv/.test ## Checks style, types, imports, protos, stubs, manifests.
 	.venv/bin/ruff format --check .
