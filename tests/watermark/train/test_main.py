@@ -92,9 +92,8 @@ def test_an_option_of_the_other_training_is_refused(tmp_path, capsys, arguments,
     assert says in capsys.readouterr().err
 
 
-def test_a_head_needs_an_encoder_that_is_there(tmp_path, monkeypatch, capsys):
-    """Told before a photo is read, with the encoders that there are; torch is not needed."""
-    monkeypatch.setitem(sys.modules, "torch", None)
+def test_a_head_needs_an_encoder_that_is_there(tmp_path, capsys):
+    """Told before a photo is read, with the encoders that there are."""
     given = ["--photos", str(tmp_path), "--backend=embedder", "--encoder=nowhere"]
 
     status = main([*given, "--data", str(tmp_path), "--out", str(tmp_path / "mine")])

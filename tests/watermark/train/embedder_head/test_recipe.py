@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ from tests.watermark.train.drawn_photos import photo_files
 from tests.watermark.train.embedder_head.tiny_encoder import DIMENSION, tiny_encoder
 
 PAIRS = 60
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,6 +96,13 @@ def test_one_seed_gives_the_same_files(given, head, tmp_path):
     for name in names:
         assert (again / name).read_bytes() == (head / name).read_bytes()
     assert (other / "model.onnx").read_bytes() != (head / "model.onnx").read_bytes()
+
+
+def test_no_torch_is_needed():
+    """Nothing here imports it, whether it is installed or not."""
+    code = f"import sys, {train_head.__module__}; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_missing_photos_are_told(given, tmp_path):
