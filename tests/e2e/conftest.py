@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -122,11 +121,6 @@ class Lodestone:
         except BaseException:
             self.stop()
             raise
-
-    def learn_from(self, other):
-        """Takes over the profile `hills` of another instead of fitting the same photos again; to be called first."""
-        place = Path("artifacts") / "profiles" / "hills"
-        shutil.copytree(other.data / place, self.data / place)
 
     def wait_for_line(self, line, seconds):
         deadline = time.monotonic() + seconds

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def running(tmp_path, lodestone):
+def running(tmp_path, pictures):
     running = Lodestone(tmp_path)
-    running.learn_from(lodestone)
     running.start()
     try:
+        running.ask("profile", "fit", "hills", str(pictures / "liked"))
         yield running
     finally:
         running.stop()

@@ -18,12 +18,12 @@ def undisturbed(lodestone, pictures):
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_sigkill_during_a_crawl_changes_nothing(word, tmp_path, pictures, lodestone, undisturbed):
+def test_sigkill_during_a_crawl_changes_nothing(word, tmp_path, pictures, undisturbed):
     """Killing a service in the middle, which `up` starts again, ends with the same images."""
     running = Lodestone(tmp_path)
-    running.learn_from(lodestone)
     running.start()
     try:
+        running.ask("profile", "fit", "hills", str(pictures / "liked"))
         with (tmp_path / "crawl.out").open("wb") as output:
             crawl = running.popen(
                 "crawl", str(pictures / "site"), "--profile", "hills", "--json", stdout=output
