@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.servicekit.image import Rgb
-from services.watermark.synthesis import layouts, patterns
+from services.watermark.synthesis import layouts, patterns, stamps
 from services.watermark.synthesis.blending import Blend, lay_over
 from services.watermark.synthesis.camera_traces import add_border, add_date_stamp, add_letterbox
 from services.watermark.synthesis.easel import Easel, easel_for
@@ -53,6 +53,8 @@ KINDS = {
     "side": Kind(layouts.side, (0.01, 0.06), 0.03),
     "bar": Kind(patterns.bar, (0.10, 1.00), 0.03),
     "banner": Kind(patterns.banner, (0.10, 1.00), 0.03),
+    "stamp": Kind(stamps.stamp, (0.06, 0.45), 0.07),
+    "plate": Kind(stamps.plate, (0.05, 0.35), 0.05),
 }
 NEGATIVES: dict[str, Callable[[Rgb, Lettering, np.random.Generator], tuple[Rgb, str]]] = {
     "date_stamp": add_date_stamp,
@@ -74,7 +76,7 @@ class DrawnMarks:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Thirteen kinds of mark, then the hard negatives."""
+        """Fifteen kinds of mark, then the hard negatives."""
         return (*KINDS, *NEGATIVES)
 
     @property

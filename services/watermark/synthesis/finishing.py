@@ -32,7 +32,9 @@ def finished(shape: Shape, ink: Ink) -> Stamp:
         dark = ImageChops.subtract(unlit, lit)
         return _layers((WHITE, light), (BLACK, dark))
     if ink.finish is Finish.GRADIENT:
-        return _layers((ink.colour, _fading(room)))
+        room = _fading(room)
+    if ink.finish is Finish.SCREENED:
+        room = _screened(room, edge)
     return _layers((ink.colour, room))
 
 
@@ -73,3 +75,17 @@ def _fading(shape: Shape) -> Shape:
     rows = np.linspace(255, 85, shape.height).astype(np.uint8)
     ramp = PillowImage.fromarray(np.repeat(rows[:, None], shape.width, axis=1))
     return ImageChops.multiply(shape, ramp)
+
+
+def _screened(shape: Shape, edge: int) -> Shape:
+    """Through a screen of dots or slanted lines, as in print; which of them hangs on the shape's size."""
+    period = max(2 * edge, 3)
+    down, across = np.mgrid[: shape.height, : shape.width]
+    if shape.width % 2:
+        open_ = (across + down) % period < (period + 1) // 2
+    else:
+        middle = (period - 1) / 2
+        away = (across % period - middle) ** 2 + (down % period - middle) ** 2
+        open_ = away <= (0.45 * period) ** 2
+    screen = PillowImage.fromarray(np.where(open_, 255, 0).astype(np.uint8))
+    return ImageChops.multiply(shape, screen)

@@ -28,15 +28,17 @@ class Finish(StrEnum):
     SHADOWED = "shadowed"
     EMBOSSED = "embossed"
     GRADIENT = "gradient"
+    SCREENED = "screened"
 
 
 _FINISHES = {
-    Finish.PLAIN: 0.42,
+    Finish.PLAIN: 0.36,
     Finish.OUTLINED: 0.12,
     Finish.HOLLOW: 0.1,
     Finish.SHADOWED: 0.17,
     Finish.EMBOSSED: 0.12,
     Finish.GRADIENT: 0.07,
+    Finish.SCREENED: 0.06,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _train_network(parsed: argparse.Namespace) -> None:
+    # cuBLAS reads it when it starts (https://docs.nvidia.com/cuda/cublas, "Results reproducibility").
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # torch takes seconds to import and may not be there: a wrong command line is told before.
     try:
         from services.watermark.train.fitting import FitPlan  # noqa: PLC0415

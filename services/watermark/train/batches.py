@@ -23,7 +23,7 @@ SIDE_MAX_PX = 1280
 _NEGATIVE_SHARE = 0.12
 _CROP_SHARE = 0.8
 _SMALLEST_CROP_PX = 448
-_SMALL_SHARE = 0.5
+_SMALL_SHARE = 0.7
 _SMALL_SIDES_PX = (560, 900)
 _KEPT_PHOTOS = 1024
 
@@ -156,7 +156,7 @@ def crop_at_random(photo: Rgb, rng: np.random.Generator) -> Rgb:
 
 
 def shrink_at_random(photo: Rgb, rng: np.random.Generator) -> Rgb:
-    """Half of the large (h, w, 3) photos, brought to 560 to 900 pixels: drawing on them costs a quarter."""
+    """Most of the large (h, w, 3) photos, brought to 560 to 900 pixels: drawing on them costs a quarter."""
     longest_px = rng.uniform(*_SMALL_SIDES_PX)
     if rng.random() >= _SMALL_SHARE or longest_px >= max(photo.shape[:2]):
         return photo

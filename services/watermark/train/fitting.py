@@ -82,9 +82,9 @@ class Fitting:
         self.network.to(device=self.plan.device, memory_format=torch.channels_last)
         body, head = self.network.body, self.network.head
         body.early.requires_grad_(self.plan.unfreeze)
-        parts = ((body.fine, _BODY_RATE), (body.coarse, _BODY_RATE), (head, _HEAD_RATE))
+        parts = [(body.fine, _BODY_RATE), (body.coarse, _BODY_RATE), (head, _HEAD_RATE)]
         if self.plan.unfreeze:
-            parts = ((body.early, _EARLY_RATE), *parts)
+            parts.insert(0, (body.early, _EARLY_RATE))
         groups = [{"params": list(part.parameters()), "peak": rate} for part, rate in parts]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +88,6 @@ def _make_repeatable(recipe: Recipe) -> None:
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     if recipe.plan.device != "cpu":
-        # cuBLAS reads it when it starts (https://docs.nvidia.com/cuda/cublas, "Results reproducibility").
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 

@@ -28,7 +28,8 @@ VISIBLE_PX = 30
 
 _PLACE_SHARE = 0.08
 _OTHER_TILE_SHARE = 0.5
-_MARKED_TILES = 2
+_MARKED_TILES = 3
+_OTHER_CLEAN_TILES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ class Tile:
 def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Tile]:
     """Tiles of a pair that is brought to grid x grid tiles.
 
-    Of a mark: up to two tiles that it is in, one of them clean as well, another clean one, and now and then a tile of
-    the marked image that it is not in. Of a hard negative: the tile that it changed most, with and without it. Nothing
-    of a mark that cannot be seen.
+    Of a mark: up to three tiles that it is in, one of them clean as well, two other clean ones, and now and then a tile
+    of the marked image that it is not in. Of a hard negative: the tile that it changed most, with and without it.
+    Nothing of a mark that cannot be seen.
     """
     shape = InputShape(grid * TILE_PX, grid * TILE_PX)
     clean, drawn = (to_input(image, shape) for image in pair.encoded())
@@ -69,7 +70,9 @@ def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Ti
     for index in marked[:1]:
         yield _without_mark(clean_tiles[index])
         # An image is as marked as its worst tile: four clean ones must pass where one mark must not.
-        yield _without_mark(clean_tiles[(index + 1 + int(rng.integers(grid**2 - 1))) % grid**2])
+        others = [other for other in range(grid**2) if other != index]
+        for other in rng.permutation(others)[:_OTHER_CLEAN_TILES]:
+            yield _without_mark(clean_tiles[other])
     untouched = np.flatnonzero(visible_px == 0)
     if len(marked) and len(untouched) and rng.random() < _OTHER_TILE_SHARE:
         yield _without_mark(drawn_tiles[int(rng.choice(untouched))])

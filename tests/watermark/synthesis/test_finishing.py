@@ -51,3 +51,15 @@ def test_outlines_and_shadows_are_in_the_contrast():
         assert (stamp[stamp[..., 3] > 128][:, 1] > 200).any()
     column = stamped(Finish.GRADIENT)[:, 34, 3]
     assert column[14] > column[54] > 60
+
+
+@pytest.mark.parametrize("size", [40, 41])
+def test_a_screen_lets_about_half_through(size):
+    """Dots or lines, depending on the width."""
+    alpha = np.asarray(
+        finished(
+            PillowImage.new("L", (size, 40), 255), Ink((255, 0, 0), Finish.SCREENED, Blend.NORMAL)
+        )
+    )[..., 3]
+
+    assert 0.3 < (alpha[12:-12, 12:-12] > 128).mean() < 0.75

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from services.watermark.synthesis.__main__ import main
-from services.watermark.synthesis.drawn_marks import KINDS, OPACITIES
+from services.watermark.synthesis.drawn_marks import KINDS, NEGATIVES, OPACITIES
 from tests.fakes.image_files import photo
 
 
@@ -91,8 +91,8 @@ def test_a_sheet_shows_every_kind(photos, tmp_path, capsys):
     assert facts == {"out": str(out), "pairs": 1, "left_out": 1}
     with PillowImage.open(sheet) as image:
         assert image.width == 5 * 360
-        assert image.height > 17 * 360
-        rows = np.asarray(image.convert("L")).reshape(17, -1, image.width)
+        assert image.height > len(KINDS | NEGATIVES) * 360
+        rows = np.asarray(image.convert("L")).reshape(len(KINDS | NEGATIVES), -1, image.width)
     assert all(row.std() > 20 for row in rows)
 
 
