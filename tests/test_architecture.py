@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
 PORTS = dict(zip(WORDS, (50051, 50052, 50053, 50054), strict=True))
 # What may know grpc, the stubs or the environment, below services/.
-ADAPTERS = re.compile(r"\w+/(__main__\.py|servicer\.py|rpc/.+)|(crawler|watermark)/models/.+")
+ADAPTERS = re.compile(
+    r"(\w+/)+__main__\.py|\w+/(servicer\.py|rpc/.+)|(crawler|watermark)/models/.+"
+)
 
 # Where the tests of which code are.
 MIRRORED = {

@@ -34,14 +34,16 @@ def checkout(tmp_path, monkeypatch):
 def test_everything_that_is_given_reaches_the_training(cli, checkout):
     """And its exit status comes back."""
     given = ["--photos", "a", "--photos", "b", "--clean", "c", "--marked", "m", "--out", "mine"]
-    result = cli("watermark", "train", *given, "--steps", "7", "--variant", "nine", "--resume")
+    given += ["--steps", "7", "--variant", "nine", "--resume", "--without-kinds", "logo"]
+    result = cli("watermark", "train", *given, "--device", "cuda", "--workers", "3", "--unfreeze")
 
     assert result.status == 3
     seen = (checkout / "seen").read_text().splitlines()
     assert seen[:2] == ["--out=mine", "--variant=nine"]
-    assert "--steps=7" in seen
+    assert {"--steps=7", "--device=cuda", "--workers=3"} <= set(seen)
     assert seen[seen.index("--photos") :] == [
-        "--photos", "a", "b", "--clean", "c", "--marked", "m", "--resume",
+        "--photos", "a", "b", "--clean", "c", "--marked", "m",
+        "--without-kinds", "logo", "--resume", "--unfreeze",
     ]  # fmt: skip
 
 

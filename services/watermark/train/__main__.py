@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--unfreeze",
         action="store_true",
-        help="train the first three blocks too: a step takes 2.4 times as long on a CPU",
+        help="train the first three blocks too: a step takes 1.4 times as long on a CPU",
     )
     _add_number(parser, "--seed", 0, 0, "of everything random (default 0)")
     _add_number(parser, "--pairs", 100, 4000, "of a head, clean and marked images (default 4000)")

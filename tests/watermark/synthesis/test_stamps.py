@@ -34,12 +34,12 @@ def test_a_frame_goes_around_the_words():
 def test_a_plate_is_filled_but_for_its_words():
     """Where a letter is, the photo is seen."""
     for seed in range(20):
-        where = inside(stamps.cut_out(WORDS, np.random.default_rng(seed)))
-        top, left = ((a - b) // 2 for a, b in zip(where.shape, inside(WORDS).shape, strict=True))
-        within = where[top : top + WORDS.height, left : left + WORDS.width]
+        plate = np.asarray(stamps.cut_out(WORDS, np.random.default_rng(seed)))
+        top, left = ((a - b) // 2 for a, b in zip(plate.shape, WORDS.size[::-1], strict=True))
+        within = plate[top : top + WORDS.height, left : left + WORDS.width]
 
-        assert np.array_equal(within, ~inside(WORDS))
-        assert where.mean() > 0.5
+        assert np.array_equal(within, 255 - np.asarray(WORDS))
+        assert plate.mean() > 127
 
 
 def test_a_seal_is_round_with_letters_along_its_rim():
@@ -64,4 +64,4 @@ def test_stamps_and_plates_say_something(layout):
         layout(easel, (0.1, 0.4))
 
         assert easel.text
-        assert np.asarray(easel.overlay)[..., 3].max() > 200
+        assert np.asarray(easel.overlay)[..., 3].max() > 150
