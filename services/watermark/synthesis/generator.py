@@ -61,9 +61,9 @@ class MarkGenerator(Protocol):
         """Draws one mark of a kind on an (h, w, 3) uint8 photo of any size, which stays as it is."""
 
 
-def changed(before: Rgb, after: Rgb) -> Mask:
-    """Where two photos of one size differ by at least `VISIBLE_LEVELS`: (h, w) bool."""
-    apart = (np.maximum(before, after) - np.minimum(before, after)) >= VISIBLE_LEVELS
+def changed(before: Rgb, after: Rgb, levels: int = VISIBLE_LEVELS) -> Mask:
+    """Where two photos of one size differ by at least so many of 255 levels in a channel: (h, w) bool."""
+    apart = (np.maximum(before, after) - np.minimum(before, after)) >= levels
     # Several times as fast as `any` over an axis of three.
     return np.asarray(apart[..., 0] | apart[..., 1] | apart[..., 2])
 

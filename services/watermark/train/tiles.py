@@ -23,8 +23,10 @@ TILE_PX = 224
 PLACE_PX = 8
 PLACES = TILE_PX // PLACE_PX
 
-VISIBLE_PX = 30
-"""A tile with fewer pixels of a mark does not count as marked."""
+VISIBLE_PX = 60
+"""A tile with fewer pixels of a mark that can be seen does not count as marked."""
+
+_VISIBLE_LEVELS = 16
 
 _PLACE_SHARE = 0.08
 _OTHER_TILE_SHARE = 0.5
@@ -52,7 +54,8 @@ def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Ti
 
     Of a mark: up to three tiles that it is in, one of them clean as well, two other clean ones, and now and then a tile
     of the marked image that it is not in. Of a hard negative: the tile that it changed most, with and without it.
-    Nothing of a mark that cannot be seen.
+    Nothing of a mark that cannot be seen once the image was made small and saved: whoever is told that there is one
+    learns to see marks where there are none.
     """
     shape = InputShape(grid * TILE_PX, grid * TILE_PX)
     clean, drawn = (to_input(image, shape) for image in pair.encoded())
@@ -62,18 +65,20 @@ def choose_tiles(pair: Pair, grid: int, rng: np.random.Generator) -> Iterator[Ti
         yield _without_mark(drawn_tiles[most])
         yield _without_mark(clean_tiles[most])
         return
-    masks = cut(pair.mask_at(shape.width_px, shape.height_px), grid)
-    visible_px = np.asarray([int(mask.sum()) for mask in masks])
-    marked = rng.permutation(np.flatnonzero(visible_px >= VISIBLE_PX))[:_MARKED_TILES]
+    mask = pair.mask_at(shape.width_px, shape.height_px)
+    masks = cut(mask, grid)
+    seen = cut(mask & changed(clean, drawn, _VISIBLE_LEVELS), grid)
+    marked = np.flatnonzero([int(part.sum()) >= VISIBLE_PX for part in seen])
+    marked = rng.permutation(marked)[:_MARKED_TILES]
     for index in marked:
-        yield Tile(drawn_tiles[index], marked=True, places=_places(masks[index]))
+        yield Tile(drawn_tiles[index], marked=True, places=_places(masks[index], seen[index]))
     for index in marked[:1]:
         yield _without_mark(clean_tiles[index])
         # An image is as marked as its worst tile: four clean ones must pass where one mark must not.
         others = [other for other in range(grid**2) if other != index]
         for other in rng.permutation(others)[:_OTHER_CLEAN_TILES]:
             yield _without_mark(clean_tiles[other])
-    untouched = np.flatnonzero(visible_px == 0)
+    untouched = np.flatnonzero([not part.any() for part in masks])
     if len(marked) and len(untouched) and rng.random() < _OTHER_TILE_SHARE:
         yield _without_mark(drawn_tiles[int(rng.choice(untouched))])
 
@@ -88,9 +93,11 @@ def _without_mark(rgb: Rgb) -> Tile:
     return Tile(rgb, marked=False, places=np.zeros((PLACES, PLACES), dtype=np.uint8))
 
 
-def _places(mask: Mask) -> npt.NDArray[np.uint8]:
-    share = mask.reshape(PLACES, PLACE_PX, PLACES, PLACE_PX).mean(axis=(1, 3))
+def _places(mask: Mask, seen: Mask) -> npt.NDArray[np.uint8]:
+    there, visible = (
+        part.reshape(PLACES, PLACE_PX, PLACES, PLACE_PX).mean(axis=(1, 3)) for part in (mask, seen)
+    )
     targets = np.full((PLACES, PLACES), UNKNOWN, dtype=np.uint8)
-    targets[share == 0] = 0
-    targets[share >= _PLACE_SHARE] = 1
+    targets[there == 0] = 0
+    targets[visible >= _PLACE_SHARE] = 1
     return targets

@@ -10,14 +10,16 @@ from services.watermark.synthesis.pair import Pair
 from services.watermark.train.tiles import UNKNOWN, choose_tiles, cut
 
 
-def pair_with(*boxes, is_mark=True):
-    """A clean black image, and a white one whose mark is said to be in these boxes of 448x448 pixels."""
+def pair_with(*boxes, is_mark=True, level=255):
+    """A clean black image, and a lighter one whose mark is said to be in these boxes of 448x448 pixels."""
     mask = np.zeros((448, 448), np.bool_)
     for top, left, height, width in boxes:
         mask[top : top + height, left : left + width] = True
     clean = np.zeros((448, 448, 3), np.uint8)
     encoding = Encoding((448, 448), PillowImage.Resampling.BICUBIC, 0, (Saving("PNG"),))
-    return Pair(clean, MarkedPhoto(clean + 255, mask, "logo", is_mark, 0.5, 0.1), encoding)
+    return Pair(
+        clean, MarkedPhoto(clean + np.uint8(level), mask, "logo", is_mark, 0.5, 0.1), encoding
+    )
 
 
 def tiles_of(pair, grid=2, seed=0):
@@ -46,8 +48,10 @@ def test_places_say_where_the_mark_is():
 
 
 def test_a_mark_that_cannot_be_seen_gives_no_tiles():
-    """White letters on a white sky would teach nothing."""
-    assert not tiles_of(pair_with((9, 9, 5, 5)))
+    """Too small, or white letters on a white sky: it would teach nothing."""
+    assert not tiles_of(pair_with((9, 9, 7, 7)))
+    assert not tiles_of(pair_with((9, 9, 90, 90), level=15))
+    assert tiles_of(pair_with((9, 9, 90, 90), level=16))
 
 
 def test_a_mark_across_the_image_gives_three_marked_tiles():
