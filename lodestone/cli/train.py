@@ -84,6 +84,9 @@ def train(
     variant: Annotated[
         Variant, typer.Option(help="448x448 pixels as four tiles, or 672x672 as nine.")
     ] = Variant.QUADRANTS,
+    max_false_positive_ratio: Annotated[
+        float, typer.Option(min=0.0, max=0.999, help="Clean images that may be lost.")
+    ] = 0.02,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 6000,
     batch: Annotated[int, typer.Option(min=8, help="Tiles in a batch.")] = 32,
@@ -127,6 +130,7 @@ def train(
         "--save-every": save_every,
         "--threads": threads,
         "--workers": workers,
+        "--max-false-positive-ratio": max_false_positive_ratio,
     }
     arguments = [f"--out={out}", f"--variant={variant.value}", f"--backend={backend.value}"]
     arguments += [f"--encoder={encoder}", f"--data={data}", f"--device={device.value}"]

@@ -41,6 +41,7 @@ def test_everything_that_is_given_reaches_the_training(cli, checkout):
     seen = (checkout / "seen").read_text().splitlines()
     assert seen[:2] == ["--out=mine", "--variant=nine"]
     assert {"--steps=7", "--device=cuda", "--workers=3"} <= set(seen)
+    assert "--max-false-positive-ratio=0.02" in seen
     assert seen[seen.index("--photos") :] == [
         "--photos", "a", "b", "--clean", "c", "--marked", "m",
         "--without-kinds", "logo", "--resume", "--unfreeze",

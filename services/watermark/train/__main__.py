@@ -14,6 +14,7 @@ from services.servicekit.errors import LodestoneError, Misconfigured
 from services.servicekit.logs import configure_logs
 from services.watermark.config import WatermarkBackend
 from services.watermark.detector_folder import check_name
+from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.synthesis.drawn_marks import KINDS
 from services.watermark.train.photos import PhotoFolders
 
@@ -62,6 +63,7 @@ def _train_network(parsed: argparse.Namespace) -> None:
         batch=parsed.batch,
         variant=Variant(parsed.variant),
         threads=parsed.threads,
+        max_false_positive_ratio=parsed.max_false_positive_ratio,
     )
     train_detector(recipe, parsed.out, resume=parsed.resume)
 
@@ -81,6 +83,7 @@ def _train_head(parsed: argparse.Namespace) -> None:
         pairs=parsed.pairs,
         seed=parsed.seed,
         threads=parsed.threads,
+        max_false_positive_ratio=parsed.max_false_positive_ratio,
     )
     train_head(recipe, parsed.out)
 
@@ -204,6 +207,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="train the first three blocks too: a step takes 1.4 times as long on a CPU",
     )
+    parser.add_argument(
+        "--max-false-positive-ratio",
+        type=_ratio,
+        default=MAX_FALSE_POSITIVE_RATIO,
+        metavar="SHARE",
+        help="clean images that may be lost: sets the threshold (default 0.02)",
+    )
     _add_number(parser, "--seed", 0, 0, "of everything random (default 0)")
     _add_number(parser, "--pairs", 100, 4000, "of a head, clean and marked images (default 4000)")
     _add_number(parser, "--steps", 1, 6000, "batches to train on (default 6000)")
@@ -219,6 +229,14 @@ def _add_number(
     parser: argparse.ArgumentParser, name: str, lowest: int, default: int, meaning: str
 ) -> None:
     parser.add_argument(name, type=_at_least(lowest), default=default, metavar="N", help=meaning)
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        message = f"{text} is not in [0, 1)"
+        raise argparse.ArgumentTypeError(message)
+    return value
 
 
 def _add_folders(parser: argparse.ArgumentParser, name: str, meaning: str) -> argparse.Action:

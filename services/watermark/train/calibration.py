@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from services.servicekit.errors import LodestoneError
-from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO, threshold_for
+from services.watermark.evaluate.threshold import threshold_for
 
 
 class NothingLearnt(LodestoneError):
@@ -50,12 +50,14 @@ class Calibration:
     Attributes:
         quadrant: For the log-odds of one quadrant.
         image: For the smooth maximum over the tiles.
-        threshold: Probability of an image; at most 2 % of the clean calibration images are over it.
+        threshold: Probability of an image that clean ones are hardly ever over.
+        max_false_positive_ratio: The share of the clean calibration images that may be over it, 0..1.
     """
 
     quadrant: Line
     image: Line
     threshold: float
+    max_false_positive_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Known:
     marked: npt.NDArray[np.bool_]
 
 
-def calibrate(images: Known, quadrants: Known) -> Calibration:
+def calibrate(images: Known, quadrants: Known, max_false_positive_ratio: float) -> Calibration:
     """Fits both lines (Platt 1999) and sets the threshold.
 
     Raises:
@@ -79,8 +81,8 @@ def calibrate(images: Known, quadrants: Known) -> Calibration:
     """
     image = _fit_line(images)
     clean = image.probability(images.log_odds[~images.marked])
-    threshold = threshold_for(clean, MAX_FALSE_POSITIVE_RATIO)
-    return Calibration(_fit_line(quadrants), image, threshold)
+    threshold = threshold_for(clean, max_false_positive_ratio)
+    return Calibration(_fit_line(quadrants), image, threshold, max_false_positive_ratio)
 
 
 def _fit_line(known: Known) -> Line:

@@ -18,7 +18,9 @@ def measure(network: TileNetwork, images: HeldOutImages) -> dict[str, float]:
     return images.report(smooth_maximum(tile_log_odds(network, images.pixels, images.grid)))
 
 
-def calibration_on(network: TileNetwork, images: HeldOutImages) -> Calibration:
+def calibration_on(
+    network: TileNetwork, images: HeldOutImages, max_false_positive_ratio: float
+) -> Calibration:
     """Calibrates on images with and without marks; hard negatives are left out.
 
     Raises:
@@ -26,7 +28,7 @@ def calibration_on(network: TileNetwork, images: HeldOutImages) -> Calibration:
     """
     tiles = tile_log_odds(network, images.pixels, images.grid)
     quadrants = quadrants_of(torch.from_numpy(tiles), images.grid).numpy()
-    return images.calibration(smooth_maximum(tiles), quadrants)
+    return images.calibration(smooth_maximum(tiles), quadrants, max_false_positive_ratio)
 
 
 def tile_log_odds(

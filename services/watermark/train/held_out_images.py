@@ -89,13 +89,17 @@ class HeldOutImages:
         return report
 
     def calibration(
-        self, scores: npt.NDArray[np.float64], quadrants: npt.NDArray[np.float64]
+        self,
+        scores: npt.NDArray[np.float64],
+        quadrants: npt.NDArray[np.float64],
+        max_false_positive_ratio: float,
     ) -> Calibration:
         """What log-odds of these images mean; hard negatives and unknown quadrants are left out.
 
         Args:
             scores: (n,) of the images.
             quadrants: (n, 4) of their quadrants.
+            max_false_positive_ratio: The share of these clean images that may be over the threshold, [0, 1).
 
         Raises:
             NothingLearnt: The log-odds do not rise from clean to marked images.
@@ -104,6 +108,7 @@ class HeldOutImages:
         return calibrate(
             Known(scores[usual], self.marked[usual]),
             Known(quadrants[known], self.quadrants[known] == 1),
+            max_false_positive_ratio,
         )
 
 

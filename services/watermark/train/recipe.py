@@ -17,6 +17,7 @@ from services.watermark.detector_folder import (
     DetectorDescription,
     write_detector_folder,
 )
+from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.train.batches import BatchSource
 from services.watermark.train.calibration import Calibration
 from services.watermark.train.curves import draw_curves
@@ -48,7 +49,8 @@ class Recipe:
         plan: How long.
         batch: Tiles per step.
         variant: How images are cut.
-        threads: CPU threads of the network; the marks are drawn by one process more.
+        threads: CPU threads of the network; the marks are drawn by other processes.
+        max_false_positive_ratio: The share of clean images that may be lost, [0, 1).
     """
 
     photos: PhotoFolders
@@ -58,6 +60,7 @@ class Recipe:
     batch: int
     variant: Variant
     threads: int
+    max_false_positive_ratio: float = MAX_FALSE_POSITIVE_RATIO
 
 
 def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
@@ -79,7 +82,7 @@ def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
     images = test_images(photos, recipe.marks, shape, recipe.seed)
     fitting.run(lambda network: measure(network, images), lambda history: draw_curves(history, out))
     images = calibration_images(photos, recipe.marks, shape, recipe.seed)
-    calibration = calibration_on(fitting.network, images)
+    calibration = calibration_on(fitting.network, images, recipe.max_false_positive_ratio)
     fitting.network.cpu()
     _write(recipe, out, fitting, calibration, count_by_source(photos))
 
@@ -132,7 +135,12 @@ def _write(
         quadrants=QUADRANTS,
         threshold=calibration.threshold,
         architecture=f"efficientnet-lite0/blocks-0-10 + place head, {recipe.variant.grid**2} tiles of 224x224",
-        training={**fitting.identity, "variant": recipe.variant.value, "photos": counts},
+        training={
+            **fitting.identity,
+            "variant": recipe.variant.value,
+            "max_false_positive_ratio": recipe.max_false_positive_ratio,
+            "photos": counts,
+        },
     )
     write_detector_folder(out, model, description)
     write_metrics(out, fitting.history[-1], calibration)

@@ -12,7 +12,7 @@ from tests.fakes.image_files import photo
 pytestmark = pytest.mark.export
 
 PARITY = 1e-4
-CALIBRATION = Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5)
+CALIBRATION = Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5, 0.02)
 
 
 @pytest.fixture(scope="module")

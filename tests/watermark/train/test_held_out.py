@@ -56,9 +56,9 @@ def test_a_network_is_calibrated_by_image_and_by_quadrant():
     noise = np.random.default_rng(0).normal(0, 1, (120, 4))
     log_odds = (np.where(images.quadrants == 1, 1, -1) + noise).astype(np.float32)
 
-    found = calibration_on(saying(log_odds), images)
+    found = calibration_on(saying(log_odds), images, 0.02)
 
-    expected = images.calibration(smooth_maximum(log_odds.astype(np.float64)), log_odds)
+    expected = images.calibration(smooth_maximum(log_odds.astype(np.float64)), log_odds, 0.02)
     assert found.image.slope == pytest.approx(expected.image.slope)
     assert found.quadrant.slope == pytest.approx(expected.quadrant.slope)
     assert found.threshold == pytest.approx(expected.threshold)

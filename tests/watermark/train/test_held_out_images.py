@@ -66,11 +66,11 @@ def test_hard_negatives_and_unknown_quadrants_calibrate_nothing():
     names = ["clean"] * 60 + ["first"] * 60
     quadrants = [[0] * 4] * 60 + [[1, 0, 0, 0]] * 60
     log_odds = np.where(np.asarray(quadrants) == 1, 1.0, -1.0) + random.normal(0, 1, (120, 4))
-    alone = images_with(names, quadrants).calibration(smooth_maximum(log_odds), log_odds)
+    alone = images_with(names, quadrants).calibration(smooth_maximum(log_odds), log_odds, 0.02)
     names += ["hard negative"] * 5
     quadrants += [[UNKNOWN] * 4] * 5
     log_odds = np.concatenate([log_odds, np.full((5, 4), 9.0)])
-    more = images_with(names, quadrants).calibration(smooth_maximum(log_odds), log_odds)
+    more = images_with(names, quadrants).calibration(smooth_maximum(log_odds), log_odds, 0.02)
 
     assert alone.quadrant.slope > 1
     assert 0.5 < alone.threshold < 1
@@ -84,4 +84,4 @@ def test_what_says_the_opposite_is_refused():
     log_odds = 0.5 - images.quadrants + noise
 
     with pytest.raises(NothingLearnt):
-        images.calibration(smooth_maximum(log_odds), log_odds)
+        images.calibration(smooth_maximum(log_odds), log_odds, 0.02)

@@ -19,6 +19,7 @@ from services.watermark.detector_folder import (
     DetectorKind,
     write_detector_folder,
 )
+from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.train.calibration import Calibration
 from services.watermark.train.curves import draw_curves
 from services.watermark.train.embedder_head.encoder import QuadrantEncoder
@@ -51,6 +52,7 @@ class HeadRecipe:
         pairs: Clean and marked images that are drawn.
         seed: Of everything random.
         threads: CPU threads of the encoder; 0 is one per core.
+        max_false_positive_ratio: The share of clean images that may be lost, [0, 1).
     """
 
     photos: PhotoFolders
@@ -59,6 +61,7 @@ class HeadRecipe:
     pairs: int
     seed: int
     threads: int
+    max_false_positive_ratio: float = MAX_FALSE_POSITIVE_RATIO
 
 
 class _Embedded(NamedTuple):
@@ -68,9 +71,10 @@ class _Embedded(NamedTuple):
     def report(self, head: Head) -> dict[str, float]:
         return self.images.report(smooth_maximum(head.log_odds(self.embeddings)))
 
-    def calibration(self, head: Head) -> Calibration:
+    def calibration(self, head: Head, max_false_positive_ratio: float) -> Calibration:
         quadrants = head.log_odds(self.embeddings)
-        return self.images.calibration(smooth_maximum(quadrants), quadrants)
+        scores = smooth_maximum(quadrants)
+        return self.images.calibration(scores, quadrants, max_false_positive_ratio)
 
 
 def train_head(recipe: HeadRecipe, out: Path) -> None:
@@ -93,7 +97,7 @@ def train_head(recipe: HeadRecipe, out: Path) -> None:
     penalty = _choose_penalty(examples, calibrating)
     head, history = _fit(examples, recipe.pairs, penalty, test)
     draw_curves(history, out, along="pairs", trained_on="images")
-    calibration = calibrating.calibration(head)
+    calibration = calibrating.calibration(head, recipe.max_false_positive_ratio)
     model = head_model(head, calibration)
     description = DetectorDescription(
         name=out.name,
@@ -139,6 +143,7 @@ def _facts(recipe: HeadRecipe, penalty: float, photos: Sequence[Photo]) -> dict[
         "seed": recipe.seed,
         "pairs": recipe.pairs,
         "penalty": penalty,
+        "max_false_positive_ratio": recipe.max_false_positive_ratio,
         "left_out": sorted(recipe.marks.left_out),
         "photos": count_by_source(photos),
     }

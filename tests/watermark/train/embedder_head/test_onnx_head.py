@@ -11,7 +11,7 @@ from services.watermark.train.embedder_head.head import Head
 from services.watermark.train.embedder_head.onnx_head import head_model
 from services.watermark.train.held_out_images import smooth_maximum
 
-CALIBRATION = Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5)
+CALIBRATION = Calibration(Line(0.8, -0.3), Line(1.2, 0.4), 0.5, 0.02)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
