@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from services.servicekit.errors import Misconfigured
+from services.servicekit.errors import FailedPrecondition, Misconfigured
 from services.servicekit.inference.backend import Backend
 from services.watermark.detector_folder import QUADRANTS, DetectorFolder
 
@@ -16,12 +18,26 @@ class DetectorUnfit(Misconfigured):
     """The network does not compute what a detector must.
 
     Attributes:
-        name: The detector.
+        path: The detector's folder.
         problem: What it computes instead.
     """
 
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: this detector cannot be used: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class NoProbabilities(FailedPrecondition):
+    """The network fits, but what it gives for these images are no probabilities: none of them has a verdict.
+
+    Attributes:
+        name: The detector.
+        problem: What it gives instead.
+    """
+
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"detector {name!r} cannot be served: {problem}")
+        super().__init__(f"detector {name!r} gives no verdict: {problem}")
         self.name = name
         self.problem = problem
 
@@ -42,8 +58,9 @@ class Detection:
 
     @property
     def watermarked(self) -> bool:
-        """Whether the probability is over the threshold."""
-        return self.probability > self.threshold
+        """Whether the probability is over the threshold; what is no number is never at or under it."""
+        passes = self.probability <= self.threshold
+        return not passes
 
 
 class Detector:
@@ -63,6 +80,7 @@ class Detector:
             DetectorUnfit: The network does not give probabilities of image and quadrants.
         """
         self.facts = folder.description
+        self._path = folder.path
         self.threshold = folder.description.threshold if threshold is None else threshold
         self._backend = backend
         self._check()
@@ -73,8 +91,16 @@ class Detector:
         return self._backend.execution_provider
 
     def detect(self, inputs: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each."""
-        probabilities, quadrants = self._backend.run(self._seen(inputs))
+        """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each.
+
+        Raises:
+            NoProbabilities: The network gives NaN, or what is not in [0, 1], for one of them.
+        """
+        outputs = self._backend.run(self._seen(inputs))
+        problem = _problem(outputs, len(inputs))
+        if problem:
+            raise NoProbabilities(self.facts.name, problem)
+        probabilities, quadrants = outputs
         return [
             Detection(float(probability), tuple(map(float, four)), self.threshold)
             for probability, four in zip(probabilities, quadrants, strict=True)
@@ -91,14 +117,25 @@ class Detector:
         return np.zeros((2, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
 
     def _check(self) -> None:
-        name = self.facts.name
+        trial = self._trial()
         try:
-            outputs = self._backend.run(self._trial())
+            outputs = self._backend.run(trial)
         except Exception as error:
             cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DetectorUnfit(name, f"its network fails: {cause}") from error
-        shapes = [output.shape for output in outputs]
-        if shapes != [(2,), (2, len(QUADRANTS))]:
-            raise DetectorUnfit(name, f"its outputs for 2 images are {shapes}, not [(2,), (2, 4)]")
-        if not all(np.all((output >= 0) & (output <= 1)) for output in outputs):
-            raise DetectorUnfit(name, "its outputs are not probabilities")
+            raise DetectorUnfit(self._path, f"its network fails: {cause}") from error
+        problem = _problem(outputs, len(trial))
+        if problem:
+            raise DetectorUnfit(self._path, problem)
+
+
+def _problem(outputs: Sequence[npt.NDArray[np.float32]], count: int) -> str:
+    """What is wrong with the outputs for this many images; empty if they are probabilities."""
+    wanted = [(count,), (count, len(QUADRANTS))]
+    shapes = [output.shape for output in outputs]
+    if shapes != wanted:
+        return f"its outputs for {count} images are {shapes}, not {wanted}"
+    for output in outputs:
+        wrong = output[~((output >= 0) & (output <= 1))]
+        if wrong.size:
+            return f"its outputs are not probabilities, but for example {wrong.flat[0]:g}"
+    return ""

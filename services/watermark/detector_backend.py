@@ -9,7 +9,6 @@ from services.watermark.config import WatermarkBackend
 from services.watermark.detector_folder import (
     HEAD_INPUT,
     OUTPUTS,
-    DetectorDescription,
     DetectorFolder,
     DetectorKind,
 )
@@ -28,7 +27,7 @@ def detector_backend(
     Raises:
         Misconfigured: The backend does not compute this kind of detector, or the model does not load.
     """
-    _require_fit(folder.description, backend)
+    _require_fit(folder, backend)
     if backend is not WatermarkBackend.EMBEDDER:
         name = BackendName(backend)
         return OnnxRuntimeBackend(folder.model, backend=name, threads=threads, output_names=OUTPUTS)
@@ -41,12 +40,12 @@ def detector_backend(
     )
 
 
-def _require_fit(detector: DetectorDescription, backend: WatermarkBackend) -> None:
+def _require_fit(folder: DetectorFolder, backend: WatermarkBackend) -> None:
     """Refuses a head where a network is asked for, and the other way round."""
-    is_head = detector.kind is DetectorKind.EMBEDDER_HEAD
+    is_head = folder.description.kind is DetectorKind.EMBEDDER_HEAD
     if is_head == (backend is WatermarkBackend.EMBEDDER):
         return
     what = "a head over the embedder's embeddings" if is_head else "a network of its own"
     cure = "embedder" if is_head else "onnxruntime or cuda"
-    message = f"detector {detector.name!r} is {what}: its backend is {cure}, not {backend.value}"
+    message = f"{folder.path}: this detector is {what}: its backend is {cure}, not {backend.value}"
     raise Misconfigured(message)

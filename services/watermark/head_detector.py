@@ -53,7 +53,7 @@ class HeadOfAnotherEncoder(FailedPrecondition):
 class HeadDetector(Detector):
     """Finds watermarks in what the embedder says of an image's quadrants.
 
-    `detect` is called from one thread at a time, and raises what `embed` does.
+    `detect` is called from one thread at a time, and raises what `embed` does too.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class HeadDetector(Detector):
         """
         encoder = folder.description.encoder
         if encoder is None:
-            message = f"detector {folder.description.name!r} is no head over embeddings"
+            message = f"{folder.path}: this detector is no head over embeddings"
             raise Misconfigured(message)
         self._wanted = ServedEncoder(encoder.encoder_id, encoder.precision)
         self._dimension = encoder.dimension

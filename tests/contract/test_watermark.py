@@ -104,6 +104,20 @@ async def test_a_threshold_from_the_settings_is_the_one_that_is_told(backend):
     assert result.value.verdict == verdict_pb2.VERDICT_ACCEPTED
 
 
+async def test_an_image_without_a_probability_has_no_verdict():
+    """Neither alone nor on a stream; the service goes on with other images."""
+    broken = Detector(fake_folder(), BrightnessBackend(white=np.nan), threshold=None)
+    request = pb.StreamDetectWatermarksRequest(id="a", image=grey(255))
+    async with watermark_service(broken) as stub:
+        alone = await status_of(detect(stub, grey(255)))
+        on_a_stream = await status_of(streamed(stub, [request]))
+        [fine] = await detect(stub, grey(51))
+
+    assert alone.code() is on_a_stream.code() is Code.FAILED_PRECONDITION
+    assert "detector 'fake' gives no verdict" in alone.details()
+    assert fine.value.probability == pytest.approx(0.2)
+
+
 async def test_results_have_the_order_of_the_images(detector):
     """Each is the detection of its own image, whatever the batches were."""
     levels = [0, 51, 102, 103, 153, 255, 25, 204]

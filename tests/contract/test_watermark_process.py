@@ -213,7 +213,7 @@ async def test_a_head_of_the_wrong_backend_is_one_line(tmp_path):
 
     assert status == 78
     assert stderr == (
-        "error: detector 'head' is a head over the embedder's embeddings: "
+        f"error: {tmp_path / 'head'}: this detector is a head over the embedder's embeddings: "
         "its backend is embedder, not onnxruntime\n"
     )
 

@@ -53,6 +53,9 @@ def fake_folder(**changes: Any) -> DetectorFolder:
 class BrightnessBackend:
     """Takes brightness for a watermark: a quadrant's probability is its mean level ÷ 255.
 
+    Args:
+        white: What a white quadrant has instead of 1, for a network that does not work with every image.
+
     Attributes:
         batch_sizes: The sizes of the batches that were computed.
     """
@@ -60,14 +63,16 @@ class BrightnessBackend:
     execution_provider = "FakeExecutionProvider"
     precision = Precision.FP32
 
-    def __init__(self) -> None:
+    def __init__(self, white: float = 1.0) -> None:
         self.batch_sizes: list[int] = []
+        self._white = white
 
     def run(self, batch: npt.NDArray[np.uint8]) -> Sequence[npt.NDArray[np.float32]]:
         self.batch_sizes.append(len(batch))
         count, height_px, width_px, _ = batch.shape
         halves = batch.reshape(count, 2, height_px // 2, 2, width_px // 2, 3)
         quadrants = (halves.mean(axis=(2, 4, 5)) / 255).reshape(count, 4).astype(np.float32)
+        quadrants[quadrants == 1] = self._white
         return [quadrants.max(axis=1), quadrants]
 
 

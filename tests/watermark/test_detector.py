@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageFont
 from services.servicekit.inference.backend import BackendName
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import to_input
-from services.watermark.detector import Detection, Detector, DetectorUnfit
+from services.watermark.detector import Detection, Detector, DetectorUnfit, NoProbabilities
 from services.watermark.detector_folder import DETECTORS, QUADRANTS, load_detector_folder
 from tests.fakes.image_files import photo
 from tests.watermark.detectors import MODEL, SIDE_PX, BrightnessBackend, FixedBackend, fake_folder
@@ -51,6 +51,30 @@ def test_exactly_the_threshold_passes(probability, watermarked):
     assert Detection(probability, (0.0,) * 4, threshold=0.5).watermarked is watermarked
 
 
+def test_what_is_no_number_never_passes():
+    """Neither as a probability nor as a threshold."""
+    assert Detection(float("nan"), (0.0,) * 4, threshold=0.5).watermarked
+    assert Detection(0.5, (0.0,) * 4, threshold=float("nan")).watermarked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"), [(np.nan, "for example nan"), (1.5, "for example 1.5"), (-1, "example -1")]
+)
+def test_images_without_probabilities_have_no_verdict(wrong, says):
+    """Black images compute well when the detector is made; others need not, as a whole or in one quadrant."""
+    backend = BrightnessBackend(white=wrong)
+    detector = Detector(fake_folder(), backend, threshold=None)
+    batch = np.zeros((3, SIDE_PX, SIDE_PX, 3), np.uint8)
+    batch[2, : SIDE_PX // 2, : SIDE_PX // 2] = 255
+
+    with pytest.raises(NoProbabilities, match=says) as caught:
+        detector.detect(batch)
+
+    assert caught.value.name == "fake"
+    assert "\n" not in str(caught.value)
+    assert len(detector.detect(batch[:2])) == 2
+
+
 def test_every_image_gets_its_own_detection():
     """In the order of the batch, with the quadrants in the order of the contract."""
     detector = Detector(fake_folder(threshold=0.6), BrightnessBackend(), threshold=None)
@@ -88,6 +112,7 @@ def test_a_network_that_is_no_detector_is_refused(outputs, says):
         Detector(fake_folder(), FixedBackend(*outputs), threshold=None)
 
     assert says in str(caught.value)
+    assert str(caught.value).startswith("nowhere: ")
     assert "\n" not in str(caught.value)
 
 
