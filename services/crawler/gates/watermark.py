@@ -27,9 +27,10 @@ class WatermarkGate:
         if detection is None:
             detection = await self._detect(subject.pixels_for("watermark"))
         evidence = replace(subject.evidence, detection=detection)
-        marked = detection.probability > detection.threshold
+        # What is no number is not at or under the threshold: it must not pass.
+        passes = detection.probability <= detection.threshold
         reason = (
             f"watermark probability {detection.probability:.3f} is "
-            f"{'over' if marked else 'at or under'} the threshold {detection.threshold:.3f}"
+            f"{'at or under' if passes else 'over'} the threshold {detection.threshold:.3f}"
         )
-        return Judgement(Verdict.WATERMARKED if marked else Verdict.ACCEPTED, reason, evidence)
+        return Judgement(Verdict.ACCEPTED if passes else Verdict.WATERMARKED, reason, evidence)

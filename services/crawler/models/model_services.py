@@ -21,6 +21,7 @@ from lodestone.embedder.v1 import (
 from lodestone.novelty.v1 import novelty_service_pb2, novelty_service_pb2_grpc, profile_pb2
 from lodestone.watermark.v1 import watermark_service_pb2, watermark_service_pb2_grpc
 from services.crawler.judgement import Detection, ProfileVersion, Score
+from services.crawler.models.detection_messages import detection_from_message
 from services.crawler.models.profile_messages import facts_from_message, score_from_message
 from services.crawler.models.service_errors import service_error
 from services.crawler.profile_facts import ProfileFacts
@@ -217,17 +218,14 @@ class ModelServices:
 
         Raises:
             ItemRejected: The watermark service rejects them.
+            FailedPrecondition: Its detector gives what is no probability.
         """
         request = watermark_service_pb2.StreamDetectWatermarksRequest(image=rgb_to_image(rgb))
         try:
             answer = await self._detects.call(request)
         except grpc.aio.AioRpcError as error:
             raise service_error("the watermark service", error) from error
-        if answer.result.HasField("rejection"):
-            raise rejection_from_message(answer.result.rejection)
-        value = answer.result.value
-        quadrants = tuple(value.quadrant_probabilities)
-        return Detection(value.probability, quadrants, value.threshold, detector_id)
+        return detection_from_message(answer.result, detector_id)
 
     async def close(self) -> None:
         """Ends the streams."""

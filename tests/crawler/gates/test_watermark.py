@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from services.crawler.gates.watermark import WatermarkGate
 from services.crawler.judgement import Evidence, Verdict
 from tests.crawler.subjects import PIXELS, detection, subject
+
+
+async def _unused(_rgb):
+    raise AssertionError
 
 
 @pytest.mark.parametrize(
@@ -23,11 +29,17 @@ async def test_exactly_the_threshold_passes(probability, verdict):
     assert judgement.evidence.detection.probability == probability
 
 
+@pytest.mark.parametrize(("probability", "threshold"), [(math.nan, 0.5), (0.1, math.nan)])
+async def test_what_is_no_number_never_passes(probability, threshold):
+    """The gate fails closed."""
+    recorded = subject(inputs={}, evidence=Evidence(detection=detection(probability, threshold)))
+
+    judgement = await WatermarkGate(_unused).judge(recorded)
+
+    assert judgement.verdict is Verdict.WATERMARKED
+
+
 async def test_a_recorded_detection_is_not_asked_again():
     """What was detected before is judged without pixels."""
-
-    async def detect(_rgb):
-        raise AssertionError
-
     recorded = subject(inputs={}, evidence=Evidence(detection=detection(0.9)))
-    assert (await WatermarkGate(detect).judge(recorded)).verdict is Verdict.WATERMARKED
+    assert (await WatermarkGate(_unused).judge(recorded)).verdict is Verdict.WATERMARKED
