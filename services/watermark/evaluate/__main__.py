@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
-from services.servicekit.errors import ItemRejected, LodestoneError, Misconfigured
-from services.servicekit.image import DecodeLimits, Rgb, decode
+from services.servicekit.errors import LodestoneError
+from services.servicekit.image import Rgb
 from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import to_input
@@ -37,6 +37,7 @@ from services.watermark.head_detector import HeadDetector
 from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.generator import MarkGenerator
 from services.watermark.synthesis.lettering import Lettering, find_fonts
+from services.watermark.synthesis.photo_file import read_photo, shown
 from services.watermark.synthesis.texts import HELD_OUT_TEXTS
 from services.watermark.train.embedder_head.encoder import QuadrantEncoder
 from services.watermark.train.photos import Role, role_of
@@ -118,14 +119,10 @@ def _was_held_out(digest: str) -> bool:
 
 
 def _heat(path: Path, detector: Detector, out: Path) -> None:
-    try:
-        rgb = decode(path.read_bytes(), DecodeLimits()).rgb
-    except (OSError, ItemRejected) as error:
-        message = f"{path}: {error.strerror if isinstance(error, OSError) else error}"
-        raise Misconfigured(message) from error
+    rgb = read_photo(path)
     detection = detector.detect(to_input(rgb, detector.facts.input_shape)[None])[0]
     facts = {
-        "file": path.name,
+        "file": shown(path.name),
         "probability": detection.probability,
         "threshold": detection.threshold,
         "quadrants": dict(zip(QUADRANTS, detection.quadrant_probabilities, strict=True)),

@@ -12,11 +12,16 @@ import numpy as np
 import structlog
 from PIL import Image as PillowImage
 
-from services.servicekit.errors import ItemRejected, Misconfigured
-from services.servicekit.image import DecodeLimits, Rgb, decode
+from services.servicekit.errors import Misconfigured
+from services.servicekit.image import Rgb
+from services.watermark.synthesis.photo_file import (
+    PhotoUnreadable,
+    read_photo,
+    read_photo_bytes,
+    shown,
+)
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
-_LIMITS: Final = DecodeLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class PhotoFile:
 
     Attributes:
         path: The file.
-        name: Its path in the folder that was given.
+        name: Its path in the folder that was given, as it can be shown.
         source: The first folder on that path, or the given folder's own name.
         digest: SHA-256 of its bytes, 64 hex digits.
     """
@@ -38,9 +43,9 @@ class PhotoFile:
     def read(self, side_max_px: int = 0) -> Rgb | None:
         """Decodes it, (h, w, 3) uint8, made smaller to this side unless that is 0; None, and a warning, if it fails."""
         try:
-            rgb = decode(self.path.read_bytes(), _LIMITS).rgb
-        except ItemRejected as error:
-            structlog.get_logger().warning("left_out", image=self.name, reason=error.reason)
+            rgb = read_photo(self.path)
+        except PhotoUnreadable as error:
+            _leave_out(self.name, error)
             return None
         return smaller(rgb, side_max_px) if side_max_px else rgb
 
@@ -49,6 +54,8 @@ def find_photo_files(
     folder: Path, *, keep: Callable[[str], bool] = lambda _: True
 ) -> list[PhotoFile]:
     """The image files of a folder and its subfolders, sorted; of copies the first.
+
+    What cannot be read is left out with a warning.
 
     Args:
         folder: Where they are.
@@ -64,15 +71,29 @@ def find_photo_files(
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in _SUFFIXES or not path.is_file():
             continue
-        inside = path.relative_to(folder)
-        source = inside.parts[0] if len(inside.parts) > 1 else folder.resolve().name
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if keep(digest):
-            found.setdefault(digest, PhotoFile(path, inside.as_posix(), source, digest))
+        photo = _photo_file(path, folder)
+        if photo is not None and keep(photo.digest):
+            found.setdefault(photo.digest, photo)
     if not found:
         message = f"{folder}: it has no images to evaluate with"
         raise Misconfigured(message)
     return list(found.values())
+
+
+def _photo_file(path: Path, folder: Path) -> PhotoFile | None:
+    inside = path.relative_to(folder)
+    name = shown(inside.as_posix())
+    try:
+        digest = hashlib.sha256(read_photo_bytes(path)).hexdigest()
+    except PhotoUnreadable as error:
+        _leave_out(name, error)
+        return None
+    source = inside.parts[0] if len(inside.parts) > 1 else folder.resolve().name
+    return PhotoFile(path, name, shown(source), digest)
+
+
+def _leave_out(name: str, error: PhotoUnreadable) -> None:
+    structlog.get_logger().warning("left_out", image=name, reason=error.reason)
 
 
 def smaller(rgb: Rgb, side_max_px: int) -> Rgb:

@@ -12,6 +12,7 @@ from services.servicekit.errors import LodestoneError, Misconfigured
 from services.watermark.synthesis.drawn_marks import KINDS, DrawnMarks
 from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
+from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
 from services.watermark.synthesis.sheet import contact_sheet
 from services.watermark.synthesis.texts import TRAINING_TEXTS
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     for path, reason in photos.left_out:
-        sys.stderr.write(f"left out {path}: {reason}\n")
+        sys.stderr.write(f"left out {shown(str(path))}: {reason}\n")
     _report(parsed.out, count, photos, as_json=parsed.json)
     return 0
 
@@ -57,11 +58,12 @@ def _write_sheet(photos: PhotoFolder, marks: DrawnMarks, seed: int, path: Path) 
 
 
 def _report(out: Path, count: int, photos: PhotoFolder, *, as_json: bool) -> None:
+    folder = shown(str(out))
     if as_json:
-        facts = {"out": str(out), "pairs": count, "left_out": len(photos.left_out)}
+        facts = {"out": folder, "pairs": count, "left_out": len(photos.left_out)}
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        sys.stdout.write(f"{count} pairs in {out}\n")
+        sys.stdout.write(f"{count} pairs in {folder}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ import numpy as np
 from services.servicekit.errors import Misconfigured
 from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.pair import Pair, make_pair
+from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder
 
 LABELS_FILE = "labels.jsonl"
@@ -51,7 +52,7 @@ def write_pairs(photos: PhotoFolder, marks: DrawnMarks, plan: PairPlan, out: Pat
             label = {
                 "name": name,
                 **label_of(pair),
-                "photo": path.relative_to(photos.folder).as_posix(),
+                "photo": shown(path.relative_to(photos.folder).as_posix()),
                 "seed": [plan.seed, index],
             }
             labels.write(json.dumps(label, ensure_ascii=False) + "\n")

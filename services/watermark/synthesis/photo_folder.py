@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.servicekit.errors import ItemRejected, Misconfigured
-from services.servicekit.image import DecodeLimits, Rgb, decode
+from services.servicekit.errors import Misconfigured
+from services.servicekit.image import Rgb
 from services.watermark.synthesis.pair import shrunk
+from services.watermark.synthesis.photo_file import PhotoUnreadable, read_photo
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif")
-_LIMITS = DecodeLimits()
 
 
 @dataclass(slots=True)
@@ -36,11 +36,9 @@ class PhotoFolder:
         while self.paths:
             path = self.paths[index % len(self.paths)]
             try:
-                return path, shrunk(decode(path.read_bytes(), _LIMITS).rgb)
-            except ItemRejected as error:
+                return path, shrunk(read_photo(path))
+            except PhotoUnreadable as error:
                 self._leave_out(path, error.reason)
-            except OSError as error:
-                self._leave_out(path, error.strerror or type(error).__name__)
         message = f"{self.folder}: none of its {len(self.left_out)} photos can be read"
         raise Misconfigured(message)
 

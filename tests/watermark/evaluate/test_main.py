@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -105,6 +106,8 @@ def test_a_head_is_not_measured_with_another_encoder(tmp_path, photos, encoder, 
         (["photos", "--fonts=photos"], "no .ttf or .otf"),
         (["--heat=missing.png"], "missing.png"),
         (["--heat=labels.txt"], "not a JPEG"),
+        (["--heat=pipe.png"], "pipe.png: it is no file"),
+        (["--heat=endless.png"], "endless.png: it is no file"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(
@@ -113,6 +116,8 @@ def test_what_cannot_be_measured_is_one_line(
     """On stderr, with status 1."""
     monkeypatch.chdir(photos.parent)
     (tmp_path / "labels.txt").write_text("no image")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
 
     status = main([*arguments, "--out=out"])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -52,6 +53,16 @@ def test_large_photos_are_made_small(tmp_path):
     assert large.read(500).shape == (200, 400, 3)
     assert np.all(large.read() == 90)
     assert broken.read() is None
+
+
+def test_what_is_no_photo_is_left_out(tmp_path):
+    """Too many bytes, no file; names that are not UTF-8 can be shown."""
+    save(tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    (tmp_path / "large.png").touch()
+    os.truncate(tmp_path / "large.png", 20_000_001)
+    os.mkfifo(tmp_path / "pipe.png")
+
+    assert [one.name for one in find_photo_files(tmp_path)] == ["caf\ufffd.png"]
 
 
 def test_a_folder_without_photos_is_refused(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_one_seed_writes_the_same_bytes(photos, tmp_path):
     first, again, other = (contents(tmp_path / name) for name in "abc")
     assert first == again
     assert first["labels.jsonl"] != other["labels.jsonl"]
+
+
+def test_names_that_are_not_utf8_are_written_all_the_same(tmp_path):
+    """With a replacement character."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    PillowImage.fromarray(photo(160, 120)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+
+    assert main([str(folder), str(tmp_path / "out")]) == 0
+
+    assert [label["photo"] for label in labels(tmp_path / "out")] == ["caf\ufffd.png"]
 
 
 def test_kinds_come_in_turn(photos, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from PIL import Image as PillowImage
 
@@ -35,10 +37,11 @@ def test_unreadable_photos_are_left_out(tmp_path):
     save(tmp_path / "b.png")
     (tmp_path / "a.jpg").write_bytes(b"no photo")
     (tmp_path / "c.jpg").mkdir()
+    os.mkfifo(tmp_path / "d.jpg")
     photos = open_folder(tmp_path)
 
-    assert {photos.photo(index)[0].name for index in range(3)} == {"b.png"}
-    assert sorted(path.name for path, _ in photos.left_out) == ["a.jpg", "c.jpg"]
+    assert {photos.photo(index)[0].name for index in range(4)} == {"b.png"}
+    assert sorted(path.name for path, _ in photos.left_out) == ["a.jpg", "c.jpg", "d.jpg"]
     assert all(reason for _, reason in photos.left_out)
 
 
