@@ -19,31 +19,37 @@ from lodestone.cli.pictures.drawing import (
     set_title,
 )
 
-QUADRANTS: Final = ("top-left", "top-right", "bottom-left", "bottom-right")
 _WIDTH_PX: Final = 760
+_HEIGHT_MAX_PX: Final = 1600
+_TITLE_PX: Final = 70
 _OPACITY_MAX: Final = 0.6
 
 
 def draw_heat(image: Path, facts: dict[str, Any]) -> Figure:
-    """The image in grey; the redder a quadrant, the more probable is a mark in it.
+    """The image in grey; the redder a part, the more probable is a mark in it. 760 pixels wide, at most 1,600 high.
 
     Args:
         image: An image file.
-        facts: `file`, `probability`, `threshold` and `quadrants`, probabilities by `QUADRANTS`.
+        facts: `file`, `probability`, `threshold`, `quadrants`, which are probabilities by the names of four parts, row
+            by row, and `columns`, how many of these are side by side.
     """
     with PillowImage.open(image) as opened:
         grey = np.asarray(opened.convert("L"))
     height_px, width_px = grey.shape
-    four = np.asarray([facts["quadrants"][name] for name in QUADRANTS]).reshape(2, 2)
+    columns = facts["columns"]
+    four = np.asarray(list(facts["quadrants"].values())).reshape(-1, columns)
     clear = LinearSegmentedColormap.from_list("clear", [THRESHOLD, THRESHOLD])
     with drawing_style():
-        figure = new_figure(_WIDTH_PX, round(_WIDTH_PX * height_px / width_px) + 70)
-        axes = figure.add_subplot()
+        whole_px = round(_WIDTH_PX * height_px / width_px) + _TITLE_PX
+        figure = new_figure(_WIDTH_PX, min(whole_px, _HEIGHT_MAX_PX))
+        # A narrow picture stays under its title.
+        axes = figure.add_subplot(anchor="W")
         extent = (0, width_px, height_px, 0)
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=extent)
         axes.imshow(four, cmap=clear, alpha=four * _OPACITY_MAX, extent=extent)
         for place, value in enumerate(four.flat):
-            x, y = (place % 2 + 0.5) * width_px / 2, (place // 2 + 0.5) * height_px / 2
+            row, column = divmod(place, columns)
+            x, y = (column + 0.5) * width_px / columns, (row + 0.5) * height_px * columns / 4
             axes.text(
                 *(x, y, f"{value:.2f}"),
                 ha="center",

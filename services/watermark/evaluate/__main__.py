@@ -20,13 +20,13 @@ from services.watermark.detector import Detector
 from services.watermark.detector_backend import detector_backend
 from services.watermark.detector_folder import (
     DETECTORS,
-    QUADRANTS,
     DetectorFolder,
     load_detector_folder,
 )
 from services.watermark.evaluate.drawn_images import drawn_images
 from services.watermark.evaluate.evaluation import evaluation_of, judge_images, thumbnail_of
 from services.watermark.evaluate.judged_image import ImageFacts
+from services.watermark.evaluate.judged_parts import parts_of
 from services.watermark.evaluate.labelled_images import is_labelled, labelled_images
 from services.watermark.evaluate.photo_files import find_photo_files
 from services.watermark.evaluate.report_files import make_folder, write_evaluation, write_heat
@@ -121,11 +121,13 @@ def _was_held_out(digest: str) -> bool:
 def _heat(path: Path, detector: Detector, out: Path) -> None:
     rgb = read_photo(path)
     detection = detector.detect(to_input(rgb, detector.facts.input_shape)[None])[0]
+    parts = parts_of(rgb.shape[1], rgb.shape[0], detector.facts.input_shape)
     facts = {
         "file": shown(path.name),
         "probability": detection.probability,
         "threshold": detection.threshold,
-        "quadrants": dict(zip(QUADRANTS, detection.quadrant_probabilities, strict=True)),
+        "columns": parts.columns,
+        "quadrants": dict(zip(parts.names, detection.quadrant_probabilities, strict=True)),
     }
     write_heat(out, facts, thumbnail_of(rgb))
 

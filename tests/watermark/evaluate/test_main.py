@@ -62,6 +62,18 @@ def encoder(tmp_path):
     return tiny_encoder(tmp_path / "tiny")
 
 
+def test_a_panorama_is_mapped_by_its_quarters(tmp_path, photos):
+    """As the detector judges it: four side by side."""
+    with Image.open(photos / "a.png") as photo:
+        photo.resize((640, 160)).save(tmp_path / "wide.png")
+
+    assert main([f"--heat={tmp_path / 'wide.png'}", f"--out={tmp_path / 'out'}"]) == 0
+
+    heat = json.loads((tmp_path / "out" / "heat.json").read_text())
+    assert heat["columns"] == 4
+    assert list(heat["quadrants"]) == ["left", "middle-left", "middle-right", "right"]
+
+
 def written_head(path, encoder_id):
     """The folder of a head that finds the second coordinate of an embedding suspicious."""
     weights = np.zeros(DIMENSION, np.float32)
