@@ -54,7 +54,7 @@ class BatchSource:
         labelled: Really marked and clean images; known is only which.
         generator: Draws on the photos.
         grids: Tiles per side of an image; each is cut in one of these ways, at random.
-        tiles: Tiles in a batch.
+        tiles: Tiles in a batch; at least those of one image in the smallest grid.
         seed: Of everything random.
         left_out: Kinds of mark that are not drawn, to see what a detector makes of marks that it does not know.
     """
@@ -86,14 +86,12 @@ class BatchSource:
 
     def _synthesised(self, rng: np.random.Generator) -> Iterator[Tile]:
         pair = draw_pair(self.photos, self.generator, rng, self.left_out)
-        return choose_tiles(pair, self._choose_grid(rng), rng)
-
-    def _choose_grid(self, rng: np.random.Generator) -> int:
-        return self.grids[int(rng.integers(len(self.grids)))]
+        return choose_tiles(pair, _choose_grid(self.grids, rng), rng)
 
     def _labelled_images(self, rng: np.random.Generator) -> list[list[Tile]]:
-        # A quarter of each batch has real labels, if there are any.
-        grid = self._choose_grid(rng)
+        # A quarter of each batch has real labels, if there are any. Half a labelled image would have no label.
+        whole = [grid for grid in self.grids if grid**2 <= self.tiles]
+        grid = _choose_grid(whole, rng)
         count = max(self.tiles // (4 * grid**2), 1)
         return [self._labelled_image(grid, marked=bool(i % 2), rng=rng) for i in range(count)]
 
@@ -105,6 +103,10 @@ class BatchSource:
         rgb = np.ascontiguousarray(rgb[:, ::-1]) if rng.random() < 0.5 else rgb
         unknown = np.full((PLACES, PLACES), UNKNOWN, dtype=np.uint8)
         return [Tile(part, chosen.marked, unknown) for part in cut(rgb, grid)]
+
+
+def _choose_grid(grids: Sequence[int], rng: np.random.Generator) -> int:
+    return grids[int(rng.integers(len(grids)))]
 
 
 def draw_pair(

@@ -10,11 +10,29 @@ from pathlib import Path
 
 import structlog
 
-from services.servicekit.errors import ItemRejected, Misconfigured
+from services.servicekit.errors import ItemRejected, LodestoneError, Misconfigured
 from services.servicekit.image import DecodeLimits, Rgb, decode
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _LIMITS = DecodeLimits()
+
+
+class PhotoLost(LodestoneError):
+    """A photo that was found at the start is not there any more, or is another one.
+
+    Attributes:
+        path: Its file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        # The fields as they are: the error crosses from the process that draws to the one that trains.
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: this photo was there when the training began: {self.reason}"
 
 
 class Role(StrEnum):
@@ -50,6 +68,7 @@ class Photo:
         path: Its file, which decodes.
         source: The name of the folder that was given, for the report.
         role: What it is used for.
+        digest: The SHA-256 of its bytes, 64 hex digits.
         labelled: Whether it is judged as it is; marks are drawn on the others.
         marked: Whether it carries a real mark.
     """
@@ -57,18 +76,30 @@ class Photo:
     path: Path
     source: str
     role: Role
+    digest: str
     labelled: bool = False
     marked: bool = False
 
     def read(self) -> Rgb:
-        """Decodes it: (height, width, 3) uint8."""
-        return decode(self.path.read_bytes(), _LIMITS).rgb
+        """Decodes it: (height, width, 3) uint8.
+
+        Raises:
+            PhotoLost: The file is gone, or has other bytes than it had.
+        """
+        try:
+            encoded = self.path.read_bytes()
+        except OSError as error:
+            raise PhotoLost(self.path, error.strerror or type(error).__name__) from error
+        if hashlib.sha256(encoded).hexdigest() != self.digest:
+            raise PhotoLost(self.path, "it has changed")
+        return decode(encoded, _LIMITS).rgb
 
 
 def find_photos(folders: PhotoFolders) -> list[Photo]:
     """Finds photos and gives them roles by their bytes' SHA-256, so that no photo has two.
 
-    A copy of an earlier file and a file that does not decode are left out.
+    A copy of an earlier file is left out, and so is, with its reason in the log, whatever is no regular file or cannot
+    be read or decoded.
 
     Raises:
         Misconfigured: A folder is missing, or no photo is left for a role.
@@ -82,7 +113,7 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
     )
     seen: set[str] = set()
     photos = [
-        Photo(path, folder.name, role_of(digest, bounds), labelled, marked)
+        Photo(path, folder.name, role_of(digest, bounds), digest, labelled, marked)
         for group, bounds, labelled, marked in groups
         for folder in group
         for path, digest in _new_files(folder, seen)
@@ -129,14 +160,27 @@ def _new_files(folder: Path, seen: set[str]) -> Iterator[tuple[Path, str]]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in _SUFFIXES:
             continue
-        encoded = path.read_bytes()
+        encoded = _photo_bytes(path)
+        if encoded is None:
+            continue
         digest = hashlib.sha256(encoded).hexdigest()
-        if digest in seen:
-            continue
-        seen.add(digest)
-        try:
+        if digest not in seen:
+            seen.add(digest)
+            yield path, digest
+
+
+def _photo_bytes(path: Path) -> bytes | None:
+    """A photo's bytes, which decode; None for anything else, with the reason in the log."""
+    try:
+        # A pipe with such a name would be waited for.
+        if path.is_file():
+            encoded = path.read_bytes()
             decode(encoded, _LIMITS)
-        except ItemRejected as error:
-            structlog.get_logger().warning("photo_left_out", path=str(path), reason=error.reason)
-            continue
-        yield path, digest
+            return encoded
+        reason = "no regular file"
+    except ItemRejected as error:
+        reason = error.reason
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    structlog.get_logger().warning("photo_left_out", path=str(path), reason=reason)
+    return None

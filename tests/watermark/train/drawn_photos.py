@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from PIL import Image as PillowImage
 
 from services.watermark.synthesis.drawn_marks import DrawnMarks
@@ -25,7 +27,7 @@ def photo_files(folder, seeds):
 def photos_in(folder, seeds=range(3), **fields):
     """The photos of such a folder, all to train with."""
     return [
-        Photo(path, folder.name, Role.TRAIN, **fields)
+        Photo(path, folder.name, Role.TRAIN, digest_of(path), **fields)
         for path in sorted(photo_files(folder, seeds).iterdir())
     ]
 
@@ -33,3 +35,8 @@ def photos_in(folder, seeds=range(3), **fields):
 def batch_source(folder, *, labelled=(), tiles=8, seed=0, grid=2):
     """Batches of marks on three photos."""
     return BatchSource(photos_in(folder), labelled, MARKS, [grid], tiles, seed)
+
+
+def digest_of(path):
+    """The SHA-256 of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

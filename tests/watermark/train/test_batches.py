@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from services.watermark.train.batches import (
 )
 from services.watermark.train.tiles import UNKNOWN
 from tests.fakes.image_files import photo
-from tests.watermark.train.drawn_photos import MARKS, batch_source, photos_in
+from tests.watermark.train.drawn_photos import MARKS, batch_source, digest_of, photos_in
 
 
 def same(one, other):
@@ -59,6 +60,15 @@ def test_a_quarter_of_a_batch_has_real_labels(tmp_path):
     assert list(batch.marked[:8]) == [0] * 4 + [1] * 4
     assert set(batch.images[8:]) == {-1}
     assert set(batch.places[:8].ravel()) == {UNKNOWN}
+
+
+def test_a_small_batch_has_whole_labelled_images(tmp_path):
+    """Eight tiles are fewer than one image's nine: it is cut into four."""
+    labelled = photos_in(tmp_path / "marked", labelled=True, marked=True)
+    source = replace(batch_source(tmp_path / "a", labelled=labelled, tiles=8), grids=[2, 3])
+
+    for step in range(4):
+        assert list(source[step].images) == [0] * 4 + [-1] * 4
 
 
 def test_images_of_one_label_alone_are_taken_too(tmp_path):
@@ -132,6 +142,7 @@ def test_large_photos_are_made_smaller_once(tmp_path):
 
     [large] = photos_in(tmp_path, [0])
     PillowImage.fromarray(photo(2000, 500)).save(large.path)
+    large = replace(large, digest=digest_of(large.path))
 
     assert read_photo(large).shape == (320, 1280, 3)
     assert read_photo(large) is read_photo(large)

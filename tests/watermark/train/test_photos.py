@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
+import structlog
 from PIL import Image as PillowImage
 
 from services.servicekit.errors import Misconfigured
 from services.watermark.train.photos import (
     Photo,
     PhotoFolders,
+    PhotoLost,
     Role,
     count_by_source,
     drawn_on,
@@ -84,6 +88,34 @@ def test_what_does_not_decode_is_left_out(tmp_path):
     assert len(find_photos(PhotoFolders(training=(folder,)))) == 60
 
 
+def test_what_is_no_regular_file_is_left_out(tmp_path):
+    """A dangling link, a folder and a pipe with the names of photos: nothing waits for them."""
+    folder = folder_of(tmp_path / "a", range(60))
+    (folder / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (folder / "folder.jpg").mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+
+    with structlog.testing.capture_logs() as lines:
+        assert len(find_photos(PhotoFolders(training=(folder,)))) == 60
+
+    assert {Path(line["path"]).stem for line in lines} == {"dangling", "folder", "pipe"}
+    assert {line["reason"] for line in lines} == {"no regular file"}
+
+
+def test_a_photo_that_changes_is_an_error_of_its_own(tmp_path):
+    """And one that vanishes; it reaches another process as it is."""
+    first = find_photos(PhotoFolders(training=(folder_of(tmp_path / "a", range(60)),)))[0]
+    shutil.copy(folder_of(tmp_path / "b", [70]) / "070.png", first.path)
+    with pytest.raises(PhotoLost, match="when the training began: it has changed") as caught:
+        first.read()
+    first.path.unlink()
+    with pytest.raises(PhotoLost, match="No such file or directory"):
+        first.read()
+
+    arrived = pickle.loads(pickle.dumps(caught.value))
+    assert (arrived.path, str(arrived)) == (first.path, str(caught.value))
+
+
 def test_too_few_photos_are_one_line(tmp_path):
     """Naming the role that nothing is left for."""
     with pytest.raises(Misconfigured, match="1 photos are too few: none is left to "):
@@ -95,9 +127,9 @@ def test_too_few_photos_are_one_line(tmp_path):
 def test_marks_are_drawn_on_photos_without_labels_alone():
     """Those of the role that is asked for; all are counted, by source."""
     plain, other, labelled = photos = [
-        Photo(Path("a"), "one", Role.TRAIN),
-        Photo(Path("b"), "two", Role.TEST),
-        Photo(Path("c"), "one", Role.TRAIN, labelled=True),
+        Photo(Path("a"), "one", Role.TRAIN, "0a"),
+        Photo(Path("b"), "two", Role.TEST, "0b"),
+        Photo(Path("c"), "one", Role.TRAIN, "0c", labelled=True),
     ]
 
     assert drawn_on(photos, Role.TRAIN) == [plain]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,7 @@ def test_labelled_images_come_first_as_they_are(tmp_path, encoder):
     real = photos_in(tmp_path / "real", range(10, 12), labelled=True, marked=True)
     clean = photos_in(tmp_path / "clean", range(20, 23), labelled=True)
     photos = [*photos_in(tmp_path / "photos"), *real, *clean]
-    photos[-1] = type(photos[-1])(photos[-1].path, "clean", Role.TEST, labelled=True)
+    photos[-1] = replace(photos[-1], role=Role.TEST)
 
     examples = embed_examples(photos, Marks(), encoder, pairs=1, seed=0)
 
