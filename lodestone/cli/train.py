@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError
+from lodestone.cli.module_run import run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption
 
 _MODULE = "services.watermark.train"
@@ -139,6 +138,4 @@ def train(
         arguments += [option, *map(str, given)] if given else []
     arguments += ["--resume"] if resume else []
     arguments += ["--unfreeze"] if unfreeze else []
-    environment = module_environment(checkout, os.environ)
-    command = module_command(_MODULE, *arguments)
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
+    raise typer.Exit(run_module(checkout, _MODULE, *arguments))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Only the current folder can be a checkout.
 NO_IMPORT_PATH = SimpleNamespace(path=[], executable=sys.executable)
@@ -46,6 +53,38 @@ def test_everything_that_is_given_reaches_the_training(cli, checkout):
         "--photos", "a", "b", "--clean", "c", "--marked", "m",
         "--without-kinds", "logo", "--resume", "--unfreeze",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_reaches_the_training_once(checkout, number):
+    """The command waits for its end, and ends as it does."""
+    (checkout / "services" / "watermark" / "train" / "__main__.py").write_text(
+        "import pathlib, signal, sys\n"
+        f"signal.pthread_sigmask(signal.SIG_BLOCK, [{int(number)}])\n"
+        "pathlib.Path('begun').touch()\n"
+        f"signal.sigwait([{int(number)}])\n"
+        f"again = signal.sigtimedwait([{int(number)}], 0.5)\n"
+        "sys.exit(7 if again is None else 8)\n"
+    )
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lodestone.cli.module_run import run_module\n"
+        f"sys.exit(run_module(Path({str(checkout)!r}), 'services.watermark.train'))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-c", code]
+    process = subprocess.Popen(command, cwd=checkout, env=environment, process_group=0)
+    try:
+        deadline = time.monotonic() + 60
+        while not (checkout / "begun").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        assert process.wait(timeout=60) == 7
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.usefixtures("checkout")

@@ -1,0 +1,62 @@
+"""Runs a module of the checkout as a process of its own, which hears every signal that this one gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from lodestone.cli.checkout import module_command, module_environment
+
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_module(checkout: Path, module: str, *arguments: str) -> int:
+    """Runs `python -m module` and waits for its end, whatever signal comes meanwhile.
+
+    Returns:
+        Its exit status; 128 and the signal's number if a signal ended it.
+    """
+    passing = _Passing()
+    with passing.on():
+        # A group of its own: Ctrl-C in a terminal would reach it a second time.
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            module_command(module, *arguments),
+            env=module_environment(checkout, os.environ),
+            process_group=0,
+        )
+        passing.begin(process)
+        status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+class _Passing:
+    """Passes signals on to a process, those too that came before it was there."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        before = [signal.signal(number, self._pass) for number in _PASSED_ON]
+        try:
+            yield
+        finally:
+            for number, handler in zip(_PASSED_ON, before, strict=True):
+                signal.signal(number, handler)
+
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+    def _pass(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
