@@ -16,26 +16,42 @@ from services.watermark.config import WatermarkBackend
 from services.watermark.detector_folder import check_name
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.synthesis.drawn_marks import KINDS
+from services.watermark.train.claim import CHECKPOINT_FILE, claim_folder
 from services.watermark.train.photos import PhotoFolders
+from services.watermark.train.stopping import Stopped, stopped_by_signals
 
 if TYPE_CHECKING:
     from services.watermark.train.marks import Marks
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line, 128 and a signal's number."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     _refuse_others(parser, parsed)
     configure_logs("watermark-train", as_json=None)
     try:
         check_name(parsed.out.name)
-        _make_folder(parsed.out)
-        _TRAININGS[parsed.backend](parsed)
+        with stopped_by_signals(), claim_folder(parsed.out):
+            _TRAININGS[parsed.backend](parsed)
     except LodestoneError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return _fail(f"error: {error}", 1)
+    except OSError as error:
+        return _fail(f"error: {error.filename or parsed.out}: {error.strerror}", 1)
+    except Stopped as stop:
+        return _fail(_how_to_go_on(parsed.out), 128 + stop.number)
     return 0
+
+
+def _fail(line: str, status: int) -> int:
+    sys.stderr.write(f"{line}\n")
+    return status
+
+
+def _how_to_go_on(out: Path) -> str:
+    if (out / CHECKPOINT_FILE).exists():
+        return "stopped; go on with --resume"
+    return "stopped before there was a checkpoint"
 
 
 def _train_network(parsed: argparse.Namespace) -> None:
@@ -136,15 +152,6 @@ def _marks(parsed: argparse.Namespace) -> Marks:
         held_out_fonts=tuple(parsed.held_out_fonts),
         left_out=frozenset(parsed.without_kinds),
     )
-
-
-def _make_folder(out: Path) -> None:
-    """Found out before the training, not after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{out}: cannot be made: {error.strerror or type(error).__name__}"
-        raise Misconfigured(message) from error
 
 
 def _parser() -> argparse.ArgumentParser:

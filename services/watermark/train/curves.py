@@ -29,13 +29,13 @@ def draw_curves(
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     losses, rates = figure.subplots(1, 2)
     places = [point[along] for point in history]
-    losses.plot(places, [point["loss"] for point in history], label=f"train ({trained_on})")
+    losses.plot(places, [point["loss"] for point in history], ".-", label=f"train ({trained_on})")
     for name in (name for name in history[-1] if name.endswith("_loss")):
         label = f"test (images), {name.removesuffix('_loss')} generator"
-        losses.plot(places, [point[name] for point in history], label=label)
+        losses.plot(places, [point[name] for point in history], ".-", label=label)
     for name in (name for name in history[-1] if name.endswith(("_auc", "_tpr_at_5"))):
         label = name.replace("_auc", ": AUC").replace("_tpr_at_5", ": TPR at 5 % FPR")
-        rates.plot(places, [point[name] for point in history], label=label)
+        rates.plot(places, [point[name] for point in history], ".-", label=label)
     losses.set(xlabel=along, ylabel="loss", ylim=(0, None))
     rates.set(xlabel=along, ylabel="on held-out photos", ylim=(0, 1))
     for axes in (losses, rates):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,16 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from services.watermark.train.batches import Batch, BatchSource
-from services.watermark.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from services.watermark.train.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    not_of_this_training,
+    save_checkpoint,
+)
 from services.watermark.train.losses import TensorBatch, batch_loss
 from services.watermark.train.network import TileNetwork
+from services.watermark.train.photos import PhotoLost
+from services.watermark.train.states import fits_network, fits_optimizer
 
 HeldOut = Callable[[TileNetwork], dict[str, float]]
 """Measures the network on what it is not trained on."""
@@ -67,6 +76,7 @@ class Fitting:
         identity: What a checkpoint must have been started with to go on from.
         step: Steps done.
         history: The points of the curves.
+        losses: Of the steps since the last point.
     """
 
     network: TileNetwork
@@ -76,6 +86,7 @@ class Fitting:
     identity: dict[str, Any]
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     _optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,23 +106,41 @@ class Fitting:
             Misconfigured: There is none that fits.
         """
         checkpoint = load_checkpoint(self.folder, self.identity)
+        if not (
+            0 < checkpoint.step <= self.plan.steps
+            and fits_network(checkpoint.network, self.network)
+            and fits_optimizer(checkpoint.optimizer, self._optimizer)
+        ):
+            raise not_of_this_training(self.folder)
         self.network.load_state_dict(checkpoint.network)
         self._optimizer.load_state_dict(checkpoint.optimizer)
-        self.step, self.history = checkpoint.step, checkpoint.history
+        self.step, self.losses = checkpoint.step, checkpoint.losses
+        # Points of another variant do not lie on this one's curves.
+        same = checkpoint.plan == self.identity
+        self.history = checkpoint.history if same else checkpoint.history[-1:]
 
     def run(self, held_out: HeldOut, progress: Progress) -> None:
-        """Trains to the last step; leaves a checkpoint now and then, and after the last."""
-        losses: list[float] = []
+        """Trains to the last step; leaves a checkpoint now and then, and after the last.
+
+        Where no step is left, the last point is measured anew: the variant may be another one.
+
+        Raises:
+            PhotoLost: A photo is not what it was when the training began.
+            CheckpointNotWritten: The disk is full, for example.
+        """
+        if self.step == self.plan.steps and self.history:
+            self._measure(self.history.pop()["loss"], held_out)
+            progress(self.history)
         started = time.monotonic()
         self.network.train()
         for batch in self._batches():
-            losses.append(self._train_on(batch))
+            self.losses.append(self._train_on(batch))
             self.step += 1
             last = self.step == self.plan.steps
             if self.step % self.plan.measure_every == 0 or last:
-                seconds = time.monotonic() - started
-                self._measure(sum(losses) / len(losses), seconds / len(losses), held_out)
-                losses, started = [], time.monotonic()
+                structlog.get_logger().info("stepped", seconds=time.monotonic() - started)
+                self._measure(sum(self.losses) / len(self.losses), held_out)
+                self.losses, started = [], time.monotonic()
                 progress(self.history)
             if self.step % self.plan.save_every == 0 or last:
                 self._save()
@@ -121,18 +150,20 @@ class Fitting:
         steps = range(self.step, self.plan.steps)
         if not self.plan.workers:
             return (_as_tensors(self.source[step]) for step in steps)
-        loader: DataLoader[TensorBatch] = DataLoader(
-            self.source,
+        loader: DataLoader[TensorBatch | PhotoLost] = DataLoader(
+            _Sent(self.source),
             batch_size=None,
             sampler=steps,
             num_workers=self.plan.workers,
             prefetch_factor=_WAITING_BATCHES,
             # A forked process would inherit torch's threads half.
             multiprocessing_context="spawn",
-            collate_fn=_as_tensors,
+            collate_fn=_as_sent,
             pin_memory=self.plan.device != "cpu",
         )
-        return iter(loader)
+        with _born_deaf():
+            batches = iter(loader)
+        return map(_received, batches)
 
     def _train_on(self, batch: TensorBatch) -> float:
         for group in self._optimizer.param_groups:
@@ -145,9 +176,10 @@ class Fitting:
         self._optimizer.step()
         return float(loss.item())
 
-    def _measure(self, loss: float, step_s: float, held_out: HeldOut) -> None:
+    def _measure(self, loss: float, held_out: HeldOut) -> None:
+        """Adds a point. No clock is in it: an interrupted training has the same points."""
         self.network.eval()
-        point = {"step": float(self.step), "step_s": step_s, "loss": loss, **held_out(self.network)}
+        point = {"step": float(self.step), "loss": loss, **held_out(self.network)}
         self.network.train()
         self.history.append(point)
         structlog.get_logger().info("trained", **point)
@@ -160,6 +192,7 @@ class Fitting:
                 network=self.network.state_dict(),
                 optimizer=self._optimizer.state_dict(),
                 history=self.history,
+                losses=self.losses,
             ),
             self.folder,
         )
@@ -175,3 +208,38 @@ def rate_share(step: int, steps: int) -> float:
 def _as_tensors(batch: Batch) -> TensorBatch:
     arrays = (batch.pixels, batch.marked, batch.places, batch.images)
     return TensorBatch(*map(torch.from_numpy, arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Batches for another process. An error goes as a value: torch would make one long text of it."""
+
+    source: BatchSource
+
+    def __getitem__(self, step: int) -> Batch | PhotoLost:
+        try:
+            return self.source[step]
+        except PhotoLost as error:
+            return error
+
+
+def _as_sent(batch: Batch | PhotoLost) -> TensorBatch | PhotoLost:
+    return batch if isinstance(batch, PhotoLost) else _as_tensors(batch)
+
+
+def _received(batch: TensorBatch | PhotoLost) -> TensorBatch:
+    if isinstance(batch, PhotoLost):
+        raise batch
+    return batch
+
+
+@contextmanager
+def _born_deaf() -> Iterator[None]:
+    """Processes that are started meanwhile do not hear Ctrl-C, which reaches them too: this one ends them."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,10 @@ class Marks:
     def to_train(self) -> MarkGenerator:
         """Draws what is trained on; those left out among its kinds."""
         return DrawnMarks(Lettering(find_fonts(self.fonts), TRAINING_TEXTS))
+
+    def font_digests(self) -> list[str]:
+        """The SHA-256 of each font to train with."""
+        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in find_fonts(self.fonts)]
 
     def to_calibrate(self) -> dict[str, MarkGenerator]:
         """Draws what is calibrated on, in other fonts and texts."""

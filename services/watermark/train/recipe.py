@@ -20,6 +20,7 @@ from services.watermark.detector_folder import (
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.train.batches import BatchSource
 from services.watermark.train.calibration import Calibration
+from services.watermark.train.claim import refuse_other_variant, refuse_trained
 from services.watermark.train.curves import draw_curves
 from services.watermark.train.export import calibrated_model
 from services.watermark.train.fitting import FitPlan, Fitting
@@ -66,13 +67,19 @@ class Recipe:
 def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
     """Trains, calibrates and measures; leaves a detector folder with `metrics.json`, `curves.png` and a checkpoint.
 
-    With one thread of a CPU, the same recipe gives the same files on one machine, interrupted or not: each batch hangs
-    on the seed and its step alone. Several threads may add up in another order.
+    No clock is in them: with one thread of a CPU, the same recipe gives the same files on one machine, interrupted or
+    not. Each batch hangs on the seed and its step alone. Several threads may add up in another order.
 
     Raises:
+        FolderTaken: The folder holds a training and is not resumed, or a detector of another variant.
         Misconfigured: The photos are missing or too few, or there is no checkpoint to resume from.
+        PhotoLost: A photo is not what it was when the training began.
         NothingLearnt: The network cannot tell marked from clean photos.
     """
+    if resume:
+        refuse_other_variant(out, recipe.variant.value)
+    else:
+        refuse_trained(out, "give --resume to go on, or another folder")
     _make_repeatable(recipe)
     photos = find_photos(recipe.photos)
     fitting = _fitting(recipe, photos, out)
@@ -108,14 +115,29 @@ def _fitting(recipe: Recipe, photos: Sequence[Photo], out: Path) -> Fitting:
 
 
 def _identity(recipe: Recipe, photos: Sequence[Photo]) -> dict[str, Any]:
+    training = [photo for photo in photos if photo.role is Role.TRAIN]
+    clean, marked = (
+        [photo.digest for photo in training if photo.labelled and photo.marked is marked]
+        for marked in (False, True)
+    )
     return {
         "seed": recipe.seed,
         "steps": recipe.plan.steps,
         "batch": recipe.batch,
         "unfreeze": recipe.plan.unfreeze,
         "left_out": sorted(recipe.marks.left_out),
-        "photos": sum(photo.role is Role.TRAIN for photo in photos),
+        "variant": recipe.variant.value,
+        "photos": _counted([photo.digest for photo in training if not photo.labelled]),
+        "clean": _counted(clean),
+        "marked": _counted(marked),
+        "fonts": _counted(recipe.marks.font_digests()),
     }
+
+
+def _counted(digests: Sequence[str]) -> str:
+    """How many there are, and the first 12 hex digits of a digest of all."""
+    everything = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    return f"{len(digests)} ({everything[:12]})"
 
 
 def _write(
@@ -137,7 +159,6 @@ def _write(
         architecture=f"efficientnet-lite0/blocks-0-10 + place head, {recipe.variant.grid**2} tiles of 224x224",
         training={
             **fitting.identity,
-            "variant": recipe.variant.value,
             "max_false_positive_ratio": recipe.max_false_positive_ratio,
             "photos": counts,
         },

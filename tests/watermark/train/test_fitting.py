@@ -9,7 +9,7 @@ pytestmark = pytest.mark.export
 STEPS = 3
 
 
-def fitting_of(folder, *, steps=STEPS, seed=0, workers=0, source=None, unfreeze=False):
+def fitting_of(folder, *, steps=STEPS, seed=0, source=None, identity=None, **plan):
     import torch
 
     from services.watermark.train.fitting import FitPlan, Fitting
@@ -19,8 +19,8 @@ def fitting_of(folder, *, steps=STEPS, seed=0, workers=0, source=None, unfreeze=
     torch.manual_seed(seed)
     folder.mkdir(exist_ok=True)
     source = source or batch_source(folder / "photos")
-    plan = FitPlan(steps, measure_every=2, save_every=2, workers=workers, unfreeze=unfreeze)
-    return Fitting(TileNetwork(), source, plan, folder, {"seed": seed})
+    fit_plan = FitPlan(steps, **{"measure_every": 2, "save_every": 2, "workers": 0, **plan})
+    return Fitting(TileNetwork(), source, fit_plan, folder, identity or {"seed": seed})
 
 
 def measured(network):
@@ -68,6 +68,114 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path):
     assert equal(weights(whole), weights(second))
     assert [point["step"] for point in whole.history] == [2, 3]
     assert second.step == STEPS
+
+
+def test_the_losses_since_the_last_point_are_kept(tmp_path):
+    """The point after going on is the mean of all steps, not of those after it."""
+    source = batch_source(tmp_path / "photos")
+    every = {"measure_every": 3, "save_every": 2}
+    whole = fitting_of(tmp_path / "a", source=source, **every)
+    whole.run(measured, ignore)
+
+    def interrupt(_network):
+        raise Interrupted
+
+    first = fitting_of(tmp_path / "b", source=source, **every)
+    with pytest.raises(Interrupted):
+        first.run(interrupt, ignore)
+    second = fitting_of(tmp_path / "b", source=source, **every)
+    second.resume()
+    second.run(measured, ignore)
+
+    assert second.history == whole.history
+    assert [point["step"] for point in second.history] == [3]
+
+
+def test_a_done_training_is_measured_anew(tmp_path):
+    """As another variant too, whose curves have none of the points before; the picture is drawn."""
+    first = fitting_of(tmp_path / "a", identity={"steps": STEPS, "variant": "quadrants"})
+    first.run(measured, ignore)
+    seen = []
+    for variant, points in (("quadrants", 2), ("nine", 1)):
+        second = fitting_of(tmp_path / "a", identity={"steps": STEPS, "variant": variant})
+        second.resume()
+        second.run(lambda _network: {"auc": 0.75}, lambda history: seen.append(list(history)))
+
+        assert len(seen[-1]) == points
+        assert seen[-1][-1] == {**first.history[-1], "auc": 0.75}
+    assert len(seen) == 2
+
+
+def spoilt(checkpoint, how):
+    """A checkpoint with one thing wrong in it."""
+    import torch
+
+    network, optimizer = checkpoint["network"], checkpoint["optimizer"]
+    name = "head.tile.bias"
+    match how:
+        case "no network":
+            checkpoint["network"] = {}
+        case "another shape":
+            network[name] = torch.zeros(7)
+        case "no numbers":
+            network[name] = torch.full_like(network[name], float("nan"))
+        case "no optimizer":
+            checkpoint["optimizer"] = {}
+        case "no moments":
+            optimizer["state"] = {}
+        case "moments of another shape":
+            optimizer["state"][0]["exp_avg"] = torch.zeros(7)
+        case "no rates":
+            optimizer["param_groups"][0].pop("peak")
+        case "later than the last step":
+            checkpoint["step"] = checkpoint["step"] + 1
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no network",
+        "another shape",
+        "no numbers",
+        "no optimizer",
+        "no moments",
+        "moments of another shape",
+        "no rates",
+        "later than the last step",
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, how):
+    """In one line, before a step; the network stays as it was."""
+    import torch
+
+    from services.servicekit.errors import Misconfigured
+
+    fitting = fitting_of(tmp_path / "a", steps=1)
+    fitting.run(measured, ignore)
+    path = tmp_path / "a" / "checkpoint.pt"
+    torch.save(spoilt(torch.load(path), how), path)
+    again = fitting_of(tmp_path / "a", steps=1)
+    before = {name: tensor.clone() for name, tensor in weights(again).items()}
+
+    with pytest.raises(Misconfigured, match="this is no checkpoint of this training"):
+        again.resume()
+    assert equal(before, weights(again))
+
+
+def test_a_photo_that_vanishes_is_one_error(tmp_path):
+    """The drawing process hands it over as it is."""
+    from services.watermark.train.photos import PhotoLost
+
+    source = batch_source(tmp_path / "photos")
+    for photo in source.photos:
+        photo.path.unlink()
+    fitting = fitting_of(tmp_path / "a", workers=1, source=source)
+
+    with pytest.raises(PhotoLost) as caught:
+        fitting.run(measured, ignore)
+    assert str(caught.value).count("\n") == 0
+    assert caught.value.path in {photo.path for photo in source.photos}
 
 
 def test_one_seed_gives_one_network(tmp_path):

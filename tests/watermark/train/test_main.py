@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import structlog
 
 from services.watermark.train.__main__ import main
 from tests.watermark.train.drawn_photos import photo_files
+
+ROOT = Path(__file__).resolve().parents[3]
 
 TORCH_MODULES = (
     "body",
@@ -18,7 +25,17 @@ TORCH_MODULES = (
     "network",
     "onnx_file",
     "recipe",
+    "states",
 )
+
+
+def await_file(path, process):
+    """Until it is there; not longer than the process lives."""
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +143,40 @@ def test_there_is_nothing_to_resume(tmp_path, capsys):
     line = capsys.readouterr().err.splitlines()[-1]
     assert status == 1
     assert line == f"error: {out / 'checkpoint.pt'}: there is no checkpoint to go on from"
+
+
+@pytest.mark.export
+def test_a_forgotten_resume_replaces_nothing(tmp_path, capsys):
+    """A checkpoint of hours stays as it is."""
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "checkpoint.pt").write_bytes(b"hours")
+
+    status = main(["--photos", str(tmp_path), "--out", str(out)])
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert line == f"error: {out}: it holds a training; give --resume to go on, or another folder"
+    assert (out / "checkpoint.pt").read_bytes() == b"hours"
+
+
+@pytest.mark.export
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_how_to_go_on(tmp_path, number):
+    """In one line, whatever process of its group hears the signal first; the checkpoint stays."""
+    photos, out = photo_files(tmp_path / "photos", range(40)), tmp_path / "mine"
+    command = [sys.executable, "-m", "services.watermark.train", f"--photos={photos}"]
+    command += [f"--out={out}", "--steps=1000", "--batch=8", "--save-every=1"]
+    with (tmp_path / "err").open("wb") as err:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=err, stdout=err, process_group=0)
+    try:
+        await_file(out / "checkpoint.pt", process)
+        os.killpg(process.pid, number)
+        assert process.wait(timeout=60) == 128 + number
+    finally:
+        process.kill()
+        process.wait()
+
+    lines = (tmp_path / "err").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("{")] == ["stopped; go on with --resume"]
+    assert [path.name for path in out.iterdir()] == ["checkpoint.pt"]

@@ -21,6 +21,7 @@ from services.watermark.detector_folder import (
 )
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.train.calibration import Calibration
+from services.watermark.train.claim import refuse_trained
 from services.watermark.train.curves import draw_curves
 from services.watermark.train.embedder_head.encoder import QuadrantEncoder
 from services.watermark.train.embedder_head.examples import Examples, embed_examples
@@ -83,9 +84,11 @@ def train_head(recipe: HeadRecipe, out: Path) -> None:
     The same recipe gives the same files on one machine.
 
     Raises:
+        FolderTaken: The folder holds a training already.
         Misconfigured: The photos are missing or too few, or the encoder does not load.
         NothingLearnt: The embeddings do not tell marked from clean photos.
     """
+    refuse_trained(out, "give another folder")
     photos = find_photos(recipe.photos)
     encoder = QuadrantEncoder(recipe.encoder, threads=recipe.threads)
     given = (photos, recipe.marks, encoder.shape, recipe.seed)
