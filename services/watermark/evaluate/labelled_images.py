@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import TypeAdapter, ValidationError
+import structlog
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import Rgb
 from services.watermark.evaluate.judged_image import ImageFacts, Truth
 from services.watermark.evaluate.photo_files import PhotoFile, find_photo_files
+from services.watermark.synthesis.photo_file import shown
 
 FOLDERS: Final = ("clean", "marked")
 LABELS_FILE: Final = "labels.jsonl"
+
+_Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class Label:
     name: str
     photo: str
     kind: str
-    opacity: float
-    width_ratio: float
+    opacity: _Ratio
+    width_ratio: _Ratio
     negative: str = ""
 
 
@@ -63,6 +67,7 @@ def labelled_images(folder: Path, limit: int | None) -> Iterator[tuple[ImageFact
         Misconfigured: One of them has no image, or a line of `labels.jsonl` is wrong.
     """
     labels = read_labels(folder / LABELS_FILE)
+    _tell_missing(folder, labels)
     for name in FOLDERS:
         for file in find_photo_files(folder / name)[:limit]:
             rgb = file.read()
@@ -74,13 +79,23 @@ def read_labels(path: Path) -> dict[str, Label]:
     """The labels by the names of their files; none if there is no such file.
 
     Raises:
-        Misconfigured: A line is no such label.
+        Misconfigured: A line is no such label, or the file cannot be read.
     """
     if not path.is_file():
         return {}
+    try:
+        # As bytes: a text may have other line ends in it than those between the lines.
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror or type(error).__name__}"
+        raise Misconfigured(message) from error
+    return _labels_of(lines, path)
+
+
+def _labels_of(lines: Sequence[bytes], path: Path) -> dict[str, Label]:
     line = TypeAdapter(Label)
     labels: dict[str, Label] = {}
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(lines, start=1):
         try:
             label = line.validate_json(text)
         except ValidationError as error:
@@ -90,6 +105,21 @@ def read_labels(path: Path) -> dict[str, Label]:
             raise Misconfigured(message) from error
         labels[label.name] = label
     return labels
+
+
+def _tell_missing(folder: Path, labels: Mapping[str, Label]) -> None:
+    """A label without an image is no error: images may be taken out after a look at them."""
+    if not labels:
+        return
+    insides = [folder / name for name in FOLDERS]
+    there = {
+        shown(path.relative_to(inside).as_posix())
+        for inside in insides
+        for path in inside.rglob("*")
+    }
+    for name in sorted(labels.keys() - there):
+        reason = f"{LABELS_FILE} names it, and it is not there"
+        structlog.get_logger().warning("left_out", image=name, reason=reason)
 
 
 def _facts(file: PhotoFile, folder: str, labels: Mapping[str, Label]) -> ImageFacts:

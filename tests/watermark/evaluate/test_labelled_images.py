@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import structlog
 from PIL import Image
 
 from services.servicekit.errors import Misconfigured
@@ -60,6 +61,25 @@ def test_a_hard_negative_in_both_is_said(folder):
     assert marked.truth is Truth.MARKED
 
 
+def test_a_label_without_an_image_is_told(folder):
+    """And the images are judged all the same."""
+    label(folder, name="gone.png")
+
+    with structlog.testing.capture_logs() as logs:
+        found = list(labelled_images(folder, None))
+
+    assert len(found) == 4
+    assert [(log["event"], log["image"]) for log in logs] == [("left_out", "gone.png")]
+
+
+def test_a_text_may_have_a_line_end_of_its_own(folder):
+    """U+2028 ends no line of the file."""
+    line = json.dumps({**LABEL, "text": "a\u2028b"}, ensure_ascii=False)
+    (folder / "labels.jsonl").write_text(line + "\n", encoding="utf-8")
+
+    assert list(read_labels(folder / "labels.jsonl")) == ["1.png"]
+
+
 def test_a_limit_is_for_each_label(folder):
     """One clean, one marked."""
     assert [facts.truth for facts, _ in labelled_images(folder, 1)] == [Truth.CLEAN, Truth.MARKED]
@@ -74,11 +94,21 @@ def test_one_folder_alone_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "field"), [("{", "the line"), ('{"name": "a"}', "photo"), ("[]", "the line")]
+    ("line", "field"),
+    [
+        (b"{", "the line"),
+        (b'{"name": "a"}', "photo"),
+        (b"[]", "the line"),
+        (b'{"name": "caf\xe9.png"}', "the line"),
+        (json.dumps({**LABEL, "opacity": float("nan")}).encode(), "opacity"),
+        (json.dumps({**LABEL, "opacity": 1.5}).encode(), "opacity"),
+        (json.dumps({**LABEL, "width_ratio": -0.1}).encode(), "width_ratio"),
+    ],
 )
 def test_a_wrong_label_is_named(tmp_path, line, field):
     """Its line and its field."""
     path = tmp_path / "labels.jsonl"
-    path.write_text(json.dumps(LABEL) + "\n" + line + "\n")
-    with pytest.raises(Misconfigured, match=f"line 2: {field}"):
+    path.write_bytes(json.dumps(LABEL).encode() + b"\n" + line + b"\n")
+    with pytest.raises(Misconfigured, match=f"line 2: {field}") as caught:
         read_labels(path)
+    assert "\n" not in str(caught.value)
