@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.checkout import require_checkout
+from lodestone.cli.module_run import run_module
 from lodestone.cli.options import JsonOption
 
 _MODULE = "services.watermark.synthesis"
@@ -48,6 +47,4 @@ def synthesize(
     arguments += [f"--fonts={folder}" for folder in fonts or ()]
     arguments += [] if sheet is None else [f"--sheet={sheet}"]
     arguments += ["--json"] if as_json else []
-    environment = module_environment(require_checkout(), os.environ)
-    command = module_command(_MODULE, *arguments)
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
+    raise typer.Exit(run_module(require_checkout(), _MODULE, *arguments))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image as PillowImage
 
+from tests.cli.processes import eventually_sync
 from tests.fakes.image_files import photo
 
 
@@ -48,6 +50,17 @@ def test_errors_are_one_line(start_cli, tmp_path):
     assert process.wait(60) == 1
     line = f"error: {tmp_path / 'none'}: there is no such folder of photos\n"
     assert (tmp_path / "err").read_text() == line
+
+
+def test_ctrl_c_is_one_line(start_cli, photos, tmp_path):
+    """Status 130 and no traceback, while pairs are written."""
+    process = start_cli("watermark", "synthesize", photos, tmp_path / "pairs", "--count=100000")
+    eventually_sync((tmp_path / "pairs" / "marked").exists)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130
+    assert (tmp_path / "err").read_text() == "error: interrupted\n"
 
 
 def test_outside_of_a_checkout_is_one_line(cli, photos, tmp_path, monkeypatch):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lodestone.cli.checkout import module_command, module_environment, require_checkout
+from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.evaluation import wording
+from lodestone.cli.module_run import run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 
@@ -118,9 +117,7 @@ def evaluate(
 
 
 def _run(arguments: list[str]) -> None:
-    environment = module_environment(require_checkout(), os.environ)
-    command = module_command(_MODULE, *arguments)
-    status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own module
+    status = run_module(require_checkout(), _MODULE, *arguments)
     if status:
         raise typer.Exit(status)
 

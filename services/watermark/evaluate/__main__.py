@@ -46,10 +46,11 @@ from services.watermark.train.photos import Role, role_of
 _TRAINED_ON = (0.8, 0.9)
 
 _TOLD_EVERY = 20
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line, 130 interrupted."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.folder is None and parsed.heat is None:
@@ -63,9 +64,15 @@ def main(arguments: Sequence[str]) -> int:
         if parsed.folder is not None:
             _evaluate(parsed, detector)
     except LodestoneError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED)
     return 0
+
+
+def _fail(line: str, status: int) -> int:
+    sys.stderr.write(f"error: {line}\n")
+    return status
 
 
 def _detector(parsed: argparse.Namespace) -> Detector:

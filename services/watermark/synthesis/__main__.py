@@ -17,9 +17,11 @@ from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
 from services.watermark.synthesis.sheet import contact_sheet
 from services.watermark.synthesis.texts import TRAINING_TEXTS
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line, 130 interrupted."""
     parsed = _parser().parse_args(arguments)
     try:
         photos = open_folder(parsed.photos)
@@ -29,12 +31,18 @@ def main(arguments: Sequence[str]) -> int:
         if parsed.sheet:
             _write_sheet(photos, marks, parsed.seed, parsed.sheet)
     except LodestoneError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED)
     for path, reason in photos.left_out:
         sys.stderr.write(f"left out {shown(str(path))}: {reason}\n")
     _report(parsed.out, count, photos, as_json=parsed.json)
     return 0
+
+
+def _fail(line: str, status: int) -> int:
+    sys.stderr.write(f"error: {line}\n")
+    return status
 
 
 def _fonts(folders: Sequence[Path]) -> tuple[Path, ...]:

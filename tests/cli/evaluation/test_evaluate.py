@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.cli.processes import eventually_sync
 
 
 @pytest.fixture
@@ -54,3 +57,19 @@ def test_something_to_do_is_needed(cli):
 
     assert result.status == 2
     assert "--heat FILE" in result.err
+
+
+def test_ctrl_c_is_one_line(start_cli, tmp_path, photos):
+    """Status 130 and no traceback, while photos are judged."""
+    for number in range(200):
+        Image.new("RGB", (320, 240), (number, 90, 90)).save(photos / f"{number}.png")
+    (photos / "clean").rename(photos / "more")
+    (photos / "marked").rename(photos / "others")
+    process = start_cli("watermark", "evaluate", photos, f"--out={tmp_path / 'report'}")
+    err = tmp_path / "err"
+    eventually_sync(lambda: b"evaluating" in err.read_bytes())
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130
+    assert err.read_text().splitlines()[1:] == ["error: interrupted"]
