@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import BackendName
-from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.servicekit.inference.onnxruntime_backend import ModelUnfit, OnnxRuntimeBackend
 from services.watermark.config import WatermarkBackend
+from services.watermark.detector import DetectorUnfit
 from services.watermark.detector_folder import (
     HEAD_INPUT,
     OUTPUTS,
@@ -25,9 +26,17 @@ def detector_backend(
         threads: CPU threads; 0 is one per core.
 
     Raises:
-        Misconfigured: The backend does not compute this kind of detector, or the model does not load.
+        DetectorUnfit: The model does not load, or has other inputs or outputs than a detector's.
+        Misconfigured: The backend is not there, or does not compute this kind of detector.
     """
     _require_fit(folder, backend)
+    try:
+        return _load(folder, backend, threads)
+    except ModelUnfit as error:
+        raise DetectorUnfit(folder.path, str(error)) from error
+
+
+def _load(folder: DetectorFolder, backend: WatermarkBackend, threads: int) -> OnnxRuntimeBackend:
     if backend is not WatermarkBackend.EMBEDDER:
         name = BackendName(backend)
         return OnnxRuntimeBackend(folder.model, backend=name, threads=threads, output_names=OUTPUTS)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import Misconfigured
 from services.watermark.config import WatermarkBackend
+from services.watermark.detector import DetectorUnfit
 from services.watermark.detector_backend import detector_backend
 from services.watermark.detector_folder import DETECTORS, HeadEncoder, load_detector_folder
+from tests.fakes.onnx_files import cast_model
+from tests.watermark.detectors import fake_folder
 from tests.watermark.heads import head_folder, head_model
 
 NETWORK = DETECTORS.bundled / "quadrant-head"
@@ -36,6 +41,20 @@ def test_a_network_is_computed_from_pixels():
     image, quadrants = backend.run(np.zeros((1, 448, 448, 3), np.uint8))
 
     assert (image.shape, quadrants.shape) == ((1,), (1, 4))
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [(b"no model", "the model does not load"), (cast_model(), "the model's outputs are")],
+)
+def test_the_folder_of_a_model_that_is_no_detector_is_named(model, says):
+    """With what is wrong with the model."""
+    folder = replace(fake_folder(), model=model)
+
+    with pytest.raises(DetectorUnfit, match=f"^nowhere: .*{says}") as caught:
+        detector_backend(folder, WatermarkBackend.ONNXRUNTIME, threads=1)
+
+    assert caught.value.path == folder.path
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ _PROVIDERS = {
 }
 
 
+class ModelUnfit(Misconfigured):
+    """The model does not load, or has other inputs and outputs than it should."""
+
+
 class OnnxRuntimeBackend:
     """A network in ONNX Runtime, which computes where it was asked to or does not start.
 
@@ -49,7 +53,8 @@ class OnnxRuntimeBackend:
             output_names: The outputs that are computed, in the order of `run`; none are all, in the model's.
 
         Raises:
-            Misconfigured: The backend is not there, or the model does not load.
+            ModelUnfit: The model does not load, or has other inputs or outputs.
+            Misconfigured: The backend is not there.
         """
         provider = _PROVIDERS[backend]
         available = onnxruntime.get_available_providers()
@@ -68,11 +73,11 @@ class OnnxRuntimeBackend:
         names = [node.name for node in self._session.get_inputs()]
         if names != [input_name]:
             message = f"the model's inputs are {names}, not [{input_name!r}]"
-            raise Misconfigured(message)
+            raise ModelUnfit(message)
         outputs = [node.name for node in self._session.get_outputs()]
         if not set(output_names) <= set(outputs):
             message = f"the model's outputs are {outputs}, not {list(output_names)}"
-            raise Misconfigured(message)
+            raise ModelUnfit(message)
         self._input_name = input_name
         self._output_names = list(output_names) or outputs
 
@@ -105,4 +110,4 @@ def _session(model: bytes, provider: str, threads: int) -> onnxruntime.Inference
         return onnxruntime.InferenceSession(model, options, providers=[(provider, settings)])
     except Exception as error:
         message = f"the model does not load: {str(error).splitlines()[0][:200]}"
-        raise Misconfigured(message) from error
+        raise ModelUnfit(message) from error

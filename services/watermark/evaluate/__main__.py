@@ -158,15 +158,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--held-out", action="store_true", help="only photos that training keeps for tests")
     add("--limit", type=int, metavar="N", help="photos at most; of each label if labelled")
     add("--seed", type=int, default=0, help="of everything random (default 0)")
-    add("--threshold", type=float, metavar="P", help="instead of the detector's own")
+    add("--threshold", type=_share, metavar="P", help="instead of the detector's own")
     add(
         "--max-false-positive-ratio",
-        type=float,
+        type=_share,
         default=MAX_FALSE_POSITIVE_RATIO,
         metavar="R",
         help="clean images that may be lost, to say which threshold fits (default 0.02)",
     )
     return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        message = f"{text} is not in [0, 1]"
+        raise argparse.ArgumentTypeError(message)
+    return value
 
 
 if __name__ == "__main__":

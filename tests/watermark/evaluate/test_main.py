@@ -148,6 +148,15 @@ def test_a_detector_of_another_digest_is_refused(tmp_path, photos, capfd):
     assert not (tmp_path / "out" / "evaluation.json").exists()
 
 
+@pytest.mark.parametrize("threshold", ["nan", "-0.1", "1.1"])
+def test_a_threshold_is_a_probability(tmp_path, photos, threshold, capfd):
+    """Anything else is a wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        main([f"{photos}", f"--out={tmp_path}", f"--threshold={threshold}"])
+    assert caught.value.code == 2
+    assert f"{threshold} is not in [0, 1]" in capfd.readouterr().err
+
+
 def test_something_to_do_is_needed(tmp_path):
     """Neither a folder nor an image is a wrong command line."""
     with pytest.raises(SystemExit) as caught:
