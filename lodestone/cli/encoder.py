@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lodestone.cli.checkout import (
-    find_checkout,
-    module_command,
-    module_environment,
-    require_checkout,
-)
+from lodestone.cli.checkout import find_checkout, require_checkout
 from lodestone.cli.encoder_folders import described_encoders
 from lodestone.cli.errors import CliError
+from lodestone.cli.module_run import run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 
@@ -109,6 +103,4 @@ def export(
     arguments += ["--resize", resize.value] if resize else []
     arguments += ["--random-weights"] if random_weights else []
     arguments += ["--json"] if as_json else []
-    environment = module_environment(checkout, os.environ)
-    command = module_command("services.embedder.export", *arguments)
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603 - our own module
+    raise typer.Exit(run_module(checkout, "services.embedder.export", *arguments))

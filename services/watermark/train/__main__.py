@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _fail(f"error: {error.filename or parsed.out}: {error.strerror}", 1)
     except Stopped as stop:
-        return _fail(_how_to_go_on(parsed.out), 128 + stop.number)
+        return _fail(_how_to_go_on(parsed), 128 + stop.number)
     return 0
 
 
@@ -48,10 +48,11 @@ def _fail(line: str, status: int) -> int:
     return status
 
 
-def _how_to_go_on(out: Path) -> str:
-    if (out / CHECKPOINT_FILE).exists():
+def _how_to_go_on(parsed: argparse.Namespace) -> str:
+    if (parsed.out / CHECKPOINT_FILE).exists():
         return "stopped; go on with --resume"
-    return "stopped before there was a checkpoint"
+    has_none = parsed.backend == WatermarkBackend.EMBEDDER
+    return "stopped" if has_none else "stopped before the first checkpoint"
 
 
 def _train_network(parsed: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from services.watermark.train.__main__ import main
+from services.watermark.train.claim import claim_folder
 from tests.watermark.train.drawn_photos import photo_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -180,3 +181,15 @@ def test_a_stopped_training_says_how_to_go_on(tmp_path, number):
     lines = (tmp_path / "err").read_text().splitlines()
     assert [line for line in lines if not line.startswith("{")] == ["stopped; go on with --resume"]
     assert [path.name for path in out.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.export
+def test_a_second_training_leaves_the_first_alone(tmp_path, capsys):
+    """Both would write the same files."""
+    out = tmp_path / "mine"
+    with claim_folder(out):
+        status = main(["--photos", str(tmp_path), "--out", str(out)])
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert line == f"error: {out}: another training runs in it"
