@@ -206,7 +206,13 @@ class ColourNovelty(NoveltyServiceServicer):
 
 
 class PlainWatermark(WatermarkServiceServicer):
-    """Sees no mark on anything."""
+    """Sees no mark on anything.
+
+    Attributes:
+        probability: What it says of every image; tests change it.
+    """
+
+    probability = 0.25
 
     def GetDetector(self, request, context):  # noqa: N802 - the contract's name
         detector = detector_pb2.Detector(
@@ -217,7 +223,9 @@ class PlainWatermark(WatermarkServiceServicer):
     def StreamDetectWatermarks(self, requests, context):  # noqa: N802 - the contract's name
         for request in requests:
             value = watermark_service_pb2.Detection(
-                probability=0.25, quadrant_probabilities=[0.25, 0.0, 0.0, 0.0], threshold=0.5
+                probability=self.probability,
+                quadrant_probabilities=[0.25, 0.0, 0.0, 0.0],
+                threshold=0.5,
             )
             yield watermark_service_pb2.StreamDetectWatermarksResponse(
                 id=request.id, result=watermark_service_pb2.DetectResult(value=value)
@@ -241,7 +249,7 @@ class ColourServices:
 
     Attributes:
         address: `host:port`.
-        embedder, novelty: The servicers.
+        embedder, novelty, watermark: The servicers.
     """
 
     def __init__(self):
@@ -250,7 +258,8 @@ class ColourServices:
         self._server = grpc.server(futures.ThreadPoolExecutor(16))
         add_EmbedderServiceServicer_to_server(self.embedder, self._server)
         add_NoveltyServiceServicer_to_server(self.novelty, self._server)
-        add_WatermarkServiceServicer_to_server(PlainWatermark(), self._server)
+        self.watermark = PlainWatermark()
+        add_WatermarkServiceServicer_to_server(self.watermark, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
 
     def __enter__(self):

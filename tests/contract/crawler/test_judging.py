@@ -157,6 +157,27 @@ def verdicts(crawl):
     return {count.verdict: count.count for count in crawl.progress.verdict_counts}
 
 
+async def test_a_detector_without_a_verdict_pauses_a_crawl(stub, services, tmp_path):
+    """NaN is under no threshold: nothing is accepted, and all is judged when the crawl goes on with a sound one."""
+    services.watermark.probability = float("nan")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "blue.jpg").write_bytes(jpeg_of("blue"))
+    source = f"folder:{tmp_path / 'photos'}"
+    request = pb.CreateCrawlRequest(request_id="1", profile="colours", sources=[source])
+    crawl_id = (await stub.CreateCrawl(request)).crawl.crawl_id
+    async with asyncio.timeout(60):
+        stopped = await crawl_state(stub, crawl_id, crawl_pb2.CRAWL_STATE_PAUSED)
+        assert verdicts(stopped) == {}
+        assert (
+            stopped.state_reason == "detector dddddddddddd gives no verdict: nan is not in [0, 1]"
+        )
+        assert (await refusal(judge(stub, "blue")))[0] is grpc.StatusCode.FAILED_PRECONDITION
+        services.watermark.probability = 0.25
+        await stub.ResumeCrawl(pb.ResumeCrawlRequest(crawl_id=crawl_id))
+        ended = await crawl_state(stub, crawl_id, crawl_pb2.CRAWL_STATE_COMPLETED)
+    assert verdicts(ended) == {verdict_pb2.VERDICT_ACCEPTED: 1}
+
+
 async def test_an_embedder_that_comes_back_with_another_precision(stub, services, tmp_path):
     """The running crawl pauses with the shift as its reason, goes on when it is resumed, and has lost nothing."""
     folder = tmp_path / "photos"
