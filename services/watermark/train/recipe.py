@@ -68,7 +68,8 @@ def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
     """Trains, calibrates and measures; leaves a detector folder with `metrics.json`, `curves.png` and a checkpoint.
 
     No clock is in them: with one thread of a CPU, the same recipe gives the same files on one machine, interrupted or
-    not. Each batch hangs on the seed and its step alone. Several threads may add up in another order.
+    not; of the checkpoint the same values. Each batch hangs on the seed and its step alone. Several threads may add up
+    in another order.
 
     Raises:
         FolderTaken: The folder holds a training and is not resumed, or a detector of another variant.
