@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ _WEIGHT_DECAY = 1e-2
 _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02
 _WAITING_BATCHES = 6
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Fitting:
             # A forked process would inherit torch's threads half.
             multiprocessing_context="spawn",
             collate_fn=_as_sent,
+            worker_init_fn=_stay_deaf,
             pin_memory=self.plan.device != "cpu",
         )
         with _born_deaf():
@@ -236,10 +239,18 @@ def _received(batch: TensorBatch | PhotoLost) -> TensorBatch:
 @contextmanager
 def _born_deaf() -> Iterator[None]:
     """Processes that are started meanwhile do not hear Ctrl-C, which reaches them too: this one ends them."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    before = [signal.signal(number, signal.SIG_IGN) for number in _ENDING]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(_ENDING, before, strict=True):
             signal.signal(number, handler)
+
+
+def _stay_deaf(_worker: int) -> None:
+    # torch gives its processes a handler of SIGTERM that ends them, before it calls this.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    # Errors go to the training as values; what is left to print is that it ended before a batch was sent.
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
