@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class WatermarkServiceStub:
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent.
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class WatermarkServiceStub:
 
 
 class WatermarkServiceServicer:
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent.
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
     """
 
     def GetDetector(self, request, context):
@@ -106,7 +108,8 @@ def add_WatermarkServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WatermarkService:
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent.
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
     """
 
     @staticmethod

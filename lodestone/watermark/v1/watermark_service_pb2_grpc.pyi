@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WatermarkServiceStub:
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent."""
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,7 +48,9 @@ class WatermarkServiceStub:
 
 @_typing.type_check_only
 class WatermarkServiceAsyncStub(WatermarkServiceStub):
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent."""
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetDetector: _aio.UnaryUnaryMultiCallable[_watermark_service_pb2.GetDetectorRequest, _watermark_service_pb2.GetDetectorResponse]  # type: ignore[assignment]
@@ -61,7 +65,9 @@ class WatermarkServiceAsyncStub(WatermarkServiceStub):
     """
 
 class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent."""
+    """Says how likely images carry a watermark, overall and by quadrant. Every method is idempotent. Judging fails with
+    FAILED_PRECONDITION if the detector gives what is no probability (NaN, or outside 0 to 1): there is no verdict then.
+    """
 
     @_abc_1.abstractmethod
     def GetDetector(
