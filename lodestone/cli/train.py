@@ -12,7 +12,7 @@ import typer
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError
 from lodestone.cli.module_run import run_module
-from lodestone.cli.options import DEFAULT_DATA, DataOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 
 _MODULE = "services.watermark.train"
 
@@ -98,13 +98,15 @@ def train(
         bool,
         typer.Option("--unfreeze", help="Train the first three blocks too: 1.4 times the time."),
     ] = False,
+    as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Train a watermark detector on photos with drawn marks, and on labelled images if there are any.
 
     Needs torch: `pip install -c constraints.txt -e '.[train]'` in the checkout. Can be interrupted at any time and
-    resumed; leaves the detector, its curves and its metrics. With --backend embedder it fits a head over the embeddings
-    of an image's quadrants: that needs no torch, has no steps, and is not resumed.
+    resumed; leaves the detector, its curves and its metrics. On stderr it says how far it is, at each point of the
+    curves and every half a minute between; with --json in objects on stdout. With --backend embedder it fits a head
+    over the embeddings of an image's quadrants: that needs no torch, has no steps, and is not resumed.
     """
     checkout = require_checkout()
     if backend is Backend.ONNXRUNTIME and importlib.util.find_spec("torch") is None:
@@ -135,7 +137,8 @@ def train(
     arguments += [f"--encoder={encoder}", f"--data={data}", f"--device={device.value}"]
     arguments += [f"{option}={value}" for option, value in numbers.items()]
     for option, given in folders.items():
-        arguments += [option, *map(str, given)] if given else []
+        arguments += [f"{option}={one}" for one in given or ()]
     arguments += ["--resume"] if resume else []
     arguments += ["--unfreeze"] if unfreeze else []
+    arguments += ["--json"] if as_json else []
     raise typer.Exit(run_module(checkout, _MODULE, *arguments))

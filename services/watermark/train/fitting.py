@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -34,6 +32,9 @@ HeldOut = Callable[[TileNetwork], dict[str, float]]
 
 Progress = Callable[[list[dict[str, float]]], None]
 """Is shown the points of the curves so far."""
+
+Stepped = Callable[[int, float], None]
+"""Is told after each step how many are done, and the loss of this one."""
 
 _EARLY_RATE = 1.5e-4
 _BODY_RATE = 5e-4
@@ -121,7 +122,9 @@ class Fitting:
         same = checkpoint.plan == self.identity
         self.history = checkpoint.history if same else checkpoint.history[-1:]
 
-    def run(self, held_out: HeldOut, progress: Progress) -> None:
+    def run(
+        self, held_out: HeldOut, progress: Progress, stepped: Stepped = lambda _step, _loss: None
+    ) -> None:
         """Trains to the last step; leaves a checkpoint now and then, and after the last.
 
         Where no step is left, the last point is measured anew: the variant may be another one.
@@ -133,16 +136,15 @@ class Fitting:
         if self.step == self.plan.steps and self.history:
             self._measure(self.history.pop()["loss"], held_out)
             progress(self.history)
-        started = time.monotonic()
         self.network.train()
         for batch in self._batches():
             self.losses.append(self._train_on(batch))
             self.step += 1
+            stepped(self.step, self.losses[-1])
             last = self.step == self.plan.steps
             if self.step % self.plan.measure_every == 0 or last:
-                structlog.get_logger().info("stepped", seconds=time.monotonic() - started)
                 self._measure(sum(self.losses) / len(self.losses), held_out)
-                self.losses, started = [], time.monotonic()
+                self.losses = []
                 progress(self.history)
             if self.step % self.plan.save_every == 0 or last:
                 self._save()
@@ -185,7 +187,6 @@ class Fitting:
         point = {"step": float(self.step), "loss": loss, **held_out(self.network)}
         self.network.train()
         self.history.append(point)
-        structlog.get_logger().info("trained", **point)
 
     def _save(self) -> None:
         save_checkpoint(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 import torch
 
 from services.servicekit.resize import InputShape
@@ -37,6 +36,7 @@ from services.watermark.train.photos import (
     drawn_on,
     find_photos,
 )
+from services.watermark.train.progress import Pace, Tell, Trained, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Recipe:
     max_false_positive_ratio: float = MAX_FALSE_POSITIVE_RATIO
 
 
-def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
+def train_detector(recipe: Recipe, out: Path, *, resume: bool, tell: Tell = silent) -> Trained:
     """Trains, calibrates and measures; leaves a detector folder with `metrics.json`, `curves.png` and a checkpoint.
 
-    No clock is in them: with one thread of a CPU, the same recipe gives the same files on one machine, interrupted or
-    not; of the checkpoint the same values. Each batch hangs on the seed and its step alone. Several threads may add up
-    in another order.
+    No clock is in the files: with one thread of a CPU, the same recipe gives the same ones on one machine, interrupted
+    or not; of the checkpoint the same values. Each batch hangs on the seed and its step alone. Several threads may add
+    up in another order. `tell` hears where it is.
 
     Raises:
         FolderTaken: The folder holds a training and is not resumed, or a detector of another variant.
@@ -88,11 +88,18 @@ def train_detector(recipe: Recipe, out: Path, *, resume: bool) -> None:
         fitting.resume()
     shape = InputShape(recipe.variant.side_px, recipe.variant.side_px)
     images = test_images(photos, recipe.marks, shape, recipe.seed)
-    fitting.run(lambda network: measure(network, images), lambda history: draw_curves(history, out))
+    pace = Pace("step", recipe.plan.steps, tell)
+
+    def show(history: list[dict[str, float]]) -> None:
+        draw_curves(history, out)
+        pace.measured(fitting.step, history[-1])
+
+    fitting.run(lambda network: measure(network, images), show, pace.advance)
     images = calibration_images(photos, recipe.marks, shape, recipe.seed)
     calibration = calibration_on(fitting.network, images, recipe.max_false_positive_ratio)
     fitting.network.cpu()
     _write(recipe, out, fitting, calibration, count_by_source(photos))
+    return Trained(calibration.threshold, fitting.history[-1])
 
 
 def _make_repeatable(recipe: Recipe) -> None:
@@ -166,4 +173,3 @@ def _write(
     )
     write_detector_folder(out, model, description)
     write_metrics(out, fitting.history[-1], calibration)
-    structlog.get_logger().info("written", out=str(out), threshold=calibration.threshold)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import structlog
 from services.watermark.train.__main__ import main
 from services.watermark.train.claim import claim_folder
 from tests.watermark.train.drawn_photos import photo_files
+from tests.watermark.train.embedder_head.tiny_encoder import tiny_encoder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -81,35 +83,6 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     assert line == f"error: {tmp_path / 'mine'}: cannot be made: File exists"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--photos", "a"], ["--photos", "a", "--steps", "0"]])
-def test_a_wrong_command_line_ends_with_status_2(arguments, capsys):
-    """With the usage."""
-    with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--out", "mine"] if "--steps" in arguments else arguments)
-
-    assert caught.value.code == 2
-    assert "usage: python -m services.watermark.train" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--backend=embedder", "--resume"], "--resume is for --backend onnxruntime"),
-        (["--backend=embedder", "--measure-every=7"], "--measure-every is for --backend onnxrun"),
-        (["--pairs=200"], "--pairs is for --backend embedder"),
-        (["--encoder=mine"], "--encoder is for --backend embedder"),
-        (["--backend=cuda"], "invalid choice: 'cuda'"),
-    ],
-)
-def test_an_option_of_the_other_training_is_refused(tmp_path, capsys, arguments, says):
-    """Not passed over in silence."""
-    with pytest.raises(SystemExit) as caught:
-        main(["--photos", str(tmp_path), "--out", str(tmp_path / "mine"), *arguments])
-
-    assert caught.value.code == 2
-    assert says in capsys.readouterr().err
-
-
 def test_a_head_needs_an_encoder_that_is_there(tmp_path, capsys):
     """Told before a photo is read, with the encoders that there are."""
     given = ["--photos", str(tmp_path), "--backend=embedder", "--encoder=nowhere"]
@@ -121,6 +94,32 @@ def test_a_head_needs_an_encoder_that_is_there(tmp_path, capsys):
     assert line.startswith("error: ")
     assert "nowhere" in line
     assert "efficientnet-lite0" in line
+
+
+@pytest.mark.parametrize("given", [[], ["--json"]])
+def test_how_far_it_is_is_told(tmp_path, capsys, given):
+    """A line for each point on stderr, and the result on stdout; or all as objects there."""
+    photos, encoder = photo_files(tmp_path / "photos", range(40)), tiny_encoder(tmp_path / "tiny")
+    command = [f"--photos={photos}", "--backend=embedder", f"--encoder={encoder.path}"]
+
+    status = main([*command, "--pairs=100", f"--out={tmp_path / 'mine'}", *given])
+
+    out, err = capsys.readouterr()
+    assert status == 0
+    assert "Traceback" not in err
+    lines = out.splitlines()
+    threshold = json.loads((tmp_path / "mine" / "detector.json").read_text())["threshold"]
+    if given:
+        *points, result = map(json.loads, lines)
+        assert [(point["pair"], point["pairs"]) for point in points] == [
+            (count, 100) for count in (10, 20, 40, 70, 100)
+        ]
+        assert result["folder"] == str(tmp_path / "mine")
+        assert result["threshold"] == threshold
+        assert result["held_out"]["first_auc"] == points[-1]["first_auc"]
+    else:
+        assert lines[0].startswith(f"{tmp_path / 'mine'}: threshold {threshold:.4g}; AUC ")
+        assert [line for line in err.splitlines() if line.startswith("pair 100 of 100: loss 0.")]
 
 
 @pytest.mark.export
@@ -179,7 +178,8 @@ def test_a_stopped_training_says_how_to_go_on(tmp_path, number):
         process.wait()
 
     lines = (tmp_path / "err").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("{")] == ["stopped; go on with --resume"]
+    assert [line for line in lines if "stopped" in line] == ["stopped; go on with --resume"]
+    assert "Traceback" not in lines[0]
     assert [path.name for path in out.iterdir()] == ["checkpoint.pt"]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
 from services.servicekit.resize import to_input
 from services.watermark.detector_folder import QUADRANTS
@@ -18,12 +17,12 @@ from services.watermark.train.embedder_head.encoder import QuadrantEncoder
 from services.watermark.train.held_out_images import CLEAN, HARD_NEGATIVE, KnownImage, known_images
 from services.watermark.train.marks import Marks
 from services.watermark.train.photos import Photo, Role, drawn_on
+from services.watermark.train.progress import Pace, Tell, silent
 from services.watermark.train.tiles import UNKNOWN
 
 _DRAWN: Final = "first"
 _REAL: Final = "real"
 _BATCH: Final = 16
-_TOLD_EVERY: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +44,33 @@ class Examples:
         return Examples(self.embeddings[:count], self.quadrants[:count], self.marked[:count])
 
 
+@dataclass(frozen=True, slots=True)
+class ExamplePlan:
+    """Which examples to draw.
+
+    Attributes:
+        pairs: Clean and marked images.
+        seed: Of everything random.
+        tell: Hears how many are embedded.
+    """
+
+    pairs: int
+    seed: int
+    tell: Tell = silent
+
+
 def embed_examples(
-    photos: Sequence[Photo], marks: Marks, encoder: QuadrantEncoder, *, pairs: int, seed: int
+    photos: Sequence[Photo], marks: Marks, encoder: QuadrantEncoder, plan: ExamplePlan
 ) -> Examples:
     """The labelled images that train, then so many pairs drawn on the others; each is embedded once.
 
     A pair hangs on the seed and its number alone: more pairs leave the earlier ones as they are.
     """
     labelled = [photo for photo in photos if photo.labelled and photo.role is Role.TRAIN]
-    images = [_labelled_images(labelled, encoder), _drawn_images(photos, marks, encoder, seed)]
-    wanted = len(labelled) + 2 * pairs
-    return _embed(islice((image for part in images for image in part), wanted), wanted, encoder)
+    drawn = _drawn_images(photos, marks, encoder, plan.seed)
+    wanted = len(labelled) + 2 * plan.pairs
+    images = islice(chain(_labelled_images(labelled, encoder), drawn), wanted)
+    return _embed(images, encoder, Pace("image", wanted, plan.tell))
 
 
 def _labelled_images(photos: Sequence[Photo], encoder: QuadrantEncoder) -> Iterator[KnownImage]:
@@ -78,12 +93,11 @@ def _drawn_images(
         number += 1
 
 
-def _embed(images: Iterable[KnownImage], count: int, encoder: QuadrantEncoder) -> Examples:
+def _embed(images: Iterable[KnownImage], encoder: QuadrantEncoder, pace: Pace) -> Examples:
     waiting, embeddings, quadrants, marked = iter(images), [], [], []
-    for number, batch in enumerate(iter(lambda: list(islice(waiting, _BATCH)), [])):
-        if number % _TOLD_EVERY == 0:
-            structlog.get_logger().info("embedding", done=number * _BATCH, images=count)
+    for batch in iter(lambda: list(islice(waiting, _BATCH)), []):
         embeddings.append(encoder.embed(np.stack([image.rgb for image in batch])))
         quadrants += [image.quadrants for image in batch]
         marked += [image.name not in (CLEAN, HARD_NEGATIVE) for image in batch]
+        pace.advance(len(marked))
     return Examples(np.concatenate(embeddings), np.stack(quadrants), np.asarray(marked))

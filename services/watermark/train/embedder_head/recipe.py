@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
 from services.servicekit.encoder_folder import EncoderFolder
 from services.watermark.detector_folder import (
@@ -24,7 +23,11 @@ from services.watermark.train.calibration import Calibration
 from services.watermark.train.claim import refuse_trained
 from services.watermark.train.curves import draw_curves
 from services.watermark.train.embedder_head.encoder import QuadrantEncoder
-from services.watermark.train.embedder_head.examples import Examples, embed_examples
+from services.watermark.train.embedder_head.examples import (
+    ExamplePlan,
+    Examples,
+    embed_examples,
+)
 from services.watermark.train.embedder_head.head import Head, fit_head
 from services.watermark.train.embedder_head.onnx_head import head_model
 from services.watermark.train.held_out_images import (
@@ -37,6 +40,7 @@ from services.watermark.train.held_out_images import (
 from services.watermark.train.marks import Marks
 from services.watermark.train.metrics_file import write_metrics
 from services.watermark.train.photos import Photo, PhotoFolders, count_by_source, find_photos
+from services.watermark.train.progress import Pace, Tell, Trained, silent
 
 _PENALTIES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
 _CURVE_SHARES: Final = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -78,10 +82,10 @@ class _Embedded(NamedTuple):
         return self.images.calibration(scores, quadrants, max_false_positive_ratio)
 
 
-def train_head(recipe: HeadRecipe, out: Path) -> None:
+def train_head(recipe: HeadRecipe, out: Path, tell: Tell = silent) -> Trained:
     """Fits, calibrates and measures; leaves a detector folder with `metrics.json` and `curves.png`.
 
-    The same recipe gives the same files on one machine.
+    `tell` hears where it is. The same recipe gives the same files on one machine.
 
     Raises:
         FolderTaken: The folder holds a training already.
@@ -96,9 +100,11 @@ def train_head(recipe: HeadRecipe, out: Path) -> None:
         _Embedded(images, encoder.embed(images.pixels))
         for images in (calibration_images(*given), test_images(*given))
     )
-    examples = embed_examples(photos, recipe.marks, encoder, pairs=recipe.pairs, seed=recipe.seed)
+    plan = ExamplePlan(recipe.pairs, recipe.seed, tell)
+    examples = embed_examples(photos, recipe.marks, encoder, plan)
     penalty = _choose_penalty(examples, calibrating)
-    head, history = _fit(examples, recipe.pairs, penalty, test)
+    pace = Pace("pair", recipe.pairs, tell)
+    head, history = _fit(examples, recipe.pairs, penalty, test, pace)
     draw_curves(history, out, along="pairs", trained_on="images")
     calibration = calibrating.calibration(head, recipe.max_false_positive_ratio)
     model = head_model(head, calibration)
@@ -116,7 +122,7 @@ def train_head(recipe: HeadRecipe, out: Path) -> None:
     )
     write_detector_folder(out, model, description)
     write_metrics(out, history[-1], calibration)
-    structlog.get_logger().info("written", out=str(out), threshold=calibration.threshold)
+    return Trained(calibration.threshold, history[-1])
 
 
 def _choose_penalty(examples: Examples, calibrating: _Embedded) -> float:
@@ -126,7 +132,7 @@ def _choose_penalty(examples: Examples, calibrating: _Embedded) -> float:
 
 
 def _fit(
-    examples: Examples, pairs: int, penalty: float, test: _Embedded
+    examples: Examples, pairs: int, penalty: float, test: _Embedded, pace: Pace
 ) -> tuple[Head, list[dict[str, float]]]:
     """The head that knows all examples; and what heads that know more and more of the pairs are measured at."""
     labelled = len(examples.marked) - 2 * pairs
@@ -137,7 +143,7 @@ def _fit(
         head = fit_head(known, penalty)
         loss = cross_entropy(smooth_maximum(head.log_odds(known.embeddings)), known.marked)
         history.append({"pairs": float(count), "loss": loss, **test.report(head)})
-        structlog.get_logger().info("fitted", **history[-1])
+        pace.measured(count, history[-1])
     return head, history
 
 

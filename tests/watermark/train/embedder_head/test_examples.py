@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.watermark.train.embedder_head.encoder import QuadrantEncoder
-from services.watermark.train.embedder_head.examples import embed_examples
+from services.watermark.train.embedder_head.examples import ExamplePlan, embed_examples
 from services.watermark.train.marks import Marks
 from services.watermark.train.photos import Role
 from services.watermark.train.tiles import UNKNOWN
@@ -22,7 +22,7 @@ def encoder(tmp_path_factory):
 
 def test_pairs_are_drawn_and_each_image_is_embedded(tmp_path, encoder):
     """First the clean one, then that with a mark or hard negative; a clean one has a mark nowhere."""
-    examples = embed_examples(photos_in(tmp_path), Marks(), encoder, pairs=30, seed=0)
+    examples = embed_examples(photos_in(tmp_path), Marks(), encoder, ExamplePlan(30, 0))
 
     assert examples.embeddings.shape == (60, 4, DIMENSION)
     assert not examples.marked[::2].any()
@@ -35,7 +35,7 @@ def test_more_pairs_leave_the_earlier_ones_as_they_are(tmp_path, encoder):
     """One seed, one set of pairs; another seed, another."""
     photos = photos_in(tmp_path)
     few, many, other = (
-        embed_examples(photos, Marks(), encoder, pairs=pairs, seed=seed)
+        embed_examples(photos, Marks(), encoder, ExamplePlan(pairs, seed))
         for pairs, seed in ((4, 0), (6, 0), (4, 1))
     )
 
@@ -51,7 +51,7 @@ def test_labelled_images_come_first_as_they_are(tmp_path, encoder):
     photos = [*photos_in(tmp_path / "photos"), *real, *clean]
     photos[-1] = replace(photos[-1], role=Role.TEST)
 
-    examples = embed_examples(photos, Marks(), encoder, pairs=1, seed=0)
+    examples = embed_examples(photos, Marks(), encoder, ExamplePlan(1, 0))
 
     assert examples.marked[:4].tolist() == [True, True, False, False]
     assert (examples.quadrants[:2] == UNKNOWN).all()
