@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lodestone.cli.checkout import require_checkout
+from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
 from lodestone.cli.module_run import run_module
 from lodestone.cli.options import JsonOption
 
@@ -23,8 +24,10 @@ def synthesize(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     kinds: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="A kind of mark; may be given again: then in turn."),
+        list[MarkKind] | None,
+        typer.Option(
+            metavar="KIND", help=f"A mark; may be given again: then in turn. {KIND_NAMES}."
+        ),
     ] = None,
     fonts: Annotated[
         list[Path] | None,

@@ -11,6 +11,7 @@ import typer
 
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError
+from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
 from lodestone.cli.module_run import run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 
@@ -29,6 +30,13 @@ class Variant(StrEnum):
 
     QUADRANTS = "quadrants"
     NINE = "nine"
+
+
+class Precision(StrEnum):
+    """What --precision rounds to."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
 
 
 class Device(StrEnum):
@@ -64,8 +72,10 @@ def train(
         list[Path] | None, typer.Option(metavar="DIR", help="Fonts to calibrate and test with.")
     ] = None,
     without_kinds: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="A kind of mark to leave out: is it found all the same?"),
+        list[MarkKind] | None,
+        typer.Option(
+            metavar="KIND", help=f"A mark to leave out: is it found all the same? {KIND_NAMES}."
+        ),
     ] = None,
     backend: Annotated[
         Backend,
@@ -96,8 +106,11 @@ def train(
     device: Annotated[Device, typer.Option(help="What computes.")] = Device.CPU,
     unfreeze: Annotated[
         bool,
-        typer.Option("--unfreeze", help="Train the first three blocks too: 1.4 times the time."),
+        typer.Option("--unfreeze", help="Train the first blocks too: 1.2 times the time."),
     ] = False,
+    precision: Annotated[
+        Precision, typer.Option(help="Of what the network computes meanwhile.")
+    ] = Precision.FP32,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -135,6 +148,7 @@ def train(
     }
     arguments = [f"--out={out}", f"--variant={variant.value}", f"--backend={backend.value}"]
     arguments += [f"--encoder={encoder}", f"--data={data}", f"--device={device.value}"]
+    arguments += [f"--precision={precision.value}"]
     arguments += [f"{option}={value}" for option, value in numbers.items()]
     for option, given in folders.items():
         arguments += [f"{option}={one}" for one in given or ()]

@@ -106,6 +106,7 @@ def evaluate(
     for option, value in given.items():
         arguments += [] if value is None else [f"{option}={value}"]
     arguments += ["--held-out"] if held_out else []
+    arguments += ["--json"] if as_json else []
     for font_folder in fonts or ():
         arguments.append(f"--fonts={font_folder}")
     _run(arguments)

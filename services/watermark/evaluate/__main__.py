@@ -13,8 +13,8 @@ from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import LodestoneError
 from services.servicekit.image import Rgb
 from services.servicekit.inference.backend import Backend
-from services.servicekit.logs import configure_logs
 from services.servicekit.resize import to_input
+from services.watermark.command_line import INTERRUPTED, CommandParser, configure_notes, fail
 from services.watermark.config import WatermarkBackend
 from services.watermark.detector import Detector
 from services.watermark.detector_backend import detector_backend
@@ -46,7 +46,6 @@ from services.watermark.train.photos import Role, role_of
 _TRAINED_ON = (0.8, 0.9)
 
 _TOLD_EVERY = 20
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse_args(arguments)
     if parsed.folder is None and parsed.heat is None:
         parser.error("a folder to evaluate with, or --heat FILE, is needed")
-    configure_logs("watermark-evaluate", as_json=None)
+    configure_notes("evaluate", as_json=parsed.json)
     try:
         make_folder(parsed.out)
         detector = _detector(parsed)
@@ -64,15 +63,10 @@ def main(arguments: Sequence[str]) -> int:
         if parsed.folder is not None:
             _evaluate(parsed, detector)
     except LodestoneError as error:
-        return _fail(str(error), 1)
+        return fail(error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted", _INTERRUPTED)
+        return fail("interrupted", INTERRUPTED)
     return 0
-
-
-def _fail(line: str, status: int) -> int:
-    sys.stderr.write(f"error: {line}\n")
-    return status
 
 
 def _detector(parsed: argparse.Namespace) -> Detector:
@@ -140,9 +134,9 @@ def _heat(path: Path, detector: Detector, out: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m services.watermark.evaluate",
-        description="Measures a watermark detector on photos with drawn marks, or on labelled images.",
+    parser = CommandParser(
+        "evaluate",
+        "Measures a watermark detector on photos with drawn marks, or on labelled images.",
     )
     add = parser.add_argument
     add("folder", type=Path, nargs="?", metavar="DIR", help="photos; or clean/ and marked/")
@@ -155,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="DIR", help="where the report's files go")
     add("--heat", type=Path, metavar="FILE", help="an image to map by its quadrants")
     add("--fonts", type=Path, action="append", default=[], metavar="DIR", help="to write marks in")
+    add("--json", action="store_true", help="notes on stderr as JSON objects")
     add("--held-out", action="store_true", help="only photos that training keeps for tests")
     add("--limit", type=int, metavar="N", help="photos at most; of each label if labelled")
     add("--seed", type=int, default=0, help="of everything random (default 0)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.servicekit.errors import LodestoneError, Misconfigured
+from services.watermark.command_line import INTERRUPTED, CommandParser, fail, print_object
 from services.watermark.synthesis.drawn_marks import KINDS, DrawnMarks
 from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
@@ -16,8 +16,6 @@ from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
 from services.watermark.synthesis.sheet import contact_sheet
 from services.watermark.synthesis.texts import TRAINING_TEXTS
-
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,18 +29,13 @@ def main(arguments: Sequence[str]) -> int:
         if parsed.sheet:
             _write_sheet(photos, marks, parsed.seed, parsed.sheet)
     except LodestoneError as error:
-        return _fail(str(error), 1)
+        return fail(error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted", _INTERRUPTED)
+        return fail("interrupted", INTERRUPTED)
     for path, reason in photos.left_out:
         sys.stderr.write(f"left out {shown(str(path))}: {reason}\n")
     _report(parsed.out, count, photos, as_json=parsed.json)
     return 0
-
-
-def _fail(line: str, status: int) -> int:
-    sys.stderr.write(f"error: {line}\n")
-    return status
 
 
 def _fonts(folders: Sequence[Path]) -> tuple[Path, ...]:
@@ -68,16 +61,14 @@ def _write_sheet(photos: PhotoFolder, marks: DrawnMarks, seed: int, path: Path) 
 def _report(out: Path, count: int, photos: PhotoFolder, *, as_json: bool) -> None:
     folder = shown(str(out))
     if as_json:
-        facts = {"out": folder, "pairs": count, "left_out": len(photos.left_out)}
-        sys.stdout.write(json.dumps(facts) + "\n")
+        print_object({"out": folder, "pairs": count, "left_out": len(photos.left_out)})
     else:
         sys.stdout.write(f"{count} pairs in {folder}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m services.watermark.synthesis",
-        description="Draws marks over photos: pairs of a clean and a marked image, encoded alike.",
+    parser = CommandParser(
+        "synthesize", "Draws marks over photos: pairs of a clean and a marked image, encoded alike."
     )
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="a new or an empty folder")
