@@ -15,6 +15,7 @@ from services.servicekit.image import DecodeLimits, Rgb, decode
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _LIMITS = DecodeLimits()
+_FEW = 50
 
 
 class PhotoLost(LodestoneError):
@@ -122,6 +123,7 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
         if not any(photo.role is role and not photo.labelled for photo in photos):
             message = f"{len(photos)} photos are too few: none is left to {role.value}"
             raise Misconfigured(message)
+    _tell_counts(photos)
     return photos
 
 
@@ -150,6 +152,16 @@ def role_of(digest: str, bounds: tuple[float, float]) -> Role:
     if share < bounds[0]:
         return Role.TRAIN
     return Role.CALIBRATE if share < bounds[1] else Role.TEST
+
+
+def _tell_counts(photos: Sequence[Photo]) -> None:
+    """How many photos have which role; few to train with are worth a warning."""
+    counts = {role.value: len(drawn_on(photos, role)) for role in Role}
+    labelled = sum(photo.labelled for photo in photos)
+    structlog.get_logger().info("photos", **counts, labelled=labelled)
+    count = counts[Role.TRAIN]
+    if count < _FEW:
+        structlog.get_logger().warning("few_photos_to_train_with", count=count, better_from=_FEW)
 
 
 def _new_files(folder: Path, seen: set[str]) -> Iterator[tuple[Path, str]]:

@@ -39,6 +39,27 @@ def test_roles_follow_the_digest():
     assert role_of("00" * 32, (0.0, 0.0)) is Role.TEST
 
 
+def test_few_photos_are_worth_a_warning(tmp_path):
+    """One, with their number; how many have which role is told in any case."""
+    few, many = folder_of(tmp_path / "few", range(40)), folder_of(tmp_path / "many", range(80))
+    with structlog.testing.capture_logs() as logs:
+        counts = {}
+        for folder in (few, many):
+            photos = find_photos(PhotoFolders(training=(folder,)))
+            counts[folder.name] = len(drawn_on(photos, Role.TRAIN))
+
+    assert counts["few"] < 50 <= counts["many"]
+    told = [log["train"] for log in logs if log["event"] == "photos"]
+    assert told == list(counts.values())
+    [warning] = [log for log in logs if log["log_level"] == "warning"]
+    assert warning == {
+        "event": "few_photos_to_train_with",
+        "count": counts["few"],
+        "better_from": 50,
+        "log_level": "warning",
+    }
+
+
 def test_held_out_folders_never_train(tmp_path):
     """Training folders give all three roles, held-out ones two, labelled ones three."""
     folders = PhotoFolders(
@@ -95,9 +116,10 @@ def test_what_is_no_regular_file_is_left_out(tmp_path):
     (folder / "folder.jpg").mkdir()
     os.mkfifo(folder / "pipe.jpg")
 
-    with structlog.testing.capture_logs() as lines:
+    with structlog.testing.capture_logs() as logs:
         assert len(find_photos(PhotoFolders(training=(folder,)))) == 60
 
+    lines = [log for log in logs if log["event"] == "photo_left_out"]
     assert {Path(line["path"]).stem for line in lines} == {"dangling", "folder", "pipe"}
     assert {line["reason"] for line in lines} == {"no regular file"}
 
