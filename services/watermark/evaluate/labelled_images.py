@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Final
 
 import structlog
@@ -57,7 +57,10 @@ def is_labelled(folder: Path) -> bool:
 
 
 def labelled_images(folder: Path, limit: int | None) -> Iterator[tuple[ImageFacts, Rgb]]:
-    """The images of both folders; without a label each is a photo of its own.
+    """The images of both folders.
+
+    Without a label a clean and a marked image of one name, whatever their suffixes, are of one photo, and any other is
+    a photo of its own.
 
     Args:
         folder: That holds `clean/` and `marked/`.
@@ -68,11 +71,14 @@ def labelled_images(folder: Path, limit: int | None) -> Iterator[tuple[ImageFact
     """
     labels = read_labels(folder / LABELS_FILE)
     _tell_missing(folder, labels)
-    for name in FOLDERS:
-        for file in find_photo_files(folder / name)[:limit]:
+    files = {name: find_photo_files(folder / name) for name in FOLDERS}
+    clean, marked = ({_stem(file) for file in found} for found in files.values())
+    for name, found in files.items():
+        for file in found[:limit]:
             rgb = file.read()
             if rgb is not None:
-                yield _facts(file, name, labels), rgb
+                photo = _stem(file) if _stem(file) in clean & marked else file.digest
+                yield _facts(file, name, labels.get(file.name), photo), rgb
 
 
 def read_labels(path: Path) -> dict[str, Label]:
@@ -122,12 +128,15 @@ def _tell_missing(folder: Path, labels: Mapping[str, Label]) -> None:
         structlog.get_logger().warning("left_out", image=name, reason=reason)
 
 
-def _facts(file: PhotoFile, folder: str, labels: Mapping[str, Label]) -> ImageFacts:
+def _stem(file: PhotoFile) -> str:
+    return str(PurePosixPath(file.name).with_suffix(""))
+
+
+def _facts(file: PhotoFile, folder: str, label: Label | None, photo: str) -> ImageFacts:
     name = f"{folder}/{file.name}"
     source = "images" if file.source == folder else file.source
-    label = labels.get(file.name)
     if label is None:
-        return ImageFacts(name=name, photo=file.digest, source=source, truth=Truth(folder))
+        return ImageFacts(name=name, photo=photo, source=source, truth=Truth(folder))
     if folder == "marked":
         return ImageFacts(
             name=name,

@@ -30,23 +30,38 @@ def label(folder, **changes):
 
 
 def test_folders_are_labels(folder):
-    """Without labels each image is a photo of its own, and nothing is known of its mark."""
+    """Without `labels.jsonl` nothing is known of a mark."""
     found = [facts for facts, _ in labelled_images(folder, None)]
 
     assert is_labelled(folder)
     assert [facts.truth for facts in found] == [Truth.CLEAN] * 2 + [Truth.MARKED] * 2
-    assert len({facts.photo for facts in found}) == 4
     assert [facts.name for facts in found][2] == "marked/1.png"
     assert (found[2].kind, found[2].opacity) == ("", None)
+
+
+def test_images_of_one_name_are_of_one_photo(folder):
+    """Whatever their suffixes; one without a counterpart, or in another folder, is a photo of its own."""
+    (folder / "marked" / "1.png").rename(folder / "marked" / "1.webp")
+    (folder / "marked" / "deep").mkdir()
+    (folder / "marked" / "2.png").rename(folder / "marked" / "deep" / "2.png")
+
+    found = [facts for facts, _ in labelled_images(folder, None)]
+
+    names = ["clean/1.png", "clean/2.png", "marked/1.webp", "marked/deep/2.png"]
+    assert [facts.name for facts in found] == names
+    photos = [facts.photo for facts in found]
+    assert photos[0] == photos[2] == "1"
+    assert len(set(photos)) == 3
 
 
 def test_labels_are_read(folder):
     """Both images of a pair are of one photo."""
     label(folder)
 
-    clean, _, marked, other = (facts for facts, _ in labelled_images(folder, None))
+    clean, second, marked, other = (facts for facts, _ in labelled_images(folder, None))
 
-    assert clean.photo == marked.photo == "p.jpg" != other.photo
+    assert clean.photo == marked.photo == "p.jpg"
+    assert second.photo == other.photo == "2"
     assert (marked.generator, marked.kind, marked.width_ratio) == ("first", "tiled", 0.2)
     assert (clean.truth, clean.kind) == (Truth.CLEAN, "")
 
