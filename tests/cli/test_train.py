@@ -42,13 +42,13 @@ def test_everything_that_is_given_reaches_the_training(cli, checkout):
     """And its exit status comes back."""
     given = ["--photos", "a", "--photos", "b", "--clean", "c", "--marked", "m", "--out", "mine"]
     given += ["--steps", "7", "--variant", "nine", "--resume", "--without-kinds", "logo"]
-    given += ["--device", "cuda", "--workers", "3", "--unfreeze", "--json"]
+    given += ["--device", "cuda", "--precision", "bf16", "--workers", "3", "--unfreeze", "--json"]
     result = cli("watermark", "train", *given)
 
     assert result.status == 3
     seen = (checkout / "seen").read_text().splitlines()
     assert seen[:2] == ["--out=mine", "--variant=nine"]
-    assert {"--steps=7", "--device=cuda", "--workers=3"} <= set(seen)
+    assert {"--steps=7", "--device=cuda", "--precision=bf16", "--workers=3"} <= set(seen)
     assert "--max-false-positive-ratio=0.02" in seen
     assert seen[seen.index("--photos=a") :] == [
         "--photos=a", "--photos=b", "--clean=c", "--marked=m",

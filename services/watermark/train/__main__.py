@@ -90,6 +90,7 @@ def _train_network(parsed: argparse.Namespace, tell: Tell) -> Trained:
             workers=parsed.workers,
             device=parsed.device,
             unfreeze=parsed.unfreeze,
+            precision=parsed.precision,
         ),
         batch=parsed.batch,
         variant=Variant(parsed.variant),

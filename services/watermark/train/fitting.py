@@ -23,7 +23,7 @@ from services.watermark.train.checkpoint import (
     save_checkpoint,
 )
 from services.watermark.train.losses import TensorBatch, batch_loss
-from services.watermark.train.network import TileNetwork
+from services.watermark.train.network import TileLogits, TileNetwork
 from services.watermark.train.photos import PhotoLost
 from services.watermark.train.states import fits_network, fits_optimizer
 
@@ -56,7 +56,8 @@ class FitPlan:
         save_every: Steps between two checkpoints.
         workers: Processes that synthesise; 0 synthesises between the steps.
         device: What computes, in torch's words: `cpu` or `cuda`.
-        unfreeze: Whether the early blocks are trained too.
+        unfreeze: Whether the first blocks, up to the strokes, are trained too.
+        precision: Of the activations: `fp32` or `bf16`. Weights and what is written are fp32.
     """
 
     steps: int
@@ -65,6 +66,7 @@ class FitPlan:
     workers: int = 1
     device: str = "cpu"
     unfreeze: bool = False
+    precision: str = "fp32"
 
 
 @dataclass(slots=True)
@@ -95,10 +97,11 @@ class Fitting:
     def __post_init__(self) -> None:
         self.network.to(device=self.plan.device, memory_format=torch.channels_last)
         body, head = self.network.body, self.network.head
-        body.early.requires_grad_(self.plan.unfreeze)
-        parts = [(body.fine, _BODY_RATE), (body.coarse, _BODY_RATE), (head, _HEAD_RATE)]
+        early = nn.ModuleList([body.stem, body.strokes]).requires_grad_(self.plan.unfreeze)
+        later = nn.ModuleList([body.levels, body.pyramid])
+        parts: list[tuple[nn.Module, float]] = [(later, _BODY_RATE), (head, _HEAD_RATE)]
         if self.plan.unfreeze:
-            parts.insert(0, (body.early, _EARLY_RATE))
+            parts.insert(0, (early, _EARLY_RATE))
         groups = [{"params": list(part.parameters()), "peak": rate} for part, rate in parts]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 
@@ -175,7 +178,10 @@ class Fitting:
             group["lr"] = group["peak"] * rate_share(self.step, self.plan.steps)
         self._optimizer.zero_grad(set_to_none=True)
         batch = TensorBatch(*(tensor.to(self.plan.device, non_blocking=True) for tensor in batch))
-        loss = batch_loss(self.network(batch.pixels), batch)
+        bf16 = self.plan.precision == "bf16"
+        with torch.autocast(self.plan.device, torch.bfloat16, enabled=bf16):
+            logits = self.network(batch.pixels)
+        loss = batch_loss(TileLogits(*(part.float() for part in logits)), batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizer.step()

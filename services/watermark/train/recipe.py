@@ -133,6 +133,7 @@ def _identity(recipe: Recipe, photos: Sequence[Photo]) -> dict[str, Any]:
         "steps": recipe.plan.steps,
         "batch": recipe.batch,
         "unfreeze": recipe.plan.unfreeze,
+        "precision": recipe.plan.precision,
         "left_out": sorted(recipe.marks.left_out),
         "variant": recipe.variant.value,
         "photos": _counted([photo.digest for photo in training if not photo.labelled]),
