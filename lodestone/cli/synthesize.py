@@ -35,7 +35,9 @@ def synthesize(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Also a contact sheet of all kinds, to look at."),
+        typer.Option(
+            metavar="FILE.jpg", help="Also a contact sheet of all kinds, to look at; or .webp."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -26,7 +26,7 @@ def photos(tmp_path):
 
 def test_pairs_are_written(start_cli, photos, tmp_path):
     """With the options given; the report is the module's."""
-    out, sheet = tmp_path / "pairs", tmp_path / "sheet.png"
+    out, sheet = tmp_path / "pairs", tmp_path / "sheet.jpg"
     process = start_cli(
         *("watermark", "synthesize", photos, out, "--count", "3", "--seed", "5", "--json"),
         *("--kinds", "logo", "--kinds", "bar", "--sheet", sheet),

@@ -75,6 +75,6 @@ def worst_note(entry: dict[str, Any]) -> str:
         words.append(f"opacity {entry['opacity']:.2f}")
     if entry["width_ratio"] is not None:
         words.append(f"width {entry['width_ratio']:.0%}")
-    said = ", ".join(filter(None, words))
+    said = ", ".join(filter(None, words)).replace("_", " ")
     made = f"{entry['generator']}: " if entry["generator"] else ""
     return f"{entry['probability']:.3f}; {made}{said}"

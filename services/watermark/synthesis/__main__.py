@@ -14,7 +14,7 @@ from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
 from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
-from services.watermark.synthesis.sheet import contact_sheet
+from services.watermark.synthesis.sheet import check_suffix, contact_sheet, write_sheet
 from services.watermark.synthesis.texts import TRAINING_TEXTS
 
 
@@ -22,12 +22,14 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line, 130 interrupted."""
     parsed = _parser().parse_args(arguments)
     try:
+        if parsed.sheet:
+            check_suffix(parsed.sheet)
         photos = open_folder(parsed.photos)
         marks = DrawnMarks(Lettering(_fonts(parsed.fonts), TRAINING_TEXTS))
         count = parsed.count or len(photos.paths)
         write_pairs(photos, marks, PairPlan(count, parsed.seed, parsed.kinds), parsed.out)
         if parsed.sheet:
-            _write_sheet(photos, marks, parsed.seed, parsed.sheet)
+            write_sheet(contact_sheet(photos, marks, parsed.seed), parsed.sheet)
     except LodestoneError as error:
         return fail(error, 1)
     except KeyboardInterrupt:
@@ -48,14 +50,6 @@ def _fonts(folders: Sequence[Path]) -> tuple[Path, ...]:
         message = f"{folders[0]}: there are no fonts in it that write Latin letters"
         raise Misconfigured(message)
     return fonts
-
-
-def _write_sheet(photos: PhotoFolder, marks: DrawnMarks, seed: int, path: Path) -> None:
-    try:
-        contact_sheet(photos, marks, seed).save(path, "PNG")
-    except OSError as error:
-        message = f"{path}: cannot be written: {error.strerror or type(error).__name__}"
-        raise Misconfigured(message) from error
 
 
 def _report(out: Path, count: int, photos: PhotoFolder, *, as_json: bool) -> None:
@@ -90,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="TrueType and OpenType files (default: Pillow's own font); may be given again",
     )
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="also a sheet of all kinds")
+    parser.add_argument("--sheet", type=Path, metavar="FILE.jpg", help="also a sheet of all kinds")
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
     return parser
 

@@ -2,34 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont, ImageOps
 
-from services.watermark.synthesis.generator import MarkGenerator
+from services.servicekit.errors import Misconfigured
+from services.watermark.synthesis.generator import MarkedPhoto, MarkGenerator
 from services.watermark.synthesis.photo_folder import PhotoFolder
 
-_CELL_PX = 360
-_LABEL_PX = 22
-_COLUMNS = 5
-_GROUND = (70, 70, 70)
+COLUMNS = 5
+_CELL_PX = (336, 252)
+_GAP_PX = 16
+_HEADING_PX = 34
+_CAPTION_PX = 24
+_PAPER, _LINE, _INK, _FAINT = (255, 255, 255), (200, 205, 210), (28, 32, 36), (92, 102, 112)
+_SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_QUALITY = 82
+
+
+def check_suffix(path: Path) -> None:
+    """Passes the name of a file that a sheet can be written to.
+
+    Raises:
+        Misconfigured: Its suffix is not one of .jpg, .jpeg and .webp.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        message = f"{path}: a sheet is a file with the suffix {' or '.join(_SUFFIXES)}"
+        raise Misconfigured(message)
+
+
+def write_sheet(sheet: PillowImage.Image, path: Path) -> None:
+    """Writes it in the format that its suffix names.
+
+    Raises:
+        Misconfigured: The suffix is of no such format, or the file cannot be written.
+    """
+    check_suffix(path)
+    try:
+        sheet.save(path, _SUFFIXES[path.suffix.lower()], quality=_QUALITY)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or type(error).__name__}"
+        raise Misconfigured(message) from error
 
 
 def contact_sheet(photos: PhotoFolder, generator: MarkGenerator, seed: int) -> PillowImage.Image:
-    """Every kind five times, each on another photo."""
-    kinds = generator.kinds
-    row_px = _CELL_PX + _LABEL_PX
-    sheet = PillowImage.new("RGB", (_COLUMNS * _CELL_PX, len(kinds) * row_px), _GROUND)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for row, kind in enumerate(kinds):
-        for column in range(_COLUMNS):
-            index = row * _COLUMNS + column
+    """Every kind five times, each on another photo: 1,776 pixels wide."""
+    rows = []
+    for row, kind in enumerate(generator.kinds):
+        cells = []
+        for index in range(row * COLUMNS, (row + 1) * COLUMNS):
             _, photo = photos.photo(index)
             drawn = generator.draw(photo, kind, np.random.default_rng((seed, index)))
-            image = PillowImage.fromarray(drawn.pixels)
-            image.thumbnail((_CELL_PX - 4, _CELL_PX - 4), PillowImage.Resampling.LANCZOS)
-            left, top = column * _CELL_PX, row * row_px
-            sheet.paste(image, (left, top + _LABEL_PX))
-            label = f"{kind}  opacity {drawn.opacity:.2f}  width {drawn.width_ratio:.2f}"
-            draw.text((left + 2, top + 3), label, font=font, fill=(255, 255, 255))
+            cells.append(_Cell(_small(drawn), _caption(drawn)))
+        is_mark = kind not in generator.hard_negatives
+        rows.append(_row_picture(_heading(kind, is_mark=is_mark), cells))
+    sheet = PillowImage.new("RGB", (rows[0].width, sum(row.height for row in rows)), _PAPER)
+    top = 0
+    for picture in rows:
+        sheet.paste(picture, (0, top))
+        top += picture.height
     return sheet
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    picture: PillowImage.Image
+    caption: str
+
+
+def _small(drawn: MarkedPhoto) -> PillowImage.Image:
+    picture = PillowImage.fromarray(drawn.pixels)
+    picture.thumbnail(_CELL_PX, PillowImage.Resampling.LANCZOS)
+    # A white frame in the photo would not be seen on paper.
+    return ImageOps.expand(picture, 1, _LINE)
+
+
+def _caption(drawn: MarkedPhoto) -> str:
+    """A hard negative has no opacity or width that anybody would ask for."""
+    if not drawn.is_mark:
+        return ""
+    return f"opacity {drawn.opacity:.2f}, {drawn.width_ratio:.0%} of the width"
+
+
+def _heading(kind: str, *, is_mark: bool) -> str:
+    words = kind.replace("_", " ")
+    return words if is_mark else f"{words}: a hard negative, no mark"
+
+
+def _row_picture(heading: str, cells: Sequence[_Cell]) -> PillowImage.Image:
+    tallest_px = max(cell.picture.height for cell in cells)
+    caption_px = _CAPTION_PX if any(cell.caption for cell in cells) else 0
+    step_px = _CELL_PX[0] + _GAP_PX
+    height_px = _GAP_PX + _HEADING_PX + tallest_px + caption_px
+    row = PillowImage.new("RGB", (len(cells) * step_px + _GAP_PX, height_px), _PAPER)
+    draw = ImageDraw.Draw(row)
+    draw.text((_GAP_PX, _GAP_PX), heading, font=ImageFont.load_default(22), fill=_INK)
+    for column, cell in enumerate(cells):
+        left, top = _GAP_PX + column * step_px, _GAP_PX + _HEADING_PX
+        row.paste(cell.picture, (left, top))
+        place = (left, top + cell.picture.height + 4)
+        draw.text(place, cell.caption, font=ImageFont.load_default(15), fill=_FAINT)
+    return row
