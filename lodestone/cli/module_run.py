@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from lodestone.cli.checkout import module_command, module_environment
+from lodestone.cli.module_start import INTERRUPTED_LINE
 
+_START = "lodestone.cli.module_start"
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_module(checkout: Path, module: str, *arguments: str) -> int:
-    """Runs `python -m module` and waits for its end, whatever signal comes meanwhile.
+    """Runs the `main` of a module's `__main__`, and waits for its end, whatever signal comes meanwhile.
 
     Returns:
         Its exit status; 128 and the signal's number if a signal ended it.
@@ -24,14 +27,27 @@ def run_module(checkout: Path, module: str, *arguments: str) -> int:
     passing = _Passing()
     with passing.on():
         # A group of its own: Ctrl-C in a terminal would reach it a second time.
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            module_command(module, *arguments),
-            env=module_environment(checkout, os.environ),
-            process_group=0,
-        )
+        with _kept_back(signal.SIGINT):
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                module_command(_START, module, *arguments),
+                env=module_environment(checkout, os.environ),
+                process_group=0,
+            )
         passing.begin(process)
         status = process.wait()
+    if status == -signal.SIGINT:
+        sys.stderr.write(INTERRUPTED_LINE)
     return status if status >= 0 else 128 - status
+
+
+@contextmanager
+def _kept_back(number: signal.Signals) -> Iterator[None]:
+    """A signal waits, here and in processes that are started meanwhile: as they begin they are not ready for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Passing:

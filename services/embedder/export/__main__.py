@@ -17,6 +17,8 @@ from services.servicekit.errors import InvalidInput, LodestoneError
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    # The libraries below warn about matters that the one line of an error says better.
+    logging.disable(logging.CRITICAL)
     try:
         request = parse_request(arguments)
         with staged_folder(request.out) as folder:
@@ -66,6 +68,4 @@ def _report(request: ExportRequest, description: EncoderDescription) -> str:
 
 
 if __name__ == "__main__":
-    # The libraries below warn about matters that the one line of an error says better.
-    logging.disable(logging.CRITICAL)
     sys.exit(main(sys.argv[1:]))

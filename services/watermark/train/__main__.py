@@ -20,7 +20,7 @@ from services.watermark.train.claim import CHECKPOINT_FILE, claim_folder
 from services.watermark.train.options import parse_options
 from services.watermark.train.photos import PhotoFolders
 from services.watermark.train.progress import Progress, Tell, Trained, rates_in_words
-from services.watermark.train.stopping import Stopped, stopped_by_signals
+from services.watermark.train.stopping import Stopped, ended_by_signals, stopped_by_signals
 
 if TYPE_CHECKING:
     from services.watermark.train.marks import Marks
@@ -74,9 +74,10 @@ def _train_network(parsed: argparse.Namespace, tell: Tell) -> Trained:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # torch takes seconds to import and may not be there: a wrong command line is told before.
     try:
-        from services.watermark.train.fitting import FitPlan  # noqa: PLC0415
-        from services.watermark.train.network import Variant  # noqa: PLC0415
-        from services.watermark.train.recipe import Recipe, train_detector  # noqa: PLC0415
+        with ended_by_signals():
+            from services.watermark.train.fitting import FitPlan  # noqa: PLC0415
+            from services.watermark.train.network import Variant  # noqa: PLC0415
+            from services.watermark.train.recipe import Recipe, train_detector  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     recipe = Recipe(
@@ -102,10 +103,11 @@ def _train_network(parsed: argparse.Namespace, tell: Tell) -> Trained:
 
 def _train_head(parsed: argparse.Namespace, tell: Tell) -> Trained:
     try:
-        from services.watermark.train.embedder_head.recipe import (  # noqa: PLC0415
-            HeadRecipe,
-            train_head,
-        )
+        with ended_by_signals():
+            from services.watermark.train.embedder_head.recipe import (  # noqa: PLC0415
+                HeadRecipe,
+                train_head,
+            )
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     recipe = HeadRecipe(

@@ -33,6 +33,17 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end this process at once: libraries that are interrupted as they load may swallow it."""
+    before = [signal.signal(number, signal.SIG_DFL) for number in _NUMBERS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_NUMBERS, before, strict=True):
+            signal.signal(number, handler)
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     for each in _NUMBERS:
         signal.signal(each, signal.SIG_IGN)
