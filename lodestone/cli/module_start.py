@@ -20,7 +20,13 @@ def main() -> int:
     # Whoever started this process has kept the signal back until here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     del sys.argv[0]
-    module = importlib.import_module(f"{sys.argv[0]}.__main__")
+    try:
+        module = importlib.import_module(f"{sys.argv[0]}.__main__")
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"error: {error.name} is not installed: run `make setup` in the checkout\n"
+        )
+        return 1
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status: int = module.main(sys.argv[1:])

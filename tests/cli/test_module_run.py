@@ -80,6 +80,14 @@ def test_ctrl_c_waits_for_an_interpreter_that_starts(start, tmp_path):
     assert not (tmp_path / "begun").exists()
 
 
+def test_a_library_that_is_not_there_is_one_line(start, tmp_path):
+    """Set-up installs all that a module needs to load."""
+    assert start("import nowhere_to_be_found\n").wait(60) == 1
+
+    line = "error: nowhere_to_be_found is not installed: run `make setup` in the checkout\n"
+    assert (tmp_path / "err").read_text() == line
+
+
 def test_a_module_has_its_arguments_and_its_status(start, tmp_path):
     """Other signals than Ctrl-C end it as they always do."""
     assert start(RUNNING.format("return 7"), "a", "--b=c d").wait(60) == 7

@@ -17,8 +17,16 @@ from services.servicekit.errors import InvalidInput, LodestoneError
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 written, 1 failed, 2 a wrong command line."""
+    before = logging.root.manager.disable
     # The libraries below warn about matters that the one line of an error says better.
     logging.disable(logging.CRITICAL)
+    try:
+        return _run(arguments)
+    finally:
+        logging.disable(before)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         request = parse_request(arguments)
         with staged_folder(request.out) as folder:

@@ -79,7 +79,7 @@ def _train_network(parsed: argparse.Namespace, tell: Tell) -> Trained:
             from services.watermark.train.network import Variant  # noqa: PLC0415
             from services.watermark.train.recipe import Recipe, train_detector  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise _missing(error) from error
+        raise _missing(error, "train") from error
     recipe = Recipe(
         photos=_photos(parsed),
         marks=_marks(parsed),
@@ -109,7 +109,7 @@ def _train_head(parsed: argparse.Namespace, tell: Tell) -> Trained:
                 train_head,
             )
     except ModuleNotFoundError as error:
-        raise _missing(error) from error
+        raise _missing(error, "head") from error
     recipe = HeadRecipe(
         photos=_photos(parsed),
         marks=_marks(parsed),
@@ -128,10 +128,9 @@ _TRAININGS = {
 }
 
 
-def _missing(error: ModuleNotFoundError) -> Misconfigured:
-    return Misconfigured(
-        f"training needs {error.name}, which is not installed: see the train extra"
-    )
+def _missing(error: ModuleNotFoundError, extra: str) -> Misconfigured:
+    cure = f".venv/bin/pip install -c constraints.txt -e '.[{extra}]'"
+    return Misconfigured(f"training needs {error.name}; in the checkout: {cure}")
 
 
 def _photos(parsed: argparse.Namespace) -> PhotoFolders:
