@@ -32,7 +32,7 @@ from services.watermark.evaluate.photo_files import find_photo_files
 from services.watermark.evaluate.report_files import make_folder, write_evaluation, write_heat
 from services.watermark.evaluate.second_generator import SecondGenerator
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
-from services.watermark.evaluate.wording import fonts_in
+from services.watermark.evaluate.wording import fonts_of
 from services.watermark.head_detector import HeadDetector
 from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.generator import MarkGenerator
@@ -111,8 +111,9 @@ def _images(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
 
 def _generators(folders: tuple[Path, ...]) -> dict[str, MarkGenerator]:
     """Both, with texts that nothing is trained on; without folders in the fonts of Pillow and of matplotlib."""
-    first = DrawnMarks(Lettering(find_fonts(folders), HELD_OUT_TEXTS))
-    return {"first": first, "second": SecondGenerator(fonts_in(folders) if folders else ())}
+    files = find_fonts(folders)
+    first = DrawnMarks(Lettering(files, HELD_OUT_TEXTS))
+    return {"first": first, "second": SecondGenerator(fonts_of(files))}
 
 
 def _was_held_out(digest: str) -> bool:

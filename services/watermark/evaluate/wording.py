@@ -62,7 +62,6 @@ _BUNDLED = (
     "cmti10.ttf",
     "cmtt10.ttf",
 )
-_SUFFIXES = (".ttf", ".otf")
 # Computer Modern keeps other signs where Unicode has the rest.
 _PLAIN = re.compile(r"[A-Za-z0-9 .,@/&-]*")
 _SIZE = 100.0
@@ -109,18 +108,12 @@ def bundled_fonts() -> tuple[Font, ...]:
     return tuple(_font(folder / name) for name in _BUNDLED)
 
 
-def fonts_in(folders: Sequence[Path]) -> tuple[Font, ...]:
-    """The TrueType and OpenType files under the folders, sorted.
+def fonts_of(files: Sequence[Path]) -> tuple[Font, ...]:
+    """The fonts in these files, in their order.
 
     Raises:
-        Misconfigured: There is none, or one cannot be read.
+        Misconfigured: One cannot be read.
     """
-    files = sorted(
-        path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES
-    )
-    if not files:
-        message = f"no .ttf or .otf file under {', '.join(map(str, folders))}"
-        raise Misconfigured(message)
     return tuple(_font(path) for path in files)
 
 
@@ -154,7 +147,7 @@ def _font(path: Path) -> Font:
     try:
         return Font(path, get_font(path).family_name)
     except (OSError, RuntimeError) as error:
-        message = f"{path} is no font that can be read"
+        message = f"{path}: this font cannot be read: {error}"
         raise Misconfigured(message) from error
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from services.servicekit.errors import LodestoneError, Misconfigured
+from services.servicekit.errors import LodestoneError
 from services.watermark.command_line import INTERRUPTED, CommandParser, fail, print_object
 from services.watermark.synthesis.drawn_marks import KINDS, DrawnMarks
 from services.watermark.synthesis.lettering import Lettering, find_fonts
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         if parsed.sheet:
             check_suffix(parsed.sheet)
         photos = open_folder(parsed.photos)
-        marks = DrawnMarks(Lettering(_fonts(parsed.fonts), TRAINING_TEXTS))
+        marks = DrawnMarks(Lettering(find_fonts(parsed.fonts), TRAINING_TEXTS))
         count = parsed.count or len(photos.paths)
         write_pairs(photos, marks, PairPlan(count, parsed.seed, parsed.kinds), parsed.out)
         if parsed.sheet:
@@ -38,18 +38,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"left out {shown(str(path))}: {reason}\n")
     _report(parsed.out, count, photos, as_json=parsed.json)
     return 0
-
-
-def _fonts(folders: Sequence[Path]) -> tuple[Path, ...]:
-    for folder in folders:
-        if not folder.is_dir():
-            message = f"{folder}: there is no such folder of fonts"
-            raise Misconfigured(message)
-    fonts = find_fonts(folders)
-    if folders and not fonts:
-        message = f"{folders[0]}: there are no fonts in it that write Latin letters"
-        raise Misconfigured(message)
-    return fonts
 
 
 def _report(out: Path, count: int, photos: PhotoFolder, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageFont
 
+from services.servicekit.errors import Misconfigured
 from services.watermark.synthesis.texts import Texts
 
 Font = ImageFont.FreeTypeFont
@@ -53,13 +54,14 @@ class Lettering:
 
 
 def find_fonts(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """Every TrueType and OpenType file under the folders that has Latin letters, in the order of their paths."""
-    return tuple(
-        path
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and _is_readable(path)
-    )
+    """Every TrueType and OpenType file under the folders that has Latin letters, in the order of their paths.
+
+    Fonts of other scripts, of symbols and of pictures are left out.
+
+    Raises:
+        Misconfigured: A folder is not there or has no such font, or a file is no font that can be read.
+    """
+    return tuple(path for folder in folders for path in _fonts_in(folder))
 
 
 @lru_cache(maxsize=512)
@@ -86,13 +88,29 @@ def _has(font: Path | None, character: str) -> bool:
     return drawn.getbbox() is not None and bytes(drawn) != bytes(missing)
 
 
-def _is_readable(path: Path) -> bool:
+def _fonts_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder of fonts"
+        raise Misconfigured(message)
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES)
+    fonts = [path for path in files if path.is_file() and _has_letters(path)]
+    if not fonts:
+        message = f"{folder}: there are no fonts in it that write Latin letters (.ttf, .otf)"
+        raise Misconfigured(message)
+    return fonts
+
+
+def _has_letters(path: Path) -> bool:
     """A font of last resort has letters too, but draws the same box for each."""
     try:
         probe = load_font(path, _PROBE_PX)
         return can_write(path, _LATIN) and bytes(probe.getmask("A")) != bytes(probe.getmask("B"))
-    except OSError:
-        return False
+    except OSError as error:
+        # Pictures of one size alone, as emoji are.
+        if str(error) == "invalid pixel size":
+            return False
+        message = f"{path}: this font cannot be read: {error}"
+        raise Misconfigured(message) from error
 
 
 @lru_cache(maxsize=16)

@@ -15,6 +15,7 @@ from services.servicekit.errors import LodestoneError, Misconfigured
 from services.watermark.command_line import configure_notes, fail, print_object
 from services.watermark.config import WatermarkBackend
 from services.watermark.detector_folder import check_name
+from services.watermark.synthesis.lettering import find_fonts
 from services.watermark.synthesis.photo_file import shown
 from services.watermark.train.claim import CHECKPOINT_FILE, claim_folder
 from services.watermark.train.options import parse_options
@@ -146,8 +147,8 @@ def _marks(parsed: argparse.Namespace) -> Marks:
     from services.watermark.train.marks import Marks  # noqa: PLC0415
 
     return Marks(
-        fonts=tuple(parsed.fonts),
-        held_out_fonts=tuple(parsed.held_out_fonts),
+        fonts=find_fonts(parsed.fonts),
+        held_out_fonts=find_fonts(parsed.held_out_fonts),
         left_out=frozenset(parsed.without_kinds),
     )
 

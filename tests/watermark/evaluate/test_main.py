@@ -115,7 +115,7 @@ def test_a_head_is_not_measured_with_another_encoder(tmp_path, photos, encoder, 
     [
         (["missing"], "no such folder"),
         (["photos", "--detector=unknown"], "unknown"),
-        (["photos", "--fonts=photos"], "no .ttf or .otf"),
+        (["photos", "--fonts=photos"], "photos: there are no fonts in it that write Latin letters"),
         (["--heat=missing.png"], "missing.png"),
         (["--heat=labels.txt"], "not a JPEG"),
         (["--heat=pipe.png"], "pipe.png: it is no file"),

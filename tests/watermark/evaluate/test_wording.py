@@ -6,7 +6,7 @@ import pytest
 from services.servicekit.errors import Misconfigured
 from services.watermark.evaluate import wording
 from services.watermark.evaluate.outline import coverage, extents, fitted, moved
-from services.watermark.evaluate.wording import bundled_fonts, choose_font, choose_text, fonts_in
+from services.watermark.evaluate.wording import bundled_fonts, choose_font, choose_text, fonts_of
 
 CM = [font for font in bundled_fonts() if font.family.startswith("cm")]
 STIX = [font for font in bundled_fonts() if font.family == "STIXGeneral"]
@@ -51,12 +51,10 @@ def test_letters_stand_upright():
     assert covered[:, :40].sum() > covered[:, 40:].sum()
 
 
-def test_a_folder_of_fonts_is_read(tmp_path):
-    """By suffix; none, or a broken one, is an error that names it."""
-    (tmp_path / "a.ttf").write_bytes(STIX[0].path.read_bytes())
-    assert [font.family for font in fonts_in([tmp_path])] == ["STIXGeneral"]
+def test_fonts_are_read(tmp_path):
+    """A broken one is an error that names it."""
     (tmp_path / "b.otf").write_bytes(b"broken")
-    with pytest.raises(Misconfigured, match=r"b\.otf is no font"):
-        fonts_in([tmp_path])
-    with pytest.raises(Misconfigured, match=r"no \.ttf or \.otf"):
-        fonts_in([tmp_path / "empty"])
+
+    assert [font.family for font in fonts_of([STIX[0].path])] == ["STIXGeneral"]
+    with pytest.raises(Misconfigured, match=r"b\.otf: this font cannot be read: "):
+        fonts_of([STIX[0].path, tmp_path / "b.otf"])

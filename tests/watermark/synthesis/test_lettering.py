@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import features
 
+from services.servicekit.errors import Misconfigured
 from services.watermark.synthesis.lettering import Lettering, can_write, find_fonts, load_font
 from services.watermark.synthesis.texts import TRAINING_TEXTS
 from tests.watermark.synthesis.drawing import LETTERING
@@ -16,18 +19,32 @@ FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 
 
 def test_fonts_are_found_by_their_names(tmp_path):
-    """In every folder, deep down, in one order; what is no font is left out."""
+    """In every folder, deep down, in one order; what has another name is left out."""
     for name in ("b/z.ttf", "b/a.TTF", "b/c/d.ttf", "a/e.ttf"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((FONTS / "DejaVuSans.ttf").read_bytes())
-    (tmp_path / "b" / "broken.ttf").write_bytes(b"no font")
+    (tmp_path / "b" / "folder.ttf").mkdir()
+    os.mkfifo(tmp_path / "b" / "pipe.ttf")
     (tmp_path / "b" / "readme.txt").touch()
 
     found = find_fonts([tmp_path / "b", tmp_path / "a"])
 
     names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["b/a.TTF", "b/c/d.ttf", "b/z.ttf", "a/e.ttf"]
+
+
+def test_folders_without_fonts_are_errors(tmp_path):
+    """One that is not there, one with nothing to write in, one with a file that is no font."""
+    with pytest.raises(Misconfigured, match="none: there is no such folder of fonts"):
+        find_fonts([FONTS, tmp_path / "none"])
+    shutil.copy(FONTS / "STIXSizOneSymReg.ttf", tmp_path)
+    with pytest.raises(Misconfigured, match="there are no fonts in it that write Latin letters"):
+        find_fonts([FONTS, tmp_path])
+    shutil.copy(FONTS / "DejaVuSans.ttf", tmp_path)
+    (tmp_path / "broken.otf").write_bytes(b"no font")
+    with pytest.raises(Misconfigured, match=r"broken\.otf: this font cannot be read: unknown file"):
+        find_fonts([tmp_path])
 
 
 def test_fonts_without_letters_are_left_out():
