@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from services.watermark.train.batches import Batch, BatchSource
+from services.watermark.train.batches import BatchSource
 from services.watermark.train.checkpoint import (
     Checkpoint,
     load_checkpoint,
     not_of_this_training,
     save_checkpoint,
 )
+from services.watermark.train.drawing_processes import drawers_watched, drawn_batches
 from services.watermark.train.losses import TensorBatch, batch_loss
 from services.watermark.train.network import TileLogits, TileNetwork
-from services.watermark.train.photos import PhotoLost
 from services.watermark.train.states import fits_network, fits_optimizer
 
 HeldOut = Callable[[TileNetwork], dict[str, float]]
@@ -42,8 +38,6 @@ _HEAD_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02
-_WAITING_BATCHES = 6
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +128,20 @@ class Fitting:
 
         Raises:
             PhotoLost: A photo is not what it was when the training began.
+            DrawerLost: A process that draws marks was ended.
             CheckpointNotWritten: The disk is full, for example.
         """
         if self.step == self.plan.steps and self.history:
             self._measure(self.history.pop()["loss"], held_out)
             progress(self.history)
         self.network.train()
-        for batch in self._batches():
+        with drawers_watched():
+            self._take_steps(held_out, progress, stepped)
+        self.network.eval()
+
+    def _take_steps(self, held_out: HeldOut, progress: Progress, stepped: Stepped) -> None:
+        steps, pinned = range(self.step, self.plan.steps), self.plan.device != "cpu"
+        for batch in drawn_batches(self.source, steps, self.plan.workers, pinned=pinned):
             self.losses.append(self._train_on(batch))
             self.step += 1
             stepped(self.step, self.losses[-1])
@@ -151,27 +152,6 @@ class Fitting:
                 progress(self.history)
             if self.step % self.plan.save_every == 0 or last:
                 self._save()
-        self.network.eval()
-
-    def _batches(self) -> Iterator[TensorBatch]:
-        steps = range(self.step, self.plan.steps)
-        if not self.plan.workers:
-            return (_as_tensors(self.source[step]) for step in steps)
-        loader: DataLoader[TensorBatch | PhotoLost] = DataLoader(
-            _Sent(self.source),
-            batch_size=None,
-            sampler=steps,
-            num_workers=self.plan.workers,
-            prefetch_factor=_WAITING_BATCHES,
-            # A forked process would inherit torch's threads half.
-            multiprocessing_context="spawn",
-            collate_fn=_as_sent,
-            worker_init_fn=_stay_deaf,
-            pin_memory=self.plan.device != "cpu",
-        )
-        with _born_deaf():
-            batches = iter(loader)
-        return map(_received, batches)
 
     def _train_on(self, batch: TensorBatch) -> float:
         for group in self._optimizer.param_groups:
@@ -213,51 +193,3 @@ def rate_share(step: int, steps: int) -> float:
     warm_up = min((step + 1) / _WARM_UP_STEPS, 1.0)
     falling = (1 + math.cos(math.pi * step / steps)) / 2
     return warm_up * (_LAST_RATE + (1 - _LAST_RATE) * falling)
-
-
-def _as_tensors(batch: Batch) -> TensorBatch:
-    arrays = (batch.pixels, batch.marked, batch.places, batch.images)
-    return TensorBatch(*map(torch.from_numpy, arrays))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """Batches for another process. An error goes as a value: torch would make one long text of it."""
-
-    source: BatchSource
-
-    def __getitem__(self, step: int) -> Batch | PhotoLost:
-        try:
-            return self.source[step]
-        except PhotoLost as error:
-            return error
-
-
-def _as_sent(batch: Batch | PhotoLost) -> TensorBatch | PhotoLost:
-    return batch if isinstance(batch, PhotoLost) else _as_tensors(batch)
-
-
-def _received(batch: TensorBatch | PhotoLost) -> TensorBatch:
-    if isinstance(batch, PhotoLost):
-        raise batch
-    return batch
-
-
-@contextmanager
-def _born_deaf() -> Iterator[None]:
-    """Processes that are started meanwhile do not hear Ctrl-C, which reaches them too: this one ends them."""
-    before = [signal.signal(number, signal.SIG_IGN) for number in _ENDING]
-    try:
-        yield
-    finally:
-        for number, handler in zip(_ENDING, before, strict=True):
-            signal.signal(number, handler)
-
-
-def _stay_deaf(_worker: int) -> None:
-    # torch gives its processes a handler of SIGTERM that ends them, before it calls this.
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
-    # Errors go to the training as values; what is left to print is that it ended before a batch was sent.
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import structlog
 
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TORCH_MODULES = (
     "body",
     "checkpoint",
+    "drawing_processes",
     "export",
     "fitting",
     "held_out",
@@ -59,7 +61,24 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
 
     [line] = capsys.readouterr().err.splitlines()
     assert status == 1
-    assert line == "error: training needs torch, which is not installed: see the train extra"
+    install = ".venv/bin/pip install -c constraints.txt -e '.[train]'"
+    assert line == f"error: training needs torch; in the checkout: {install}"
+
+
+def test_a_head_needs_less(tmp_path, monkeypatch, capsys):
+    """Its line installs no torch."""
+    for name in ("recipe", "onnx_head"):
+        module = f"services.watermark.train.embedder_head.{name}"
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    given = ["--backend=embedder", f"--photos={tmp_path}", f"--out={tmp_path / 'mine'}"]
+    status = main(given)
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    install = ".venv/bin/pip install -c constraints.txt -e '.[head]'"
+    assert line == f"error: training needs onnx; in the checkout: {install}"
 
 
 def test_a_name_that_no_detector_can_have(tmp_path, capsys):
@@ -120,6 +139,18 @@ def test_how_far_it_is_is_told(tmp_path, capsys, given):
     else:
         assert lines[0].startswith(f"{tmp_path / 'mine'}: threshold {threshold:.4g}; AUC ")
         assert [line for line in err.splitlines() if line.startswith("pair 100 of 100: loss 0.")]
+
+
+@pytest.mark.parametrize("option", ["--fonts", "--held-out-fonts"])
+def test_a_folder_without_fonts_is_one_line(tmp_path, capsys, option):
+    """Told before a photo is read."""
+    given = [f"--photos={tmp_path / 'none'}", "--backend=embedder", f"{option}={tmp_path}"]
+
+    status = main([*given, f"--out={tmp_path / 'mine'}"])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert line.startswith(f"error: {tmp_path}: there are no fonts in it that write Latin letters")
 
 
 @pytest.mark.export
@@ -193,3 +224,32 @@ def test_a_second_training_leaves_the_first_alone(tmp_path, capsys):
     line = capsys.readouterr().err.splitlines()[-1]
     assert status == 1
     assert line == f"error: {out}: another training runs in it"
+
+
+@pytest.mark.export
+def test_a_process_that_draws_and_is_killed_is_one_line(tmp_path):
+    """As by a system that is short of memory; the training can go on."""
+    photos, out = photo_files(tmp_path / "photos", range(40)), tmp_path / "mine"
+    command = [sys.executable, "-m", "services.watermark.train", f"--photos={photos}"]
+    command += [f"--out={out}", "--steps=1000", "--batch=8", "--save-every=1"]
+    with (tmp_path / "err").open("wb") as err:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=err, stdout=err)
+    try:
+        await_file(out / "checkpoint.pt", process)
+        [drawer] = [
+            child
+            for child in psutil.Process(process.pid).children()
+            if any("spawn_main" in part for part in child.cmdline())
+        ]
+        drawer.kill()
+        assert process.wait(timeout=60) == 1
+    finally:
+        process.kill()
+        process.wait()
+
+    text = (tmp_path / "err").read_text()
+    assert "Traceback" not in text
+    [line] = [line for line in text.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: a process that draws marks was lost (")
+    assert line.endswith("--resume goes on from the last checkpoint")
+    assert [path.name for path in out.iterdir()] == ["checkpoint.pt"]
