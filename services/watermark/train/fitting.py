@@ -50,7 +50,7 @@ class FitPlan:
         save_every: Steps between two checkpoints.
         workers: Processes that synthesise; 0 synthesises between the steps.
         device: What computes, in torch's words: `cpu` or `cuda`.
-        unfreeze: Whether the first blocks, up to the strokes, are trained too.
+        unfreeze: Whether the early blocks are trained too.
         precision: Of the activations: `fp32` or `bf16`. Weights and what is written are fp32.
     """
 
@@ -91,11 +91,10 @@ class Fitting:
     def __post_init__(self) -> None:
         self.network.to(device=self.plan.device, memory_format=torch.channels_last)
         body, head = self.network.body, self.network.head
-        early = nn.ModuleList([body.stem, body.strokes]).requires_grad_(self.plan.unfreeze)
-        later = nn.ModuleList([body.levels, body.pyramid])
-        parts: list[tuple[nn.Module, float]] = [(later, _BODY_RATE), (head, _HEAD_RATE)]
+        body.early.requires_grad_(self.plan.unfreeze)
+        parts = [(body.fine, _BODY_RATE), (body.coarse, _BODY_RATE), (head, _HEAD_RATE)]
         if self.plan.unfreeze:
-            parts.insert(0, (early, _EARLY_RATE))
+            parts.insert(0, (body.early, _EARLY_RATE))
         groups = [{"params": list(part.parameters()), "peak": rate} for part, rate in parts]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 

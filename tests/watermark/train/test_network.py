@@ -44,12 +44,11 @@ def test_a_small_mark_is_not_averaged_away():
 
     torch.manual_seed(0)
     head = Head()
-    strokes, text = torch.zeros(1, 48, 56, 56), torch.zeros(1, 24, 56, 56)
-    coarse = torch.zeros(1, 192, 14, 14)
-    nothing = head(Features(strokes, text, coarse)).tile
+    fine, coarse = torch.zeros(1, 40, 28, 28), torch.zeros(1, 112, 14, 14)
+    nothing = head(Features(fine, coarse)).tile
     coarse[0, :, 7, 7] = 50
-    small = head(Features(strokes, text, coarse)).tile - nothing
+    small = head(Features(fine, coarse)).tile - nothing
     coarse[0, :, 4:10, 4:10] = 50
-    large = head(Features(strokes, text, coarse)).tile - nothing
+    large = head(Features(fine, coarse)).tile - nothing
 
     assert abs(small) > abs(large) / 2 > 0
