@@ -13,7 +13,6 @@ from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import LodestoneError
 from services.servicekit.image import Rgb
 from services.servicekit.inference.backend import Backend
-from services.servicekit.resize import to_input
 from services.watermark.command_line import INTERRUPTED, CommandParser, configure_notes, fail
 from services.watermark.config import WatermarkBackend
 from services.watermark.detector import Detector
@@ -27,6 +26,7 @@ from services.watermark.evaluate.drawn_images import drawn_images
 from services.watermark.evaluate.evaluation import evaluation_of, judge_images, thumbnail_of
 from services.watermark.evaluate.judged_image import ImageFacts
 from services.watermark.evaluate.judged_parts import parts_of
+from services.watermark.evaluate.judging import judge_one
 from services.watermark.evaluate.labelled_images import is_labelled, labelled_images
 from services.watermark.evaluate.photo_files import find_photo_files
 from services.watermark.evaluate.report_files import make_folder, write_evaluation, write_heat
@@ -122,7 +122,7 @@ def _was_held_out(digest: str) -> bool:
 
 def _heat(path: Path, detector: Detector, out: Path) -> None:
     rgb = read_photo(path)
-    detection = detector.detect(to_input(rgb, detector.facts.input_shape)[None])[0]
+    detection = judge_one(shown(path.name), rgb, detector)
     parts = parts_of(rgb.shape[1], rgb.shape[0], detector.facts.input_shape)
     facts = {
         "file": shown(path.name),

@@ -5,24 +5,22 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from services.servicekit.image import Rgb
-from services.servicekit.resize import to_input
 from services.watermark.detector import Detector
 from services.watermark.evaluate.curves import Curves, curves_of
 from services.watermark.evaluate.goals import Goal, goals_of
 from services.watermark.evaluate.groups import Flagged, Group, flagged_by, groups_of
 from services.watermark.evaluate.judged_image import ImageFacts, JudgedImage, Truth
+from services.watermark.evaluate.judging import judge
 from services.watermark.evaluate.photo_files import smaller
 from services.watermark.evaluate.reliability import ReliabilityBin, reliability
 from services.watermark.evaluate.threshold import threshold_for
 
-_BATCH: Final = 8
 _THUMBNAIL_PX: Final = 320
 
 
@@ -56,12 +54,13 @@ class Evaluation:
 def judge_images(
     images: Iterable[tuple[ImageFacts, Rgb]], detector: Detector
 ) -> Iterator[JudgedImage]:
-    """Judges images, in their order, a few at a time."""
-    waiting = iter(images)
-    while batch := list(islice(waiting, _BATCH)):
-        inputs = np.stack([to_input(rgb, detector.facts.input_shape) for _, rgb in batch])
-        for (facts, rgb), detection in zip(batch, detector.detect(inputs), strict=True):
-            yield JudgedImage(facts, detection.probability, thumbnail_of(rgb))
+    """Judges images, in their order, and keeps a small picture of each.
+
+    Raises:
+        ImageNotJudged: The detector fails, or gives no probabilities, for one of them.
+    """
+    for facts, rgb, detection in judge(images, detector):
+        yield JudgedImage(facts, detection.probability, thumbnail_of(rgb))
 
 
 def evaluation_of(
