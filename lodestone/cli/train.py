@@ -106,7 +106,7 @@ def train(
     device: Annotated[Device, typer.Option(help="What computes.")] = Device.CPU,
     unfreeze: Annotated[
         bool,
-        typer.Option("--unfreeze", help="Train the first blocks too: 1.2 times the time."),
+        typer.Option("--unfreeze", help="Train the first three blocks too: 1.4 times the time."),
     ] = False,
     precision: Annotated[
         Precision, typer.Option(help="Of what the network computes meanwhile.")

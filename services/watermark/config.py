@@ -43,7 +43,7 @@ class WatermarkSettings(image_settings.ImageSettings):
         description="How long a batch waits for the embedder before it is UNAVAILABLE, seconds.",
     )
     detector: str = Field(
-        default="quadrant-head",
+        default="quadrant-tiles",
         min_length=1,
         description="The name of a detector folder under DATA/artifacts/detectors or among the bundled "
         "ones, or a path (with a `/`) to one.",

@@ -9,7 +9,7 @@ async def test_the_network_alone_and_the_stream_are_measured():
     """On a real server process, by the clock and by CPU time."""
     measured = await measure(8, 1)
 
-    assert measured["detector"] == "quadrant-head"
+    assert measured["detector"] == "quadrant-tiles"
     for way in ("network", "stream"):
         assert measured[way]["per_wall_s"] > 0
         assert measured[way]["per_cpu_s"] > 0

@@ -31,7 +31,7 @@ Code = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def real_detector() -> Detector:
-    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
     backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
     return Detector(folder, backend, threshold=None)
 
@@ -82,12 +82,12 @@ async def status_of(call) -> grpc.aio.AioRpcError:
 
 async def test_the_detector_describes_itself(real_detector):
     """As in its folder, with the threshold that holds and what computes."""
-    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
     async with watermark_service(real_detector) as stub:
         found = (await stub.GetDetector(pb.GetDetectorRequest())).detector
 
     assert found.detector_id == folder.description.detector_id
-    assert found.name == "quadrant-head"
+    assert found.name == "quadrant-tiles"
     assert (found.input_width_px, found.input_height_px) == (448, 448)
     assert found.threshold == folder.description.threshold
     assert found.execution_provider == "CPUExecutionProvider"

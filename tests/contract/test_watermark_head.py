@@ -225,7 +225,7 @@ async def test_an_embedder_that_changes_its_encoder_is_refused(head):
     assert "is a head over embeddings of encoder " in caught.value.details()
 
 
-@pytest.mark.parametrize("detector", ["quadrant-head", "head"])
+@pytest.mark.parametrize("detector", ["quadrant-tiles", "head"])
 async def test_a_detector_has_the_backend_of_its_kind(head, detector):
     """A network is not given to the embedder, nor a head to a runtime alone."""
     is_head = detector == "head"

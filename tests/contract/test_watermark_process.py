@@ -100,12 +100,12 @@ async def test_a_detector_that_is_not_there_is_one_line(tmp_path):
 
     [line] = stderr.splitlines()
     assert status == 78
-    assert line.startswith("error: there is no detector 'bogus'; there is quadrant-head")
+    assert line.startswith("error: there is no detector 'bogus'; there is quadrant-tiles")
 
 
 def described(folder: Path, content: bytes) -> Path:
     """The bundled detector's folder with another model, and a description that fits that."""
-    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
+    shutil.copytree(DETECTORS.bundled / "quadrant-tiles", folder)
     facts = json.loads((folder / "detector.json").read_text())
     facts["detector_id"] = hashlib.sha256(content).hexdigest()
     (folder / "detector.json").write_text(json.dumps(facts))
@@ -116,7 +116,7 @@ def described(folder: Path, content: bytes) -> Path:
 async def test_a_model_of_another_digest_is_one_line(tmp_path):
     """One byte too many is another file than the one that detector.json vouches for."""
     folder = tmp_path / "mine"
-    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
+    shutil.copytree(DETECTORS.bundled / "quadrant-tiles", folder)
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"\0")
 
@@ -150,7 +150,7 @@ async def test_a_model_that_is_no_detector_is_one_line(tmp_path, content, says):
 async def test_a_folder_that_is_broken_under_a_running_service_changes_nothing(tmp_path):
     """It was read whole at the start: the old detector stays, and it is the next start that is refused."""
     folder = tmp_path / "mine"
-    shutil.copytree(DETECTORS.bundled / "quadrant-head", folder)
+    shutil.copytree(DETECTORS.bundled / "quadrant-tiles", folder)
     port = free_port()
     request = pb.DetectWatermarksRequest(images=[rgb_to_image(photo())])
     async with (

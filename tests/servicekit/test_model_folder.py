@@ -24,7 +24,7 @@ from tests.servicekit.onnx_bytes import INITIALIZER, message, model, tensor
 
 MODEL = model(message(INITIALIZER, tensor("weight")))
 DIGEST = hashlib.sha256(MODEL).hexdigest()
-BUNDLED = {"encoder": "efficientnet-lite0", "detector": "quadrant-head"}
+BUNDLED = {"encoder": "efficientnet-lite0", "detector": "quadrant-tiles"}
 
 
 @dataclass(frozen=True)

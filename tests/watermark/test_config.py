@@ -13,7 +13,7 @@ def test_the_defaults_serve_the_bundled_detector(tmp_path):
     assert settings.backend is WatermarkBackend.ONNXRUNTIME
     assert settings.threshold is None
     assert (settings.max_batch, settings.queue_limit) == (8, 256)
-    assert DETECTORS.find(settings.detector, tmp_path) == DETECTORS.bundled / "quadrant-head"
+    assert DETECTORS.find(settings.detector, tmp_path) == DETECTORS.bundled / "quadrant-tiles"
 
 
 def test_settings_come_from_the_environment(monkeypatch):

@@ -20,7 +20,7 @@ SIDES = {"top": 0.25, "bottom": 0.75, "left": 0.25, "right": 0.75}
 
 @functools.cache
 def bundled() -> Detector:
-    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
     backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
     return Detector(folder, backend, threshold=None)
 

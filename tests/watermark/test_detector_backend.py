@@ -15,7 +15,7 @@ from tests.fakes.onnx_files import cast_model
 from tests.watermark.detectors import fake_folder
 from tests.watermark.heads import head_folder, head_model
 
-NETWORK = DETECTORS.bundled / "quadrant-head"
+NETWORK = DETECTORS.bundled / "quadrant-tiles"
 
 
 def head():

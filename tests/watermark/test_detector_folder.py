@@ -57,9 +57,9 @@ def test_a_written_folder_reads_back(tmp_path):
 
 def test_the_bundled_detector_is_whole():
     """Its model is small enough for the repository and is the one that its description names."""
-    folder = load_detector_folder(DETECTORS.bundled / "quadrant-head")
+    folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
 
-    assert folder.description.name == "quadrant-head"
+    assert folder.description.name == "quadrant-tiles"
     assert len(folder.model) <= 15_000_000
     assert folder.description.input_shape == InputShape(448, 448, ResizeRule.SQUASH, quartered=True)
     assert 0.5 < folder.description.threshold < 1

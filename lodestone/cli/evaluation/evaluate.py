@@ -37,7 +37,7 @@ def evaluate(
     detector: Annotated[
         str,
         typer.Option(metavar="NAME|DIR", help="A detector, or a path (with a `/`) to its folder."),
-    ] = "quadrant-head",
+    ] = "quadrant-tiles",
     backend: Annotated[
         Backend, typer.Option(help="What computes the detector; embedder: a head's encoder.")
     ] = Backend.ONNXRUNTIME,

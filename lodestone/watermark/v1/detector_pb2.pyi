@@ -32,7 +32,7 @@ class Detector(_message.Message):
     detector_id: _builtins.str
     """The detector id: the SHA-256 of its ONNX file, 64 hex digits."""
     name: _builtins.str
-    """The name of the detector's folder, for example `quadrant-head`."""
+    """The name of the detector's folder, for example `quadrant-tiles`."""
     input_width_px: _builtins.int
     """The width of its input in pixels, for example 448."""
     input_height_px: _builtins.int

@@ -141,7 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("folder", type=Path, nargs="?", metavar="DIR", help="photos; or clean/ and marked/")
-    add("--detector", default="quadrant-head", metavar="NAME|DIR", help="default quadrant-head")
+    add(
+        "--detector",
+        default="quadrant-tiles",
+        metavar="NAME|DIR",
+        help="default quadrant-tiles",
+    )
     add("--data", type=Path, default=Path("data"), metavar="DIR", help="default data")
     backends = list(WatermarkBackend)
     add("--backend", type=WatermarkBackend, choices=backends, default=WatermarkBackend.ONNXRUNTIME)

@@ -32,7 +32,7 @@ def test_labelled_images_are_measured(cli, tmp_path, photos):
 
     assert result.status == 0
     heat_facts, evaluation = result.objects()
-    assert evaluation["report"] == str(tmp_path / "data/evaluations/quadrant-head/report.html")
+    assert evaluation["report"] == str(tmp_path / "data/evaluations/quadrant-tiles/report.html")
     assert evaluation["threshold"] == heat_facts["threshold"] == 0.5
     assert (evaluation["images"], evaluation["groups"][0]["rates"]["marked"]) == (2, 1)
     assert "<svg" in Path(evaluation["report"]).read_text(encoding="utf-8")

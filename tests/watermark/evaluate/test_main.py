@@ -45,7 +45,7 @@ def test_the_bundled_detector_is_measured(tmp_path, photos, capfd):
 
     assert status == 0, capfd.readouterr().err
     evaluation = json.loads((out / "evaluation.json").read_text())
-    assert evaluation["detector"]["name"] == "quadrant-head"
+    assert evaluation["detector"]["name"] == "quadrant-tiles"
     assert evaluation["photos"] == 1
     kinds = {(g["generator"], g["value"]) for g in evaluation["groups"] if g["by"] == "kind"}
     assert {("first", "tiled"), ("second", "tiled"), ("second", "signature")} <= kinds
