@@ -17,7 +17,7 @@ from lodestone.cli.pictures.drawing import (
     set_title,
 )
 
-_SORTS: Final = ("kind", "opacity", "width", "source")
+_SORTS: Final = ("kind", "opacity", "width", "visible px", "source")
 _ROW_PX: Final = 30
 
 

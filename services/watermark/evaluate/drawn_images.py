@@ -9,15 +9,18 @@ from typing import Final
 import numpy as np
 
 from services.servicekit.image import Rgb
+from services.servicekit.resize import InputShape, to_input
 from services.watermark.evaluate.judged_image import ImageFacts, Truth
 from services.watermark.evaluate.photo_files import PhotoFile
 from services.watermark.synthesis.encoding import choose_encoding
-from services.watermark.synthesis.generator import MarkGenerator
+from services.watermark.synthesis.generator import MarkGenerator, changed
 
 SIDE_MAX_PX: Final = 1280
 """Drawing on more costs seconds and changes little at 448."""
 
 _CLEAN_PER_PHOTO: Final = 3
+_SEEN_AT: Final = InputShape(448, 448)
+_SEEN_LEVELS: Final = 16
 
 
 def drawn_images(
@@ -40,6 +43,8 @@ def drawn_images(
     for name, generator in generators.items():
         for kind in generator.kinds:
             drawn = generator.draw(rgb, kind, rng)
+            encoding = choose_encoding(size, rng)
+            image = encoding.apply(drawn.pixels)
             truth = Truth.MARKED if drawn.is_mark else Truth.HARD_NEGATIVE
             facts = replace(
                 clean,
@@ -48,5 +53,10 @@ def drawn_images(
                 kind=kind,
                 opacity=drawn.opacity if drawn.is_mark else None,
                 width_ratio=drawn.width_ratio if drawn.is_mark else None,
+                visible_px=_visible_px(encoding.apply(rgb), image) if drawn.is_mark else None,
             )
-            yield facts, choose_encoding(size, rng).apply(drawn.pixels)
+            yield facts, image
+
+
+def _visible_px(before: Rgb, after: Rgb) -> int:
+    return int(changed(to_input(before, _SEEN_AT), to_input(after, _SEEN_AT), _SEEN_LEVELS).sum())

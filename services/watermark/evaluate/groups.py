@@ -1,4 +1,4 @@
-"""Which images are measured together: by generator, kind, opacity, width and source."""
+"""Which images are measured together: by generator, kind, opacity, width, visible pixels and source."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from services.watermark.evaluate.metrics import Estimate, Rates, bootstrapped, m
 
 OPACITIES = ((0.15, 0.3), (0.3, 0.6), (0.6, 0.9))
 WIDTHS = ((0.0, 0.08), (0.08, 0.16), (0.16, 1.0))
+VISIBLE_PX = ((0, 60), (60, 500), (500, 448**2))
 
 REAL = "real or unknown"
 """What stands for the generator of marks that none is known to have drawn."""
@@ -21,7 +22,7 @@ class Group:
 
     Attributes:
         generator: What drew the marks; `all` for every generator.
-        by: What they have in common: `all`, `kind`, `opacity`, `width` or `source`.
+        by: What they have in common: `all`, `kind`, `opacity`, `width`, `visible px` or `source`.
         value: Which of these.
         rates: What the detector does with them.
     """
@@ -94,6 +95,8 @@ def _sorts(
         yield "opacity", f"{low:g}-{high:g}", _opaque(low, high)
     for low, high in WIDTHS:
         yield "width", f"{low:.0%}-{high:.0%}", _wide(low, high)
+    for fewest, most in VISIBLE_PX:
+        yield "visible px", f"{fewest}-{most}", _visible(fewest, most)
     for source in sorted({image.facts.source for image in drawn}):
         yield "source", source, _has("source", source)
 
@@ -108,6 +111,10 @@ def _opaque(low: float, high: float) -> Callable[[ImageFacts], bool]:
 
 def _wide(low: float, high: float) -> Callable[[ImageFacts], bool]:
     return lambda facts: _within(facts.width_ratio, low, high, last=WIDTHS[-1][1])
+
+
+def _visible(fewest: int, most: int) -> Callable[[ImageFacts], bool]:
+    return lambda facts: _within(facts.visible_px, fewest, most, last=VISIBLE_PX[-1][1])
 
 
 def _within(value: float | None, low: float, high: float, *, last: float) -> bool:

@@ -27,6 +27,8 @@ class ImageFacts:
         kind: The kind of mark or hard negative; empty if it is not known.
         opacity: Of the mark, 0..1; None if it is not known.
         width_ratio: Width of the mark / width of the image, 0..1; None if it is not known.
+        visible_px: Pixels of the image at 448x448 that the mark still changes by 16 of 255 levels once it was saved;
+            None if the image without the mark is not at hand.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ImageFacts:
     kind: str = ""
     opacity: float | None = None
     width_ratio: float | None = None
+    visible_px: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from services.watermark.evaluate.drawn_images import SIDE_MAX_PX, drawn_images
 from services.watermark.evaluate.judged_image import Truth
 from services.watermark.evaluate.photo_files import find_photo_files
 from services.watermark.evaluate.second_generator import SecondGenerator
+from services.watermark.synthesis.generator import MarkedPhoto
 
 GENERATORS = {"second": SecondGenerator()}
 
@@ -32,6 +33,25 @@ def test_each_photo_is_clean_and_has_each_mark(tmp_path):
     assert sorted(kinds) == sorted(GENERATORS["second"].kinds)
     for facts in found:
         assert (facts.opacity is not None) == (facts.truth is Truth.MARKED)
+
+
+def test_what_can_be_seen_of_a_mark_is_counted_where_it_is_judged(tmp_path):
+    """In pixels of 448x448 after saving: none of an invisible mark, all of a black photo painted white."""
+    (photo,) = photos(tmp_path, (320, 240))
+
+    class Painter:
+        kinds = ("nothing", "all")
+        hard_negatives = ()
+
+        def draw(self, photo, kind, _rng):
+            pixels = photo if kind == "nothing" else np.where(photo < 128, 255, 0).astype(np.uint8)
+            return MarkedPhoto(pixels, np.ones(photo.shape[:2], bool), kind, True, 0.5, 1.0, "")
+
+    seen = {facts.kind: facts.visible_px for facts, _ in drawn_images(photo, {"a": Painter()}, 0)}
+
+    assert seen[""] is None
+    assert seen["nothing"] == 0
+    assert seen["all"] > 0.9 * 448**2
 
 
 def test_a_photo_gives_the_same_images_among_any_others(tmp_path):

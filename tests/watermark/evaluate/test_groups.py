@@ -32,6 +32,14 @@ def test_groups_are_by_kind_opacity_width_and_source():
     assert [g.value for g in found(judged, by="width", generator="second")] == ["0%-8%"]
 
 
+def test_groups_are_by_what_of_a_mark_can_be_seen():
+    """Of marks whose photo without them is at hand."""
+    judged = [clean(0.1), marked(0.9), marked(0.9, visible_px=60), marked(0.2, visible_px=59)]
+
+    seen = found(judged, by="visible px")
+    assert [(g.value, g.rates.marked) for g in seen] == [("0-60", 1), ("60-500", 1)]
+
+
 def test_a_source_is_compared_with_its_own_photos():
     """A source whose clean photos look marked is bad by itself, not among the others."""
     judged = [clean(0.1, "a"), marked(0.8, "a"), clean(0.9, "b", source="odd")]
