@@ -1,4 +1,4 @@
-"""Runs a module of the checkout as a process of its own, which hears every signal that this one gets."""
+"""Runs a module of the checkout as a process of its own, which hears the signals that this one gets and dies with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import FrameType
 
 from lodestone.cli.checkout import module_command, module_environment
 from lodestone.cli.module_start import INTERRUPTED_LINE
+from lodestone.cli.tether import tethered
 
 _START = "lodestone.cli.module_start"
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,7 +30,7 @@ def run_module(checkout: Path, module: str, *arguments: str) -> int:
         # A group of its own: Ctrl-C in a terminal would reach it a second time.
         with _kept_back(signal.SIGINT):
             process = subprocess.Popen(  # noqa: S603 - our own module
-                module_command(_START, module, *arguments),
+                tethered(os.getpid(), module_command(_START, module, *arguments)),
                 env=module_environment(checkout, os.environ),
                 process_group=0,
             )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.processes import eventually_sync
@@ -96,3 +97,15 @@ def test_a_module_has_its_arguments_and_its_status(start, tmp_path):
 
     assert process.wait(60) == 143
     assert (tmp_path / "err").read_text() == ""
+
+
+def test_a_killed_command_leaves_nothing_running(start, tmp_path):
+    """A training that nobody waits for would hold its folder for hours."""
+    process = start(RUNNING.format("Path('pid').write_text(str(os.getpid())); signal.pause()"))
+    eventually_sync((tmp_path / "pid").exists)
+    eventually_sync(lambda: (tmp_path / "pid").read_text())
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+
+    process.kill()
+
+    eventually_sync(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

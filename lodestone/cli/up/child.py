@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from lodestone.cli import tether
 from lodestone.cli.errors import CliError
-from lodestone.cli.up import tether
 from lodestone.cli.up.last_words import last_words
 from lodestone.client import Backoff
 
@@ -131,12 +130,7 @@ class Child:
         with self._open_log() as log:
             start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                tether.__file__,
-                str(os.getpid()),
-                *self.spec.command,
+                *tether.tethered(os.getpid(), self.spec.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

