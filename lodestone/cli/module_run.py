@@ -1,4 +1,4 @@
-"""Runs a module of the checkout as a process of its own, which hears the signals that this one gets and dies with it."""
+"""Runs a module of the checkout as a process of its own, that hears what signals this one gets and dies with it."""
 
 from __future__ import annotations
 
