@@ -139,7 +139,7 @@ class ModelFolderKind(Generic[Description]):
         if not isinstance(facts, dict):
             raise DescriptionInvalid(path, field="", problem="is no JSON object")
         found = facts.get("format_version", self.format_version)
-        if found != self.format_version:
+        if found != self.format_version or isinstance(found, bool):
             raise DescriptionUnsupported(path, found=found, supported=self.format_version)
 
 

@@ -72,6 +72,9 @@ def test_errors_name_the_kind(tmp_path):
         WIDGETS.read_model(folder, "beef")
     with pytest.raises(DescriptionInvalid, match=r"widget\.json: field 'name': "):
         WIDGETS.read_description(widget(tmp_path / "wrong", name=7))
+    for version in (1, True, "3"):
+        with pytest.raises(DescriptionUnsupported, match="only 3 can be read"):
+            WIDGETS.read_description(widget(tmp_path / f"odd-{version}", format_version=version))
     with pytest.raises(DescriptionUnsupported, match="format_version is 1, only 3 can be read"):
         WIDGETS.read_description(widget(tmp_path / "old", format_version=1))
     (folder / "widget.json").unlink()
