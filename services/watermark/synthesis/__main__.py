@@ -14,7 +14,7 @@ from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
 from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder, open_folder
-from services.watermark.synthesis.sheet import check_suffix, contact_sheet, write_sheet
+from services.watermark.synthesis.sheet import check_place, contact_sheet, write_sheet
 from services.watermark.synthesis.texts import TRAINING_TEXTS
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         if parsed.sheet:
-            check_suffix(parsed.sheet)
+            check_place(parsed.sheet, parsed.out)
         photos = open_folder(parsed.photos)
         marks = DrawnMarks(Lettering(find_fonts(parsed.fonts), TRAINING_TEXTS))
         count = parsed.count or len(photos.paths)

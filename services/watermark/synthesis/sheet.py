@@ -24,14 +24,19 @@ _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _QUALITY = 82
 
 
-def check_suffix(path: Path) -> None:
-    """Passes the name of a file that a sheet can be written to.
+def check_place(path: Path, made: Path) -> None:
+    """Passes the path of a file that a sheet can be written to: told before the work, not after it.
+
+    Args:
+        path: Of the sheet.
+        made: A folder that may not be there yet, and will be.
 
     Raises:
-        Misconfigured: Its suffix is not one of .jpg, .jpeg and .webp.
+        Misconfigured: Its suffix is not one of .jpg, .jpeg and .webp, or there is no such folder.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        message = f"{path}: a sheet is a file with the suffix {' or '.join(_SUFFIXES)}"
+    _check_suffix(path)
+    if not path.parent.is_dir() and path.parent.resolve() != made.resolve():
+        message = f"{path}: cannot be written: there is no folder {path.parent}"
         raise Misconfigured(message)
 
 
@@ -41,7 +46,7 @@ def write_sheet(sheet: PillowImage.Image, path: Path) -> None:
     Raises:
         Misconfigured: The suffix is of no such format, or the file cannot be written.
     """
-    check_suffix(path)
+    _check_suffix(path)
     try:
         sheet.save(path, _SUFFIXES[path.suffix.lower()], quality=_QUALITY)
     except OSError as error:
@@ -66,6 +71,12 @@ def contact_sheet(photos: PhotoFolder, generator: MarkGenerator, seed: int) -> P
         sheet.paste(picture, (0, top))
         top += picture.height
     return sheet
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in _SUFFIXES:
+        message = f"{path}: a sheet is a file with the suffix {' or '.join(_SUFFIXES)}"
+        raise Misconfigured(message)
 
 
 @dataclass(frozen=True, slots=True)

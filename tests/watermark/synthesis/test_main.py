@@ -122,6 +122,22 @@ def test_a_sheet_of_another_format_is_one_line(photos, tmp_path, capsys):
     assert not out.exists()
 
 
+def test_a_sheet_in_no_folder_is_one_line(photos, tmp_path, capsys):
+    """Told before anything is written."""
+    out, sheet = tmp_path / "out", tmp_path / "none" / "sheet.jpg"
+    assert main([str(photos), str(out), "--count=1", f"--sheet={sheet}"]) == 1
+    line = f"error: {sheet}: cannot be written: there is no folder {sheet.parent}\n"
+    assert capsys.readouterr().err == line
+    assert not out.exists()
+
+
+def test_a_sheet_may_lie_beside_its_pairs(photos, tmp_path):
+    """In the folder that is made for them."""
+    out = tmp_path / "out"
+    assert main([str(photos), str(out), "--count=1", f"--sheet={out / 'sheet.webp'}"]) == 0
+    assert (out / "sheet.webp").is_file()
+
+
 @pytest.mark.parametrize("kind", ["date_stamp", "nothing"])
 def test_a_kind_that_is_no_mark(photos, tmp_path, kind, capsys):
     """Is a wrong command line: a hard negative is in both images of some pairs anyway."""
