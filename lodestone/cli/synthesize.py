@@ -20,7 +20,8 @@ def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new or an empty folder.")],
     *,
     count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Pairs; default one of each photo.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Pairs; default one of each readable photo."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     kinds: Annotated[

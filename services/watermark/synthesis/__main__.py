@@ -26,8 +26,8 @@ def main(arguments: Sequence[str]) -> int:
             check_place(parsed.sheet, parsed.out)
         photos = open_folder(parsed.photos)
         marks = DrawnMarks(Lettering(find_fonts(parsed.fonts), TRAINING_TEXTS))
-        count = parsed.count or len(photos.paths)
-        write_pairs(photos, marks, PairPlan(count, parsed.seed, parsed.kinds), parsed.out)
+        plan = PairPlan(parsed.count, parsed.seed, parsed.kinds)
+        count = write_pairs(photos, marks, plan, parsed.out)
         if parsed.sheet:
             write_sheet(contact_sheet(photos, marks, parsed.seed), parsed.sheet)
     except LodestoneError as error:
@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="a new or an empty folder")
-    parser.add_argument("--count", type=_at_least(1), help="pairs (default: one of each photo)")
+    parser.add_argument(
+        "--count", type=_at_least(1), help="pairs (default: one of each photo that can be read)"
+    )
     parser.add_argument("--seed", type=_at_least(0), default=0, help="of everything (default 0)")
     parser.add_argument(
         "--kinds",

@@ -23,27 +23,31 @@ class PairPlan:
     """Which pairs to write.
 
     Attributes:
-        count: How many.
+        count: How many; None is one of each photo that can be read.
         seed: Of everything random.
         kinds: Kinds of mark, in turn; empty lets chance choose among all.
     """
 
-    count: int
+    count: int | None
     seed: int
     kinds: Sequence[str] = ()
 
 
-def write_pairs(photos: PhotoFolder, marks: DrawnMarks, plan: PairPlan, out: Path) -> None:
+def write_pairs(photos: PhotoFolder, marks: DrawnMarks, plan: PairPlan, out: Path) -> int:
     """Writes the pairs; the same photos, fonts and plan give the same bytes.
+
+    Returns:
+        How many.
 
     Raises:
         Misconfigured: No photo is readable, or `out` is not empty or cannot be written.
     """
     _make_folders(out)
+    turns = photos.each() if plan.count is None else photos.turns(plan.count)
+    written = 0
     with (out / LABELS_FILE).open("w", encoding="utf-8") as labels:
-        for index in range(plan.count):
+        for index, (path, photo) in enumerate(turns):
             rng = np.random.default_rng((plan.seed, index))
-            path, photo = photos.photo(index)
             kind = plan.kinds[index % len(plan.kinds)] if plan.kinds else marks.choose_kind(rng)
             pair = make_pair(photo, marks, kind, rng)
             name = f"{index:06d}{pair.encoding.suffix}"
@@ -56,6 +60,8 @@ def write_pairs(photos: PhotoFolder, marks: DrawnMarks, plan: PairPlan, out: Pat
                 "seed": [plan.seed, index],
             }
             labels.write(json.dumps(label, ensure_ascii=False) + "\n")
+            written += 1
+    return written
 
 
 def label_of(pair: Pair) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,8 +40,33 @@ class PhotoFolder:
                 return path, shrunk(read_photo(path))
             except PhotoUnreadable as error:
                 self._leave_out(path, error.reason)
-        message = f"{self.folder}: none of its {len(self.left_out)} photos can be read"
-        raise Misconfigured(message)
+        raise self._nothing_left()
+
+    def turns(self, count: int) -> Iterator[tuple[Path, Rgb]]:
+        """So many photos, as `photo` gives them.
+
+        Raises:
+            Misconfigured: None is readable.
+        """
+        for index in range(count):
+            yield self.photo(index)
+
+    def each(self) -> Iterator[tuple[Path, Rgb]]:
+        """Every photo that can be read, once, as `photo` gives them.
+
+        Raises:
+            Misconfigured: None is readable.
+        """
+        for path in tuple(self.paths):
+            try:
+                yield path, shrunk(read_photo(path))
+            except PhotoUnreadable as error:
+                self._leave_out(path, error.reason)
+        if not self.paths:
+            raise self._nothing_left()
+
+    def _nothing_left(self) -> Misconfigured:
+        return Misconfigured(f"{self.folder}: none of its {len(self.left_out)} photos can be read")
 
     def _leave_out(self, path: Path, reason: str) -> None:
         self.paths.remove(path)

@@ -65,6 +65,20 @@ def test_pairs_have_one_name_and_one_size(photos, tmp_path, capsys):
     assert {path.name for path in (out / "marked").iterdir()} == names
 
 
+def test_each_photo_that_can_be_read_has_one_pair(photos, tmp_path, capsys):
+    """Unless a count is given; files that are no photos take nobody's turn, wherever they stand."""
+    (photos / "0a.png").write_bytes(b"no photo")
+    (photos / "z.png").write_bytes(b"no photo")
+    out = tmp_path / "out"
+
+    assert main([str(photos), str(out), "--json"]) == 0
+
+    facts = json.loads(capsys.readouterr().out)
+    assert facts == {"out": str(out), "pairs": 3, "left_out": 3}
+    assert [label["photo"] for label in labels(out)] == ["0.png", "1.png", "2.png"]
+    assert len(list((out / "clean").iterdir())) == 3
+
+
 def test_one_seed_writes_the_same_bytes(photos, tmp_path):
     """And another seed others."""
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -153,9 +167,12 @@ def test_what_is_wrong_is_one_line(photos, tmp_path, capsys):
     out, full, file = tmp_path / "out", tmp_path / "full", tmp_path / "file"
     (full / "clean").mkdir(parents=True)
     file.touch()
+    (tmp_path / "unreadable").mkdir()
+    (tmp_path / "unreadable" / "a.png").write_bytes(b"no photo")
     for arguments, line in (
         ([tmp_path / "none", out], "none: there is no such folder of photos"),
         ([full, out], "full: there are no photos in it"),
+        ([tmp_path / "unreadable", out], "unreadable: none of its 1 photos can be read"),
         ([photos, full], "full: is not empty; give a new folder"),
         ([photos, file], "file: cannot be made: File exists"),
         ([photos, out, "--fonts", tmp_path / "none"], "none: there is no such folder of fonts"),
