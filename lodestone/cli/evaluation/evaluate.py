@@ -16,6 +16,7 @@ from lodestone.cli.evaluation import wording
 from lodestone.cli.module_run import run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
+from lodestone.cli.writing import writing
 
 _MODULE = "services.watermark.evaluate"
 
@@ -146,7 +147,9 @@ def _show_heat(target: Path, output: Output) -> None:
 
     facts = _read(target / "heat.json")
     picture = target / "heat.png"
-    write_figure(draw_heat(target / "heat.jpg", facts), picture, form="png", title=facts["file"])
+    figure = draw_heat(target / "heat.jpg", facts)
+    with writing(picture):
+        write_figure(figure, picture, form="png", title=facts["file"])
     if output.as_json:
         output.object({**facts, "picture": str(picture)})
         return

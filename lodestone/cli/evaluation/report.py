@@ -17,6 +17,7 @@ from lodestone.cli.evaluation.curve_pictures import (
 from lodestone.cli.evaluation.group_picture import draw_groups
 from lodestone.cli.pages.page import Card, Section, render
 from lodestone.cli.pictures.drawing import inline_svg, write_figure
+from lodestone.cli.writing import writing
 
 REPORT_FILE: Final = "report.html"
 
@@ -29,13 +30,17 @@ def write_report(folder: Path, evaluation: dict[str, Any]) -> Path:
         evaluation: The content of `evaluation.json`.
 
     Raises:
-        OSError: A file cannot be read or written.
+        CliError: A file cannot be written.
+        OSError: A picture cannot be read.
     """
     figures = _figures(evaluation)
     for name, figure in figures.items():
-        write_figure(figure, folder / f"{name}.png", form="png", title=name)
-    path = folder / REPORT_FILE
-    path.write_text(_page(folder, evaluation, figures), encoding="utf-8")
+        picture = folder / f"{name}.png"
+        with writing(picture):
+            write_figure(figure, picture, form="png", title=name)
+    path, page = folder / REPORT_FILE, _page(folder, evaluation, figures)
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
     return path
 
 

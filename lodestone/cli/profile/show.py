@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.pictures.histogram import histogram_lines, histogram_of
@@ -29,6 +27,7 @@ from lodestone.cli.profile.map import TasteMap, fetch_map
 from lodestone.cli.profile.rows import profile_rows, shown_facts
 from lodestone.cli.running import addresses
 from lodestone.cli.words import one_line, reference
+from lodestone.cli.writing import writing
 from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -117,17 +116,6 @@ async def _fetch(name: str, files: _Files, days: int) -> _Shown:
     return _Shown(profile, liked, taste_map, await fetch_candidates(profile, days))
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Gives errors of writing a file its name: a disk that is full does not say which file has no room."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        raise CliError(f"{path}: {error.strerror or error}") from error
-
-
 def _write(shown: _Shown, files: _Files) -> None:
     if files.png or files.svg:
         from lodestone.cli.pictures.drawing import write_figure
@@ -137,7 +125,7 @@ def _write(shown: _Shown, files: _Files) -> None:
         title = f"How photos score under {reference(shown.profile)}"
         for path, form in ((files.png, "png"), (files.svg, "svg")):
             if path:
-                with _named(path):
+                with writing(path):
                     write_figure(figure, path, form=form, title=title)
     if files.map and shown.taste_map:
         from lodestone.cli.pictures.drawing import write_figure
@@ -145,13 +133,13 @@ def _write(shown: _Shown, files: _Files) -> None:
 
         figure = draw_map(shown.profile, shown.taste_map.points, shown.liked.thumbnails)
         form = files.map.suffix.lower().removeprefix(".")
-        with _named(files.map):
+        with writing(files.map):
             write_figure(figure, files.map, form=form, title=f"Map of {reference(shown.profile)}")
     if files.report:
         from lodestone.cli.profile.report import Report, write_report
 
         rows = [*profile_rows(shown.profile), *candidate_rows(shown.candidates)]
-        with _named(files.report):
+        with writing(files.report):
             write_report(Report(shown.profile, rows, shown.liked, shown.taste_map), files.report)
 
 

@@ -12,6 +12,7 @@ from services.servicekit.errors import Misconfigured
 from services.watermark.detector_folder import DetectorDescription
 from services.watermark.evaluate.evaluation import Evaluation, worst_alarms, worst_misses
 from services.watermark.evaluate.judged_image import JudgedImage, Truth
+from services.watermark.writing import writing
 
 EVALUATION_FILE: Final = "evaluation.json"
 _WORST: Final = 24
@@ -36,7 +37,11 @@ def write_evaluation(
     judged: Sequence[JudgedImage],
     detector: DetectorDescription,
 ) -> None:
-    """Writes the numbers, and the pictures that they name."""
+    """Writes the numbers, and the pictures that they name.
+
+    Raises:
+        FileNotWritten: The disk is full, for example.
+    """
     worst = {
         "misses": _pictures(out, "miss", worst_misses(judged, _WORST)),
         "false_alarms": _pictures(out, "alarm", worst_alarms(judged, Truth.CLEAN, _WORST)),
@@ -56,8 +61,12 @@ def write_evaluation(
 
 
 def write_heat(out: Path, facts: Mapping[str, Any], thumbnail: bytes) -> None:
-    """Writes what a detector says of the quadrants of one image: `heat.json` and the image itself."""
-    (out / "heat.jpg").write_bytes(thumbnail)
+    """Writes what a detector says of the quadrants of one image: `heat.json` and the image itself.
+
+    Raises:
+        FileNotWritten: The disk is full, for example.
+    """
+    _write_bytes(out / "heat.jpg", thumbnail)
     _write(out / "heat.json", facts)
 
 
@@ -65,10 +74,15 @@ def _pictures(out: Path, word: str, images: Sequence[JudgedImage]) -> list[dict[
     entries = []
     for place, image in enumerate(images):
         name = f"worst/{word}-{place:02d}.jpg"
-        (out / name).write_bytes(image.thumbnail)
+        _write_bytes(out / name, image.thumbnail)
         entries.append({"picture": name, "probability": image.probability, **asdict(image.facts)})
     return entries
 
 
 def _write(path: Path, facts: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    _write_bytes(path, (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    with writing(path):
+        path.write_bytes(content)

@@ -14,6 +14,7 @@ from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.pair import Pair, make_pair
 from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder
+from services.watermark.writing import writing
 
 LABELS_FILE = "labels.jsonl"
 
@@ -40,27 +41,25 @@ def write_pairs(photos: PhotoFolder, marks: DrawnMarks, plan: PairPlan, out: Pat
         How many.
 
     Raises:
-        Misconfigured: No photo is readable, or `out` is not empty or cannot be written.
+        Misconfigured: No photo is readable, or `out` is not empty or cannot be made.
+        FileNotWritten: The disk is full, for example.
     """
     _make_folders(out)
     turns = photos.each() if plan.count is None else photos.turns(plan.count)
     written = 0
-    with (out / LABELS_FILE).open("w", encoding="utf-8") as labels:
-        for index, (path, photo) in enumerate(turns):
-            rng = np.random.default_rng((plan.seed, index))
-            kind = plan.kinds[index % len(plan.kinds)] if plan.kinds else marks.choose_kind(rng)
-            pair = make_pair(photo, marks, kind, rng)
-            name = f"{index:06d}{pair.encoding.suffix}"
-            (out / "clean" / name).write_bytes(pair.encoding.encode(pair.clean))
-            (out / "marked" / name).write_bytes(pair.encoding.encode(pair.drawn.pixels))
-            label = {
-                "name": name,
-                **label_of(pair),
-                "photo": shown(path.relative_to(photos.folder).as_posix()),
-                "seed": [plan.seed, index],
-            }
-            labels.write(json.dumps(label, ensure_ascii=False) + "\n")
-            written += 1
+    for path, photo in turns:
+        rng = np.random.default_rng((plan.seed, written))
+        kind = plan.kinds[written % len(plan.kinds)] if plan.kinds else marks.choose_kind(rng)
+        pair = make_pair(photo, marks, kind, rng)
+        name = f"{written:06d}{pair.encoding.suffix}"
+        label = {
+            "name": name,
+            **label_of(pair),
+            "photo": shown(path.relative_to(photos.folder).as_posix()),
+            "seed": [plan.seed, written],
+        }
+        _write_pair(pair, label, out)
+        written += 1
     return written
 
 
@@ -79,6 +78,17 @@ def label_of(pair: Pair) -> dict[str, object]:
         "text": drawn.text,
         "negative": pair.negative,
     }
+
+
+def _write_pair(pair: Pair, label: dict[str, object], out: Path) -> None:
+    for folder, pixels in (("clean", pair.clean), ("marked", pair.drawn.pixels)):
+        path = out / folder / str(label["name"])
+        encoded = pair.encoding.encode(pixels)
+        with writing(path):
+            path.write_bytes(encoded)
+    path = out / LABELS_FILE
+    with writing(path), path.open("a", encoding="utf-8") as labels:
+        labels.write(json.dumps(label, ensure_ascii=False) + "\n")
 
 
 def _make_folders(out: Path) -> None:

@@ -40,6 +40,20 @@ def test_labelled_images_are_measured(cli, tmp_path, photos):
         assert picture.width == 760
 
 
+@pytest.mark.parametrize("name", ["heat.png", "roc.png", "report.html"])
+def test_a_full_disk_is_one_line(cli, tmp_path, photos, name):
+    """With the file that it did not take, by a device that is always full."""
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / name).symlink_to("/dev/full")
+    heat = photos / "clean" / "a.png"
+
+    result = cli("watermark", "evaluate", photos, "--heat", heat, "--out", out)
+
+    assert result.status == 1
+    assert result.err == f"error: {out / name}: cannot be written: No space left on device\n"
+
+
 def test_errors_of_the_module_are_ours(start_cli, tmp_path):
     """One line on stderr, the module's exit status, no table."""
     out = f"--out={tmp_path / 'report'}"

@@ -62,7 +62,7 @@ def test_show_into_a_folder_that_is_not_there_is_one_line(cli, services, photos,
     cli("profile", "fit", "landscapes", photos)
     result = cli("profile", "show", "landscapes", "--png", tmp_path / "no" / "a.png")
     assert result.status == 1
-    assert result.err == f"error: {tmp_path / 'no' / 'a.png'}: No such file or directory\n"
+    assert result.err == f"error: {tmp_path / 'no' / 'a.png'}: cannot be written: No such file or directory\n"
 
 
 def test_show_of_an_unknown_profile_is_one_line(cli, services):
@@ -190,7 +190,7 @@ def test_show_names_a_file_that_cannot_be_written(cli, services, photos, tmp_pat
     path = tmp_path / "no" / "a.svg"
     result = cli("profile", "show", "landscapes", option, path)
     assert result.status == 1
-    assert result.err == f"error: {path}: No such file or directory\n"
+    assert result.err == f"error: {path}: cannot be written: No such file or directory\n"
 
 
 @pytest.mark.parametrize("option", ["--png", "--svg", "--report"])
@@ -199,7 +199,7 @@ def test_show_names_the_file_that_a_full_disk_does_not_take(cli, services, photo
     cli("profile", "fit", "landscapes", photos)
     result = cli("profile", "show", "landscapes", option, "/dev/full")
     assert result.status == 1
-    assert result.err == "error: /dev/full: No space left on device\n"
+    assert result.err == "error: /dev/full: cannot be written: No space left on device\n"
 
 
 def test_show_of_an_absurd_threshold_is_no_wider_than_a_terminal(cli, services, photos, tmp_path):

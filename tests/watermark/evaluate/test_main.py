@@ -139,6 +139,20 @@ def test_what_cannot_be_measured_is_one_line(
     assert words in error
 
 
+@pytest.mark.parametrize("name", ["heat.jpg", "heat.json", "evaluation.json", "worst/miss-00.jpg"])
+def test_a_full_disk_is_one_line(tmp_path, photos, capfd, name):
+    """With the file that it did not take, by a device that is always full."""
+    out = tmp_path / "out"
+    (out / "worst").mkdir(parents=True)
+    (out / name).symlink_to("/dev/full")
+
+    status = main([f"{photos}", f"--out={out}", f"--heat={photos / 'a.png'}", "--limit=1"])
+
+    error = capfd.readouterr().err.strip().splitlines()[-1]
+    assert status == 1
+    assert error == f"error: {out / name}: cannot be written: No space left on device"
+
+
 def test_a_detector_of_another_digest_is_refused(tmp_path, photos, capfd):
     """Nothing is measured with a file that nobody vouches for."""
     folder = write_detector(tmp_path / "fake", detector_id="0" * 64)

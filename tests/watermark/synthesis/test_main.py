@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -160,6 +161,22 @@ def test_a_kind_that_is_no_mark(photos, tmp_path, kind, capsys):
     assert caught.value.code == 2
     assert f"invalid choice: '{kind}'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_takes_no_more_is_one_line(photos, tmp_path, capsys):
+    """With the file that it did not take; no pair has a label before both of its images are there."""
+    out = tmp_path / "out"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        status = main([str(photos), str(out), "--count=3"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert status == 1
+    (half,) = (out / "clean").iterdir()
+    assert capsys.readouterr().err == f"error: {half}: cannot be written: File too large\n"
+    assert not (out / "labels.jsonl").exists()
 
 
 def test_what_is_wrong_is_one_line(photos, tmp_path, capsys):
