@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import structlog
-
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import LodestoneError
 from services.servicekit.image import Rgb
@@ -29,6 +27,7 @@ from services.watermark.evaluate.judged_parts import parts_of
 from services.watermark.evaluate.judging import judge_one
 from services.watermark.evaluate.labelled_images import is_labelled, labelled_images
 from services.watermark.evaluate.photo_files import find_photo_files
+from services.watermark.evaluate.progress import ImageProgress, PhotoProgress
 from services.watermark.evaluate.report_files import make_folder, write_evaluation, write_heat
 from services.watermark.evaluate.second_generator import SecondGenerator
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
@@ -44,8 +43,6 @@ from services.watermark.train.photos import Role, role_of
 
 # The shares of training folders that train and calibrate, by their photos' digests.
 _TRAINED_ON = (0.8, 0.9)
-
-_TOLD_EVERY = 20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,15 +95,24 @@ def _evaluate(parsed: argparse.Namespace, detector: Detector) -> None:
 
 def _images(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
     if is_labelled(parsed.folder):
-        yield from labelled_images(parsed.folder, parsed.limit)
+        yield from _labelled(parsed)
         return
     generators = _generators(tuple(parsed.fonts))
     keep = _was_held_out if parsed.held_out else lambda _: True
     photos = find_photo_files(parsed.folder, keep=keep)[: parsed.limit]
+    progress = PhotoProgress(len(photos))
     for number, photo in enumerate(photos):
-        if number % _TOLD_EVERY == 0:
-            structlog.get_logger().info("evaluating", done=number, photos=len(photos))
-        yield from drawn_images(photo, generators, parsed.seed)
+        progress.advance(number)
+        for image in drawn_images(photo, generators, parsed.seed):
+            yield image
+            progress.advance(number)
+
+
+def _labelled(parsed: argparse.Namespace) -> Iterator[tuple[ImageFacts, Rgb]]:
+    progress = ImageProgress()
+    for number, image in enumerate(labelled_images(parsed.folder, parsed.limit), start=1):
+        yield image
+        progress.advance(number)
 
 
 def _generators(folders: tuple[Path, ...]) -> dict[str, MarkGenerator]:
