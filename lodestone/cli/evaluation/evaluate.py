@@ -142,7 +142,7 @@ def _show(target: Path, output: Output) -> None:
 
 
 def _show_heat(target: Path, output: Output) -> None:
-    from lodestone.cli.evaluation.heat_picture import draw_heat
+    from lodestone.cli.evaluation.heat_picture import UPSCALED, draw_heat
     from lodestone.cli.pictures.drawing import write_figure
 
     facts = _read(target / "heat.json")
@@ -155,6 +155,8 @@ def _show_heat(target: Path, output: Output) -> None:
         return
     quadrants = ", ".join(f"{name} {value:.3f}" for name, value in facts["quadrants"].items())
     output.text(f"{facts['file']}: {facts['probability']:.3f}; {quadrants}")
+    if facts["upscaled"]:
+        output.text(UPSCALED)
     output.text(f"heat map: {picture}")
 
 

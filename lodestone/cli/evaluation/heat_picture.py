@@ -24,14 +24,16 @@ _HEIGHT_MAX_PX: Final = 1600
 _TITLE_PX: Final = 70
 _OPACITY_MAX: Final = 0.6
 
+UPSCALED: Final = "scaled up: smaller than what the detector takes in"
+
 
 def draw_heat(image: Path, facts: dict[str, Any]) -> Figure:
     """The image in grey; the redder a part, the more probable is a mark in it. 760 pixels wide, at most 1,600 high.
 
     Args:
         image: An image file.
-        facts: `file`, `probability`, `threshold`, `quadrants`, which are probabilities by the names of four parts, row
-            by row, and `columns`, how many of these are side by side.
+        facts: `file`, `probability`, `threshold`, `upscaled`, `quadrants`, which are probabilities by the names of four
+            parts, row by row, and `columns`, how many of these are side by side.
     """
     with PillowImage.open(image) as opened:
         grey = np.asarray(opened.convert("L"))
@@ -60,5 +62,6 @@ def draw_heat(image: Path, facts: dict[str, Any]) -> Figure:
         axes.set_axis_off()
         over = "over" if facts["probability"] > facts["threshold"] else "not over"
         words = f"{facts['probability']:.3f}, {over} the threshold of {facts['threshold']:g}"
-        set_title(figure, axes, f"{facts['file']}: {words}")
+        note = f"\n{UPSCALED}" if facts["upscaled"] else ""
+        set_title(figure, axes, f"{facts['file']}: {words}{note}")
     return figure

@@ -129,11 +129,14 @@ def _was_held_out(digest: str) -> bool:
 def _heat(path: Path, detector: Detector, out: Path) -> None:
     rgb = read_photo(path)
     detection = judge_one(shown(path.name), rgb, detector)
-    parts = parts_of(rgb.shape[1], rgb.shape[0], detector.facts.input_shape)
+    height_px, width_px = rgb.shape[:2]
+    shape = detector.facts.input_shape
+    parts = parts_of(width_px, height_px, shape)
     facts = {
         "file": shown(path.name),
         "probability": detection.probability,
         "threshold": detection.threshold,
+        "upscaled": shape.enlarges(width_px, height_px),
         "columns": parts.columns,
         "quadrants": dict(zip(parts.names, detection.quadrant_probabilities, strict=True)),
     }

@@ -40,6 +40,20 @@ def test_labelled_images_are_measured(cli, tmp_path, photos):
         assert picture.width == 760
 
 
+@pytest.mark.parametrize(("size", "upscaled"), [((300, 200), True), ((640, 480), False)])
+def test_a_heat_map_of_a_small_image_says_so(cli, tmp_path, size, upscaled):
+    """As the service does: it was scaled up."""
+    path, out = tmp_path / "a.png", tmp_path / "report"
+    Image.new("RGB", size, (90, 120, 90)).save(path)
+
+    as_text = cli("watermark", "evaluate", "--heat", path, "--out", out).out.splitlines()
+    [facts] = cli("watermark", "evaluate", "--heat", path, "--out", out, "--json").objects()
+
+    assert facts["upscaled"] is upscaled
+    assert ("scaled up: smaller than what the detector takes in" in as_text) is upscaled
+    assert as_text[-1] == f"heat map: {out / 'heat.png'}"
+
+
 @pytest.mark.parametrize("name", ["heat.png", "roc.png", "report.html"])
 def test_a_full_disk_is_one_line(cli, tmp_path, photos, name):
     """With the file that it did not take, by a device that is always full."""

@@ -14,11 +14,12 @@ NAMES = ("one", "two", "three", "four")
 def drawn(tmp_path):
     """Draws grey images of a size; gives the title and the redness of the picture, (height, width)."""
 
-    def draw(size, columns, probabilities):
+    def draw(size, columns, probabilities, *, upscaled=False):
         Image.new("RGB", size, (128, 128, 128)).save(tmp_path / "a.jpg")
         quadrants = dict(zip(NAMES, probabilities, strict=True))
         facts = {"file": "a.jpg", "probability": 0.99, "threshold": 0.9, "quadrants": quadrants}
-        figure = draw_heat(tmp_path / "a.jpg", {**facts, "columns": columns})
+        facts |= {"columns": columns, "upscaled": upscaled}
+        figure = draw_heat(tmp_path / "a.jpg", facts)
         write_figure(figure, tmp_path / "heat.png", form="png", title="a.jpg")
         with Image.open(tmp_path / "heat.png") as picture:
             pixels = np.asarray(picture.convert("RGB")).astype(int)
@@ -39,6 +40,13 @@ def test_the_probable_quadrant_is_red(drawn):
     ]
     assert means[1] > means[3] > 5 * max(means[0], means[2], 0.5)
     assert "over the threshold of 0.9" in title
+
+
+def test_an_image_that_was_scaled_up_says_so(drawn):
+    """On a line of its own; no other image does."""
+    titles = [drawn((300, 200), 2, (0.0,) * 4, upscaled=upscaled)[0] for upscaled in (True, False)]
+
+    assert titles[0] == f"{titles[1]}\nscaled up: smaller than what the detector takes in"
 
 
 def test_quarters_of_a_panorama_are_side_by_side(drawn):
