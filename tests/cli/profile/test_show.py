@@ -62,7 +62,10 @@ def test_show_into_a_folder_that_is_not_there_is_one_line(cli, services, photos,
     cli("profile", "fit", "landscapes", photos)
     result = cli("profile", "show", "landscapes", "--png", tmp_path / "no" / "a.png")
     assert result.status == 1
-    assert result.err == f"error: {tmp_path / 'no' / 'a.png'}: cannot be written: No such file or directory\n"
+    assert (
+        result.err
+        == f"error: {tmp_path / 'no' / 'a.png'}: cannot be written: No such file or directory\n"
+    )
 
 
 def test_show_of_an_unknown_profile_is_one_line(cli, services):
