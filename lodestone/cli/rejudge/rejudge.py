@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
+import grpc
 import typer
 
 from lodestone.cli.crawl.showing import leave_crawl, show_crawl
@@ -13,8 +14,9 @@ from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.rejudge.facts import rejudged_facts, summary_facts
 from lodestone.cli.rejudge.view import RejudgeView
-from lodestone.cli.running import Patience, addresses
-from lodestone.client import CrawlerClient
+from lodestone.cli.running import PATIENCE_S, Patience, addresses
+from lodestone.client import Backoff, CrawlerClient
+from lodestone.crawler.v1.crawl_pb2 import Crawl
 from lodestone.crawler.v1.crawler_service_pb2 import RejudgeSummary
 
 
@@ -52,11 +54,24 @@ async def _rejudge(output: Output, profile: str, *, dry_run: bool, detach: bool)
         summary = await _show(output, crawler, profile, dry_run=dry_run)
         if not summary.crawl_id:
             return 0
-        crawl = await crawler.get_crawl(summary.crawl_id)
+        crawl = await _begun(crawler, summary.crawl_id)
         if detach:
             leave_crawl(output, crawl)
             return 0
         return await show_crawl(output, crawler, patience, crawl)
+
+
+async def _begun(crawler: CrawlerClient, crawl_id: str) -> Crawl:
+    """The crawl that fetches again. It is in the catalogue: a crawler that ends just then has it when it is back."""
+    backoff, deadline_s = Backoff(), asyncio.get_running_loop().time() + PATIENCE_S
+    while True:
+        try:
+            return await crawler.get_crawl(crawl_id)
+        except grpc.aio.AioRpcError as error:
+            gone = error.code() is grpc.StatusCode.UNAVAILABLE
+            if not gone or asyncio.get_running_loop().time() > deadline_s:
+                raise
+        await asyncio.sleep(backoff.next_s())
 
 
 async def _show(
