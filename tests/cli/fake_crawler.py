@@ -43,6 +43,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.watching = threading.Event()
         self.seen = []
         self.forgetful = False
+        self.away = 0
         self.kept = []
         self.nearest = []
         self.embeddings = {}
@@ -81,6 +82,9 @@ class FakeCrawler(CrawlerServiceServicer):
         return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
 
     def GetCrawl(self, request, context):  # noqa: N802 - the contract's name
+        if self.away:
+            self.away -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "on the way out")
         if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
         return crawler_service_pb2.GetCrawlResponse(crawl=self._crawl)

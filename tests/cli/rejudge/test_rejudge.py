@@ -112,6 +112,14 @@ def test_detached_it_says_how_to_watch(cli, crawler):
     assert crawler.watched_from == []
 
 
+def test_a_crawler_that_ends_as_the_crawl_begins_is_waited_for(cli, crawler):
+    """The crawl is in its catalogue by then."""
+    crawler.rejudge_summary = summary(crawl_id="c7")
+    crawler.away = 2
+    result = cli("rejudge", "--profile", "landscapes", "--detach")
+    assert (result.status, crawler.away) == (0, 0)
+
+
 def test_a_crawl_that_fails_is_an_error(cli, crawler):
     """With the status and the line of `lodestone crawl`."""
     crawler.rejudge_summary = summary(crawl_id="c7")
