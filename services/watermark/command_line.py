@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -26,6 +26,19 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the process with one line and status 2."""
         self.exit(2, f"error: {message} (see: {self.prog} --help)\n")
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """The `type` of an option that is a whole number from `lowest`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < lowest:
+            message = f"{value} is under {lowest}"
+            raise argparse.ArgumentTypeError(message)
+        return value
+
+    return number
 
 
 def fail(error: object, status: int) -> int:

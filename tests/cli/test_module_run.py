@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.cli.processes import eventually_sync
+from tests.cli.processes import eventually_sync, is_running
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = "Path('begun').touch()\nsignal.pause()\n"
@@ -104,8 +103,9 @@ def test_a_killed_command_leaves_nothing_running(start, tmp_path):
     process = start(RUNNING.format("Path('pid').write_text(str(os.getpid())); signal.pause()"))
     eventually_sync((tmp_path / "pid").exists)
     eventually_sync(lambda: (tmp_path / "pid").read_text())
-    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    child = int((tmp_path / "pid").read_text())
+    assert is_running(child)
 
     process.kill()
 
-    eventually_sync(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert eventually_sync(lambda: not is_running(child))

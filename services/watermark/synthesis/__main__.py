@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.servicekit.errors import LodestoneError
-from services.watermark.command_line import INTERRUPTED, CommandParser, fail, print_object
+from services.watermark.command_line import INTERRUPTED, CommandParser, at_least, fail, print_object
 from services.watermark.synthesis.drawn_marks import KINDS, DrawnMarks
 from services.watermark.synthesis.lettering import Lettering, find_fonts
 from services.watermark.synthesis.pair_folder import PairPlan, write_pairs
@@ -55,9 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="a new or an empty folder")
     parser.add_argument(
-        "--count", type=_at_least(1), help="pairs (default: one of each photo that can be read)"
+        "--count", type=at_least(1), help="pairs (default: one of each photo that can be read)"
     )
-    parser.add_argument("--seed", type=_at_least(0), default=0, help="of everything (default 0)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of everything (default 0)")
     parser.add_argument(
         "--kinds",
         action="append",
@@ -77,17 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sheet", type=Path, metavar="FILE.jpg", help="also a sheet of all kinds")
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
     return parser
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < lowest:
-            message = f"{value} is under {lowest}"
-            raise argparse.ArgumentTypeError(message)
-        return value
-
-    return number
 
 
 if __name__ == "__main__":

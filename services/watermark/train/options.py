@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from services.watermark.command_line import CommandParser
+from services.watermark.command_line import CommandParser, at_least
 from services.watermark.config import WatermarkBackend
 from services.watermark.evaluate.threshold import MAX_FALSE_POSITIVE_RATIO
 from services.watermark.synthesis.drawn_marks import KINDS
@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_number(
     parser: argparse.ArgumentParser, name: str, lowest: int, default: int, meaning: str
 ) -> None:
-    parser.add_argument(name, type=_at_least(lowest), default=default, metavar="N", help=meaning)
+    parser.add_argument(name, type=at_least(lowest), default=default, metavar="N", help=meaning)
 
 
 def _ratio(text: str) -> float:
@@ -141,14 +141,3 @@ def _add_folders(parser: argparse.ArgumentParser, name: str, meaning: str) -> ar
     return parser.add_argument(
         name, type=Path, nargs="+", action="extend", metavar="DIR", default=[], help=meaning
     )
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < lowest:
-            message = f"{value} is under {lowest}"
-            raise argparse.ArgumentTypeError(message)
-        return value
-
-    return number
