@@ -73,7 +73,7 @@ class ModelFolderKind(Generic[Description]):
             return Path(name).expanduser()
         folders = (data / "artifacts" / f"{self.word}s", self.bundled)
         for folder in folders:
-            if (folder / name).is_dir():
+            if name and (folder / name).is_dir():
                 return folder / name
         described = (
             path for folder in folders for path in folder.glob(f"*/{self.description_file}")

@@ -25,6 +25,7 @@ from services.servicekit.model_folder import (
 )
 from services.servicekit.model_folder_errors import DescriptionInvalid
 from services.servicekit.resize import InputShape
+from services.watermark.writing import replacing
 
 FORMAT_VERSION: Final = 1
 
@@ -162,7 +163,12 @@ def write_detector_folder(path: Path, model: bytes, description: DetectorDescrip
     """Writes both files; whatever else is in the folder stays.
 
     The description goes last: until then the old one refuses the new model.
+
+    Raises:
+        FileNotWritten: The disk is full, for example.
     """
     path.mkdir(parents=True, exist_ok=True)
-    (path / MODEL_FILE).write_bytes(model)
-    (path / DETECTORS.description_file).write_bytes(description.to_json())
+    files = {MODEL_FILE: model, DETECTORS.description_file: description.to_json()}
+    for name, content in files.items():
+        with replacing(path / name) as draft:
+            draft.write_bytes(content)

@@ -12,7 +12,7 @@ from services.servicekit.errors import Misconfigured
 from services.watermark.detector_folder import DetectorDescription
 from services.watermark.evaluate.evaluation import Evaluation, worst_alarms, worst_misses
 from services.watermark.evaluate.judged_image import JudgedImage, Truth
-from services.watermark.writing import writing
+from services.watermark.writing import replacing
 
 EVALUATION_FILE: Final = "evaluation.json"
 _WORST: Final = 24
@@ -84,5 +84,5 @@ def _write(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
-    with writing(path):
-        path.write_bytes(content)
+    with replacing(path) as draft:
+        draft.write_bytes(content)

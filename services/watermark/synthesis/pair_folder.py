@@ -14,7 +14,7 @@ from services.watermark.synthesis.drawn_marks import DrawnMarks
 from services.watermark.synthesis.pair import Pair, make_pair
 from services.watermark.synthesis.photo_file import shown
 from services.watermark.synthesis.photo_folder import PhotoFolder
-from services.watermark.writing import writing
+from services.watermark.writing import replacing, writing
 
 LABELS_FILE = "labels.jsonl"
 
@@ -84,8 +84,8 @@ def _write_pair(pair: Pair, label: dict[str, object], out: Path) -> None:
     for folder, pixels in (("clean", pair.clean), ("marked", pair.drawn.pixels)):
         path = out / folder / str(label["name"])
         encoded = pair.encoding.encode(pixels)
-        with writing(path):
-            path.write_bytes(encoded)
+        with replacing(path) as draft:
+            draft.write_bytes(encoded)
     path = out / LABELS_FILE
     with writing(path), path.open("a", encoding="utf-8") as labels:
         labels.write(json.dumps(label, ensure_ascii=False) + "\n")

@@ -13,6 +13,7 @@ from PIL import ImageDraw, ImageFont, ImageOps
 from services.servicekit.errors import Misconfigured
 from services.watermark.synthesis.generator import MarkedPhoto, MarkGenerator
 from services.watermark.synthesis.photo_folder import PhotoFolder
+from services.watermark.writing import replacing
 
 COLUMNS = 5
 _CELL_PX = (336, 252)
@@ -44,14 +45,12 @@ def write_sheet(sheet: PillowImage.Image, path: Path) -> None:
     """Writes it in the format that its suffix names.
 
     Raises:
-        Misconfigured: The suffix is of no such format, or the file cannot be written.
+        Misconfigured: The suffix is of no such format.
+        FileNotWritten: The disk is full, for example.
     """
     _check_suffix(path)
-    try:
-        sheet.save(path, _SUFFIXES[path.suffix.lower()], quality=_QUALITY)
-    except OSError as error:
-        message = f"{path}: cannot be written: {error.strerror or type(error).__name__}"
-        raise Misconfigured(message) from error
+    with replacing(path) as draft:
+        sheet.save(draft, _SUFFIXES[path.suffix.lower()], quality=_QUALITY)
 
 
 def contact_sheet(photos: PhotoFolder, generator: MarkGenerator, seed: int) -> PillowImage.Image:

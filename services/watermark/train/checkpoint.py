@@ -10,26 +10,14 @@ from typing import Any
 
 import torch
 
-from services.servicekit.disk import sync
-from services.servicekit.errors import LodestoneError, Misconfigured
+from services.servicekit.errors import Misconfigured
 from services.watermark.train.claim import CHECKPOINT_FILE
+from services.watermark.writing import replacing
 
 _UNREADABLE = (
     *(OSError, RuntimeError, EOFError, pickle.UnpicklingError),
     *(TypeError, ValueError, LookupError, AttributeError),
 )
-
-
-class CheckpointNotWritten(LodestoneError):
-    """The disk took no checkpoint; the one before is still there.
-
-    Attributes:
-        path: Its file.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: cannot be written: {reason}")
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +50,13 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Replaces the folder's checkpoint whole: a crash leaves the one before.
 
     Raises:
-        CheckpointNotWritten: The disk is full, for example; the one before stays.
+        FileNotWritten: The disk is full, for example; the one before stays.
     """
-    path = folder / CHECKPOINT_FILE
-    draft = path.with_suffix(".draft")
     # torch's own writer to a file says nothing of why it failed.
     content = io.BytesIO()
     torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, content)
-    try:
+    with replacing(folder / CHECKPOINT_FILE) as draft:
         draft.write_bytes(content.getbuffer())
-        sync(draft)
-        draft.replace(path)
-        sync(folder)
-    except OSError as error:
-        raise CheckpointNotWritten(path, error.strerror or type(error).__name__) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def load_checkpoint(folder: Path, plan: dict[str, Any]) -> Checkpoint:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from services.watermark.writing import replacing
+
 CURVES_FILE = "curves.png"
 
 _INK: Final = "#1c2024"
@@ -47,6 +49,9 @@ def draw_curves(
         folder: Where the file goes.
         along: What the points are counted in.
         trained_on: What the loss of training is of.
+
+    Raises:
+        FileNotWritten: The disk is full, for example.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11, 4.5), dpi=100, layout="constrained")
@@ -57,7 +62,8 @@ def draw_curves(
             axes.set(xlabel=f"{along.removesuffix('s')}s of training", xlim=(0, None))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             axes.grid(color=_GRID, alpha=0.25)
-        FigureCanvasAgg(figure).print_png(folder / CURVES_FILE, metadata={"Software": None})
+        with replacing(folder / CURVES_FILE) as draft:
+            FigureCanvasAgg(figure).print_png(draft, metadata={"Software": None})
 
 
 def _draw_losses(

@@ -128,7 +128,7 @@ class Fitting:
         Raises:
             PhotoLost: A photo is not what it was when the training began.
             DrawerLost: A process that draws marks was ended.
-            CheckpointNotWritten: The disk is full, for example.
+            FileNotWritten: The disk is full, for example.
         """
         if self.step == self.plan.steps and self.history:
             self._measure(self.history.pop()["loss"], held_out)

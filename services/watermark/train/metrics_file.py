@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from services.watermark.train.calibration import Calibration
+from services.watermark.writing import replacing
 
 METRICS_FILE: Final = "metrics.json"
 
@@ -20,6 +21,10 @@ def write_metrics(out: Path, held_out: Mapping[str, float], calibration: Calibra
         out: The detector's folder.
         held_out: The last point of the curves.
         calibration: On other photos than those.
+
+    Raises:
+        FileNotWritten: The disk is full, for example.
     """
     metrics = {"held_out": held_out, "calibration": asdict(calibration)}
-    (out / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
+    with replacing(out / METRICS_FILE) as draft:
+        draft.write_text(json.dumps(metrics, indent=2) + "\n")

@@ -144,13 +144,15 @@ def test_a_full_disk_is_one_line(tmp_path, photos, capfd, name):
     """With the file that it did not take, by a device that is always full."""
     out = tmp_path / "out"
     (out / "worst").mkdir(parents=True)
-    (out / name).symlink_to("/dev/full")
+    path = out / name
+    path.with_name(f".draft-{path.name}").symlink_to("/dev/full")
 
     status = main([f"{photos}", f"--out={out}", f"--heat={photos / 'a.png'}", "--limit=1"])
 
     error = capfd.readouterr().err.strip().splitlines()[-1]
     assert status == 1
-    assert error == f"error: {out / name}: cannot be written: No space left on device"
+    assert error == f"error: {path}: cannot be written: No space left on device"
+    assert not path.exists()
 
 
 def test_a_detector_of_another_digest_is_refused(tmp_path, photos, capfd):

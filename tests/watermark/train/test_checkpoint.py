@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.servicekit.errors import Misconfigured
+from services.watermark.writing import FileNotWritten
 
 pytestmark = pytest.mark.export
 
@@ -122,14 +123,12 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     """One line says why; no draft stays."""
     import resource
 
-    from services.watermark.train.checkpoint import CheckpointNotWritten
-
     saved_in(tmp_path)
     before = (tmp_path / "checkpoint.pt").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
-        with pytest.raises(CheckpointNotWritten, match=r"pt: cannot be written: File too large"):
+        with pytest.raises(FileNotWritten, match=r"pt: cannot be written: File too large"):
             saved_in(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
