@@ -116,6 +116,13 @@ def test_an_unknown_name_says_which_there_are(tmp_path, kind):
     assert str(caught.value).startswith(sentence)
 
 
+@kinds
+def test_no_name_names_nothing(tmp_path, kind):
+    """The folder that all models are in is none."""
+    with pytest.raises(ModelFolderUnknown):
+        kind.find("", tmp_path)
+
+
 def test_every_error_stops_the_start():
     """The services' one handler for a bad set-up catches them all."""
     found = [
