@@ -54,6 +54,10 @@ def train(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to make; its name is the detector's.")
     ],
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Photos of other sources that set the threshold."),
+    ] = None,
     held_out: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Photos of other sources: never trained on."),
@@ -128,6 +132,7 @@ def train(
         )
     folders = {
         "--photos": photos,
+        "--calibrate": calibrate,
         "--held-out": held_out,
         "--clean": clean,
         "--marked": marked,

@@ -41,6 +41,7 @@ def checkout(tmp_path, monkeypatch):
 def test_everything_that_is_given_reaches_the_training(cli, checkout):
     """And its exit status comes back."""
     given = ["--photos", "a", "--photos", "b", "--clean", "c", "--marked", "m", "--out", "mine"]
+    given += ["--calibrate", "d", "--held-out", "e"]
     given += ["--steps", "7", "--variant", "nine", "--resume", "--without-kinds", "logo"]
     given += ["--device", "cuda", "--precision", "bf16", "--workers", "3", "--unfreeze", "--json"]
     result = cli("watermark", "train", *given)
@@ -51,7 +52,7 @@ def test_everything_that_is_given_reaches_the_training(cli, checkout):
     assert {"--steps=7", "--device=cuda", "--precision=bf16", "--workers=3"} <= set(seen)
     assert "--max-false-positive-ratio=0.02" in seen
     assert seen[seen.index("--photos=a") :] == [
-        "--photos=a", "--photos=b", "--clean=c", "--marked=m",
+        "--photos=a", "--photos=b", "--calibrate=d", "--held-out=e", "--clean=c", "--marked=m",
         "--without-kinds=logo", "--resume", "--unfreeze", "--json",
     ]  # fmt: skip
 

@@ -137,6 +137,7 @@ def _missing(error: ModuleNotFoundError, extra: str) -> Misconfigured:
 def _photos(parsed: argparse.Namespace) -> PhotoFolders:
     return PhotoFolders(
         training=tuple(parsed.photos),
+        calibrate=tuple(parsed.calibrate),
         held_out=tuple(parsed.held_out),
         clean=tuple(parsed.clean),
         marked=tuple(parsed.marked),

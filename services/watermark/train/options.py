@@ -44,7 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser("train", "Trains a watermark detector on photos with drawn marks.")
     photos = _add_folders(parser, "--photos", "photos: 80 %% train, 10 %% calibrate, 10 %% test")
     photos.required = True
-    _add_folders(parser, "--held-out", "photos of other sources: half calibrate, half test")
+    _add_folders(parser, "--calibrate", "photos of other sources: calibrate in place of the tenth")
+    _add_folders(
+        parser,
+        "--held-out",
+        "photos of other sources: half calibrate, half test; with --calibrate all test",
+    )
     _add_folders(parser, "--clean", "images without marks, to learn from as they are")
     _add_folders(parser, "--marked", "images with real marks, the same")
     _add_folders(parser, "--fonts", "TrueType and OpenType files to train with (default: Pillow's)")

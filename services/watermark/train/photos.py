@@ -50,12 +50,14 @@ class PhotoFolders:
 
     Attributes:
         training: 80 % train, 10 % calibrate, 10 % test.
-        held_out: Half calibrates, half tests; for sources that nothing is trained on.
+        calibrate: All calibrate, in place of those that would; for sources that nothing is trained on.
+        held_out: Half calibrates, half tests, or all test if others calibrate; for sources that nothing is trained on.
         clean: Really clean images with all that users post: 80 % train, 10 % calibrate, 10 % test.
         marked: Images with real marks, the same.
     """
 
     training: tuple[Path, ...]
+    calibrate: tuple[Path, ...] = ()
     held_out: tuple[Path, ...] = ()
     clean: tuple[Path, ...] = ()
     marked: tuple[Path, ...] = ()
@@ -100,7 +102,7 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
     """Finds photos and gives them roles by their bytes' SHA-256, so that no photo has two.
 
     A copy of an earlier file is left out, and so is, with its reason in the log, whatever is no regular file or cannot
-    be read or decoded.
+    be read or decoded. Where some photos are given to calibrate with, no others do: those that would are left out.
 
     Raises:
         Misconfigured: A folder is missing, or no photo is left for a role.
@@ -108,7 +110,8 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
     # Of two copies the first is kept: what trains must not test.
     groups = (
         (folders.training, (0.8, 0.9), False, False),
-        (folders.held_out, (0.0, 0.5), False, False),
+        (folders.calibrate, (0.0, 1.0), False, False),
+        (folders.held_out, (0.0, 0.0 if folders.calibrate else 0.5), False, False),
         (folders.clean, (0.8, 0.9), True, False),
         (folders.marked, (0.8, 0.9), True, True),
     )
@@ -119,6 +122,8 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
         for folder in group
         for path, digest in _new_files(folder, seen)
     ]
+    if folders.calibrate:
+        photos = [photo for photo in photos if _may_calibrate(photo, folders)]
     for role in Role:
         if not any(photo.role is role and not photo.labelled for photo in photos):
             message = f"{len(photos)} photos are too few: none is left to {role.value}"
@@ -152,6 +157,12 @@ def role_of(digest: str, bounds: tuple[float, float]) -> Role:
     if share < bounds[0]:
         return Role.TRAIN
     return Role.CALIBRATE if share < bounds[1] else Role.TEST
+
+
+def _may_calibrate(photo: Photo, folders: PhotoFolders) -> bool:
+    """Whether it keeps its role where some photos are given to calibrate with."""
+    given = any(photo.path.is_relative_to(folder) for folder in folders.calibrate)
+    return given or photo.labelled or photo.role is not Role.CALIBRATE
 
 
 def _tell_counts(photos: Sequence[Photo]) -> None:

@@ -80,6 +80,25 @@ def test_held_out_folders_never_train(tmp_path):
     assert photos[0].read().shape == (30, 40, 3)
 
 
+def test_given_photos_calibrate_alone(tmp_path):
+    """Those of the sources that are trained on would be told apart too well; held-out ones all test."""
+    a, b, c, d = (
+        folder_of(tmp_path / name, range(start, start + 60))
+        for name, start in (("a", 0), ("b", 60), ("c", 120), ("d", 180))
+    )
+    without = find_photos(PhotoFolders(training=(a,), held_out=(c,), clean=(d,)))
+
+    photos = find_photos(PhotoFolders(training=(a,), calibrate=(b,), held_out=(c,), clean=(d,)))
+
+    roles = {name: {p.role for p in photos if p.source == name} for name in "abcd"}
+    assert roles["a"] == {Role.TRAIN, Role.TEST}
+    assert roles["b"] == {Role.CALIBRATE}
+    assert roles["c"] == {Role.TEST}
+    assert roles["d"] == set(Role)
+    kept = [photo for photo in without if photo.source == "a" and photo.role is not Role.CALIBRATE]
+    assert [photo for photo in photos if photo.source == "a"] == kept
+
+
 def test_labelled_images_do_not_stand_in_for_photos(tmp_path):
     """Marks are drawn on photos alone."""
     labelled = folder_of(tmp_path / "c", range(60))
