@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import structlog
+
 from lodestone.embedder.v1.embedder_service_pb2_grpc import add_EmbedderServiceServicer_to_server
 from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.embedder.servicer import EmbedderServicer
+from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image_queue import ImageQueue
-from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
+from services.servicekit.inference.backend import BackendOptions
+from services.servicekit.inference.loading import load_backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
-from services.servicekit.server import ServiceDefinition, run_service
+from services.servicekit.server import Probing, ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 
 # The contract's 32 MB of images, and room for what is around them.
@@ -25,11 +29,20 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
         Misconfigured: The encoder or the backend is not there or not usable.
     """
     folder = load_encoder_folder(ENCODERS.find(settings.encoder, settings.data))
-    backend = OnnxRuntimeBackend(
-        folder.read_model(), backend=settings.backend, threads=settings.threads
+    options = BackendOptions(
+        backend=settings.backend,
+        precision=Precision(settings.precision.upper()),
+        threads=settings.threads,
+        gpu_memory_bytes=settings.gpu_memory_bytes,
     )
-    encoder = Encoder(folder, backend)
-    encoder.warm_up(sorted({2, max(1, settings.max_batch // 2), settings.max_batch}))
+    encoder = Encoder(folder, load_backend(folder.read_model(), options))
+    encoder.warm_up(settings.max_batch)
+    structlog.get_logger().info(
+        "encoder_loaded",
+        encoder=folder.name,
+        execution_provider=encoder.execution_provider,
+        precision=encoder.precision.lower(),
+    )
     return define(encoder, settings)
 
 
@@ -52,6 +65,7 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         max_message_bytes=_MESSAGE_MAX_BYTES,
         close=images.close,
         registry=registry,
+        probing=Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s),
     )
 
 

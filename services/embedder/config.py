@@ -21,7 +21,8 @@ class EmbedderSettings(image_settings.ImageSettings):
         default=60_051, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
     )
     backend: BackendName = Field(
-        default=BackendName.ONNXRUNTIME, description="What computes: onnxruntime or cuda."
+        default=BackendName.AUTO,
+        description="What computes: onnxruntime, openvino, cuda, or auto for the fastest that is there.",
     )
     encoder: str = Field(
         default="efficientnet-lite0",
@@ -29,6 +30,11 @@ class EmbedderSettings(image_settings.ImageSettings):
         description="The name of an encoder folder under DATA/artifacts/encoders or among the bundled "
         "ones, or a path (with a `/`) to one.",
     )
-    precision: Literal["fp32"] = Field(
-        default="fp32", description="The number format; only fp32 for now."
+    precision: Literal["fp32", "fp16", "bf16"] = Field(
+        default="fp32",
+        description="The number format that the network computes in: fp32 everywhere, fp16 with cuda, bf16 with "
+        "openvino where the CPU has it.",
+    )
+    gpu_memory_bytes: int = Field(
+        default=0, ge=0, description="What cuda may take of the card; 0 is all of it."
     )

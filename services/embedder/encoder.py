@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +9,7 @@ from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import Backend
+from services.servicekit.inference.bucketed_backend import BucketedBackend
 
 _NORM_TOLERANCE = 1e-3
 
@@ -44,7 +43,7 @@ class Encoder:
         """
         self.facts = folder
         self._backend = backend
-        self.warm_up((1,))
+        self._check(self._run_black(1), 1)
 
     @property
     def precision(self) -> Precision:
@@ -60,22 +59,30 @@ class Encoder:
         """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1."""
         return self._backend.run(inputs)[0]
 
-    def warm_up(self, batch_sizes: Iterable[int]) -> None:
-        """Computes black images in batches of these sizes, so that the first caller does not wait longer.
+    def warm_up(self, max_batch: int) -> None:
+        """Computes black images in every batch size there will be, so that the first caller does not wait longer.
 
         Raises:
             EncoderUnfit: The network does not give one embedding per image.
         """
-        for size in batch_sizes:
-            self._check(self._run_black(size), size)
+        try:
+            self._backend = BucketedBackend(self._backend, self._black(1), max_batch=max_batch)
+        except Exception as error:
+            raise self._fails(error) from error
+        self._check(self._run_black(max_batch), max_batch)
+
+    def _black(self, size: int) -> npt.NDArray[np.uint8]:
+        return np.zeros((size, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
+
+    def _fails(self, error: Exception) -> EncoderUnfit:
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        return EncoderUnfit(self.facts.name, f"its network fails: {cause}")
 
     def _run_black(self, size: int) -> npt.NDArray[np.float32]:
-        shape = (size, self.facts.input_height_px, self.facts.input_width_px, 3)
         try:
-            outputs = self._backend.run(np.zeros(shape, np.uint8))
+            outputs = self._backend.run(self._black(size))
         except Exception as error:
-            cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise EncoderUnfit(self.facts.name, f"its network fails: {cause}") from error
+            raise self._fails(error) from error
         if len(outputs) != 1:
             problem = f"its network has {len(outputs)} outputs, not one"
             raise EncoderUnfit(self.facts.name, problem)

@@ -73,7 +73,13 @@ class ImageQueue(Generic[Value]):
         self._batcher: Batcher[Rgb, Value] = Batcher(
             lambda inputs: compute(np.stack(inputs)),
             name=name,
-            limits=BatchLimits(max_batch=settings.max_batch, queue_limit=settings.queue_limit),
+            limits=BatchLimits(
+                max_batch=settings.max_batch,
+                max_delay_s=settings.max_delay_s,
+                queue_limit=settings.queue_limit,
+                stuck_s=settings.stuck_s,
+                fresh_s=settings.stuck_s,
+            ),
             registry=registry,
         )
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
@@ -96,7 +102,7 @@ class ImageQueue(Generic[Value]):
         if not 1 <= count <= IMAGES_MAX:
             raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
         if self._unary_images + count > self._limit:
-            raise Overloaded(self._name, self._limit)
+            raise Overloaded(self._name, self._limit, self._batcher.retry_after_s())
         self._unary_images += count
         try:
             answer = partial(self._answer, write=write, compute=self._batcher.compute_now)
@@ -122,9 +128,13 @@ class ImageQueue(Generic[Value]):
         return await self._answer(image, write=write, compute=self._batcher.compute_when_room)
 
     async def probe(self) -> None:
-        """Computes a black image."""
+        """Computes a black image, unless something else has just been computed.
+
+        Raises:
+            ComputationStuck: A computation does not end.
+        """
         shape = (self._shape.height_px, self._shape.width_px, 3)
-        await self._batcher.compute_when_room(np.zeros(shape, np.uint8))
+        await self._batcher.check(np.zeros(shape, np.uint8))
 
     async def close(self) -> None:
         """Ends both kinds of threads; what still waits is Unavailable."""

@@ -19,6 +19,23 @@ class ImageSettings(ServiceSettings):
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
     )
     max_batch: int = Field(default=32, ge=1, le=256, description="Images per computation at most.")
+    max_delay_s: float = Field(
+        default=0.002,
+        ge=0,
+        le=1,
+        description="How long the first image of a batch waits for others while nothing is computed, seconds.",
+    )
+    stuck_s: float = Field(
+        default=4.0,
+        gt=0,
+        description="A computation that takes longer makes the service not ready, seconds.",
+    )
+    gives_up_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="The process ends, to be started again, when no computation has succeeded for so long, "
+        "seconds.",
+    )
     queue_limit: int = Field(
         default=1024,
         ge=IMAGES_MAX,

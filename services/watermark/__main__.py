@@ -14,7 +14,7 @@ from services.servicekit.image_queue import ImageQueue
 from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
-from services.servicekit.server import ServiceDefinition, run_service
+from services.servicekit.server import Probing, ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 from services.watermark.config import WatermarkBackend, WatermarkSettings
 from services.watermark.detector import Detector
@@ -93,7 +93,15 @@ def define(
         max_message_bytes=_MESSAGE_MAX_BYTES,
         close=end,
         registry=registry,
+        probing=_probing(settings),
     )
+
+
+def _probing(settings: WatermarkSettings) -> Probing:
+    """A head that waits for its embedder is not broken."""
+    if settings.backend is WatermarkBackend.EMBEDDER:
+        return Probing()
+    return Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image import DecodeLimits, decode
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.resize import to_input
@@ -35,7 +35,7 @@ Code = grpc.StatusCode
 def real_encoder() -> Encoder:
     folder = load_encoder_folder(ENCODERS.bundled / "efficientnet-lite0")
     model = folder.read_model()
-    backend = OnnxRuntimeBackend(model, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(model, BackendOptions(threads=1))
     return Encoder(folder, backend)
 
 

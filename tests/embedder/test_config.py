@@ -13,14 +13,14 @@ def test_the_defaults_serve_the_bundled_encoder(tmp_path):
     settings = read_settings(EmbedderSettings)
 
     assert (settings.port, settings.metrics_port) == (50_051, 60_051)
-    assert settings.backend is BackendName.ONNXRUNTIME
+    assert settings.backend is BackendName.AUTO
     assert ENCODERS.find(settings.encoder, tmp_path) == ENCODERS.bundled / "efficientnet-lite0"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PRECISION", "fp16"),
+        ("PRECISION", "fp8"),
         ("BACKEND", "tpu"),
         ("ENCODER", ""),
         ("THREADS", "-1"),

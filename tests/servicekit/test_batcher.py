@@ -141,17 +141,20 @@ async def test_a_full_queue_refuses_at_once_or_makes_wait():
         compute.free.clear()
         computing = asyncio.create_task(batcher.compute_now(0))
         await compute.wait_started()
-        queued = [asyncio.create_task(batcher.compute_now(item)) for item in (1, 2)]
-        await settle()
+        # The next batch has left the queue, which holds two.
+        queued = []
+        for item in (1, 2, 3):
+            queued.append(asyncio.create_task(batcher.compute_now(item)))
+            await settle()
 
         with pytest.raises(Overloaded, match=r"squares queue is full \(2 items\)"):
-            await batcher.compute_now(3)
-        waits = asyncio.create_task(batcher.compute_when_room(4))
+            await batcher.compute_now(4)
+        waits = asyncio.create_task(batcher.compute_when_room(5))
         await settle()
         assert not waits.done()
         compute.free.set()
 
-        assert await asyncio.gather(computing, *queued, waits) == [0, 1, 4, 16]
+        assert await asyncio.gather(computing, *queued, waits) == [0, 1, 4, 9, 25]
 
 
 @pytest.mark.parametrize(("poison", "error"), [(-1, ArithmeticError), (-2, ValueError)])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import to_input
 from services.watermark.detector import Detection, Detector, DetectorUnfit, NoProbabilities
@@ -21,7 +21,7 @@ SIDES = {"top": 0.25, "bottom": 0.75, "left": 0.25, "right": 0.75}
 @functools.cache
 def bundled() -> Detector:
     folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
-    backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(folder.model, BackendOptions(threads=1))
     return Detector(folder, backend, threshold=None)
 
 
@@ -118,7 +118,7 @@ def test_a_network_that_is_no_detector_is_refused(outputs, says):
 
 def test_a_network_of_another_input_size_is_refused():
     """ONNX Runtime's complaint becomes one line."""
-    backend = OnnxRuntimeBackend(MODEL, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(MODEL, BackendOptions(threads=1))
 
     with pytest.raises(DetectorUnfit, match="its network fails: ") as caught:
         Detector(fake_folder(), backend, threshold=None)

@@ -6,13 +6,13 @@ import pytest
 
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import Misconfigured
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendName, BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from tests.fakes.onnx_files import UINT8, cast_model
 
 
 def load(model: bytes, backend: BackendName = BackendName.ONNXRUNTIME) -> OnnxRuntimeBackend:
-    return OnnxRuntimeBackend(model, backend=backend, threads=1)
+    return OnnxRuntimeBackend(model, BackendOptions(backend=backend, threads=1))
 
 
 @pytest.mark.parametrize("count", [1, 3])
