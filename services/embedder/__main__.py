@@ -10,6 +10,7 @@ from services.embedder.encoder import Encoder
 from services.embedder.servicer import EmbedderServicer
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
+from services.servicekit.image_metrics import tell_backend
 from services.servicekit.image_queue import ImageQueue
 from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.loading import load_backend
@@ -55,6 +56,13 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         name="embedder",
         settings=settings,
         registry=registry,
+    )
+    tell_backend(
+        "embedder",
+        registry,
+        execution_provider=encoder.execution_provider,
+        precision=encoder.precision.lower(),
+        model=encoder.facts.name,
     )
     servicer = EmbedderServicer(encoder, images, stream_idle_s=settings.stream_idle_s)
     return ServiceDefinition(

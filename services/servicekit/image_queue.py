@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from lodestone.image.v1 import image_pb2
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
+from services.servicekit.image_metrics import ImageMetrics
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
 from services.servicekit.items import answer_items
 from services.servicekit.messages import open_message
@@ -85,6 +87,7 @@ class ImageQueue(Generic[Value]):
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         self._decode_limits = DecodeLimits()
+        self._metrics = ImageMetrics(name, registry)
         self._unary_images = 0
 
     async def answer_all(
@@ -151,12 +154,19 @@ class ImageQueue(Generic[Value]):
         loop = asyncio.get_running_loop()
         try:
             opened = await loop.run_in_executor(self._decoding, self._open, image)
+            value = await compute(opened.rgb)
         except ItemRejected as error:
+            self._metrics.rejected(error.code)
             return write(error)
-        value = await compute(opened.rgb)
+        except BaseException:
+            self._metrics.failed()
+            raise
+        self._metrics.computed()
         return write(Computed(value, opened.width_px, opened.height_px))
 
     def _open(self, image: image_pb2.Image) -> _Opened:
+        start_s = time.perf_counter()
         opened = open_message(image, self._decode_limits)
         rgb = inputs_of(opened, {self._name: self._shape})[self._name]
+        self._metrics.decoded(time.perf_counter() - start_s)
         return _Opened(rgb, opened.width_px, opened.height_px)

@@ -10,6 +10,7 @@ from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
 from services.servicekit.errors import FailedPrecondition, Unavailable
+from services.servicekit.image_metrics import tell_backend
 from services.servicekit.image_queue import ImageQueue
 from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
@@ -77,6 +78,14 @@ def define(
         name="watermark",
         settings=settings,
         registry=registry,
+    )
+
+    tell_backend(
+        "watermark",
+        registry,
+        execution_provider=detector.execution_provider,
+        precision="fp32",
+        model=detector.facts.name,
     )
 
     async def end() -> None:

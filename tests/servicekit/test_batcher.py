@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.batcher import Batcher, BatchLimits
-from services.servicekit.errors import Overloaded, Unavailable
+from services.servicekit.errors import ComputationStuck, Overloaded, Unavailable
 
 
 class Squares:
@@ -37,13 +38,34 @@ class Squares:
         await asyncio.to_thread(self.started.wait)
 
 
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Slow(Squares):
+    """Takes half a second of the clock for each item."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def __call__(self, items):
+        results = super().__call__(items)
+        self._clock.now_s += 0.5 * len(items)
+        return results
+
+
 @asynccontextmanager
-async def batching(compute, **limits) -> AsyncIterator[Batcher[int, int]]:
+async def batching(compute, clock=time.monotonic, **limits) -> AsyncIterator[Batcher[int, int]]:
     batcher: Batcher[int, int] = Batcher(
         compute,
         name="squares",
-        limits=BatchLimits(**{"max_delay_s": 0.005, **limits}),
+        limits=BatchLimits(**{"max_delay_s": 0.005 if clock is time.monotonic else 0.0, **limits}),
         registry=CollectorRegistry(),
+        clock=clock,
     )
     try:
         async with asyncio.timeout(20):
@@ -114,6 +136,9 @@ async def test_the_sizes_of_the_batches_are_counted():
 
     assert registry.get_sample_value("lodestone_squares_batch_size_sum") == 16
     assert registry.get_sample_value("lodestone_squares_batch_size_count") == 2
+    assert registry.get_sample_value("lodestone_squares_inference_seconds_count") == 2
+    assert registry.get_sample_value("lodestone_squares_queue_wait_seconds_count") == 16
+    assert registry.get_sample_value("lodestone_squares_queue_depth") == 0
 
 
 async def test_items_of_callers_that_have_gone_are_not_computed():
@@ -167,6 +192,102 @@ async def test_an_error_reaches_every_caller_of_the_batch_and_no_other(poison, e
 
         assert [type(result) for result in results] == [error, error, error, int]
         assert await batcher.compute_now(7) == 49
+
+
+async def test_a_batch_that_was_handed_over_loses_those_who_have_gone():
+    """It waits for the thread; what nobody wants by then is not computed."""
+    compute = Squares()
+    async with batching(compute, max_batch=2) as batcher:
+        compute.free.clear()
+        first = asyncio.create_task(batcher.compute_now(0))
+        await compute.wait_started()
+        gone, stays = (asyncio.create_task(batcher.compute_now(item)) for item in (1, 2))
+        await settle()
+        gone.cancel()
+        await settle()
+        compute.free.set()
+
+        assert await asyncio.gather(first, stays) == [0, 4]
+    assert compute.batches == [[0], [2]]
+
+
+async def test_how_long_it_will_take_follows_the_pace():
+    """What waits, times what an item has taken; a second before anybody knows."""
+    clock = Clock()
+    compute = Slow(clock)
+    async with batching(compute, max_batch=4, clock=clock) as batcher:
+        assert batcher.retry_after_s() == 1.0
+        await asyncio.gather(*(batcher.compute_now(item) for item in range(4)))
+        assert batcher.retry_after_s() == pytest.approx(0.5)
+        compute.free.clear()
+        waiting = [asyncio.create_task(batcher.compute_now(item)) for item in range(11)]
+        await settle()
+        # One batch is computed, one is next, three items wait.
+        assert batcher.retry_after_s() == pytest.approx(1.5)
+        compute.free.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_what_has_just_succeeded_is_not_computed_again():
+    """Under load a check costs nothing; after some time of rest it computes."""
+    clock = Clock()
+    compute = Squares()
+    async with batching(compute, clock=clock, fresh_s=4.0) as batcher:
+        await batcher.compute_now(3)
+        clock.now_s += 3.9
+        await batcher.check(0)
+        assert compute.batches == [[3]]
+        clock.now_s += 0.2
+        await batcher.check(0)
+        assert compute.batches == [[3], [0]]
+
+
+async def test_a_check_does_not_wait_in_the_queue():
+    """A full queue is no sign of a network that fails."""
+    compute = Squares()
+    async with batching(compute, max_batch=1, queue_limit=2, fresh_s=0.0) as batcher:
+        compute.free.clear()
+        first = asyncio.create_task(batcher.compute_now(5))
+        await compute.wait_started()
+        waiting = [asyncio.create_task(batcher.compute_when_room(item)) for item in range(1, 5)]
+        await settle()
+        check = asyncio.create_task(batcher.check(0))
+        await settle()
+        compute.free.set()
+        await check
+        await asyncio.gather(first, *waiting)
+    assert compute.batches.index([0]) <= 2
+
+
+async def test_a_computation_that_hangs_is_told():
+    """Not before its time; and not any more when it has ended after all."""
+    clock = Clock()
+    compute = Squares()
+    async with batching(compute, clock=clock, stuck_s=4.0, fresh_s=4.0) as batcher:
+        compute.free.clear()
+        call = asyncio.create_task(batcher.compute_now(3))
+        await compute.wait_started()
+        clock.now_s += 4.5
+        with pytest.raises(
+            ComputationStuck, match=r"squares's computation has taken 4\.5 s so far"
+        ):
+            await batcher.check(0)
+        compute.free.set()
+        assert await call == 9
+        await batcher.check(0)
+
+
+async def test_after_a_failure_a_check_computes():
+    """What succeeded before is no proof."""
+    compute = Squares()
+    async with batching(compute, fresh_s=60.0) as batcher:
+        assert await batcher.compute_now(2) == 4
+        with pytest.raises(ArithmeticError):
+            await batcher.compute_now(-1)
+        with pytest.raises(ArithmeticError):
+            await batcher.check(-1)
+        await batcher.check(0)
+    assert compute.batches == [[2], [-1], [-1], [0]]
 
 
 async def test_close_answers_everyone_who_still_waits():

@@ -67,6 +67,30 @@ async def test_images_are_answered_in_their_order(queue, levels):
     assert levels.shapes == {(4, 8, 3)}
 
 
+async def test_what_becomes_of_images_is_counted(levels):
+    """Computed, rejected with the reason, or failed; how long they were decoded; how many wait."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+    await images.answer_all([level(10), NOTHING, level(30)], write)
+    levels.open.clear()
+    levels.started.clear()
+    gone = asyncio.create_task(images.answer_one("a", level(1), write))
+    await asyncio.to_thread(levels.started.wait, 10)
+    gone.cancel()
+    levels.open.set()
+    await asyncio.gather(gone, return_exceptions=True)
+    await images.close()
+
+    def counted(outcome):
+        return registry.get_sample_value("lodestone_test_images_total", {"outcome": outcome})
+
+    assert (counted("computed"), counted("failed")) == (2, 1)
+    assert counted("unsupported_format") == 1
+    assert registry.get_sample_value("lodestone_test_decode_seconds_count") == 3
+    assert registry.get_sample_value("lodestone_test_queue_depth") == 0
+
+
 async def test_requests_out_of_range(queue):
     """The number of images and the length of an id have limits."""
     for count in (0, 65):
