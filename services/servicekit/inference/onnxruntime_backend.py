@@ -19,6 +19,7 @@ from services.servicekit.inference.errors import (
     PrecisionMissing,
 )
 from services.servicekit.inference.half_precision import to_half_precision
+from services.servicekit.inference.pinned import pinned_empty
 
 # Since 1.32 ONNX Runtime reports its use to its makers unless this is set before it is loaded
 # (microsoft/onnxruntime#27379).
@@ -43,7 +44,8 @@ class _Bound:
     """The buffers of one batch size, which are written again and again: memory does not grow."""
 
     binding: Any
-    pixels: Any
+    device: Any
+    host: npt.NDArray[Any]
 
 
 class OnnxRuntimeBackend:
@@ -108,19 +110,21 @@ class OnnxRuntimeBackend:
         bound = self._bound.get(batch.shape)
         if bound is None:
             bound = self._bound[batch.shape] = self._bind(batch)
-        bound.pixels.update_inplace(batch)
+        np.copyto(bound.host, batch)
+        bound.device.update_inplace(bound.host)
         self._session.run_with_iobinding(bound.binding)
         return [np.array(value.numpy()) for value in bound.binding.get_outputs()]
 
     def _bind(self, batch: Batch) -> _Bound:
-        pixels = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+        empty = np.empty if self._device == "cpu" else pinned_empty
+        device = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
             batch.shape, batch.dtype.type, self._device
         )
         binding = self._session.io_binding()
-        binding.bind_ortvalue_input(self._input_name, pixels)
+        binding.bind_ortvalue_input(self._input_name, device)
         for name in self._output_names:
             binding.bind_output(name, "cpu")
-        return _Bound(binding, pixels)
+        return _Bound(binding, device, empty(batch.shape, batch.dtype))
 
 
 def has_cuda() -> bool:
