@@ -32,7 +32,7 @@ class BucketedBackend:
         max_batch: int,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Computes every size with copies of one item, and times it.
+        """Computes every size with one item and padding, and times it.
 
         Args:
             backend: What computes.
@@ -47,9 +47,8 @@ class BucketedBackend:
         self._backend = backend
         seconds: dict[int, float] = {}
         for size in bucket_sizes(max_batch):
-            batch: Batch = np.repeat(trial, size, axis=0)
             try:
-                seconds[size] = _timed(backend, batch, clock)
+                seconds[size] = _timed(backend, _padded(trial, size), clock)
             except DeviceMemoryExhausted:
                 if not seconds:
                     raise

@@ -111,20 +111,21 @@ class OnnxRuntimeBackend:
         if bound is None:
             bound = self._bound[batch.shape] = self._bind(batch)
         np.copyto(bound.host, batch)
-        bound.device.update_inplace(bound.host)
+        if self._device != "cpu":
+            bound.device.update_inplace(bound.host)
         self._session.run_with_iobinding(bound.binding)
         return [np.array(value.numpy()) for value in bound.binding.get_outputs()]
 
     def _bind(self, batch: Batch) -> _Bound:
         empty = np.empty if self._device == "cpu" else pinned_empty
-        device = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-            batch.shape, batch.dtype.type, self._device
-        )
+        host = empty(batch.shape, batch.dtype)
+        # On the CPU this is the same memory.
+        device = onnxruntime.OrtValue.ortvalue_from_numpy(host, self._device)
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(self._input_name, device)
         for name in self._output_names:
             binding.bind_output(name, "cpu")
-        return _Bound(binding, device, empty(batch.shape, batch.dtype))
+        return _Bound(binding, device, host)
 
 
 def has_cuda() -> bool:
