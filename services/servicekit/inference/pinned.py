@@ -20,10 +20,10 @@ def pinned_empty(
     dtype: npt.DTypeLike,
     load: Callable[[str], Any] = ctypes.CDLL,
 ) -> npt.NDArray[Any]:
-    """An array whose pages stay in memory (`cudaHostRegister`, CUDA Runtime API); plain memory, with a line in the log,
-    where CUDA does not pin it: copies from it are slower, not wrong.
+    """An array whose pages stay in memory (`cudaHostRegister`, CUDA Runtime API).
 
-    It is meant to live as long as the process: it is never given back.
+    Where CUDA does not pin it, it is plain memory, and a line in the log: copies from it are slower, not wrong. It is
+    meant to live as long as the process and is never given back.
     """
     array = np.empty(shape, dtype)
     try:
