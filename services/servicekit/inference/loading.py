@@ -11,6 +11,12 @@ from services.servicekit.embedding import Precision
 from services.servicekit.inference.backend import Backend, BackendName, BackendOptions
 from services.servicekit.inference.errors import BackendMissing, PrecisionMissing
 
+_EXTRAS: Final = {
+    BackendName.CUDA: "gpu",
+    BackendName.OPENVINO: "openvino",
+    BackendName.ONNXRUNTIME: "cpu",
+}
+
 
 def load_backend(model: bytes, options: BackendOptions) -> Backend:
     """Loads a single-file ONNX model into the backend that was asked for; nothing else stands in for it.
@@ -68,9 +74,8 @@ def _openvino(model: bytes, options: BackendOptions) -> Backend:
 
 
 def _missing(options: BackendOptions, error: ModuleNotFoundError) -> BackendMissing:
-    return BackendMissing(
-        options.backend.value, f"needs the package {error.name}, which is not installed"
-    )
+    cure = f"pip install -c constraints.txt -e '.[{_EXTRAS[options.backend]}]'"
+    return BackendMissing(options.backend.value, f"needs {error.name}: {cure}")
 
 
 _LOADERS: Final[Mapping[BackendName, Callable[[bytes, BackendOptions], Backend]]] = {

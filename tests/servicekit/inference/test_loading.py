@@ -52,12 +52,13 @@ def test_fp16_without_a_gpu_stops_the_start(monkeypatch):
         load_backend(cast_model(), options)
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
-def test_a_backend_that_is_not_installed_is_named(monkeypatch, name):
-    """Nothing stands in for it."""
+@pytest.mark.parametrize(("name", "extra"), [("openvino", "openvino"), ("onnxruntime", "cpu")])
+def test_a_backend_that_is_not_installed_is_named(monkeypatch, name, extra):
+    """Nothing stands in for it; the line says what brings it."""
     monkeypatch.delitem(sys.modules, f"services.servicekit.inference.{name}_backend", raising=False)
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(BackendMissing, match=f"'{name}' needs the package {name}, which is not"):
+    line = rf"'{name}' needs {name}: pip install -c constraints.txt -e '\.\[{extra}\]'$"
+    with pytest.raises(BackendMissing, match=line):
         load_backend(cast_model(), BackendOptions(backend=BackendName(name)))
 
 
