@@ -169,7 +169,7 @@ def _write(
         training={
             **fitting.identity,
             "max_false_positive_ratio": recipe.max_false_positive_ratio,
-            "photos": counts,
+            "sources": counts,
         },
     )
     write_detector_folder(out, model, description)

@@ -154,5 +154,5 @@ def _facts(recipe: HeadRecipe, penalty: float, photos: Sequence[Photo]) -> dict[
         "penalty": penalty,
         "max_false_positive_ratio": recipe.max_false_positive_ratio,
         "left_out": sorted(recipe.marks.left_out),
-        "photos": count_by_source(photos),
+        "sources": count_by_source(photos),
     }

@@ -83,7 +83,7 @@ def test_what_was_measured_stands_beside_it(head):
     assert {"loss", "first_loss", "second_auc", "second_tpr_at_5"} <= set(metrics["held_out"])
     assert metrics["calibration"]["threshold"] == facts.threshold
     assert (head / CURVES_FILE).read_bytes().startswith(b"\x89PNG")
-    assert facts.training["photos"]["photos"]["train"] > 40
+    assert facts.training["sources"]["photos"]["train"] > 40
     assert facts.training["pairs"] == PAIRS
 
 
