@@ -105,7 +105,8 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
     be read or decoded. Where some photos are given to calibrate with, no others do: those that would are left out.
 
     Raises:
-        Misconfigured: A folder is missing, or no photo is left for a role.
+        Misconfigured: A folder is missing, no photo is left for a role, or a folder to calibrate with has no photo of
+            its own or is trained on.
     """
     # Of two copies the first is kept: what trains must not test.
     groups = (
@@ -123,6 +124,7 @@ def find_photos(folders: PhotoFolders) -> list[Photo]:
         for path, digest in _new_files(folder, seen)
     ]
     if folders.calibrate:
+        _require_other_sources(photos, folders)
         photos = [photo for photo in photos if _may_calibrate(photo, folders)]
     for role in Role:
         if not any(photo.role is role and not photo.labelled for photo in photos):
@@ -157,6 +159,18 @@ def role_of(digest: str, bounds: tuple[float, float]) -> Role:
     if share < bounds[0]:
         return Role.TRAIN
     return Role.CALIBRATE if share < bounds[1] else Role.TEST
+
+
+def _require_other_sources(photos: Sequence[Photo], folders: PhotoFolders) -> None:
+    """Each folder to calibrate with has photos, and is none that is trained on."""
+    trained = {folder.resolve() for folder in folders.training}
+    for folder in folders.calibrate:
+        if folder.resolve() in trained:
+            message = f"{folder}: photos that train cannot calibrate: give those of other sources"
+            raise Misconfigured(message)
+        if not any(photo.path.is_relative_to(folder) for photo in photos):
+            message = f"{folder}: no photo in it that was not given before"
+            raise Misconfigured(message)
 
 
 def _may_calibrate(photo: Photo, folders: PhotoFolders) -> bool:

@@ -99,6 +99,16 @@ def test_given_photos_calibrate_alone(tmp_path):
     assert [photo for photo in photos if photo.source == "a"] == kept
 
 
+def test_a_folder_to_calibrate_with_has_photos_of_its_own(tmp_path):
+    """Neither those that train, nor none."""
+    a = folder_of(tmp_path / "a", range(60))
+    with pytest.raises(Misconfigured, match="a: photos that train cannot calibrate"):
+        find_photos(PhotoFolders(training=(a,), calibrate=(a,)))
+    b = folder_of(tmp_path / "b", [])
+    with pytest.raises(Misconfigured, match="b: no photo in it that was not given before"):
+        find_photos(PhotoFolders(training=(a,), calibrate=(b,)))
+
+
 def test_labelled_images_do_not_stand_in_for_photos(tmp_path):
     """Marks are drawn on photos alone."""
     labelled = folder_of(tmp_path / "c", range(60))
