@@ -45,7 +45,7 @@ class Found:
 
 
 class CacheFile:
-    """One connection to the file, for one thread at a time. Every method raises sqlite3.Error.
+    """One connection to the file, for one thread at a time. Every method raises sqlite3.Error, or OSError.
 
     Attributes:
         path: The file.
@@ -66,9 +66,14 @@ class CacheFile:
         )
         try:
             self._prepare()
-        except sqlite3.Error:
+            self._identity = _identity(path)
+        except (sqlite3.Error, OSError):
             self.close()
             raise
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to this file: neither was it removed nor is there another."""
+        return self._identity == _identity(self.path)
 
     def find(self, key: bytes) -> Found | None:
         """What lies under a key; None if nothing does."""
@@ -105,8 +110,9 @@ class CacheFile:
         self._connection.close()
 
     def _prepare(self) -> None:
-        # What was committed survives the process at once, and a power cut from the next checkpoint on.
-        self._rows("PRAGMA synchronous = NORMAL")
+        # The disk is never waited for. What was committed outlives the process all the same; a power cut may damage the
+        # file, which is noticed by SQLite or by an entry's checksum, and costs no more than the cache.
+        self._rows("PRAGMA synchronous = OFF")
         self._rows(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
         self._rows(f"PRAGMA journal_size_limit = {_JOURNAL_PAGES * PAGE_BYTES}")
         if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'embeddings_by_turn'"):
@@ -140,7 +146,8 @@ class CacheFile:
             )
             deleted += _SHRINKS_BY
         if self._number("PRAGMA page_count") > self._max_pages:
-            self._rows(f"PRAGMA incremental_vacuum({_SHRINKS_AT_MOST})")
+            # One page per step, and execute() takes only the first.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINKS_AT_MOST})")
 
     def _used_pages(self) -> int:
         return self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
@@ -162,3 +169,11 @@ class CacheFile:
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows at once: a statement that is not read to its end keeps the journal from being emptied."""
         return self._connection.execute(statement, values).fetchall()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -114,8 +114,7 @@ class CacheUser:
             self._file = None
 
     def _opened(self) -> CacheFile:
-        if self._file is not None and not self._file.path.exists():
-            # Replaced by another user of it, or removed by hand.
+        if self._file is not None and not self._file.is_in_place():
             self.close()
         if self._file is None:
             place = self._place
