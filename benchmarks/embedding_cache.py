@@ -25,7 +25,7 @@ from lodestone.client import EmbedderClient
 from lodestone.image.v1.image_pb2 import Image, Pixels
 
 _SEED = 2026
-_PHOTOS = 8
+_PHOTOS = 4
 _LONG_SIDE_PX = 1024
 _INPUT_PX = 224
 _READY_S = 120.0
