@@ -211,9 +211,9 @@ async def test_a_network_that_fails_leaves_nothing_behind(tmp_path):
 async def test_the_cache_does_not_outgrow_its_limit(tmp_path):
     """Over a few times more than it holds; the newest are remembered, the oldest are not."""
     random = np.random.default_rng(0)
-    pixels = [rgb_to_image(one) for one in random.integers(0, 256, (1600, 8, 8, 3), np.uint8)]
+    pixels = [rgb_to_image(one) for one in random.integers(0, 256, (1000, 8, 8, 3), np.uint8)]
     async with service(tmp_path, dimension=512) as embedder:
-        for start in range(0, 1600, 64):
+        for start in range(0, 1000, 64):
             await embedder.embed(*pixels[start : start + 64])
     assert sum(path.stat().st_size for path in (tmp_path / "cache").iterdir()) <= MB
     async with service(tmp_path, dimension=512) as embedder:

@@ -121,7 +121,7 @@ def test_what_is_no_embedding_is_not_kept(open_cache):
 
 def test_more_than_the_limit_is_not_kept(open_cache, tmp_path):
     """The oldest make room, and the file does not grow any more."""
-    opened = open_cache()
+    opened = open_cache(waiting_limit=2000)
     for start in range(0, 1200, 60):
         opened.keep(*range(start, start + 60))
     opened.cache.close()
