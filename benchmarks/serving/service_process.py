@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +40,24 @@ class ServiceProcess:
 
 
 @asynccontextmanager
-async def service_process(word: str) -> AsyncIterator[ServiceProcess]:
-    """Starts `services.<word>` with a data folder of its own and a free port; it may not serve yet."""
+async def service_process(
+    word: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[ServiceProcess]:
+    """Starts `services.<word>` with a data folder of its own and a free port; it may not serve yet.
+
+    Args:
+        word: The service's.
+        settings: Its settings, by the names that they have in its `config.py`.
+    """
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port = trial.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="lodestone-bench-") as folder:
+        given = {**(settings or {}), "port": str(port), "metrics_port": "0"}
         environment = {
             **os.environ,
             "LODESTONE_DATA": folder,
-            f"LODESTONE_{word.upper()}_PORT": str(port),
-            f"LODESTONE_{word.upper()}_METRICS_PORT": "0",
+            **{f"LODESTONE_{word}_{name}".upper(): value for name, value in given.items()},
         }
         with (Path(folder) / "log.txt").open("wb") as log:
             process = await asyncio.create_subprocess_exec(

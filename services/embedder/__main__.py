@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
+from prometheus_client import CollectorRegistry
 
 from lodestone.embedder.v1.embedder_service_pb2_grpc import add_EmbedderServiceServicer_to_server
+from services.embedder.cache.cache_user import CachePlace
+from services.embedder.cache.embedding_cache import EmbeddingCache
+from services.embedder.cache.vector_kind import VectorKind
 from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.embedder.servicer import EmbedderServicer
@@ -16,6 +22,7 @@ from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.loading import load_backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
+from services.servicekit.resize import PREPARATION
 from services.servicekit.server import Probing, ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 
@@ -50,6 +57,7 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
 def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
     """Wires the service around a loaded encoder; inside a running event loop."""
     registry = new_registry()
+    cache = _open_cache(encoder, settings, registry)
     images = ImageQueue(
         lambda inputs: list(encoder.embed(inputs)),
         encoder.facts.input_shape,
@@ -57,6 +65,8 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         settings=settings,
         registry=registry,
     )
+    if cache is not None:
+        images.remember(cache)
     tell_backend(
         "embedder",
         registry,
@@ -64,6 +74,12 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         precision=encoder.precision.lower(),
         model=encoder.facts.name,
     )
+
+    async def end() -> None:
+        await images.close()
+        if cache is not None:
+            await asyncio.to_thread(cache.close)
+
     servicer = EmbedderServicer(encoder, images, stream_idle_s=settings.stream_idle_s)
     return ServiceDefinition(
         word="embedder",
@@ -71,10 +87,21 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         register=lambda server: add_EmbedderServiceServicer_to_server(servicer, server),
         probe=images.probe,
         max_message_bytes=_MESSAGE_MAX_BYTES,
-        close=images.close,
+        close=end,
         registry=registry,
         probing=Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s),
     )
+
+
+def _open_cache(
+    encoder: Encoder, settings: EmbedderSettings, registry: CollectorRegistry
+) -> EmbeddingCache | None:
+    if settings.cache_bytes == 0:
+        return None
+    facts = encoder.facts
+    kind = VectorKind(facts.encoder_id, encoder.precision, facts.dimension, PREPARATION)
+    folder = settings.cache_folder or settings.data / "cache"
+    return EmbeddingCache(CachePlace(folder, settings.cache_bytes), kind, registry)
 
 
 def main() -> None:

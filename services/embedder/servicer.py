@@ -13,9 +13,10 @@ from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import encoder_pb2
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceServicer
 from services.embedder.encoder import Encoder
+from services.servicekit.computed import Computed
 from services.servicekit.embedding import Embedding
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import Computed, ImageQueue
+from services.servicekit.image_queue import ImageQueue
 from services.servicekit.messages import (
     embedding_to_message,
     precision_to_message,

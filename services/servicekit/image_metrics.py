@@ -17,7 +17,7 @@ class ImageMetrics:
     def __init__(self, name: str, registry: CollectorRegistry) -> None:
         self._images = Counter(
             f"lodestone_{name}_images",
-            "Images by outcome: computed, failed (no answer), or why one was rejected.",
+            "Images by outcome: computed, cached, failed (no answer), or why one was rejected.",
             ["outcome"],
             registry=registry,
         )
@@ -33,6 +33,10 @@ class ImageMetrics:
     def computed(self) -> None:
         """An image has its answer."""
         self._images.labels("computed").inc()
+
+    def cached(self) -> None:
+        """An image has the answer that it had before."""
+        self._images.labels("cached").inc()
 
     def rejected(self, code: RejectionCode) -> None:
         """An image has no answer, for this reason."""

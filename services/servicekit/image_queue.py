@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 
 from lodestone.image.v1 import image_pb2
 from services.servicekit.batcher import Batcher, BatchLimits
+from services.servicekit.computed import Computed, ComputedCache
 from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.image_metrics import ImageMetrics
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
 from services.servicekit.items import answer_items
-from services.servicekit.messages import open_message
+from services.servicekit.messages import digest_of, open_message
 from services.servicekit.resize import InputShape, inputs_of
 
 _ID_MAX_CHARS = 128
@@ -32,25 +33,11 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Computed(Generic[Value]):
-    """What was computed of an image.
-
-    Attributes:
-        value: What the network gives.
-        width_px: Width of the upright image as it came, before it was brought to the network's input.
-        height_px: Height of the same.
-    """
-
-    value: Value
-    width_px: int
-    height_px: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Opened:
     rgb: Rgb
     width_px: int
     height_px: int
+    digest: bytes
 
 
 class ImageQueue(Generic[Value]):
@@ -70,6 +57,7 @@ class ImageQueue(Generic[Value]):
         registry: CollectorRegistry,
     ) -> None:
         self._shape = shape
+        self._cache: ComputedCache[Value] | None = None
         self._name = name
         self._limit = settings.queue_limit
         self._batcher: Batcher[Rgb, Value] = Batcher(
@@ -89,6 +77,10 @@ class ImageQueue(Generic[Value]):
         self._decode_limits = DecodeLimits()
         self._metrics = ImageMetrics(name, registry)
         self._unary_images = 0
+
+    def remember(self, cache: ComputedCache[Value]) -> None:
+        """From now on, what the cache has of an image is neither decoded nor computed. It is the caller's to close."""
+        self._cache = cache
 
     async def answer_all(
         self,
@@ -153,8 +145,11 @@ class ImageQueue(Generic[Value]):
     ) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            opened = await loop.run_in_executor(self._decoding, self._open, image)
-            value = await compute(opened.rgb)
+            opened = await loop.run_in_executor(self._decoding, self._find_or_open, image)
+            if isinstance(opened, Computed):
+                self._metrics.cached()
+                return write(opened)
+            computed = Computed(await compute(opened.rgb), opened.width_px, opened.height_px)
         except ItemRejected as error:
             self._metrics.rejected(error.code)
             return write(error)
@@ -162,11 +157,19 @@ class ImageQueue(Generic[Value]):
             self._metrics.failed()
             raise
         self._metrics.computed()
-        return write(Computed(value, opened.width_px, opened.height_px))
+        if self._cache is not None:
+            self._cache.keep(opened.digest, computed)
+        return write(computed)
 
-    def _open(self, image: image_pb2.Image) -> _Opened:
+    def _find_or_open(self, image: image_pb2.Image) -> Computed[Value] | _Opened:
+        if self._cache is None:
+            return self._open(image, b"")
+        digest = digest_of(image)
+        return self._cache.find(digest) or self._open(image, digest)
+
+    def _open(self, image: image_pb2.Image, digest: bytes) -> _Opened:
         start_s = time.perf_counter()
         opened = open_message(image, self._decode_limits)
         rgb = inputs_of(opened, {self._name: self._shape})[self._name]
         self._metrics.decoded(time.perf_counter() - start_s)
-        return _Opened(rgb, opened.width_px, opened.height_px)
+        return _Opened(rgb, opened.width_px, opened.height_px, digest)

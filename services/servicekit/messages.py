@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from google.protobuf import wrappers_pb2
 
@@ -35,6 +37,18 @@ def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
         rgb = pixels_to_rgb(pixels.rgb, height_px=pixels.height_px, width_px=pixels.width_px)
         return open_pixels(rgb)
     raise ItemRejected(RejectionCode.UNSUPPORTED_FORMAT, "the image has no content")
+
+
+def digest_of(message: image_pb2.Image) -> bytes:
+    """SHA-256, 32 bytes, of the message's image as it came.
+
+    Pixels of another shape have another one, and no file has that of pixels.
+    """
+    pixels = message.pixels if message.HasField("pixels") else None
+    head = "encoded" if pixels is None else f"pixels {pixels.height_px} {pixels.width_px}"
+    digest = hashlib.sha256(f"{head}:".encode())
+    digest.update(message.encoded if pixels is None else pixels.rgb)
+    return digest.digest()
 
 
 def rgb_to_image(rgb: Rgb) -> image_pb2.Image:

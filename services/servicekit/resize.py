@@ -10,8 +10,13 @@ from typing import Final
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import __version__ as pillow_version
 
 from services.servicekit.image import OpenImage, Rgb, as_pillow
+
+PREPARATION: Final = f"1, Pillow {pillow_version}"
+"""How images become inputs here, for caches of what was computed from inputs. Whoever changes a value of any input,
+here or in decoding, raises the number; another Pillow may change values by itself."""
 
 
 class ResizeRule(StrEnum):

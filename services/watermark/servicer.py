@@ -11,8 +11,9 @@ from lodestone.image.v1 import verdict_pb2
 from lodestone.watermark.v1 import detector_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceServicer
+from services.servicekit.computed import Computed
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import Computed, ImageQueue
+from services.servicekit.image_queue import ImageQueue
 from services.servicekit.messages import rejection_to_message
 from services.servicekit.streams import answer_stream
 from services.watermark.detector import Detection, Detector

@@ -91,6 +91,47 @@ async def test_what_becomes_of_images_is_counted(levels):
     assert registry.get_sample_value("lodestone_test_queue_depth") == 0
 
 
+class Memory:
+    """Remembers everything."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def find(self, digest):
+        return self.kept.get(digest)
+
+    def keep(self, digest, computed):
+        self.kept[digest] = computed
+
+
+async def test_what_a_cache_remembers_is_not_computed_again(levels):
+    """Nor decoded; rejections are not remembered, and sizes are those of the image as it came."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+    memory = Memory()
+    images.remember(memory)
+    answers = [
+        await images.answer_all([level(10), NOTHING, level(20)], lambda outcome: outcome)
+        for _ in range(3)
+    ]
+    await images.close()
+
+    for ten, rejected, twenty in answers:
+        assert (ten.value, ten.width_px, ten.height_px) == (10, 32, 16)
+        assert isinstance(rejected, ItemRejected)
+        assert twenty.value == 20
+    assert len(memory.kept) == 2
+
+    def counted(name, **labels):
+        return registry.get_sample_value(f"lodestone_test_{name}", labels)
+
+    assert counted("batch_size_sum") == 2
+    assert counted("images_total", outcome="computed") == 2
+    assert counted("images_total", outcome="cached") == 4
+    assert counted("images_total", outcome="unsupported_format") == 3
+
+
 async def test_requests_out_of_range(queue):
     """The number of images and the length of an id have limits."""
     for count in (0, 65):
