@@ -1,0 +1,115 @@
+"""The embedder as a process of its own, and the clients that ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.embedding.load import Call, closed_loop
+from benchmarks.embedding.rates import Rates
+from benchmarks.serving.service_process import ServiceProcess, service_process
+from lodestone.client import EmbedderClient
+from lodestone.embedder.v1.embedder_service_pb2 import EmbedResult
+from lodestone.image.v1.image_pb2 import Image
+from services.servicekit.inference.backend import BackendOptions
+
+IN_FLIGHT: Final = 64
+"""Unanswered images of a stream, and unary callers at once."""
+
+_READY_S: Final = 300.0
+
+
+class Refused(Exception):
+    """The service has not embedded an image; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEmbedder:
+    """A running embedder.
+
+    Attributes:
+        process: It.
+        clients: Each has one stream, and all one connection.
+    """
+
+    process: ServiceProcess
+    clients: Sequence[EmbedderClient]
+
+    async def facts(self) -> dict[str, Any]:
+        """What it says that computes."""
+        encoder = await self.clients[0].get_encoder()
+        return {"execution_provider": encoder.execution_provider, "precision": encoder.precision}
+
+    async def stream(self, images: Sequence[Image], count: int) -> Rates:
+        """Sends so many over the clients' streams, 64 of each in flight."""
+
+        async def call(number: int) -> None:
+            client = self.clients[number % len(self.clients)]
+            _require(await client.embed(images[number % len(images)]))
+
+        return await self._measured(call, count, IN_FLIGHT * len(self.clients))
+
+    async def unary(self, images: Sequence[Image], count: int) -> Rates:
+        """64 callers, who ask for one image each, again and again."""
+        return await self._measured(self.unary_call(images), count, IN_FLIGHT)
+
+    def unary_call(self, images: Sequence[Image]) -> Call:
+        """Asks for one image in a call of its own."""
+
+        async def call(number: int) -> None:
+            for result in await self.clients[0].embed_images([images[number % len(images)]]):
+                _require(result)
+
+        return call
+
+    async def _measured(self, call: Call, count: int, callers: int) -> Rates:
+        client_s, server_s = time.process_time(), self.process.cpu_s()
+        wall_s = await closed_loop(call, count, callers)
+        client_s = time.process_time() - client_s
+        return Rates.of(count, wall_s, client_s + self.process.cpu_s_since(server_s))
+
+
+@asynccontextmanager
+async def served_embedder(
+    encoder: Path, options: BackendOptions, streams: int
+) -> AsyncIterator[ServedEmbedder]:
+    """Starts the embedder and waits until it serves.
+
+    Args:
+        encoder: Its folder.
+        options: What computes and in which precision; all else is as the service has it by default.
+        streams: How many the clients have together.
+    """
+    settings = {
+        "encoder": str(encoder),
+        "backend": options.backend.value,
+        "precision": options.precision.lower(),
+    }
+    async with AsyncExitStack() as stack:
+        process = await stack.enter_async_context(service_process("embedder", settings))
+        clients = [
+            await stack.enter_async_context(EmbedderClient(process.address)) for _ in range(streams)
+        ]
+        await _wait_ready(process, clients[0])
+        yield ServedEmbedder(process, clients)
+
+
+async def _wait_ready(process: ServiceProcess, client: EmbedderClient) -> None:
+    ready = asyncio.ensure_future(client.channel.channel_ready())
+    try:
+        async with asyncio.timeout(_READY_S):
+            while not ready.done():
+                process.require_running()
+                await asyncio.wait([ready], timeout=0.5)
+    finally:
+        ready.cancel()
+
+
+def _require(result: EmbedResult) -> None:
+    if not result.HasField("value"):
+        raise Refused(result.rejection.reason)
