@@ -17,6 +17,7 @@ from lodestone.client import EmbedderClient
 from lodestone.embedder.v1.embedder_service_pb2 import EmbedResult
 from lodestone.image.v1.image_pb2 import Image
 from services.servicekit.inference.backend import BackendOptions
+from services.servicekit.messages import precision_from_message
 
 IN_FLIGHT: Final = 64
 """Unanswered images of a stream, and unary callers at once."""
@@ -43,7 +44,8 @@ class ServedEmbedder:
     async def facts(self) -> dict[str, Any]:
         """What it says that computes."""
         encoder = await self.clients[0].get_encoder()
-        return {"execution_provider": encoder.execution_provider, "precision": encoder.precision}
+        precision = precision_from_message(encoder.precision)
+        return {"execution_provider": encoder.execution_provider, "precision": precision.lower()}
 
     async def stream(self, images: Sequence[Image], count: int) -> Rates:
         """Sends so many over the clients' streams, 64 of each in flight."""
