@@ -50,9 +50,9 @@ def _waiting(name: str, latency: dict[str, Any]) -> Goal:
 
 
 def _all_right(name: str, streams: dict[str, Any]) -> Goal:
-    wrong = streams["wrong_answers"]
+    wrong = streams["wrong_answers"] + streams["broken_streams"]
     return Goal(
-        name=f"{name} wrong answers of {streams['right_answers'] + wrong} on 256 streams",
+        name=f"{name} wrong answers and broken streams of 256",
         goal="== 0", measured=wrong, met=wrong == 0 and streams["right_answers"] > 0,
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ Stream = grpc.aio.StreamStreamCall[StreamEmbedImagesRequest, StreamEmbedImagesRe
 class _Answers:
     right: int = 0
     wrong: int = 0
+    broken_streams: int = 0
 
 
 async def measure_streams(
@@ -75,6 +76,7 @@ async def measure_streams(
         "seconds": seconds,
         "right_answers": answers.right,
         "wrong_answers": answers.wrong,
+        "broken_streams": answers.broken_streams,
         "before_mb": round(before / 1e6, 1),
         "most_mb": facts["most_mb"],
         "grown_mb": round(facts["most_mb"] - before / 1e6, 1),
@@ -89,11 +91,20 @@ def _connection(address: str) -> grpc.aio.Channel:
 
 
 async def _write(stream: Stream, images: Sequence[Image]) -> None:
-    for number in itertools.cycle(range(len(images))):
-        await stream.write(StreamEmbedImagesRequest(id=str(number), image=images[number]))
+    # The reader learns why a stream is over.
+    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        for number in itertools.cycle(range(len(images))):
+            await stream.write(StreamEmbedImagesRequest(id=str(number), image=images[number]))
 
 
 async def _read(stream: Stream, expected: npt.NDArray[np.float32], answers: _Answers) -> None:
+    try:
+        await _compare(stream, expected, answers)
+    except grpc.aio.AioRpcError:
+        answers.broken_streams += 1
+
+
+async def _compare(stream: Stream, expected: npt.NDArray[np.float32], answers: _Answers) -> None:
     async for answer in stream:
         values = np.asarray(answer.result.value.values, dtype=np.float32)
         row = expected[int(answer.id)]

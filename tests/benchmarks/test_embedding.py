@@ -162,7 +162,9 @@ def test_rates_are_the_medians_of_the_turns():
     assert Rates.of(10, 2.0, 4.0) == Rates(5.0, 2.5)
 
 
-def _measured(*, ratio=0.96, p99_ms=100.0, grown=0.5, wrong=0, beside=None, rates=None):
+def _measured(
+    *, ratio=0.96, p99_ms=100.0, grown=0.5, right=5, wrong=0, broken=0, beside=None, rates=None
+):
     return {
         "ratios": {way: {"by_the_clock": ratio} for way in (STREAM, JPEGS, UNARY)},
         "stream_of_pixels_over_one_by_one": {"by_the_clock": 2.0},
@@ -170,7 +172,12 @@ def _measured(*, ratio=0.96, p99_ms=100.0, grown=0.5, wrong=0, beside=None, rate
         "latency": {"delay_ms": 2.0, "at_50_percent": {"p99_ms": p99_ms, "ridden_batch_ms": 40.0}},
         "latency_beside_peer": beside,
         "memory": {"mb_per_min": grown},
-        "many_streams": {"grown_mb": 100.0, "right_answers": 5, "wrong_answers": wrong},
+        "many_streams": {
+            "grown_mb": 100.0,
+            "right_answers": right,
+            "wrong_answers": wrong,
+            "broken_streams": broken,
+        },
     }
 
 
@@ -200,7 +207,9 @@ def test_each_way_has_a_goal_of_its_own(encoder, ratio, missed):
         ({"p99_ms": 102.0}, []),
         ({"p99_ms": 102.1}, ["p99 at 50 % less the delay, over its batch's time"]),
         ({"grown": 1.0}, ["memory, MB a minute"]),
-        ({"wrong": 1}, ["wrong answers of 6 on 256 streams"]),
+        ({"wrong": 1}, ["wrong answers and broken streams of 256"]),
+        ({"broken": 1}, ["wrong answers and broken streams of 256"]),
+        ({"right": 0}, ["wrong answers and broken streams of 256"]),
         (
             {"beside": {"service": {"p99_ms": 2.0}, "peer": {"p99_ms": 2.0}},
              "rates": {UNARY: {"per_wall_s": 3.0}, "peer": {"per_wall_s": 3.0}}},
@@ -265,7 +274,7 @@ async def test_every_way_is_measured_on_a_real_server(images):
     assert set(rates) == {RAW, STREAM, JPEGS, UNARY, ONE_BY_ONE}
     assert all(min(one.per_wall_s, one.per_cpu_s) > 0 for one in rates.values())
     assert many["right_answers"] > 0
-    assert many["wrong_answers"] == 0
+    assert many["wrong_answers"] == many["broken_streams"] == 0
     assert many["most_mb"] >= many["before_mb"] > 0
     assert facts["execution_provider"] == raw.facts()["execution_provider"]
     assert refused.group_contains(Refused)
