@@ -86,12 +86,14 @@ class Combination:
         found: dict[str, Any] = {"delay_ms": 1e3 * EmbedderSettings().max_delay_s}
         for percent in LOADS_PERCENT:
             self._tell(f"callers at {percent} % of {capacity_per_s:.1f} images a second")
-            found[f"at_{percent}_percent"] = await measure_with_batches(
-                turns.served.unary_call(turns.images.pixels),
-                turns.served.process.metrics,
-                capacity_per_s * percent / 100,
-                self.plan.latency_s,
-                turns.raw.seconds,
+            found[f"at_{percent}_percent"] = await turns.served.while_running(
+                measure_with_batches(
+                    turns.served.unary_call(turns.images.pixels),
+                    turns.served.process.metrics,
+                    capacity_per_s * percent / 100,
+                    self.plan.latency_s,
+                    turns.raw.seconds,
+                )
             )
         return found
 
