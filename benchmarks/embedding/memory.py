@@ -69,5 +69,4 @@ def growth_mb_per_min(samples: Sequence[tuple[float, int]]) -> float:
     if len(samples) < 2:
         return 0.0
     times_s, sizes = np.array(samples, dtype=np.float64).T
-    slope: float = np.polyfit(times_s - times_s[0], sizes, 1)[0]
-    return slope * 60 / 1e6
+    return float(np.polyfit(times_s - times_s[0], sizes, 1)[0]) * 60 / 1e6
