@@ -13,7 +13,7 @@ from benchmarks.embedding.memory import MemoryWatch, memory_facts
 from benchmarks.embedding.plan import Plan
 from benchmarks.embedding.rates import Rates
 from benchmarks.embedding.raw import RawNetwork
-from benchmarks.embedding.served import ServedEmbedder, served_embedder
+from benchmarks.embedding.served import IN_FLIGHT, ServedEmbedder, served_embedder
 from benchmarks.embedding.triton import TritonPeer
 from benchmarks.embedding.turns import Turns
 from benchmarks.embedding.ways import ONE_BY_ONE, PEER, RAW, STREAM, UNARY
@@ -24,7 +24,6 @@ from services.servicekit.inference.backend import BackendName, BackendOptions
 
 # What the seed's filter server did.
 _ONE_BY_ONE: Final = BackendOptions(BackendName.ONNXRUNTIME, Precision.FP32)
-_WARM_UP_SHARE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Combination:
         self._tell(f"the raw network is fastest in batches of {raw.best}")
         async with served_embedder(self.folder.path, self.options, self.plan.streams) as served:
             turns = Turns(images, raw, one_by_one, served, self.peer)
-            await turns.run(self.plan.turn_s * _WARM_UP_SHARE)
+            await turns.run_images(IN_FLIGHT)
             with MemoryWatch(served.process.rss_bytes) as memory:
                 found = await self._in_turns(turns)
                 self._tell("watching the memory")

@@ -267,7 +267,7 @@ async def test_every_way_is_measured_on_a_real_server(images):
     folder, options = load_encoder_folder(find_encoder(LITE0)), BackendOptions()
     raw = RawNetwork(folder, options, images.inputs, sizes=[1, 2])
     async with served_embedder(folder.path, options, streams=2) as served:
-        rates = await Turns(images, raw, raw, served, None).run(0.1)
+        rates = await Turns(images, raw, raw, served, None).run_images(8)
         many = await measure_streams(served.process, images.pixels, raw.embed()[:4], 3.0)
         facts = await served.facts()
         with pytest.raises(ExceptionGroup) as refused:
