@@ -14,6 +14,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.embedding.connection import own_connection
 from benchmarks.embedding.memory import MemoryWatch, memory_facts
 from benchmarks.serving.service_process import ServiceProcess
 from lodestone.embedder.v1.embedder_service_pb2 import (
@@ -60,7 +61,7 @@ async def measure_streams(
         async with AsyncExitStack() as stack:
             opened = []
             for _ in range(STREAMS // _PER_CONNECTION):
-                channel = await stack.enter_async_context(_connection(process.address))
+                channel = await stack.enter_async_context(own_connection(process.address))
                 stub = EmbedderServiceStub(channel)
                 opened += [stub.StreamEmbedImages(None) for _ in range(_PER_CONNECTION)]
             with contextlib.suppress(TimeoutError):
@@ -81,13 +82,6 @@ async def measure_streams(
         "most_mb": facts["most_mb"],
         "grown_mb": round(facts["most_mb"] - before / 1e6, 1),
     }
-
-
-def _connection(address: str) -> grpc.aio.Channel:
-    # Channels to one address share a connection unless they are told not to.
-    return grpc.aio.insecure_channel(
-        address, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
-    )
 
 
 async def _write(stream: Stream, images: Sequence[Image]) -> None:

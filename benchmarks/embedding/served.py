@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from benchmarks.embedding.connection import own_connection
 from benchmarks.embedding.load import Call, closed_loop
 from benchmarks.embedding.rates import Rates
 from benchmarks.serving.service_process import ServiceProcess, service_process
 from lodestone.client import EmbedderClient
-from lodestone.embedder.v1.embedder_service_pb2 import EmbedResult
+from lodestone.embedder.v1.embedder_service_pb2 import EmbedImagesRequest, EmbedResult
+from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
 from lodestone.image.v1.image_pb2 import Image
 from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.messages import precision_from_message
@@ -24,10 +26,14 @@ IN_FLIGHT: Final = 64
 
 _READY_S: Final = 300.0
 _LOOK_S: Final = 1.0
+_UNARY_CONNECTIONS: Final = 4
 # On a machine that others use a computation may take long without being stuck; that is not what is measured.
 _PATIENCE: Final = {"stuck_s": "60", "gives_up_s": "300"}
 
 Result = TypeVar("Result")
+
+if TYPE_CHECKING:
+    from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceAsyncStub
 
 
 class Refused(Exception):
@@ -41,10 +47,12 @@ class ServedEmbedder:
     Attributes:
         process: It.
         clients: Each has one stream, and all one connection.
+        stubs: Of unary callers, each with a connection of its own: a server refuses calls beyond 64 of one.
     """
 
     process: ServiceProcess
     clients: Sequence[EmbedderClient]
+    stubs: Sequence[EmbedderServiceAsyncStub]
 
     async def facts(self) -> dict[str, Any]:
         """What it says that computes."""
@@ -69,7 +77,9 @@ class ServedEmbedder:
         """Asks for one image in a call of its own."""
 
         async def call(number: int) -> None:
-            for result in await self.clients[0].embed_images([images[number % len(images)]]):
+            request = EmbedImagesRequest(images=[images[number % len(images)]])
+            answer = await self.stubs[number % len(self.stubs)].EmbedImages(request)
+            for result in answer.results:
                 _require(result)
 
         return call
@@ -119,7 +129,11 @@ async def served_embedder(
             await stack.enter_async_context(EmbedderClient(process.address)) for _ in range(streams)
         ]
         await _wait_ready(process, clients[0])
-        yield ServedEmbedder(process, clients)
+        channels = [
+            await stack.enter_async_context(own_connection(process.address))
+            for _ in range(_UNARY_CONNECTIONS)
+        ]
+        yield ServedEmbedder(process, clients, [EmbedderServiceStub(one) for one in channels])
 
 
 async def _wait_ready(process: ServiceProcess, client: EmbedderClient) -> None:
