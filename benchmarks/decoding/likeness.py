@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.decoding.pictures import Jpeg
-from benchmarks.decoding.pillow_ways import as_now
+from benchmarks.decoding.pillow_ways import all_pixels
 from benchmarks.decoding.way import Way
 from services.embedder.encoder import Encoder
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
@@ -61,7 +61,7 @@ def likenesses(
     found = {way.name: Likeness() for way in ways}
     side_px = encoder.facts.input_width_px
     for photo in photos:
-        reference = as_now(photo.encoded, side_px)
+        reference = all_pixels(photo.encoded, side_px)
         embedding = _embed(encoder, reference)
         for way in ways:
             pixels = way.input_of(photo.encoded, side_px)
