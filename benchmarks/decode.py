@@ -118,7 +118,9 @@ def _tell(report: dict[str, Any]) -> None:
         for side_px, costs in sides.items():
             for name, cost in costs.items():
                 ratio = costs[_FIRST.name] / cost
-                print(f"{size} to {side_px}: {cost:6.2f} ms, {ratio:4.2f} x: {name}", file=sys.stderr)
+                print(
+                    f"{size} to {side_px}: {cost:6.2f} ms, {ratio:4.2f} x: {name}", file=sys.stderr
+                )
     for size, facts in report["cosines"].items():
         for name, one in facts.items():
             numbers = (one["cosine_min"], one["cosine_p1"], one["cosine_median"])

@@ -76,4 +76,4 @@ def likenesses(
 
 def _embed(encoder: Encoder, pixels: Rgb) -> npt.NDArray[np.float64]:
     embedding = encoder.embed(np.ascontiguousarray(pixels)[None])[0].astype(np.float64)
-    return embedding / float(np.linalg.norm(embedding))
+    return np.asarray(embedding / np.linalg.norm(embedding), dtype=np.float64)

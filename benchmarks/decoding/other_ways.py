@@ -1,7 +1,7 @@
 """Other decoders and resizers, as far as their packages are installed; all but vips after the services' own checks.
 
-simplejpeg and OpenCV carry libjpeg-turbo, pyvips-binary libvips with libjpeg-turbo; cykooz-resizer carries the Rust crate
-fast_image_resize.
+simplejpeg and OpenCV carry libjpeg-turbo, pyvips-binary libvips and libjpeg-turbo; cykooz-resizer carries the Rust
+crate fast_image_resize.
 """
 
 from __future__ import annotations

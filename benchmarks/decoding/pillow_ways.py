@@ -35,11 +35,15 @@ def pillow_ways() -> list[Way]:
     """All of them but the one that the others are compared with."""
     reduced = [Way(f"Pillow, scale with {k} x the side", partial(_reduced, k)) for k in _MARGINS]
     stepped = [Way(f"Pillow, reducing_gap={gap:g}", partial(_stepped, gap)) for gap in _GAPS]
-    return [Way("as the services do it: Pillow, all pixels; cykooz-resizer", as_served), *reduced, *stepped]
+    return [
+        Way("as the services do it: Pillow, all pixels; cykooz-resizer", as_served),
+        *reduced,
+        *stepped,
+    ]
 
 
 def _reduced(margin: int, encoded: bytes, side_px: int) -> Rgb:
-    """The smallest of 1/8, 1/4, 1/2 and 1 that has `margin` times the side; partial pixels at the edge count as such."""
+    """The smallest of 1/8, 1/4, 1/2 and 1 that has `margin` times the side; edge pixels may count in part."""
     open_image(encoded, DecodeLimits())
     image = PillowImage.open(io.BytesIO(encoded))
     draft = image.draft("RGB", (margin * side_px, margin * side_px))

@@ -60,8 +60,8 @@ def inputs_of(image: OpenImage, shapes: Mapping[str, InputShape]) -> dict[str, R
     """The inputs of an image, by the words of their shapes.
 
     The one way from an image to a network, here and in every service. Inputs are made from all pixels, also those of a
-    JPEG, which could be decoded at a reduced scale: that moves one value in ten by one grey level, and an encoder's
-    embedding of a smooth picture by a cosine of up to 0.013 (measured).
+    JPEG, which could be decoded at a reduced scale: whoever sends pixels could not take that shortcut, and would get
+    other embeddings (docs/decisions/0014-decoding.md).
 
     Raises:
         ItemRejected: The image does not decode.
