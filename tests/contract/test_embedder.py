@@ -152,6 +152,24 @@ async def test_encoded_images_and_pixels_give_the_same_embedding(encoder, format
         assert cosine(first, other) >= 0.9999
 
 
+@pytest.mark.parametrize("size", [(1300, 900), (400, 1200), (150, 600), (90, 60)])
+async def test_encoded_images_and_pixels_agree_at_every_size(encoder, size):
+    """JPEGs far larger than the input, tall, smaller: decoding takes no shortcut that pixels cannot take."""
+    encoded = files.encoded(files.photo(*size, seed=6), "JPEG")
+    pixels = decode(encoded, DecodeLimits()).rgb
+    images = [
+        image_pb2.Image(encoded=encoded),
+        rgb_to_image(pixels),
+        rgb_to_image(to_input(pixels, encoder.facts.input_shape)),
+    ]
+    async with embedding_service(encoder) as stub:
+        answer = await stub.EmbedImages(pb.EmbedImagesRequest(images=images))
+
+    first, *others = (vector(result) for result in answer.results)
+    for other in others:
+        assert cosine(first, other) >= 0.9999
+
+
 BAD = {
     "no content": (image_pb2.Image(), "UNSUPPORTED_FORMAT"),
     "HTML": (image_pb2.Image(encoded=files.HTML), "UNSUPPORTED_FORMAT"),
