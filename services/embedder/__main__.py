@@ -28,6 +28,8 @@ from services.servicekit.settings import read_settings
 
 # The contract's 32 MB of images, and room for what is around them.
 _MESSAGE_MAX_BYTES = 32_000_000 + 65_536
+# A network so large that one image takes seconds is slow, not stuck.
+_STUCK_BATCHES = 4
 
 
 async def build(settings: EmbedderSettings) -> ServiceDefinition:
@@ -44,14 +46,21 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
         gpu_memory_bytes=settings.gpu_memory_bytes,
     )
     encoder = Encoder(folder, load_backend(folder.read_model(), options))
-    encoder.warm_up(settings.max_batch)
+    buckets = encoder.warm_up(settings.max_batch)
+    batch_s = buckets.seconds[buckets.largest]
     structlog.get_logger().info(
         "encoder_loaded",
         encoder=folder.name,
         execution_provider=encoder.execution_provider,
         precision=encoder.precision.lower(),
+        max_batch=buckets.largest,
+        batch_ms=round(1000 * batch_s, 1),
     )
-    return define(encoder, settings)
+    fitting = {
+        "max_batch": buckets.largest,
+        "stuck_s": max(settings.stuck_s, _STUCK_BATCHES * batch_s),
+    }
+    return define(encoder, settings.model_copy(update=fitting))
 
 
 def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:

@@ -10,6 +10,7 @@ from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.errors import Misconfigured
 from services.servicekit.inference.backend import Backend
 from services.servicekit.inference.bucketed_backend import BucketedBackend
+from services.servicekit.inference.buckets import Buckets
 
 _NORM_TOLERANCE = 1e-3
 
@@ -59,17 +60,22 @@ class Encoder:
         """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1."""
         return self._backend.run(inputs)[0]
 
-    def warm_up(self, max_batch: int) -> None:
+    def warm_up(self, max_batch: int) -> Buckets:
         """Computes black images in every batch size there will be, so that the first caller does not wait longer.
+
+        Returns:
+            The sizes up to the one that pays, `max_batch` at most, and what each takes.
 
         Raises:
             EncoderUnfit: The network does not give one embedding per image.
         """
         try:
-            self._backend = BucketedBackend(self._backend, self._black(1), max_batch=max_batch)
+            backend = BucketedBackend(self._backend, self._black(1), max_batch=max_batch)
         except Exception as error:
             raise self._fails(error) from error
+        self._backend = backend
         self._check(self._run_black(max_batch), max_batch)
+        return backend.buckets
 
     def _black(self, size: int) -> npt.NDArray[np.uint8]:
         return np.zeros((size, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)

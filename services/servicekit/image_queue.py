@@ -27,6 +27,9 @@ from services.servicekit.messages import digest_of, open_message
 from services.servicekit.resize import InputShape, inputs_of
 
 _ID_MAX_CHARS = 128
+# Images of all streams that are decoded, wait or are computed: enough that neither cores nor network ever wait, and no
+# more memory for 256 streams than for four.
+_STREAMED_BATCHES = 8
 
 Value = TypeVar("Value")
 Answer = TypeVar("Answer")
@@ -75,6 +78,7 @@ class ImageQueue(Generic[Value]):
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         self._decode_limits = DecodeLimits()
+        self._stream_room = asyncio.Semaphore(max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch))
         self._metrics = ImageMetrics(name, registry)
         self._unary_images = 0
 
@@ -104,6 +108,11 @@ class ImageQueue(Generic[Value]):
             return await answer_items(images, answer)
         finally:
             self._unary_images -= count
+
+    @property
+    def stream_room(self) -> asyncio.Semaphore:
+        """Places for the images of all streams together."""
+        return self._stream_room
 
     async def answer_one(
         self,

@@ -18,7 +18,12 @@ class ImageSettings(ServiceSettings):
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
     )
-    max_batch: int = Field(default=32, ge=1, le=256, description="Images per computation at most.")
+    max_batch: int = Field(
+        default=32,
+        ge=1,
+        le=256,
+        description="Images per computation at most; the embedder takes fewer where more are no faster.",
+    )
     max_delay_s: float = Field(
         default=0.002,
         ge=0,
@@ -28,7 +33,8 @@ class ImageSettings(ServiceSettings):
     stuck_s: float = Field(
         default=4.0,
         gt=0,
-        description="A computation that takes longer makes the service not ready, seconds.",
+        description="A computation that takes longer makes the service not ready, seconds; in the embedder also at "
+        "least four times what a batch took at its start.",
     )
     gives_up_s: float = Field(
         default=30.0,

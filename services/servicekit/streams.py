@@ -19,11 +19,13 @@ async def answer_stream(
     answer: Callable[[Request], Awaitable[Answer]],
     *,
     idle_s: float,
+    shared_room: asyncio.Semaphore | None = None,
 ) -> AsyncIterator[Answer]:
     """Yields an answer per request as each is ready, at most 64 at a time.
 
     A request is read only when there is room for its answer, so a client that does not read is not read either. An
-    error of `answer` ends the stream.
+    error of `answer` ends the stream. Streams with the same `shared_room` work on no more requests than that has
+    places, all together, and get them in turn; each holds one more that it has read.
 
     Raises:
         IdleStream: No answer was ready for `idle_s` seconds.
@@ -36,8 +38,12 @@ async def answer_stream(
     async def read() -> None:
         await room.acquire()
         async for request in requests:
+            if shared_room is not None:
+                await shared_room.acquire()
             task = asyncio.ensure_future(answer(request))
             unanswered.add(task)
+            if shared_room is not None:
+                task.add_done_callback(lambda _: shared_room.release())
             task.add_done_callback(finished.put_nowait)
             await room.acquire()
 

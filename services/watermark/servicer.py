@@ -68,7 +68,12 @@ class WatermarkServicer(WatermarkServiceServicer):
             InvalidInput: An id of more than 128 characters.
             IdleStream: Nothing moved for too long.
         """
-        return answer_stream(request_iterator, self._answer_one, idle_s=self._stream_idle_s)
+        return answer_stream(
+            request_iterator,
+            self._answer_one,
+            idle_s=self._stream_idle_s,
+            shared_room=self._images.stream_room,
+        )
 
     async def _answer_one(
         self, request: pb.StreamDetectWatermarksRequest

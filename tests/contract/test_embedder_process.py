@@ -90,9 +90,12 @@ async def test_the_process_serves_until_it_is_told_to_stop(tmp_path):
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
     entries = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]
-    assert [entry["event"] for entry in entries] == ["ready", "draining"]
-    assert entries[0]["address"] == f"127.0.0.1:{port}"
-    assert entries[0]["service"] == "embedder"
+    assert [entry["event"] for entry in entries] == ["encoder_loaded", "ready", "draining"]
+    loaded, ready, _ = entries
+    assert (loaded["execution_provider"], loaded["precision"]) == ("CPUExecutionProvider", "fp32")
+    assert 1 <= loaded["max_batch"] <= 32
+    assert ready["address"] == f"127.0.0.1:{port}"
+    assert ready["service"] == "embedder"
 
 
 def fetch(url: str) -> str:

@@ -97,6 +97,48 @@ async def test_a_client_that_does_not_read_is_not_read():
         assert len(read) == IN_FLIGHT + 10
 
 
+async def test_streams_share_what_they_work_on():
+    """All together no more than there are places; each has read one request more, and every one is answered."""
+    running, most = 0, 0
+    read: list[int] = []
+    room = asyncio.Semaphore(20)
+    go = asyncio.Event()
+
+    async def answer(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await go.wait()
+        running -= 1
+        return number
+
+    async def stream() -> int:
+        answers = answer_stream(numbers(100, read=read), answer, idle_s=5, shared_room=room)
+        return len([number async for number in answers])
+
+    streams = asyncio.gather(*(stream() for _ in range(8)))
+    await settle()
+    assert (most, len(read)) == (20, 20 + 8)
+
+    go.set()
+    assert await streams == [100] * 8
+    assert most == 20
+
+
+async def test_a_client_that_does_not_read_takes_no_place_from_others():
+    """Nor does one that has gone."""
+    room = asyncio.Semaphore(10)
+    stalled = answer_stream(numbers(1000), double, idle_s=5, shared_room=room)
+    async with aclosing(stalled):
+        await anext(stalled)
+        await settle()
+        others = answer_stream(numbers(100), double, idle_s=5, shared_room=room)
+        assert len([answer async for answer in others]) == 100
+
+    answers = answer_stream(numbers(100), double, idle_s=5, shared_room=room)
+    assert len([answer async for answer in answers]) == 100
+
+
 async def test_silence_ends_the_stream():
     """After the idle limit, with the number in the sentence."""
     before = asyncio.all_tasks()

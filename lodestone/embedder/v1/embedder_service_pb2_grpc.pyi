@@ -37,7 +37,8 @@ class EmbedderServiceStub:
     """Returns the encoder that is served."""
     EmbedImages: _grpc.UnaryUnaryMultiCallable[_embedder_service_pb2.EmbedImagesRequest, _embedder_service_pb2.EmbedImagesResponse]
     """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamEmbedImages: _grpc.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
@@ -54,7 +55,8 @@ class EmbedderServiceAsyncStub(EmbedderServiceStub):
     """Returns the encoder that is served."""
     EmbedImages: _aio.UnaryUnaryMultiCallable[_embedder_service_pb2.EmbedImagesRequest, _embedder_service_pb2.EmbedImagesResponse]  # type: ignore[assignment]
     """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamEmbedImages: _aio.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]  # type: ignore[assignment]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
@@ -80,7 +82,8 @@ class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embedder_service_pb2.EmbedImagesResponse, _abc.Awaitable[_embedder_service_pb2.EmbedImagesResponse]]:
         """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+        for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
         """
 
     @_abc_1.abstractmethod

@@ -14,7 +14,11 @@ from services.servicekit.inference.backend import Backend, Batch
 from services.servicekit.inference.buckets import Buckets, bucket_sizes
 from services.servicekit.inference.errors import DeviceMemoryExhausted, ModelUnfit
 
-_TIMED_RUNS = 2
+_TIMED_RUNS = 3
+# Nobody wants to wait longer for a batch, and on a CPU far smaller ones are as fast, image by image.
+_LONGEST_S = 1.0
+# Two sizes in a row that are no faster: the next ones will not be either, and would take memory for good.
+_BEYOND = 4
 
 
 class BucketedBackend:
@@ -32,12 +36,13 @@ class BucketedBackend:
         max_batch: int,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Computes every size with one item and padding, and times it.
+        """Computes every size with one item and padding, and times it; keeps the sizes that pay.
 
         Args:
             backend: What computes.
             trial: (1, …), an item that it takes.
-            max_batch: The largest size.
+            max_batch: The largest size at most. One that takes over a second is the last, and so is the second in
+                a row that is no faster, image by image.
             clock: Seconds.
 
         Raises:
@@ -54,7 +59,9 @@ class BucketedBackend:
                     raise
                 _tell(size, max(seconds))
                 break
-        self._buckets = Buckets(seconds)
+            if seconds[size] > _LONGEST_S or size >= _BEYOND * Buckets(seconds).paying().largest:
+                break
+        self._buckets = Buckets(seconds).paying()
 
     @property
     def execution_provider(self) -> str:
@@ -107,7 +114,7 @@ def _padded(part: Batch, size: int) -> Batch:
 
 
 def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
-    """The shorter of two runs; a first one makes buffers and kernels."""
+    """The shortest of three runs, or of one that takes long; a first one makes buffers and kernels."""
     rows = {len(output) for output in backend.run(batch)}
     if rows != {len(batch)}:
         message = f"the model gives {min(rows, default=0)} rows for a batch of {len(batch)}"
@@ -117,6 +124,8 @@ def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
         start = clock()
         backend.run(batch)
         durations.append(clock() - start)
+        if durations[-1] > _LONGEST_S:
+            break
     return max(min(durations), 1e-9)
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+# What a plan must gain over one computation, and a size over a smaller one: times of a busy machine tell no less.
+_PLAN_GAIN: Final = 0.10
+_SIZE_GAIN: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Buckets:
         return max(self.seconds)
 
     def plan(self, count: int) -> list[int]:
-        """The sizes that `count` images, 1 or more, are computed in fastest, largest first.
+        """The sizes that `count` images, 1 or more, are computed in, largest first: one, or several if that is faster.
 
         Their sum is `count` or more: what is over is padding, where a larger batch costs less than two small ones.
         """
@@ -34,7 +39,19 @@ class Buckets:
             )
             cost, size = min(ways)
             best.append((cost, [*best[max(0, images - size)][1], size]))
-        return sorted(best[count][1], reverse=True)
+        fastest_s, sizes = best[count]
+        whole = min((size for size in self.seconds if size >= count), default=None)
+        if whole is not None and self.seconds[whole] <= fastest_s * (1 + _PLAN_GAIN):
+            return [whole]
+        return sorted(sizes, reverse=True)
+
+    def paying(self) -> Buckets:
+        """Without the sizes that are no faster, image by image, than a smaller one: those only make callers wait."""
+        least = min(cost / size for size, cost in self.seconds.items())
+        largest = min(
+            size for size, cost in self.seconds.items() if cost / size <= least * (1 + _SIZE_GAIN)
+        )
+        return self.under(largest + 1)
 
     def under(self, size: int) -> Buckets:
         """Those smaller than a size, for a device that has no memory for it; those of 1 stay."""

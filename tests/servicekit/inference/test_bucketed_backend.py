@@ -30,18 +30,22 @@ class Device:
 
 
 class Clock:
-    """A second passes each time it is read: all sizes cost the same."""
+    """Time passes when it is read, by default as much each time: all sizes cost the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_of=lambda size: 0.001) -> None:
         self.now_s = 0.0
+        self.seconds_of = seconds_of
+        self.device: Device | None = None
 
     def __call__(self) -> float:
-        self.now_s += 1.0
+        self.now_s += self.seconds_of(self.device.sizes[-1]) if self.device else 0.001
         return self.now_s
 
 
-def bucketed(device: Device, max_batch: int = 8) -> BucketedBackend:
-    return BucketedBackend(device, TRIAL, max_batch=max_batch, clock=Clock())
+def bucketed(device: Device, max_batch: int = 8, clock: Clock | None = None) -> BucketedBackend:
+    clock = clock or Clock()
+    clock.device = device
+    return BucketedBackend(device, TRIAL, max_batch=max_batch, clock=clock)
 
 
 def images(count: int) -> np.ndarray:
@@ -85,6 +89,28 @@ def test_sizes_without_memory_at_the_start_are_left_out(logs):
     assert backend.buckets.largest == 2
     assert backend.run(images(7))[0].tolist() == list(range(7))
     assert [(log["batch"], log["largest_batch"]) for log in logs] == [(4, 2)]
+
+
+def test_sizes_that_are_no_faster_are_left_out():
+    """After two in a row none is tried: image by image 2 are as fast as 32, and callers wait less."""
+    device = Device()
+
+    backend = bucketed(device, 32, Clock(lambda size: 0.02 if size == 1 else 0.015 * size))
+
+    assert backend.buckets.largest == 2
+    assert set(device.sizes) == {1, 2, 4, 8}
+    assert backend.run(images(7))[0].tolist() == list(range(7))
+
+
+def test_a_size_that_takes_over_a_second_is_the_last():
+    """Though larger ones would be faster, image by image; it is timed once."""
+    device = Device()
+
+    backend = bucketed(device, 32, Clock(lambda size: 0.8 + 0.1 * size))
+
+    assert backend.buckets.largest == 4
+    assert max(device.sizes) == 4
+    assert device.sizes.count(4) == 2
 
 
 def test_memory_that_runs_out_later_halves_the_batch(logs):

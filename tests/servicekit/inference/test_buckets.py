@@ -28,8 +28,8 @@ def test_padding_is_computed_where_it_costs_less():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_plan_is_the_cheapest(seed):
-    """Of all there are, found by trying."""
+def test_a_plan_is_the_cheapest_or_one_computation_that_costs_hardly_more(seed):
+    """Of all there are, found by trying: what times at the start cannot tell is not worth splitting for."""
     chance = random.Random(seed)
     seconds = {size: chance.uniform(0.1, 1.0) for size in (1, 2, 4, 8)}
     count = chance.randint(1, 12)
@@ -44,8 +44,22 @@ def test_a_plan_is_the_cheapest(seed):
     )
     cheapest = min(sum(seconds[size] for size in sizes) for sizes in every)
     assert sum(plan) >= count
-    assert sum(seconds[size] for size in plan) == pytest.approx(cheapest)
+    cost = sum(seconds[size] for size in plan)
+    assert cost == pytest.approx(cheapest) or (len(plan) == 1 and cost <= 1.1 * cheapest)
     assert plan == sorted(plan, reverse=True)
+
+
+def test_a_batch_is_not_split_for_a_little():
+    """Times of a busy machine are that far off."""
+    assert Buckets({1: 1.0, 2: 1.9, 4: 3.9, 8: 8.1}).plan(8) == [8]
+    assert Buckets({1: 1.0, 2: 1.9, 4: 3.5, 8: 8.1}).plan(8) == [4, 4]
+
+
+def test_the_size_that_pays_is_the_smallest_that_is_as_fast():
+    """Image by image, but for 2 %."""
+    assert Buckets({1: 1.0, 2: 1.6, 4: 3.2, 8: 6.3}).paying().largest == 2
+    assert Buckets({1: 1.0, 2: 1.6, 4: 3.0, 8: 6.3}).paying().largest == 4
+    assert Buckets({1: 1.0, 2: 2.0}).paying().largest == 1
 
 
 def test_a_device_without_memory_keeps_the_smaller_sizes():
