@@ -186,9 +186,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
-    """When a client may try again: gRPC's own clients wait so long (gRFC A6, "Pushback")."""
-    if not isinstance(error, errors.Overloaded) or error.retry_after_s is None:
+    """When a client may try again: gRPC's own clients wait so long (gRFC A6, "Pushback"), or do not try again at all."""
+    if not isinstance(error, errors.Overloaded):
         return ()
+    if error.retry_after_s is None:
+        return (("grpc-retry-pushback-ms", "-1"),)
     milliseconds = min(max(round(error.retry_after_s * 1000), 1), _PUSHBACK_MAX_MS)
     return (("grpc-retry-pushback-ms", str(milliseconds)),)
 

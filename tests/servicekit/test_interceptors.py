@@ -96,10 +96,10 @@ async def test_each_error_has_its_code_and_its_sentence(error, code, text):
 
 
 @pytest.mark.parametrize(
-    ("retry_after_s", "pushback"), [(0.2504, "250"), (0.0, "1"), (1e9, "60000"), (None, None)]
+    ("retry_after_s", "pushback"), [(0.2504, "250"), (0.0, "1"), (1e9, "60000"), (None, "-1")]
 )
 async def test_a_full_queue_says_when_to_try_again(retry_after_s, pushback):
-    """In milliseconds, as gRPC's clients read it; where nobody knows, nothing is said."""
+    """In milliseconds, as gRPC's clients read it; where nobody knows, that they are not to try by themselves."""
     error = errors.Overloaded("echo", 9, retry_after_s)
     async with serving(EchoService(answer=raising(error)).definition()) as channel:
         status = await status_of(EchoClient(channel).unary("x"))
