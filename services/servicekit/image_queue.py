@@ -78,7 +78,9 @@ class ImageQueue(Generic[Value]):
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         self._decode_limits = DecodeLimits()
-        self._stream_room = asyncio.Semaphore(max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch))
+        self._stream_room = asyncio.Semaphore(
+            max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
+        )
         self._metrics = ImageMetrics(name, registry)
         self._unary_images = 0
 

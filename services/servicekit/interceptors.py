@@ -186,7 +186,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
-    """When a client may try again: gRPC's own clients wait so long (gRFC A6, "Pushback"), or do not try again at all."""
+    """When a client may try again: gRPC's own clients obey (gRFC A6, "Pushback"); -1 is never."""
     if not isinstance(error, errors.Overloaded):
         return ()
     if error.retry_after_s is None:

@@ -13,7 +13,6 @@ from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from lodestone.image.v1.image_pb2 import Image
 
-
 PUSHBACK_MS = 400
 
 
