@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +10,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.batcher import Batcher, BatchLimits
-from services.servicekit.errors import ComputationStuck, Overloaded, Unavailable
+from services.servicekit.errors import ComputationStuck, Overloaded, ResultsMissing, Unavailable
+from tests.servicekit.crowd import Crowd, HeldSquares
+
+# Items whose batch gives too few results or too many.
+MISCOUNTED = {
+    -2: lambda results: [],
+    -3: lambda results: results[:-1],
+    -4: lambda results: [*results, 0],
+}
 
 
 class Squares:
@@ -30,9 +37,10 @@ class Squares:
         if -1 in items:
             message = "no square of -1 here"
             raise ArithmeticError(message)
-        if -2 in items:
-            return []
-        return [item * item for item in items]
+        results = [item * item for item in items]
+        for item in MISCOUNTED.keys() & set(items):
+            results = MISCOUNTED[item](results)
+        return results
 
     async def wait_started(self) -> None:
         await asyncio.to_thread(self.started.wait)
@@ -71,7 +79,7 @@ async def batching(compute, clock=time.monotonic, **limits) -> AsyncIterator[Bat
         async with asyncio.timeout(20):
             yield batcher
     finally:
-        if isinstance(compute, Squares):
+        if isinstance(compute, Squares | HeldSquares):
             compute.free.set()
         await batcher.close()
 
@@ -82,32 +90,47 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+GONE = (asyncio.CancelledError, TimeoutError, Overloaded)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["all are answered", "closed meanwhile"])
 @pytest.mark.parametrize("seed", range(12))
-async def test_every_answer_belongs_to_its_item(seed):
-    """Whatever is cancelled meanwhile, in whichever batch, and whichever way the item came in."""
-    chance = random.Random(seed)
-    compute = Squares()
-    async with batching(compute, max_batch=chance.randint(1, 9), queue_limit=400) as batcher:
+async def test_every_answer_belongs_to_its_item(seed, is_closed):
+    """Whatever is cancelled, too late or refused meanwhile, wherever it waits and whichever way it came in."""
+    crowd = Crowd(seed)
+    limits = {"max_batch": crowd.max_batch, "queue_limit": crowd.limit}
+    async with batching(crowd.compute, **limits) as batcher:
+        await crowd.come(batcher)
+        crowd.leave(50)
+        await settle()
+        assert crowd.left
+        going_on = asyncio.create_task(crowd.go_on())
+        if is_closed:
+            for _ in range(crowd.chance.randint(0, 15)):
+                await asyncio.sleep(0.001)
+            await batcher.close()
+        answers = await asyncio.gather(*crowd.calls.values(), return_exceptions=True)
+        await going_on
+        await settle()
 
-        async def ask(item: int) -> int:
-            for _ in range(chance.randint(0, 5)):
-                await asyncio.sleep(0)
-            way = chance.choice([batcher.compute_now, batcher.compute_when_room])
-            return await way(item)
+        for item, answer in zip(crowd.calls, answers, strict=True):
+            expected = (*GONE, Unavailable) if is_closed else GONE
+            assert isinstance(answer, expected) or answer == item * item
+        assert len(crowd.compute.begun) == len(set(crowd.compute.begun))
+        assert not crowd.left & set(crowd.compute.begun)
+        assert max(len(batch) for batch in crowd.compute.batches) <= crowd.max_batch
+        assert not batcher._unanswered
+        assert len(batcher._queue) == 0
+        if not is_closed:
+            await require_room(batcher, crowd.limit)
 
-        calls = {item: asyncio.create_task(ask(item)) for item in range(200)}
-        cancelled = chance.sample(sorted(calls), 60)
-        for item in cancelled:
-            await asyncio.sleep(0)
-            calls[item].cancel()
-        await asyncio.gather(*calls.values(), return_exceptions=True)
 
-    assert all(len(batch) <= 9 for batch in compute.batches)
-    for item, call in calls.items():
-        if call.cancelled():
-            assert item in cancelled
-        else:
-            assert call.result() == item * item
+async def require_room(batcher: Batcher[int, int], limit: int) -> None:
+    """At one instant the queue takes as many as its limit says, and not one more."""
+    calls = [asyncio.create_task(batcher.compute_now(item)) for item in range(limit + 1)]
+    *answers, refused = await asyncio.gather(*calls, return_exceptions=True)
+    assert answers == [item * item for item in range(limit)]
+    assert isinstance(refused, Overloaded)
 
 
 async def test_concurrent_items_are_computed_together():
@@ -182,14 +205,15 @@ async def test_a_full_queue_refuses_at_once_or_makes_wait():
         assert await asyncio.gather(computing, *queued, waits) == [0, 1, 4, 9, 25]
 
 
-@pytest.mark.parametrize(("poison", "error"), [(-1, ArithmeticError), (-2, ValueError)])
-async def test_an_error_reaches_every_caller_of_the_batch_and_no_other(poison, error):
-    """Whether computing fails or gives too few results; the next batch is computed as ever."""
+@pytest.mark.parametrize("poison", [-1, *MISCOUNTED])
+async def test_an_error_reaches_every_caller_of_the_batch_and_no_other(poison):
+    """Whether computing fails or gives too few results or too many; the next batch is computed as ever."""
     compute = Squares()
     async with batching(compute, max_batch=3) as batcher:
         calls = [asyncio.create_task(batcher.compute_now(item)) for item in (1, poison, 2, 5)]
         results = await asyncio.gather(*calls, return_exceptions=True)
 
+        error = ArithmeticError if poison == -1 else ResultsMissing
         assert [type(result) for result in results] == [error, error, error, int]
         assert await batcher.compute_now(7) == 49
 
