@@ -28,8 +28,6 @@ from services.servicekit.settings import read_settings
 
 # The contract's 32 MB of images, and room for what is around them.
 _MESSAGE_MAX_BYTES = 32_000_000 + 65_536
-# A network so large that one image takes seconds is slow, not stuck.
-_STUCK_BATCHES = 4
 
 
 async def build(settings: EmbedderSettings) -> ServiceDefinition:
@@ -47,20 +45,15 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
     )
     encoder = Encoder(folder, load_backend(folder.read_model(), options))
     buckets = encoder.warm_up(settings.max_batch)
-    batch_s = buckets.seconds[buckets.largest]
     structlog.get_logger().info(
         "encoder_loaded",
         encoder=folder.name,
         execution_provider=encoder.execution_provider,
         precision=encoder.precision.lower(),
         max_batch=buckets.largest,
-        batch_ms=round(1000 * batch_s, 1),
+        batch_ms=round(1000 * buckets.seconds[buckets.largest], 1),
     )
-    fitting = {
-        "max_batch": buckets.largest,
-        "stuck_s": max(settings.stuck_s, _STUCK_BATCHES * batch_s),
-    }
-    return define(encoder, settings.model_copy(update=fitting))
+    return define(encoder, settings.fitted(buckets))
 
 
 def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
@@ -85,9 +78,11 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
     )
 
     async def end() -> None:
-        await images.close()
-        if cache is not None:
-            await asyncio.to_thread(cache.close)
+        try:
+            await images.close()
+        finally:
+            if cache is not None:
+                await asyncio.to_thread(cache.close)
 
     servicer = EmbedderServicer(encoder, images, stream_idle_s=settings.stream_idle_s)
     return ServiceDefinition(

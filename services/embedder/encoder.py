@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import EncoderFolder
-from services.servicekit.errors import Misconfigured
+from services.servicekit.errors import FailedPrecondition, Misconfigured
 from services.servicekit.inference.backend import Backend
 from services.servicekit.inference.bucketed_backend import BucketedBackend
 from services.servicekit.inference.buckets import Buckets
@@ -27,6 +27,22 @@ class EncoderUnfit(Misconfigured):
         super().__init__(f"encoder {name!r} cannot be served: {problem}")
         self.name = name
         self.problem = problem
+
+
+class NoEmbeddings(FailedPrecondition):
+    """The network fits, but what it gives for these images are no embeddings: none of them has a value.
+
+    Attributes:
+        name: The encoder.
+        norm: The L2 norm of one of them, in place of 1; NaN if values are.
+    """
+
+    def __init__(self, name: str, norm: float) -> None:
+        super().__init__(
+            f"encoder {name!r} gives no embeddings: the L2 norm of one is {norm:g}, not 1"
+        )
+        self.name = name
+        self.norm = norm
 
 
 class Encoder:
@@ -57,8 +73,16 @@ class Encoder:
         return self._backend.execution_provider
 
     def embed(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1."""
-        return self._backend.run(inputs)[0]
+        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1.
+
+        Raises:
+            NoEmbeddings: The network gives NaN, or another length, for one of them: half precision overflows.
+        """
+        embeddings = self._backend.run(inputs)[0]
+        norm = _unlike_one(embeddings)
+        if norm is not None:
+            raise NoEmbeddings(self.facts.name, norm)
+        return embeddings
 
     def warm_up(self, max_batch: int) -> Buckets:
         """Computes black images in every batch size there will be, so that the first caller does not wait longer.
@@ -102,7 +126,14 @@ class Encoder:
                 f"not {expected} float32"
             )
             raise EncoderUnfit(self.facts.name, problem)
-        norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
-        if not np.all(np.abs(norms - 1.0) <= _NORM_TOLERANCE):
-            problem = f"the L2 norm of an embedding is {norms[0]:g}, not 1"
+        norm = _unlike_one(embeddings)
+        if norm is not None:
+            problem = f"the L2 norm of an embedding is {norm:g}, not 1"
             raise EncoderUnfit(self.facts.name, problem)
+
+
+def _unlike_one(embeddings: npt.NDArray[np.float32]) -> float | None:
+    """The first L2 norm that is not 1; None if all are."""
+    norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+    wrong = norms[~(np.abs(norms - 1.0) <= _NORM_TOLERANCE)]
+    return float(wrong[0]) if wrong.size else None

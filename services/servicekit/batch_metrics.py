@@ -8,7 +8,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_SECONDS: Final = (*(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),)
+_SECONDS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
 
 
 class BatchMetrics:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,13 @@ from prometheus_client import CollectorRegistry
 
 from services.servicekit.batch_metrics import BatchMetrics
 from services.servicekit.batch_queue import BatchQueue, Waiting
-from services.servicekit.errors import ComputationStuck, Overloaded, Unavailable
+from services.servicekit.errors import (
+    BatcherEnded,
+    ComputationStuck,
+    Overloaded,
+    ResultsMissing,
+    Unavailable,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -108,26 +113,31 @@ class Batcher(Generic[Item, Result]):
         """
         if self._closed:
             raise self._stopping()
+        if self._task.done():
+            raise BatcherEnded(self._name)
         now_s = self._clock()
         if self._begun_s is not None and now_s - self._begun_s > self._limits.stuck_s:
-            raise ComputationStuck(self._name, now_s - self._begun_s)
+            raise ComputationStuck(f"{self._name}'s computation", now_s - self._begun_s)
         if self._succeeded_s is not None and now_s - self._succeeded_s < self._limits.fresh_s:
             return
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         await self._run([Waiting(item, future, now_s)])
 
-    def retry_after_s(self) -> float:
-        """How long it will take to compute all that wait, by the pace so far: when a caller may try again."""
+    def retry_after_s(self, waiting: int = 0) -> float:
+        """How long it will take to compute all that wait, by the pace so far: when a caller may try again.
+
+        Args:
+            waiting: Items that are on their way here, with those that have come.
+        """
         if self._seconds_per_item is None:
             return _UNKNOWN_RETRY_S
-        return self._seconds_per_item * max(len(self._queue), 1)
+        return self._seconds_per_item * max(len(self._queue), waiting, 1)
 
     async def close(self) -> None:
-        """Ends the work after the batches that are being computed; what still waits is Unavailable."""
+        """Ends the work; all that is not answered yet is Unavailable. Waits for the batches that are being computed."""
         self._closed = True
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.gather(self._task, return_exceptions=True)
         for future in list(self._unanswered):
             if not future.done():
                 future.set_exception(self._stopping())
@@ -200,7 +210,6 @@ class Batcher(Generic[Item, Result]):
             self._metrics.waited(computed.begun_s - one.since_s)
             if not one.future.done():
                 one.future.set_result(result)
-        self._succeeded_s = self._clock()
         self._metrics.computed(len(computed.batch), computed.seconds)
         each = computed.seconds / len(computed.batch)
         before = each if self._seconds_per_item is None else self._seconds_per_item
@@ -214,12 +223,15 @@ class Batcher(Generic[Item, Result]):
         begun_s = self._begun_s = self._clock()
         try:
             results = self._compute([one.item for one in wanted])
+            if len(results) != len(wanted):
+                raise ResultsMissing(self._name, len(wanted), len(results))  # noqa: TRY301 - it failed
         except Exception:
             # What succeeded before says nothing any more.
             self._succeeded_s = None
             raise
         finally:
             self._begun_s = None
+        self._succeeded_s = self._clock()
         return _Computed(wanted, results, begun_s, self._clock() - begun_s)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from lodestone.image.v1 import image_pb2
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.computed import Computed, ComputedCache
-from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
+from services.servicekit.errors import ComputationStuck, InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.image_metrics import ImageMetrics
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
@@ -30,6 +31,8 @@ _ID_MAX_CHARS = 128
 # Images of all streams that are decoded, wait or are computed: enough that neither cores nor network ever wait, and no
 # more memory for 256 streams than for four.
 _STREAMED_BATCHES = 8
+# The largest image that is decoded at all takes a few seconds.
+_OPENING_STUCK_S = 60.0
 
 Value = TypeVar("Value")
 Answer = TypeVar("Answer")
@@ -78,9 +81,11 @@ class ImageQueue(Generic[Value]):
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         self._decode_limits = DecodeLimits()
-        self._stream_room = asyncio.Semaphore(
-            max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
-        )
+        self._threads = threads
+        self._opening_since_s: dict[int, float] = {}
+        streamed = max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
+        # Half of the queue is left to unary calls, which are refused when it is full.
+        self._stream_room = asyncio.Semaphore(min(streamed, settings.queue_limit // 2))
         self._metrics = ImageMetrics(name, registry)
         self._unary_images = 0
 
@@ -103,7 +108,8 @@ class ImageQueue(Generic[Value]):
         if not 1 <= count <= IMAGES_MAX:
             raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
         if self._unary_images + count > self._limit:
-            raise Overloaded(self._name, self._limit, self._batcher.retry_after_s())
+            retry_after_s = self._batcher.retry_after_s(self._unary_images)
+            raise Overloaded(self._name, self._limit, retry_after_s)
         self._unary_images += count
         try:
             answer = partial(self._answer, write=write, compute=self._batcher.compute_now)
@@ -137,8 +143,12 @@ class ImageQueue(Generic[Value]):
         """Computes a black image, unless something else has just been computed.
 
         Raises:
-            ComputationStuck: A computation does not end.
+            ComputationStuck: A computation does not end, or no thread that decodes comes back.
         """
+        now_s = time.monotonic()
+        opening_s = [now_s - since_s for since_s in list(self._opening_since_s.values())]
+        if sum(seconds > _OPENING_STUCK_S for seconds in opening_s) >= self._threads:
+            raise ComputationStuck(f"{self._name}'s decoding", max(opening_s))
         shape = (self._shape.height_px, self._shape.width_px, 3)
         await self._batcher.check(np.zeros(shape, np.uint8))
 
@@ -179,8 +189,11 @@ class ImageQueue(Generic[Value]):
         return self._cache.find(digest) or self._open(image, digest)
 
     def _open(self, image: image_pb2.Image, digest: bytes) -> _Opened:
-        start_s = time.perf_counter()
-        opened = open_message(image, self._decode_limits)
-        rgb = inputs_of(opened, {self._name: self._shape})[self._name]
-        self._metrics.decoded(time.perf_counter() - start_s)
+        start_s = self._opening_since_s[threading.get_ident()] = time.monotonic()
+        try:
+            opened = open_message(image, self._decode_limits)
+            rgb = inputs_of(opened, {self._name: self._shape})[self._name]
+        finally:
+            del self._opening_since_s[threading.get_ident()]
+        self._metrics.decoded(time.monotonic() - start_s)
         return _Opened(rgb, opened.width_px, opened.height_px, digest)

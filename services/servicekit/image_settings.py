@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from pydantic import Field
 
+from services.servicekit.inference.buckets import Buckets
 from services.servicekit.settings import ServiceSettings
 
 IMAGES_MAX: Final = 64
 """Images of one unary request at most."""
 
+_STUCK_BATCHES: Final = 4
+
 
 class ImageSettings(ServiceSettings):
     """What the embedder and the watermark service have in common; both set their own sizes."""
+
+    def fitted(self, buckets: Buckets) -> Self:
+        """These settings with the batch size that pays, and time for a batch: one that takes seconds is not stuck."""
+        batch_s = buckets.seconds[buckets.largest]
+        stuck_s = max(self.stuck_s, _STUCK_BATCHES * batch_s)
+        return self.model_copy(update={"max_batch": buckets.largest, "stuck_s": stuck_s})
 
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
@@ -22,7 +31,7 @@ class ImageSettings(ServiceSettings):
         default=32,
         ge=1,
         le=256,
-        description="Images per computation at most; the embedder takes fewer where more are no faster.",
+        description="Images per computation at most; fewer where more are no faster.",
     )
     max_delay_s: float = Field(
         default=0.002,
@@ -33,8 +42,8 @@ class ImageSettings(ServiceSettings):
     stuck_s: float = Field(
         default=4.0,
         gt=0,
-        description="A computation that takes longer makes the service not ready, seconds; in the embedder also at "
-        "least four times what a batch took at its start.",
+        description="A computation that takes longer makes the service not ready, seconds; at least four times "
+        "what a batch took at the start.",
     )
     gives_up_s: float = Field(
         default=30.0,

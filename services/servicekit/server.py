@@ -34,6 +34,8 @@ EXIT_BROKEN = 70
 """The exit status of a process whose work fails for good: a supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 
 _LAST_CALLS_S = 1.0
+# After the drain: what a service holds is closed in far less, unless a computation hangs.
+_CLOSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,12 @@ async def _run(
         # A thread that hangs in a computation would be waited for.
         os._exit(EXIT_BROKEN)
     structlog.get_logger().info("draining")
-    await server.stop()
+    try:
+        async with asyncio.timeout(settings.drain_s + _CLOSE_S):
+            await server.stop()
+    except TimeoutError:
+        structlog.get_logger().error("not_closed", exit_status=EXIT_BROKEN)
+        os._exit(EXIT_BROKEN)
 
 
 def _require_free_port(settings: ServiceSettings) -> None:

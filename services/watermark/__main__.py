@@ -39,7 +39,8 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
     backend = detector_backend(folder, settings.backend, threads=settings.threads)
     if settings.backend is WatermarkBackend.EMBEDDER:
         return await _build_head(folder, backend, settings)
-    return define(Detector(folder, backend, threshold=settings.threshold), settings)
+    detector = Detector(folder, backend, threshold=settings.threshold)
+    return define(detector, settings.fitted(detector.warm_up(settings.max_batch)))
 
 
 async def _build_head(
@@ -55,6 +56,9 @@ async def _build_head(
     except FailedPrecondition:
         await embedder.close()
         raise
+    # A batch may wait so long for its embedder.
+    stuck_s = max(settings.stuck_s, 2 * settings.embedder_timeout_s)
+    settings = settings.model_copy(update={"stuck_s": stuck_s})
     return define(detector, settings, close=embedder.close)
 
 

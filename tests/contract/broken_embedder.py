@@ -24,6 +24,9 @@ class BreakingBackend(FakeBackend):
 
     def run(self, batch):
         self._broken = self._broken or bool((batch == 255).all(axis=(1, 2, 3)).any())
+        if self._broken:
+            sys.stderr.write("the network is broken\n")
+            sys.stderr.flush()
         if self._broken and self._way == "hangs":
             threading.Event().wait()
         if self._broken:

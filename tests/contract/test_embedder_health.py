@@ -41,6 +41,7 @@ def embedder(request, tmp_path):
         "LODESTONE_EMBEDDER_PORT": f"{port}",
         "LODESTONE_EMBEDDER_METRICS_PORT": "0",
         "LODESTONE_EMBEDDER_GIVES_UP_S": "2",
+        "LODESTONE_EMBEDDER_DRAIN_S": "1",
     }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -75,3 +76,20 @@ async def test_a_network_that_breaks_is_told_in_5_s_and_ends_the_process(embedde
     status = await asyncio.to_thread(process.wait, 60)
     assert status == EXIT_BROKEN, log.read_text()
     assert '"event": "giving_up"' in log.read_text()
+
+
+async def test_a_process_whose_network_hangs_ends_when_it_is_told_to(embedder):
+    """SIGTERM before it gives up by itself: nobody waits for a thread that does not come back."""
+    process, address, log = embedder
+    async with grpc.aio.insecure_channel(address) as channel:
+        health, stub = health_pb2_grpc.HealthStub(channel), EmbedderServiceStub(channel)
+        await becomes(health, SERVING, within_s=60)
+        call = stub.EmbedImages(pb.EmbedImagesRequest(images=[WHITE]))
+        async with asyncio.timeout(60):
+            while "network is broken" not in log.read_text():
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        status = await asyncio.to_thread(process.wait, 60)
+        assert (await call.code()) is not grpc.StatusCode.OK
+
+    assert status in (0, EXIT_BROKEN), log.read_text()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from services.embedder.encoder import Encoder, EncoderUnfit
+from services.embedder.encoder import Encoder, EncoderUnfit, NoEmbeddings
 from services.servicekit.embedding import Precision
 from tests.fakes.fake_backend import FakeBackend, fake_encoder_folder
 from tests.fakes.image_files import photo
@@ -99,3 +99,23 @@ def test_the_folder_decides_the_dimension():
 
     with pytest.raises(EncoderUnfit, match=r"not \(1, 65\) float32"):
         Encoder(other, FakeBackend())
+
+
+@pytest.mark.parametrize("change", [lambda row: row * np.nan, lambda row: row * 1.01])
+def test_what_is_no_embedding_is_not_given_out(change):
+    """Black images pass at the start; a later one overflows half precision."""
+
+    class Overflowing(FakeBackend):
+        def run(self, batch):
+            [embeddings] = super().run(batch)
+            bright = batch.mean(axis=(1, 2, 3)) > 200
+            embeddings[bright] = change(embeddings[bright])
+            return [embeddings]
+
+    encoder = Encoder(FOLDER, Overflowing())
+    images = np.zeros((3, 64, 64, 3), np.uint8)
+    assert encoder.embed(images).shape == (3, 64)
+    images[1] = 255
+
+    with pytest.raises(NoEmbeddings, match="the L2 norm of one is (nan|1.01), not 1"):
+        encoder.embed(images)

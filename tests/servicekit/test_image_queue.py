@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 
 from lodestone.image.v1 import image_pb2
-from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded, Unavailable
+from services.servicekit import image_queue
+from services.servicekit.errors import (
+    ComputationStuck,
+    InvalidInput,
+    ItemRejected,
+    Overloaded,
+    Unavailable,
+)
 from services.servicekit.image_queue import ImageQueue
 from services.servicekit.image_settings import ImageSettings
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.metrics import new_registry
+from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape
+from services.servicekit.streams import answer_stream
 from tests.fakes.serving import settings_for_tests
 
 SHAPE = InputShape(8, 4)
@@ -89,6 +98,88 @@ async def test_what_becomes_of_images_is_counted(levels):
     assert counted("unsupported_format") == 1
     assert registry.get_sample_value("lodestone_test_decode_seconds_count") == 3
     assert registry.get_sample_value("lodestone_test_queue_depth") == 0
+
+
+async def all_waiting(images, count):
+    """So many images of streams have a place in the queue, or are computed."""
+    async with asyncio.timeout(20):
+        while len(images._batcher._queue) < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_streams_leave_room_for_calls(levels):
+    """However many images they send; a call that comes meanwhile is answered, and none is refused."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2, max_batch=16)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    levels.open.clear()
+
+    async def requests():
+        for number in range(200):
+            yield number
+
+    async def answer(number):
+        return await images.answer_one(str(number), level(number), write)
+
+    async def stream():
+        answers = answer_stream(requests(), answer, idle_s=60, shared_room=images.stream_room)
+        return [answer async for answer in answers]
+
+    streams = [asyncio.create_task(stream()) for _ in range(4)]
+    # Two batches of 16 may be in the hands of the thread.
+    await all_waiting(images, 64 // 2 - 2 * 16)
+    call = asyncio.create_task(images.answer_all([level(7)] * 32, write))
+    await asyncio.sleep(0)
+    levels.open.set()
+
+    assert await call == [7] * 32
+    for found in await asyncio.gather(*streams):
+        assert sorted(found) == list(range(200))
+    await images.close()
+
+
+async def test_threads_that_never_come_back_from_decoding_are_noticed(queue, monkeypatch):
+    """All of them; one alone leaves others that decode."""
+    held = threading.Event()
+    entered = threading.Semaphore(0)
+
+    def open_for_ever(*_):
+        entered.release()
+        assert held.wait(20)
+        raise ItemRejected(RejectionCode.CORRUPT, "at last")
+
+    monkeypatch.setattr(image_queue, "open_message", open_for_ever)
+    monkeypatch.setattr(image_queue, "_OPENING_STUCK_S", 0.0)
+    first = asyncio.create_task(queue.answer_one("a", level(1), write))
+    await asyncio.to_thread(entered.acquire)
+    await queue.probe()
+
+    second = asyncio.create_task(queue.answer_one("b", level(2), write))
+    await asyncio.to_thread(entered.acquire)
+    with pytest.raises(ComputationStuck, match="test's decoding has taken"):
+        await queue.probe()
+
+    held.set()
+    assert await asyncio.gather(first, second) == ["rejected"] * 2
+    await queue.probe()
+
+
+async def test_a_refused_call_is_told_the_time_of_all_that_wait(levels):
+    """Those that are not decoded yet count as well."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    await images.answer_all([level(1)], write)
+    pace_s = images._batcher.retry_after_s()
+    levels.open.clear()
+    waiting = asyncio.create_task(images.answer_all([level(1)] * 60, write))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded) as caught:
+        await images.answer_all([level(2)] * 10, write)
+
+    assert caught.value.retry_after_s == pytest.approx(60 * pace_s)
+    levels.open.set()
+    assert await waiting == [1] * 60
+    await images.close()
 
 
 class Memory:

@@ -51,6 +51,22 @@ def test_exactly_the_threshold_passes(probability, watermarked):
     assert Detection(probability, (0.0,) * 4, threshold=0.5).watermarked is watermarked
 
 
+def test_a_detector_computes_sizes_that_it_has_tried():
+    """Whatever comes, so that memory does not grow; every image has its own probability."""
+    backend = BrightnessBackend()
+    detector = Detector(fake_folder(), backend, threshold=None)
+    buckets = detector.warm_up(4)
+    tried = set(backend.batch_sizes)
+    images = np.zeros((7, SIDE_PX, SIDE_PX, 3), np.uint8)
+    images[5] = 255
+
+    found = [detection.probability for detection in detector.detect(images)]
+
+    assert set(backend.batch_sizes) == tried <= {1, 2, 4}
+    assert buckets.largest in tried
+    assert found[5] > max(found[:5] + found[6:])
+
+
 def test_what_is_no_number_never_passes():
     """Neither as a probability nor as a threshold."""
     assert Detection(float("nan"), (0.0,) * 4, threshold=0.5).watermarked

@@ -100,7 +100,8 @@ class CacheUser:
             raise CacheAway(self._away[1])
         try:
             result = work(self._opened())
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
+            # Whatever a damaged file holds: the threads that use it must go on.
             raise self._leave(error) from error
         self._away = None
         return result
@@ -126,7 +127,7 @@ class CacheUser:
                 raise
         return self._file
 
-    def _leave(self, error: sqlite3.Error | OSError) -> CacheAway:
+    def _leave(self, error: Exception) -> CacheAway:
         path = self._place.folder if self._file is None else self._file.path
         if self._file is not None:
             self.close()
@@ -138,6 +139,7 @@ class CacheUser:
 
     def _replace_if_damaged(self, path: Path, error: Exception) -> None:
         code = getattr(error, "sqlite_errorcode", 0)
-        if code & _PRIMARY_CODE in _DAMAGED:
+        # What is no error of SQLite or of the disk comes of what stands in the file.
+        if code & _PRIMARY_CODE in _DAMAGED or not isinstance(error, (sqlite3.Error, OSError)):
             with suppress(OSError):
                 self._folder.replace(path)

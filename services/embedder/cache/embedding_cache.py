@@ -70,6 +70,8 @@ class EmbeddingCache:
 
     def find(self, digest: bytes) -> Computed[Vector] | None:
         """The embedding of the image with this digest, bit by bit as it was kept; None if there is none. Any thread."""
+        if self._closing.is_set():
+            return None
         key = self._kind.key(digest)
         try:
             found = self._look(key)

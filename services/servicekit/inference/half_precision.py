@@ -20,7 +20,7 @@ def to_half_precision(model: bytes) -> bytes:
         onnx = importlib.import_module("onnx")
         float16 = importlib.import_module("onnxruntime.transformers.float16")
     except ModuleNotFoundError as error:
-        message = f"fp16 needs {error.name}: pip install -e '.[gpu]'"
+        message = f"fp16 needs {error.name}: pip install -c constraints.txt -e '.[gpu]'"
         raise Misconfigured(message) from error
     blocked = [*float16.DEFAULT_OP_BLOCK_LIST, "ReduceL2", "LpNormalization", "ReduceSumSquare"]
     half = float16.convert_float_to_float16(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+import structlog
+
 from services.servicekit.embedding import Precision
 from services.servicekit.inference.backend import Backend, BackendName, BackendOptions
 from services.servicekit.inference.errors import BackendMissing, PrecisionMissing
@@ -21,33 +23,38 @@ _EXTRAS: Final = {
 def load_backend(model: bytes, options: BackendOptions) -> Backend:
     """Loads a single-file ONNX model into the backend that was asked for; nothing else stands in for it.
 
-    `auto` is CUDA where ONNX Runtime has it and the precision is fp32 or fp16; else OpenVINO for bf16, which it
-    computes faster than anything in fp32; else ONNX Runtime.
+    `auto` is OpenVINO for bf16, which it computes faster than anything in fp32; CUDA for the others, where ONNX Runtime
+    has it and it starts; else ONNX Runtime for fp32.
 
     Raises:
         ModelUnfit: The model does not load, or has other inputs or outputs.
         BackendMissing: The backend is not installed or does not start.
         PrecisionMissing: It does not compute in this precision.
     """
-    name = options.backend
-    if name is BackendName.AUTO:
-        name = _chosen(options.precision)
+    if options.backend is not BackendName.AUTO:
+        return _loaded(model, options, options.backend)
+    if options.precision is Precision.BF16:
+        return _loaded(model, options, BackendName.OPENVINO)
+    if _has_cuda():
+        try:
+            return _loaded(model, options, BackendName.CUDA)
+        except BackendMissing as error:
+            # A wheel for GPUs on a machine without one.
+            structlog.get_logger().warning("backend_passed_over", backend="cuda", cause=error.cause)
+    if options.precision is Precision.FP16:
+        cause = "only cuda has fp16, and there is no CUDA here"
+        raise PrecisionMissing(BackendName.AUTO.value, options.precision, cause)
+    return _loaded(model, options, BackendName.ONNXRUNTIME)
+
+
+def _loaded(model: bytes, options: BackendOptions, name: BackendName) -> Backend:
     return _LOADERS[name](model, replace(options, backend=name))
-
-
-def _chosen(precision: Precision) -> BackendName:
-    if precision is not Precision.BF16 and _has_cuda():
-        return BackendName.CUDA
-    if precision is Precision.FP16:
-        cause = "only cuda has fp16, and ONNX Runtime has no CUDA here"
-        raise PrecisionMissing(BackendName.AUTO.value, precision, cause)
-    return BackendName.OPENVINO if precision is Precision.BF16 else BackendName.ONNXRUNTIME
 
 
 def _has_cuda() -> bool:
     try:
         backend = importlib.import_module("services.servicekit.inference.onnxruntime_backend")
-    except ModuleNotFoundError:
+    except ImportError:
         return False
     has: bool = backend.has_cuda()
     return has
@@ -58,7 +65,7 @@ def _onnxruntime(model: bytes, options: BackendOptions) -> Backend:
         from services.servicekit.inference.onnxruntime_backend import (  # noqa: PLC0415
             OnnxRuntimeBackend,
         )
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _missing(options, error) from error
     return OnnxRuntimeBackend(model, options)
 
@@ -68,14 +75,15 @@ def _openvino(model: bytes, options: BackendOptions) -> Backend:
         from services.servicekit.inference.openvino_backend import (  # noqa: PLC0415
             OpenVinoBackend,
         )
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _missing(options, error) from error
     return OpenVinoBackend(model, options)
 
 
-def _missing(options: BackendOptions, error: ModuleNotFoundError) -> BackendMissing:
+def _missing(options: BackendOptions, error: ImportError) -> BackendMissing:
     cure = f"pip install -c constraints.txt -e '.[{_EXTRAS[options.backend]}]'"
-    return BackendMissing(options.backend.value, f"needs {error.name}: {cure}")
+    what = error.name if isinstance(error, ModuleNotFoundError) else f"another build ({error})"
+    return BackendMissing(options.backend.value, f"needs {what}: {cure}")
 
 
 _LOADERS: Final[Mapping[BackendName, Callable[[bytes, BackendOptions], Backend]]] = {

@@ -35,8 +35,17 @@ _PRECISIONS: Final = {
     BackendName.ONNXRUNTIME: (Precision.FP32,),
     BackendName.CUDA: (Precision.FP32, Precision.FP16),
 }
-# What ONNX Runtime's arena and CUDA say; there is no type or code for it.
-_NO_MEMORY: Final = ("failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
+# What ONNX Runtime's arena (at the card's end and at the limit that it was given), CUDA, cuBLAS and cuDNN say; there is
+# no type or code for it.
+_NO_MEMORY: Final = (
+    "failed to allocate memory",
+    "is smaller than requested bytes",
+    "out of memory",
+    "cudaerrormemoryallocation",
+    "alloc_failed",
+    "bad_alloc",
+    "bad allocation",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,11 @@ import openvino
 
 from services.servicekit.embedding import Precision
 from services.servicekit.inference.backend import BackendOptions, Batch
-from services.servicekit.inference.errors import ModelUnfit, PrecisionMissing
+from services.servicekit.inference.errors import (
+    DeviceMemoryExhausted,
+    ModelUnfit,
+    PrecisionMissing,
+)
 
 _DEVICE: Final = "CPU"
 _HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16"}
@@ -44,7 +48,7 @@ class OpenVinoBackend:
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "INFERENCE_NUM_THREADS": options.threads,
         }
-        self._compiled = core.compile_model(network, _DEVICE, settings)
+        self._compiled = _compile(core, network, settings)
         self._places = [outputs.index(name) for name in options.output_names or outputs]
         self._requests: dict[int, openvino.InferRequest] = {}
 
@@ -54,7 +58,20 @@ class OpenVinoBackend:
         return "OpenVINO"
 
     def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
-        """Computes (n, …) of the input's type and returns the network's outputs."""
+        """Computes (n, …) of the input's type and returns the network's outputs.
+
+        Raises:
+            DeviceMemoryExhausted: There is no memory for so many.
+        """
+        try:
+            return self._run(batch)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, MemoryError) or "alloc" in str(error).lower():
+                self._requests.pop(len(batch), None)
+                raise DeviceMemoryExhausted(len(batch)) from error
+            raise
+
+    def _run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
         request = self._requests.get(len(batch))
         if request is None:
             request = self._requests[len(batch)] = self._compiled.create_infer_request()
@@ -81,6 +98,19 @@ def _read(core: openvino.Core, model: bytes) -> openvino.Model:
     try:
         return core.read_model(model)
     except RuntimeError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        message = f"the model does not load: {lines[-1][:200] if lines else 'it is no ONNX file'}"
-        raise ModelUnfit(message) from error
+        raise _unfit(error) from error
+
+
+def _compile(
+    core: openvino.Core, network: openvino.Model, settings: dict[str, Any]
+) -> openvino.CompiledModel:
+    try:
+        return core.compile_model(network, _DEVICE, settings)
+    except RuntimeError as error:
+        raise _unfit(error) from error
+
+
+def _unfit(error: RuntimeError) -> ModelUnfit:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    cause = lines[-1][:200] if lines else "it is no ONNX file"
+    return ModelUnfit(f"the model does not load: {cause}")

@@ -13,6 +13,8 @@ import structlog
 # The library of CUDA 13, which onnxruntime-gpu 1.31 is built for; it is in the process once a session is.
 _LIBRARY: Final = "libcudart.so.13"
 _SUCCESS: Final = 0
+# CUDA would go on taking the pages of an array that was freed for pinned ones.
+_kept: Final[list[npt.NDArray[Any]]] = []
 
 
 def pinned_empty(
@@ -22,8 +24,8 @@ def pinned_empty(
 ) -> npt.NDArray[Any]:
     """An array whose pages stay in memory (`cudaHostRegister`, CUDA Runtime API).
 
-    Where CUDA does not pin it, it is plain memory, and a line in the log: copies from it are slower, not wrong. It is
-    meant to live as long as the process and is never given back.
+    Where CUDA does not pin it, it is plain memory, and a line in the log: copies from it are slower, not wrong. What is
+    pinned lives as long as the process.
     """
     array = np.empty(shape, dtype)
     try:
@@ -32,6 +34,8 @@ def pinned_empty(
         status = register(array.ctypes.data, array.nbytes, 0)
     except (OSError, AttributeError) as error:
         status = str(error)
-    if status != _SUCCESS:
+    if status == _SUCCESS:
+        _kept.append(array)
+    else:
         structlog.get_logger().warning("memory_not_pinned", bytes=array.nbytes, cause=status)
     return array

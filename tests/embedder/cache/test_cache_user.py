@@ -50,6 +50,23 @@ def logs():
         yield lines
 
 
+def test_whatever_a_damaged_file_holds_costs_no_more_than_the_file(new_user, tmp_path, clock):
+    """A number that SQLite takes and Python cannot add to: the file is replaced, and used again after a pause."""
+    user = new_user()
+    keep(user, 1)
+    with sqlite3.connect(tmp_path / "embeddings-1.sqlite") as connection:
+        connection.execute("UPDATE embeddings SET turn = ?", (2**63 - 1,))
+    connection.close()
+
+    with pytest.raises(CacheAway):
+        keep(user, 2)
+    clock.now_s += 11
+    keep(user, 2)
+
+    assert finds(user, 2)
+    assert [one.name for one in tmp_path.glob("*.sqlite")] == ["embeddings-2.sqlite"]
+
+
 def keep(user, number):
     user.use(lambda file: file.write([entry(number)]))
 

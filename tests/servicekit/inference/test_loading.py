@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
+import structlog
 
 from services.servicekit.embedding import Precision
 from services.servicekit.inference import loading
@@ -42,6 +44,40 @@ def test_auto_takes_the_fastest_that_computes_the_precision(
     load_backend(b"", BackendOptions(backend=BackendName.AUTO, precision=Precision(precision)))
 
     assert loaded == [chosen]
+
+
+@pytest.mark.parametrize(("precision", "then"), [("FP32", ["onnxruntime"]), ("FP16", None)])
+def test_auto_passes_over_a_gpu_that_does_not_start(monkeypatch, loaded, precision, then):
+    """With a line in the log; half precision has nothing else."""
+
+    def no_driver(_model, _options):
+        raise BackendMissing("cuda", "was asked for, but does not start here")
+
+    monkeypatch.setattr(loading, "_has_cuda", lambda: True)
+    monkeypatch.setitem(loading._LOADERS, BackendName.CUDA, no_driver)
+    options = BackendOptions(backend=BackendName.AUTO, precision=Precision(precision))
+    with structlog.testing.capture_logs() as logs:
+        if then is None:
+            with pytest.raises(PrecisionMissing, match="there is no CUDA here"):
+                load_backend(b"", options)
+        else:
+            load_backend(b"", options)
+            assert loaded == then
+
+    assert [(log["event"], log["backend"]) for log in logs] == [("backend_passed_over", "cuda")]
+    with pytest.raises(BackendMissing):
+        load_backend(b"", replace(options, backend=BackendName.CUDA))
+
+
+def test_a_wheel_that_does_not_load_is_named(monkeypatch):
+    """A library that is missing is no traceback."""
+
+    def broken(_model, options):
+        raise loading._missing(options, ImportError("libfoo.so.1: cannot open"))
+
+    monkeypatch.setitem(loading._LOADERS, BackendName.OPENVINO, broken)
+    with pytest.raises(BackendMissing, match=r"another build \(libfoo\.so\.1: cannot open\): pip"):
+        load_backend(b"", BackendOptions(backend=BackendName.OPENVINO))
 
 
 def test_fp16_without_a_gpu_stops_the_start(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import structlog
 
+from services.servicekit.inference import pinned
 from services.servicekit.inference.pinned import pinned_empty
 
 
@@ -35,6 +36,8 @@ def test_the_whole_array_is_registered():
     assert (array.shape, array.dtype) == ((4, 2, 2, 3), np.uint8)
     assert library.cudaHostRegister.calls == [(array.ctypes.data, 48, 0)]
     assert logs == []
+    # Others could get the memory of an array that is freed while CUDA takes it for pinned.
+    assert any(kept is array for kept in pinned._kept)
 
 
 def missing(_name):
