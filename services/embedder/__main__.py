@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from lodestone.embedder.v1.embedder_service_pb2_grpc import add_EmbedderServiceServicer_to_server
 from services.embedder.cache.cache_user import CachePlace
 from services.embedder.cache.embedding_cache import EmbeddingCache
-from services.embedder.cache.vector_kind import VectorKind
+from services.embedder.cache.embedding_kind import EmbeddingKind
 from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.embedder.servicer import EmbedderServicer
@@ -103,7 +103,7 @@ def _open_cache(
     if settings.cache_bytes == 0:
         return None
     facts = encoder.facts
-    kind = VectorKind(facts.encoder_id, encoder.precision, facts.dimension, PREPARATION)
+    kind = EmbeddingKind(facts.encoder_id, encoder.precision, facts.dimension, PREPARATION)
     folder = settings.cache_folder or settings.data / "cache"
     return EmbeddingCache(CachePlace(folder, settings.cache_bytes), kind, registry)
 

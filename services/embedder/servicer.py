@@ -24,7 +24,7 @@ from services.servicekit.messages import (
 )
 from services.servicekit.streams import answer_stream
 
-Vector = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float32]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -32,7 +32,7 @@ class EmbedderServicer(EmbedderServiceServicer):
     """Answers EmbedderService. A stream on which nothing moved for `stream_idle_s` seconds ends."""
 
     def __init__(
-        self, encoder: Encoder, images: ImageQueue[Vector], *, stream_idle_s: float
+        self, encoder: Encoder, images: ImageQueue[Values], *, stream_idle_s: float
     ) -> None:
         self._encoder = encoder
         self._images = images
@@ -78,7 +78,7 @@ class EmbedderServicer(EmbedderServiceServicer):
         result = await self._images.answer_one(request.id, request.image, self._result)
         return pb.StreamEmbedImagesResponse(id=request.id, result=result)
 
-    def _result(self, computed: Computed[Vector] | ItemRejected) -> pb.EmbedResult:
+    def _result(self, computed: Computed[Values] | ItemRejected) -> pb.EmbedResult:
         if isinstance(computed, ItemRejected):
             return pb.EmbedResult(rejection=rejection_to_message(computed))
         embedding = Embedding(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import structlog
@@ -202,7 +203,9 @@ async def test_a_network_that_fails_leaves_nothing_behind(tmp_path):
     async with service(tmp_path) as embedder:
         working = embedder.backend.run
         embedder.backend.run = lambda batch: [np.full((len(batch), 64), np.nan, np.float32)]
-        await embedder.embed(image(1))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await embedder.embed(image(1))
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         embedder.backend.run = working
         [good] = await embedder.embed(image(1))
     assert np.isfinite(np.frombuffer(values(good), np.float32)).all()

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class EmbedderServiceStub:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class EmbedderServiceStub:
 
 
 class EmbedderServiceServicer:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     def GetEncoder(self, request, context):
@@ -108,7 +110,8 @@ def add_EmbedderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbedderService:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     @staticmethod

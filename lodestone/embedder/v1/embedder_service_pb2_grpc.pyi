@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EmbedderServiceStub:
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +50,9 @@ class EmbedderServiceStub:
 
 @_typing.type_check_only
 class EmbedderServiceAsyncStub(EmbedderServiceStub):
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetEncoder: _aio.UnaryUnaryMultiCallable[_embedder_service_pb2.GetEncoderRequest, _embedder_service_pb2.GetEncoderResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class EmbedderServiceAsyncStub(EmbedderServiceStub):
     """
 
 class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     @_abc_1.abstractmethod
     def GetEncoder(

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from services.embedder.cache.cache_file import CacheFile, Found
 from services.embedder.cache.cache_metrics import CacheMetrics, Lookup, Write
 from services.embedder.cache.cache_user import CacheAway, CachePlace, CacheUser, TroubleLog
+from services.embedder.cache.embedding_kind import EmbeddingKind, Values
 from services.embedder.cache.entry import Entry
-from services.embedder.cache.vector_kind import Vector, VectorKind
 from services.servicekit.computed import Computed
 
 # A lookup holds up an image, and those behind it; a write holds up nobody.
@@ -37,7 +37,7 @@ class EmbeddingCache:
     def __init__(
         self,
         place: CachePlace,
-        kind: VectorKind,
+        kind: EmbeddingKind,
         registry: CollectorRegistry,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -68,7 +68,7 @@ class EmbeddingCache:
         self._thread = threading.Thread(target=self._work, name="embedder-cache", daemon=True)
         self._thread.start()
 
-    def find(self, digest: bytes) -> Computed[Vector] | None:
+    def find(self, digest: bytes) -> Computed[Values] | None:
         """The embedding of the image with this digest, bit by bit as it was kept; None if there is none. Any thread."""
         if self._closing.is_set():
             return None
@@ -85,7 +85,7 @@ class EmbeddingCache:
         self._metrics.looked(Lookup.FAILED if computed is None else Lookup.HIT)
         return computed
 
-    def keep(self, digest: bytes, computed: Computed[Vector]) -> None:
+    def keep(self, digest: bytes, computed: Computed[Values]) -> None:
         """Has an embedding written soon, unless too many wait already; a value that is no embedding is dropped."""
         key = self._kind.key(digest)
         entry = self._kind.entry(key, computed)

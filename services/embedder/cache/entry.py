@@ -17,20 +17,20 @@ class Entry:
 
     Attributes:
         key: 32 bytes, of the image and of whatever else its embedding depends on.
-        vector: The embedding, little-endian float32.
+        embedding: The embedding, little-endian float32.
         width_px: Width of the upright image as it came.
         height_px: Height of the same.
     """
 
     key: bytes
-    vector: bytes
+    embedding: bytes
     width_px: int
     height_px: int
 
     def sealed(self) -> bytes:
         """All but the key, with a checksum over everything: SQLite has none, and one wrong bit is a wrong answer."""
         head = (_LAYOUT, self.width_px, self.height_px)
-        return _HEAD.pack(*head, self._checksum()) + self.vector
+        return _HEAD.pack(*head, self._checksum()) + self.embedding
 
     @classmethod
     def unsealed(cls, key: bytes, sealed: object) -> Entry | None:
@@ -43,4 +43,4 @@ class Entry:
 
     def _checksum(self) -> int:
         size = struct.pack("<II", self.width_px, self.height_px)
-        return zlib.crc32(self.vector, zlib.crc32(self.key + size))
+        return zlib.crc32(self.embedding, zlib.crc32(self.key + size))

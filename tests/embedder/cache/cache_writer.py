@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from services.embedder.cache.cache_file import CacheFile
-from tests.embedder.cache.vectors import entry
+from tests.embedder.cache.embeddings import entry
 
 
 def main(path, first, count, disk_bytes=None):

@@ -10,7 +10,7 @@ import pytest
 
 from services.embedder.cache.cache_file import CacheFile
 from tests.cli.processes import eventually_sync
-from tests.embedder.cache.vectors import digest, entry
+from tests.embedder.cache.embeddings import digest, entry
 
 ROOT = Path(__file__).parents[3]
 MB = 1_000_000
@@ -128,7 +128,7 @@ def test_a_wrong_bit_in_the_file_is_found(path):
     with opened(path) as file:
         file.write([entry(1), entry(2)])
     content = bytearray(path.read_bytes())
-    content[content.index(entry(1).vector) + 100] ^= 1
+    content[content.index(entry(1).embedding) + 100] ^= 1
     path.write_bytes(content)
     with opened(path) as file:
         assert file.find(digest(1)).entry is None

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from services.embedder.cache.cache_user import CacheAway, CachePlace, CacheUser, TroubleLog
-from tests.embedder.cache.vectors import digest, entry
+from tests.embedder.cache.embeddings import digest, entry
 
 PLACE_BYTES = 1_000_000
 # Nobody may write there, not even root.

@@ -14,7 +14,7 @@ from services.embedder.cache.cache_user import CachePlace
 from services.embedder.cache.embedding_cache import EmbeddingCache
 from services.servicekit.computed import Computed
 from services.servicekit.embedding import Precision
-from tests.embedder.cache.vectors import KIND, computed, digest
+from tests.embedder.cache.embeddings import KIND, computed, digest
 
 MB = 1_000_000
 # Nobody may write there, not even root.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.embedder.cache.entry import Entry
-from tests.embedder.cache.vectors import digest, entry
+from tests.embedder.cache.embeddings import digest, entry
 
 
 def test_an_entry_is_what_it_was():

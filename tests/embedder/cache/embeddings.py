@@ -6,12 +6,12 @@ import hashlib
 
 import numpy as np
 
+from services.embedder.cache.embedding_kind import EmbeddingKind
 from services.embedder.cache.entry import Entry
-from services.embedder.cache.vector_kind import VectorKind
 from services.servicekit.computed import Computed
 from services.servicekit.embedding import Precision
 
-KIND = VectorKind("a" * 64, Precision.FP32, 512, "1")
+KIND = EmbeddingKind("a" * 64, Precision.FP32, 512, "1")
 
 
 def digest(number):
@@ -21,11 +21,11 @@ def digest(number):
 
 def computed(number, dimension=512):
     """Its embedding."""
-    vector = np.random.default_rng(number).normal(size=dimension).astype(np.float32)
-    return Computed(vector / np.linalg.norm(vector), 640 + number, 480)
+    embedding = np.random.default_rng(number).normal(size=dimension).astype(np.float32)
+    return Computed(embedding / np.linalg.norm(embedding), 640 + number, 480)
 
 
 def entry(number, dimension=512):
     """What is kept of it."""
-    vector = computed(number, dimension).value.tobytes()
-    return Entry(digest(number), vector, 640 + number, 480)
+    embedding = computed(number, dimension).value.tobytes()
+    return Entry(digest(number), embedding, 640 + number, 480)

@@ -12,14 +12,14 @@ from services.embedder.cache.entry import Entry
 from services.servicekit.computed import Computed
 from services.servicekit.embedding import Precision
 
-Vector = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float32]
 
 # Of the squared L2 norm: that of the norm, 0.001, twice.
 _SQUARE_TOLERANCE = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
-class VectorKind:
+class EmbeddingKind:
     """Embeddings that can stand for one another.
 
     The execution provider is not part of it: within one precision, what CUDA, OpenVINO and ONNX Runtime compute of an
@@ -44,21 +44,21 @@ class VectorKind:
         parts = (self.encoder_id, self.precision, str(self.dimension), self.preparation)
         return hashlib.sha256("\0".join(parts).encode() + b"\0" + digest).digest()
 
-    def entry(self, key: bytes, computed: Computed[Vector]) -> Entry | None:
+    def entry(self, key: bytes, computed: Computed[Values]) -> Entry | None:
         """What is kept; None if the value is no embedding of this kind (a value is not finite, the norm is not 1)."""
         if computed.value.dtype != np.float32 or not self._fits(computed.value):
             return None
-        vector = computed.value.astype("<f4").tobytes()
-        return Entry(key, vector, computed.width_px, computed.height_px)
+        embedding = computed.value.astype("<f4").tobytes()
+        return Entry(key, embedding, computed.width_px, computed.height_px)
 
-    def computed(self, entry: Entry) -> Computed[Vector] | None:
+    def computed(self, entry: Entry) -> Computed[Values] | None:
         """What was kept, bit by bit; None if it is no embedding of this kind."""
-        if len(entry.vector) != 4 * self.dimension:
+        if len(entry.embedding) != 4 * self.dimension:
             return None
-        value = np.frombuffer(entry.vector, "<f4").astype(np.float32, copy=False)
+        value = np.frombuffer(entry.embedding, "<f4").astype(np.float32, copy=False)
         return Computed(value, entry.width_px, entry.height_px) if self._fits(value) else None
 
-    def _fits(self, value: Vector) -> bool:
+    def _fits(self, value: Values) -> bool:
         if value.shape != (self.dimension,):
             return False
         return abs(float(np.dot(value, value)) - 1.0) <= _SQUARE_TOLERANCE

@@ -8,7 +8,7 @@ import pytest
 from services.embedder.cache.entry import Entry
 from services.servicekit.computed import Computed
 from services.servicekit.embedding import Precision
-from tests.embedder.cache.vectors import KIND, computed, digest
+from tests.embedder.cache.embeddings import KIND, computed, digest
 
 OTHERS = {
     "encoder": {"encoder_id": "b" * 64},
