@@ -9,10 +9,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from services.servicekit.rejection import RejectionCode
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_TOTAL_SECONDS: Final = (*_SECONDS, 5.0, 10.0, 25.0)
 
 
 class ImageMetrics:
-    """Images by what became of them, and how long each was decoded and resized."""
+    """Images by what became of them, and how long each took."""
 
     def __init__(self, name: str, registry: CollectorRegistry) -> None:
         self._images = Counter(
@@ -25,6 +26,15 @@ class ImageMetrics:
             f"lodestone_{name}_decode_seconds", "Seconds that an image was decoded and resized.",
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
+        self._total = Histogram(
+            f"lodestone_{name}_image_seconds",
+            "Seconds from an image's arrival, in a call or on a stream, to its answer.",
+            buckets=_TOTAL_SECONDS, registry=registry,
+        )  # fmt: skip
+
+    def answered(self, seconds: float) -> None:
+        """An image has its answer, so long after it came."""
+        self._total.observe(seconds)
 
     def decoded(self, seconds: float) -> None:
         """An image was brought to the network's input."""

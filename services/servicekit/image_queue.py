@@ -165,10 +165,12 @@ class ImageQueue(Generic[Value]):
         compute: Callable[[Rgb], Awaitable[Value]],
     ) -> Answer:
         loop = asyncio.get_running_loop()
+        start_s = time.monotonic()
         try:
             opened = await loop.run_in_executor(self._decoding, self._find_or_open, image)
             if isinstance(opened, Computed):
                 self._metrics.cached()
+                self._metrics.answered(time.monotonic() - start_s)
                 return write(opened)
             computed = Computed(await compute(opened.rgb), opened.width_px, opened.height_px)
         except ItemRejected as error:
@@ -178,6 +180,7 @@ class ImageQueue(Generic[Value]):
             self._metrics.failed()
             raise
         self._metrics.computed()
+        self._metrics.answered(time.monotonic() - start_s)
         if self._cache is not None:
             self._cache.keep(opened.digest, computed)
         return write(computed)

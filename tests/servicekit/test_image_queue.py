@@ -77,7 +77,7 @@ async def test_images_are_answered_in_their_order(queue, levels):
 
 
 async def test_what_becomes_of_images_is_counted(levels):
-    """Computed, rejected with the reason, or failed; how long they were decoded; how many wait."""
+    """Computed, rejected with the reason, or failed; how long they were decoded and took; how many wait."""
     registry = new_registry()
     settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
     images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
@@ -97,6 +97,7 @@ async def test_what_becomes_of_images_is_counted(levels):
     assert (counted("computed"), counted("failed")) == (2, 1)
     assert counted("unsupported_format") == 1
     assert registry.get_sample_value("lodestone_test_decode_seconds_count") == 3
+    assert registry.get_sample_value("lodestone_test_image_seconds_count") == 2
     assert registry.get_sample_value("lodestone_test_queue_depth") == 0
 
 
