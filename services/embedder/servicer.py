@@ -21,6 +21,7 @@ from services.servicekit.messages import (
     embedding_to_message,
     precision_to_message,
     rejection_to_message,
+    size_of,
 )
 from services.servicekit.streams import answer_stream
 
@@ -70,6 +71,7 @@ class EmbedderServicer(EmbedderServiceServicer):
             self._answer_one,
             idle_s=self._stream_idle_s,
             shared_room=self._images.stream_room,
+            size_of=lambda request: size_of(request.image),
         )
 
     async def _answer_one(

@@ -24,8 +24,9 @@ from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.image_metrics import ImageMetrics
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
 from services.servicekit.items import answer_items
-from services.servicekit.messages import digest_of, open_message
+from services.servicekit.messages import digest_of, open_message, size_of
 from services.servicekit.resize import InputShape, inputs_of
+from services.servicekit.stream_room import StreamRoom
 
 _ID_MAX_CHARS = 128
 # Images of all streams that are decoded, wait or are computed: enough that neither cores nor network ever wait, and no
@@ -85,9 +86,12 @@ class ImageQueue(Generic[Value]):
         self._opening_since_s: dict[int, float] = {}
         streamed = max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
         # Half of the queue is left to unary calls, which are refused when it is full.
-        self._stream_room = asyncio.Semaphore(min(streamed, settings.queue_limit // 2))
+        places = min(streamed, settings.queue_limit // 2)
+        self._stream_room = StreamRoom(places, settings.queue_bytes)
         self._metrics = ImageMetrics(name, registry)
+        self._max_bytes = settings.queue_bytes
         self._unary_images = 0
+        self._unary_bytes = 0
 
     def remember(self, cache: ComputedCache[Value]) -> None:
         """From now on, what the cache has of an image is neither decoded nor computed. It is the caller's to close."""
@@ -102,24 +106,28 @@ class ImageQueue(Generic[Value]):
 
         Raises:
             InvalidInput: There are none, or more than 64.
-            Overloaded: Too many images of unary calls wait already, undecoded or not yet computed.
+            Overloaded: Too many images of unary calls wait already, or too many bytes of them.
         """
         count = len(images)
         if not 1 <= count <= IMAGES_MAX:
             raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
-        if self._unary_images + count > self._limit:
+        size_bytes = sum(map(size_of, images))
+        too_large = self._unary_bytes and self._unary_bytes + size_bytes > self._max_bytes
+        if too_large or self._unary_images + count > self._limit:
             retry_after_s = self._batcher.retry_after_s(self._unary_images)
             raise Overloaded(self._name, self._limit, retry_after_s)
         self._unary_images += count
+        self._unary_bytes += size_bytes
         try:
             answer = partial(self._answer, write=write, compute=self._batcher.compute_now)
             return await answer_items(images, answer)
         finally:
             self._unary_images -= count
+            self._unary_bytes -= size_bytes
 
     @property
-    def stream_room(self) -> asyncio.Semaphore:
-        """Places for the images of all streams together."""
+    def stream_room(self) -> StreamRoom:
+        """Room for the images of all streams together."""
         return self._stream_room
 
     async def answer_one(

@@ -56,6 +56,11 @@ class ImageSettings(ServiceSettings):
         ge=IMAGES_MAX,
         description="Images of unary calls, and images before the network, that wait at most.",
     )
+    queue_bytes: int = Field(
+        default=256_000_000,
+        ge=64_000_000,
+        description="Bytes of images of unary calls, and as many of streams, that wait or are computed at most.",
+    )
     decode_threads: int = Field(
         default=0, ge=0, le=256, description="Threads that decode and resize; 0 is one per core."
     )

@@ -14,7 +14,7 @@ from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceSe
 from services.servicekit.computed import Computed
 from services.servicekit.errors import ItemRejected
 from services.servicekit.image_queue import ImageQueue
-from services.servicekit.messages import rejection_to_message
+from services.servicekit.messages import rejection_to_message, size_of
 from services.servicekit.streams import answer_stream
 from services.watermark.detector import Detection, Detector
 
@@ -73,6 +73,7 @@ class WatermarkServicer(WatermarkServiceServicer):
             self._answer_one,
             idle_s=self._stream_idle_s,
             shared_room=self._images.stream_room,
+            size_of=lambda request: size_of(request.image),
         )
 
     async def _answer_one(

@@ -252,3 +252,21 @@ async def test_the_probe_computes_and_nothing_does_after_closing(queue, levels):
     await queue.close()
     with pytest.raises(Unavailable):
         await queue.probe()
+
+
+async def test_calls_of_too_many_bytes_are_refused(levels):
+    """While others wait; a call alone is computed, whatever its size."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    settings = settings.model_copy(update={"queue_bytes": 4_000})
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    levels.open.clear()
+    large = asyncio.create_task(images.answer_all([level(1)] * 5, write))
+    await asyncio.to_thread(levels.started.wait, 10)
+
+    with pytest.raises(Overloaded):
+        await images.answer_all([level(2)], write)
+
+    levels.open.set()
+    assert await large == [1] * 5
+    assert await images.answer_all([level(2)], write) == [2]
+    await images.close()

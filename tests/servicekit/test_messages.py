@@ -17,6 +17,7 @@ from services.servicekit.messages import (
     rejection_from_message,
     rejection_to_message,
     rgb_to_image,
+    size_of,
 )
 from services.servicekit.rejection import RejectionCode
 from tests.fakes.image_files import encoded, photo
@@ -190,3 +191,14 @@ def test_a_wrong_embedding_is_rejected(changes, reason):
 def test_precisions_come_back_as_they_went(precision):
     """The names are the same on both sides."""
     assert precision_from_message(precision_to_message(precision)) is precision
+
+
+def test_the_size_of_an_image_is_told_without_looking_at_its_pixels():
+    """A shape that lies is no reason to hold others up for ever."""
+    pixels = image_pb2.Image(pixels=image_pb2.Pixels(height_px=4, width_px=5, rgb=bytes(60)))
+    liar = image_pb2.Image(pixels=image_pb2.Pixels(height_px=2**31 - 1, width_px=2**31 - 1))
+
+    assert size_of(pixels) == 60
+    assert size_of(image_pb2.Image(encoded=b"1234567")) == 7
+    assert size_of(image_pb2.Image()) == 0
+    assert size_of(liar) == 64_000_000

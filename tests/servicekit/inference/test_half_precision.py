@@ -35,5 +35,7 @@ def test_a_model_in_half_precision_is_near_the_whole():
 def test_without_onnx_the_start_stops(monkeypatch):
     """The line says which extra brings it."""
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(Misconfigured, match=r"fp16 needs onnx: pip install -c constraints.txt -e '\.\[gpu\]'"):
+    with pytest.raises(
+        Misconfigured, match=r"fp16 needs onnx: pip install -c constraints.txt -e '\.\[gpu\]'"
+    ):
         to_half_precision(b"")
