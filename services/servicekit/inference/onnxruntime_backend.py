@@ -31,6 +31,10 @@ _PROVIDERS: Final = {
     BackendName.ONNXRUNTIME: ("CPUExecutionProvider", "cpu"),
     BackendName.CUDA: ("CUDAExecutionProvider", "cuda"),
 }
+_CURES: Final = {
+    BackendName.ONNXRUNTIME: "",
+    BackendName.CUDA: ": pip uninstall onnxruntime, then pip install -c constraints.txt -e '.[gpu]'",
+}
 _PRECISIONS: Final = {
     BackendName.ONNXRUNTIME: (Precision.FP32,),
     BackendName.CUDA: (Precision.FP32, Precision.FP16),
@@ -146,7 +150,9 @@ def _require(options: BackendOptions, provider: str) -> None:
     backend = options.backend.value
     available = onnxruntime.get_available_providers()
     if provider not in available:
-        cause = f"needs ONNX Runtime's {provider}, and this installation has only {', '.join(available)}"
+        has = ", ".join(available)
+        cause = f"needs ONNX Runtime's {provider}, and this installation has only {has}"
+        cause += _CURES[options.backend]
         raise BackendMissing(backend, cause)
     computed = _PRECISIONS[options.backend]
     if options.precision not in computed:
