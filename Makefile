@@ -6,7 +6,7 @@ python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
 pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
-extras_test := $(extras_run),export,test,lint
+extras_test := $(extras_run),openvino,export,test,lint
 manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
 
 .PHONY: help setup run test test-long lint format protos constraints bench images deploy clean

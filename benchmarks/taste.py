@@ -18,8 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.goal import Goal
 from benchmarks.tasting import growth, large
-from benchmarks.tasting.goals import Goal, goals_of, goals_of_large
+from benchmarks.tasting.goals import goals_of, goals_of_large
 from benchmarks.tasting.photos import PhotoReader, Photos
 from benchmarks.tasting.simulated import Population, clip_shaped
 from benchmarks.tasting.trials import by_source, calibration, repeated_folds

@@ -22,7 +22,7 @@ from benchmarks.serving.machine import machine_facts
 from benchmarks.serving.service_process import ServiceProcess, service_process
 from lodestone.client import WatermarkClient
 from lodestone.image.v1.image_pb2 import Image
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.watermark.config import WatermarkSettings
@@ -44,9 +44,7 @@ class RawNetwork:
         folder = load_detector_folder(DETECTORS.find(settings.detector, settings.data))
         self.name = folder.description.name
         self._batch = settings.max_batch
-        self._backend = OnnxRuntimeBackend(
-            folder.model, backend=BackendName.ONNXRUNTIME, threads=settings.threads
-        )
+        self._backend = OnnxRuntimeBackend(folder.model, BackendOptions(threads=settings.threads))
 
     def run(self, images: np.ndarray[Any, np.dtype[np.uint8]], count: int) -> dict[str, float]:
         """Computes about `count` images; images per second of wall and of CPU."""

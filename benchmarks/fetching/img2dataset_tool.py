@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+from benchmarks.serving.own_venv import make_venv
 
 VERSION = "1.47.0"
 
@@ -24,17 +24,8 @@ def install(folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: pip cannot install it.
     """
-    command = folder / "bin" / "img2dataset"
-    if not command.exists():
-        print(f"installing img2dataset {VERSION} into {folder}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603 - ours
-        # Neither git nor a linter looks into it.
-        (folder / ".gitignore").write_text("*\n")
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "-q", "--disable-pip-version-check"]
-        subprocess.run(  # noqa: S603 - a fixed package
-            [*pip, "install", f"img2dataset=={VERSION}"], check=True, stdout=sys.stderr
-        )
-    return command
+    commands = make_venv(folder, [f"img2dataset=={VERSION}"], made="bin/img2dataset")
+    return commands / "img2dataset"
 
 
 def command_line(command: Path, urls: Path, output: Path) -> list[str]:

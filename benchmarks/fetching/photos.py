@@ -1,4 +1,4 @@
-"""Drawn photos for benchmarks: JPEGs of 2 to 4 MP with the statistics of photographs, the same on every machine."""
+"""Drawn photos for benchmarks: JPEGs with the statistics of photographs, the same on every machine."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ _QUALITIES = (85, 91)
 _COARSEST_CELLS = 6
 
 
-def draw_photos(folder: Path, count: int, *, seed: int) -> list[Path]:
+def draw_photos(
+    folder: Path, count: int, *, seed: int, long_side_px: int | None = None
+) -> list[Path]:
     """Draws photos 0 to `count` into a folder, but for those that are there; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:05}.jpg" for number in range(count)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
+    one = partial(draw, seed, long_side_px=long_side_px)
     with ProcessPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for number, encoded in zip(missing, pool.map(partial(draw, seed), missing), strict=True):
+        for number, encoded in zip(missing, pool.map(one, missing), strict=True):
             part = paths[number].with_suffix(".part")
             part.write_bytes(encoded)
             part.replace(paths[number])
     return paths
 
 
-def draw(seed: int, number: int) -> bytes:
-    """One photo as JPEG, of quality 85 to 90 with 4:2:0 chroma.
+def draw(seed: int, number: int, *, long_side_px: int | None = None) -> bytes:
+    """One photo as JPEG, of quality 85 to 90 with 4:2:0 chroma; of 2 to 4 MP, or with this longer side.
 
     Noise in octaves of nearly equal power, as photographs have it (D. J. Field, "Relations between the statistics of
     natural images and the response properties of cortical cells", 1987); the fine octaves are strong in some regions
     and weak in others, as in grass and sky; shapes with edges lie over it, and sensor noise over all.
     """
     rng = np.random.default_rng((seed, number))
-    width_px, height_px = _size(rng)
+    width_px, height_px = _size(rng, long_side_px)
     light = _shapes(rng, width_px, height_px) + _texture(rng, width_px, height_px)
     light += rng.standard_normal(light.shape, dtype=np.float32) * rng.uniform(0.5, 2.5)
     blue, red = (20 * _noise(rng, width_px, height_px, 8) for _ in range(2))
@@ -54,9 +57,11 @@ def draw(seed: int, number: int) -> bytes:
     return encoded.getvalue()
 
 
-def _size(rng: np.random.Generator) -> tuple[int, int]:
+def _size(rng: np.random.Generator, long_side_px: int | None) -> tuple[int, int]:
     across, down = _SHAPES[rng.integers(len(_SHAPES))]
     unit = (rng.uniform(*_PIXELS) / (across * down)) ** 0.5
+    if long_side_px is not None:
+        unit = long_side_px / max(across, down)
     sides = round(across * unit), round(down * unit)
     return sides if rng.random() < 0.8 else (sides[1], sides[0])
 

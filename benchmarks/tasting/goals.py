@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.serving.goal import Goal
 from benchmarks.tasting.trials import KEEP_RATIO
 
 _AUC: Final = 0.99
@@ -18,36 +18,6 @@ _FALL: Final = 0.01
 _SMALL_PROFILE: Final = 30
 _LARGE_CPU_S: Final = 15 * 60.0
 _LARGE_BYTES: Final = 4e9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """One of them.
-
-    Attributes:
-        name: What is measured.
-        goal: What it should be, `<= 0.03`.
-        measured: What it is.
-        interval: The 95 % interval over which images happened to be there; None without one.
-        met: Whether it is reached.
-        must: Whether it makes the exit status 1 if it is not: the others depend on the photos.
-    """
-
-    name: str
-    goal: str
-    measured: float
-    interval: tuple[float, float] | None = None
-    met: bool
-    must: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        """Its attributes by name."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        around = "" if self.interval is None else " ({:.3g} to {:.3g})".format(*self.interval)
-        met = "met" if self.met else "missed"
-        return f"{self.name:58} goal {self.goal:>8}  measured {self.measured:.4g}{around}  {met}"
 
 
 def goals_of(measured: dict[str, Any]) -> list[Goal]:

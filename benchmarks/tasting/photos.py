@@ -13,7 +13,7 @@ from services.embedder.encoder import Encoder
 from services.novelty.mixture import Embeddings
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image import DecodeLimits, open_image
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import inputs_of
 
@@ -41,9 +41,7 @@ class PhotoReader:
     def __init__(self) -> None:
         folder = load_encoder_folder(ENCODERS.find(ENCODER, Path("data")))
         threads = len(os.sched_getaffinity(0))
-        backend = OnnxRuntimeBackend(
-            folder.read_model(), backend=BackendName.ONNXRUNTIME, threads=threads
-        )
+        backend = OnnxRuntimeBackend(folder.read_model(), BackendOptions(threads=threads))
         self._encoder = Encoder(folder, backend)
 
     def read(self, *folders: Path, leaving_out: frozenset[int] = frozenset()) -> Photos:

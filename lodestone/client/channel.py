@@ -32,8 +32,9 @@ _NO_CONNECTION: Final = re.compile(
 def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
-    Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds:
-    every method of ours is idempotent. Must be called in a running event loop.
+    Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
+    those that meet a full queue (RESOURCE_EXHAUSTED) when the service says (`grpc-retry-pushback-ms`): every method of
+    ours is idempotent. Must be called in a running event loop.
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.
@@ -44,6 +45,8 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         ("grpc.service_config", json.dumps(_service_config())),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
+        # What is longer than this, 256 KiB by default, is not sent a second time.
+        ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
@@ -79,7 +82,7 @@ def _service_config() -> dict[str, object]:
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             },
         ],

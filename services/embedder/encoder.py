@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import EncoderFolder
-from services.servicekit.errors import Misconfigured
+from services.servicekit.errors import FailedPrecondition, Misconfigured
 from services.servicekit.inference.backend import Backend
+from services.servicekit.inference.bucketed_backend import BucketedBackend
+from services.servicekit.inference.buckets import Buckets
 
 _NORM_TOLERANCE = 1e-3
 
@@ -29,6 +29,22 @@ class EncoderUnfit(Misconfigured):
         self.problem = problem
 
 
+class NoEmbeddings(FailedPrecondition):
+    """The network fits, but what it gives for these images are no embeddings: none of them has a value.
+
+    Attributes:
+        name: The encoder.
+        norm: The L2 norm of one of them, in place of 1; NaN if values are.
+    """
+
+    def __init__(self, name: str, norm: float) -> None:
+        super().__init__(
+            f"encoder {name!r} gives no embeddings: the L2 norm of one is {norm:g}, not 1"
+        )
+        self.name = name
+        self.norm = norm
+
+
 class Encoder:
     """Turns images of the input's size into embeddings. `embed` is called from one thread at a time.
 
@@ -44,7 +60,7 @@ class Encoder:
         """
         self.facts = folder
         self._backend = backend
-        self.warm_up((1,))
+        self._check(self._run_black(1), 1)
 
     @property
     def precision(self) -> Precision:
@@ -57,25 +73,46 @@ class Encoder:
         return self._backend.execution_provider
 
     def embed(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1."""
-        return self._backend.run(inputs)[0]
+        """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1.
 
-    def warm_up(self, batch_sizes: Iterable[int]) -> None:
-        """Computes black images in batches of these sizes, so that the first caller does not wait longer.
+        Raises:
+            NoEmbeddings: The network gives NaN, or another length, for one of them: half precision overflows.
+        """
+        embeddings = self._backend.run(inputs)[0]
+        norm = _unlike_one(embeddings)
+        if norm is not None:
+            raise NoEmbeddings(self.facts.name, norm)
+        return embeddings
+
+    def warm_up(self, max_batch: int) -> Buckets:
+        """Computes black images in every batch size there will be, so that the first caller does not wait longer.
+
+        Returns:
+            The sizes up to the one that pays, `max_batch` at most, and what each takes.
 
         Raises:
             EncoderUnfit: The network does not give one embedding per image.
         """
-        for size in batch_sizes:
-            self._check(self._run_black(size), size)
+        try:
+            backend = BucketedBackend(self._backend, self._black(1), max_batch=max_batch)
+        except Exception as error:
+            raise self._fails(error) from error
+        self._backend = backend
+        self._check(self._run_black(max_batch), max_batch)
+        return backend.buckets
+
+    def _black(self, size: int) -> npt.NDArray[np.uint8]:
+        return np.zeros((size, self.facts.input_height_px, self.facts.input_width_px, 3), np.uint8)
+
+    def _fails(self, error: Exception) -> EncoderUnfit:
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        return EncoderUnfit(self.facts.name, f"its network fails: {cause}")
 
     def _run_black(self, size: int) -> npt.NDArray[np.float32]:
-        shape = (size, self.facts.input_height_px, self.facts.input_width_px, 3)
         try:
-            outputs = self._backend.run(np.zeros(shape, np.uint8))
+            outputs = self._backend.run(self._black(size))
         except Exception as error:
-            cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise EncoderUnfit(self.facts.name, f"its network fails: {cause}") from error
+            raise self._fails(error) from error
         if len(outputs) != 1:
             problem = f"its network has {len(outputs)} outputs, not one"
             raise EncoderUnfit(self.facts.name, problem)
@@ -89,7 +126,14 @@ class Encoder:
                 f"not {expected} float32"
             )
             raise EncoderUnfit(self.facts.name, problem)
-        norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
-        if not np.all(np.abs(norms - 1.0) <= _NORM_TOLERANCE):
-            problem = f"the L2 norm of an embedding is {norms[0]:g}, not 1"
+        norm = _unlike_one(embeddings)
+        if norm is not None:
+            problem = f"the L2 norm of an embedding is {norm:g}, not 1"
             raise EncoderUnfit(self.facts.name, problem)
+
+
+def _unlike_one(embeddings: npt.NDArray[np.float32]) -> float | None:
+    """The first L2 norm that is not 1; None if all are."""
+    norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+    wrong = norms[~(np.abs(norms - 1.0) <= _NORM_TOLERANCE)]
+    return float(wrong[0]) if wrong.size else None

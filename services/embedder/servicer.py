@@ -13,17 +13,19 @@ from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import encoder_pb2
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceServicer
 from services.embedder.encoder import Encoder
+from services.servicekit.computed import Computed
 from services.servicekit.embedding import Embedding
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import Computed, ImageQueue
+from services.servicekit.image_queue import ImageQueue
 from services.servicekit.messages import (
     embedding_to_message,
     precision_to_message,
     rejection_to_message,
+    size_of,
 )
 from services.servicekit.streams import answer_stream
 
-Vector = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float32]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -31,7 +33,7 @@ class EmbedderServicer(EmbedderServiceServicer):
     """Answers EmbedderService. A stream on which nothing moved for `stream_idle_s` seconds ends."""
 
     def __init__(
-        self, encoder: Encoder, images: ImageQueue[Vector], *, stream_idle_s: float
+        self, encoder: Encoder, images: ImageQueue[Values], *, stream_idle_s: float
     ) -> None:
         self._encoder = encoder
         self._images = images
@@ -64,7 +66,13 @@ class EmbedderServicer(EmbedderServiceServicer):
             InvalidInput: An id of more than 128 characters.
             IdleStream: Nothing moved for too long.
         """
-        return answer_stream(request_iterator, self._answer_one, idle_s=self._stream_idle_s)
+        return answer_stream(
+            request_iterator,
+            self._answer_one,
+            idle_s=self._stream_idle_s,
+            shared_room=self._images.stream_room,
+            size_of=lambda request: size_of(request.image),
+        )
 
     async def _answer_one(
         self, request: pb.StreamEmbedImagesRequest
@@ -72,7 +80,7 @@ class EmbedderServicer(EmbedderServiceServicer):
         result = await self._images.answer_one(request.id, request.image, self._result)
         return pb.StreamEmbedImagesResponse(id=request.id, result=result)
 
-    def _result(self, computed: Computed[Vector] | ItemRejected) -> pb.EmbedResult:
+    def _result(self, computed: Computed[Values] | ItemRejected) -> pb.EmbedResult:
         if isinstance(computed, ItemRejected):
             return pb.EmbedResult(rejection=rejection_to_message(computed))
         embedding = Embedding(

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 
-from services.servicekit.errors import Overloaded, Unavailable
+from services.servicekit.batch_metrics import BatchMetrics
+from services.servicekit.batch_queue import BatchQueue, Waiting
+from services.servicekit.errors import (
+    BatcherEnded,
+    ComputationStuck,
+    Overloaded,
+    ResultsMissing,
+    Unavailable,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# How much the newest batch counts in the mean seconds of an item.
+_SMOOTHING = 0.2
+_UNKNOWN_RETRY_S = 1.0
+# Batches that the thread has: one that it computes, and a full one that is next.
+_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +37,25 @@ class BatchLimits:
 
     Attributes:
         max_batch: Items per computation at most.
-        max_delay_s: How long the first item of a batch waits for others, seconds.
+        max_delay_s: How long the first item of a batch waits for others while nothing is computed, seconds.
         queue_limit: Items that wait at most, over all calls and streams.
+        stuck_s: A computation that takes longer is taken for one that hangs, seconds.
+        fresh_s: So long after a computation succeeded nothing more is computed to see whether one does, seconds.
     """
 
     max_batch: int = 32
     max_delay_s: float = 0.002
     queue_limit: int = 1024
+    stuck_s: float = 4.0
+    fresh_s: float = 4.0
 
 
 class Batcher(Generic[Item, Result]):
     """One queue in front of one computing thread. Must be made inside a running event loop.
 
-    `compute` gets 1 to `max_batch` items and returns as many results in their order. An item whose caller has gone is
-    dropped before it is computed.
+    `compute` gets 1 to `max_batch` items and returns as many results in their order. An item whose caller has gone
+    leaves the queue and is not computed. While one batch is computed the next one fills up; a full one is handed over
+    before the first is done, so that the thread never waits for the event loop.
     """
 
     def __init__(
@@ -46,20 +65,21 @@ class Batcher(Generic[Item, Result]):
         name: str,
         limits: BatchLimits,
         registry: CollectorRegistry,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._compute = compute
         self._name = name
         self._limits = limits
-        self._queue: asyncio.Queue[tuple[Item, asyncio.Future[Result]]]
-        self._queue = asyncio.Queue(limits.queue_limit)
+        self._clock = clock
+        self._queue: BatchQueue[Item, Result] = BatchQueue(limits.queue_limit, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-compute")
-        self._sizes = Histogram(
-            f"lodestone_{name}_batch_size",
-            "Items per computation.",
-            buckets=(1, 2, 4, 8, 16, 32, 64),
-            registry=registry,
-        )
-        self._waiting: set[asyncio.Future[Result]] = set()
+        self._metrics = BatchMetrics(name, registry)
+        self._metrics.watch_depth(lambda: len(self._queue))
+        self._unanswered: set[asyncio.Future[Result]] = set()
+        self._computing: set[asyncio.Task[None]] = set()
+        self._begun_s: float | None = None
+        self._succeeded_s: float | None = None
+        self._seconds_per_item: float | None = None
         self._closed = False
         self._task = asyncio.create_task(self._work())
 
@@ -71,12 +91,10 @@ class Batcher(Generic[Item, Result]):
             Unavailable: The batcher is closed.
         """
         future = self._new_future()
-        try:
-            self._queue.put_nowait((item, future))
-        except asyncio.QueueFull as error:
+        if self._queue.is_full:
             future.cancel()
-            raise Overloaded(self._name, self._limits.queue_limit) from error
-        return await future
+            raise Overloaded(self._name, self._limits.queue_limit, self.retry_after_s())
+        return await self._computed(item, future)
 
     async def compute_when_room(self, item: Item) -> Result:
         """Computes one item, waiting for room in the queue; for streams, which it slows down.
@@ -84,67 +102,142 @@ class Batcher(Generic[Item, Result]):
         Raises:
             Unavailable: The batcher is closed.
         """
-        future = self._new_future()
-        try:
-            await self._queue.put((item, future))
-            return await future
-        finally:
-            future.cancel()
+        return await self._computed(item, self._new_future())
+
+    async def check(self, item: Item) -> None:
+        """Returns if a computation has just succeeded, or does now; the item is computed before all that wait.
+
+        Raises:
+            ComputationStuck: One has been at work for too long.
+            Exception: What computing raises.
+        """
+        if self._closed:
+            raise self._stopping()
+        if self._task.done():
+            raise BatcherEnded(self._name)
+        now_s = self._clock()
+        if self._begun_s is not None and now_s - self._begun_s > self._limits.stuck_s:
+            raise ComputationStuck(f"{self._name}'s computation", now_s - self._begun_s)
+        if self._succeeded_s is not None and now_s - self._succeeded_s < self._limits.fresh_s:
+            return
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        await self._run([Waiting(item, future, now_s)])
+
+    def retry_after_s(self, waiting: int = 0) -> float:
+        """How long it will take to compute all that wait, by the pace so far: when a caller may try again.
+
+        Args:
+            waiting: Items that are on their way here, with those that have come.
+        """
+        if self._seconds_per_item is None:
+            return _UNKNOWN_RETRY_S
+        return self._seconds_per_item * max(len(self._queue), waiting, 1)
 
     async def close(self) -> None:
-        """Ends the work after the batch that is being computed; what still waits is Unavailable."""
+        """Ends the work; all that is not answered yet is Unavailable. Waits for the batches that are being computed."""
         self._closed = True
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        for future in self._waiting:
+        await asyncio.gather(self._task, return_exceptions=True)
+        for future in list(self._unanswered):
             if not future.done():
                 future.set_exception(self._stopping())
                 # Its caller may be on the way out as well; asyncio would log an error that nobody fetched.
                 future.exception()
-        while not self._queue.empty():
-            # Makes room for those who wait for it, who then find their answer.
-            self._queue.get_nowait()
-            await asyncio.sleep(0)
+        await asyncio.gather(*self._computing, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
 
     def _new_future(self) -> asyncio.Future[Result]:
         if self._closed:
             raise self._stopping()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
         return future
+
+    async def _computed(self, item: Item, future: asyncio.Future[Result]) -> Result:
+        try:
+            await self._queue.put(item, future)
+            return await future
+        finally:
+            future.cancel()
 
     def _stopping(self) -> Unavailable:
         return Unavailable(self._name, "it is stopping")
 
     async def _work(self) -> None:
         while True:
-            batch = await self._next_batch()
-            wanted = [(item, future) for item, future in batch if not future.done()]
-            if wanted:
-                await self._compute_batch(wanted)
+            task = asyncio.create_task(self._compute_batch(await self._next_batch()))
+            self._computing.add(task)
+            task.add_done_callback(self._computing.discard)
 
-    async def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch = [await self._queue.get()]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.max_delay_s):
-                while len(batch) < self._limits.max_batch:
-                    batch.append(await self._queue.get())
-        return batch
+    async def _next_batch(self) -> list[Waiting[Item, Result]]:
+        """What waits, once that is a full batch, or the first has waited long enough and nothing is computed."""
+        limits = self._limits
+        while True:
+            await self._queue.wait_until(1)
+            if len(self._computing) >= _AHEAD:
+                await asyncio.wait(self._computing, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            left_s = limits.max_delay_s - self._queue.oldest_wait_s
+            if len(self._queue) >= limits.max_batch or not (self._computing or left_s > 0):
+                return self._queue.take(limits.max_batch)
+            if self._computing:
+                await self._full_or_computed()
+            else:
+                await self._queue.wait_until(limits.max_batch, left_s)
 
-    async def _compute_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
-        self._sizes.observe(len(batch))
-        items = [item for item, _ in batch]
+    async def _full_or_computed(self) -> None:
+        full = asyncio.create_task(self._queue.wait_until(self._limits.max_batch))
         try:
-            results = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._compute, items
-            )
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            await asyncio.wait({full, *self._computing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            full.cancel()
+
+    async def _compute_batch(self, batch: Sequence[Waiting[Item, Result]]) -> None:
+        try:
+            await self._run(batch)
         except Exception as error:  # noqa: BLE001 - every caller of this batch gets it
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for one in batch:
+                if not one.future.done():
+                    one.future.set_exception(error)
+
+    async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        computed = await loop.run_in_executor(self._thread, self._timed, batch)
+        if computed is None:
+            return
+        for one, result in zip(computed.batch, computed.results, strict=True):
+            self._metrics.waited(computed.begun_s - one.since_s)
+            if not one.future.done():
+                one.future.set_result(result)
+        self._metrics.computed(len(computed.batch), computed.seconds)
+        each = computed.seconds / len(computed.batch)
+        before = each if self._seconds_per_item is None else self._seconds_per_item
+        self._seconds_per_item = before + _SMOOTHING * (each - before)
+
+    def _timed(self, batch: Sequence[Waiting[Item, Result]]) -> _Computed[Item, Result] | None:
+        """In the thread: computes those that are still wanted, and notes meanwhile since when."""
+        wanted = [one for one in batch if not one.future.done()]
+        if not wanted:
+            return None
+        begun_s = self._begun_s = self._clock()
+        try:
+            results = self._compute([one.item for one in wanted])
+            if len(results) != len(wanted):
+                raise ResultsMissing(self._name, len(wanted), len(results))  # noqa: TRY301 - it failed
+        except Exception:
+            # What succeeded before says nothing any more.
+            self._succeeded_s = None
+            raise
+        finally:
+            self._begun_s = None
+        self._succeeded_s = self._clock()
+        return _Computed(wanted, results, begun_s, self._clock() - begun_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed(Generic[Item, Result]):
+    batch: Sequence[Waiting[Item, Result]]
+    results: Sequence[Result]
+    begun_s: float
+    seconds: float

@@ -5,6 +5,9 @@ LodestoneError
 ├── NotFound             what it names is not there: NOT_FOUND
 ├── FailedPrecondition   right, but not in this state: FAILED_PRECONDITION
 ├── Overloaded           try again later: RESOURCE_EXHAUSTED
+├── ComputationStuck     a network does not answer; never sent to a caller
+├── BatcherEnded         nothing is computed any more; never sent to a caller
+├── ResultsMissing       a computation gave too few results or too many: INTERNAL
 ├── Unavailable          a dependency is away: UNAVAILABLE
 ├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
 ├── DeadlinePassed       a unary call took too long: DEADLINE_EXCEEDED
@@ -49,12 +52,56 @@ class Overloaded(LodestoneError):
     Attributes:
         queue: Its name.
         limit: How many items it holds.
+        retry_after_s: When there is likely to be room, in seconds from now; None if nobody knows.
     """
 
-    def __init__(self, queue: str, limit: int) -> None:
+    def __init__(self, queue: str, limit: int, retry_after_s: float | None = None) -> None:
         super().__init__(f"the {queue} queue is full ({limit} items); try again later")
         self.queue = queue
         self.limit = limit
+        self.retry_after_s = retry_after_s
+
+
+class ComputationStuck(LodestoneError):
+    """A computation takes far longer than any should: its thread may never come back.
+
+    Attributes:
+        name: What computes.
+        seconds: For how long so far.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"the {name} has taken {seconds:.1f} s so far")
+        self.name = name
+        self.seconds = seconds
+
+
+class BatcherEnded(LodestoneError):
+    """What puts batches together has ended by a defect of its own; all that comes would wait for ever.
+
+    Attributes:
+        name: What it computed.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the {name}'s batcher has ended")
+        self.name = name
+
+
+class ResultsMissing(LodestoneError):
+    """A computation gave another number of results than it was given items: nobody knows whose they are.
+
+    Attributes:
+        name: What computes.
+        expected: Items of the batch.
+        found: Results.
+    """
+
+    def __init__(self, name: str, expected: int, found: int) -> None:
+        super().__init__(f"the {name} gave {found} results for {expected} items")
+        self.name = name
+        self.expected = expected
+        self.found = found
 
 
 class Unavailable(LodestoneError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,32 +18,25 @@ from prometheus_client import CollectorRegistry
 
 from lodestone.image.v1 import image_pb2
 from services.servicekit.batcher import Batcher, BatchLimits
-from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded
+from services.servicekit.computed import Computed, ComputedCache
+from services.servicekit.errors import ComputationStuck, InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
+from services.servicekit.image_metrics import ImageMetrics
 from services.servicekit.image_settings import IMAGES_MAX, ImageSettings
 from services.servicekit.items import answer_items
-from services.servicekit.messages import open_message
+from services.servicekit.messages import digest_of, open_message, size_of
 from services.servicekit.resize import InputShape, inputs_of
+from services.servicekit.stream_room import StreamRoom
 
 _ID_MAX_CHARS = 128
+# Images of all streams that are decoded, wait or are computed: enough that neither cores nor network ever wait, and no
+# more memory for 256 streams than for four.
+_STREAMED_BATCHES = 8
+# The largest image that is decoded at all takes a few seconds.
+_OPENING_STUCK_S = 60.0
 
 Value = TypeVar("Value")
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Computed(Generic[Value]):
-    """What was computed of an image.
-
-    Attributes:
-        value: What the network gives.
-        width_px: Width of the upright image as it came, before it was brought to the network's input.
-        height_px: Height of the same.
-    """
-
-    value: Value
-    width_px: int
-    height_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,7 @@ class _Opened:
     rgb: Rgb
     width_px: int
     height_px: int
+    digest: bytes
 
 
 class ImageQueue(Generic[Value]):
@@ -68,18 +64,38 @@ class ImageQueue(Generic[Value]):
         registry: CollectorRegistry,
     ) -> None:
         self._shape = shape
+        self._cache: ComputedCache[Value] | None = None
         self._name = name
         self._limit = settings.queue_limit
         self._batcher: Batcher[Rgb, Value] = Batcher(
             lambda inputs: compute(np.stack(inputs)),
             name=name,
-            limits=BatchLimits(max_batch=settings.max_batch, queue_limit=settings.queue_limit),
+            limits=BatchLimits(
+                max_batch=settings.max_batch,
+                max_delay_s=settings.max_delay_s,
+                queue_limit=settings.queue_limit,
+                stuck_s=settings.stuck_s,
+                fresh_s=settings.stuck_s,
+            ),
             registry=registry,
         )
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         self._decode_limits = DecodeLimits()
+        self._threads = threads
+        self._opening_since_s: dict[int, float] = {}
+        streamed = max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
+        # Half of the queue is left to unary calls, which are refused when it is full.
+        places = min(streamed, settings.queue_limit // 2)
+        self._stream_room = StreamRoom(places, settings.queue_bytes)
+        self._metrics = ImageMetrics(name, registry)
+        self._max_bytes = settings.queue_bytes
         self._unary_images = 0
+        self._unary_bytes = 0
+
+    def remember(self, cache: ComputedCache[Value]) -> None:
+        """From now on, what the cache has of an image is neither decoded nor computed. It is the caller's to close."""
+        self._cache = cache
 
     async def answer_all(
         self,
@@ -90,19 +106,29 @@ class ImageQueue(Generic[Value]):
 
         Raises:
             InvalidInput: There are none, or more than 64.
-            Overloaded: Too many images of unary calls wait already, undecoded or not yet computed.
+            Overloaded: Too many images of unary calls wait already, or too many bytes of them.
         """
         count = len(images)
         if not 1 <= count <= IMAGES_MAX:
             raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
-        if self._unary_images + count > self._limit:
-            raise Overloaded(self._name, self._limit)
+        size_bytes = sum(map(size_of, images))
+        too_large = self._unary_bytes and self._unary_bytes + size_bytes > self._max_bytes
+        if too_large or self._unary_images + count > self._limit:
+            retry_after_s = self._batcher.retry_after_s(self._unary_images)
+            raise Overloaded(self._name, self._limit, retry_after_s)
         self._unary_images += count
+        self._unary_bytes += size_bytes
         try:
             answer = partial(self._answer, write=write, compute=self._batcher.compute_now)
             return await answer_items(images, answer)
         finally:
             self._unary_images -= count
+            self._unary_bytes -= size_bytes
+
+    @property
+    def stream_room(self) -> StreamRoom:
+        """Room for the images of all streams together."""
+        return self._stream_room
 
     async def answer_one(
         self,
@@ -122,9 +148,17 @@ class ImageQueue(Generic[Value]):
         return await self._answer(image, write=write, compute=self._batcher.compute_when_room)
 
     async def probe(self) -> None:
-        """Computes a black image."""
+        """Computes a black image, unless something else has just been computed.
+
+        Raises:
+            ComputationStuck: A computation does not end, or no thread that decodes comes back.
+        """
+        now_s = time.monotonic()
+        opening_s = [now_s - since_s for since_s in list(self._opening_since_s.values())]
+        if sum(seconds > _OPENING_STUCK_S for seconds in opening_s) >= self._threads:
+            raise ComputationStuck(f"{self._name}'s decoding", max(opening_s))
         shape = (self._shape.height_px, self._shape.width_px, 3)
-        await self._batcher.compute_when_room(np.zeros(shape, np.uint8))
+        await self._batcher.check(np.zeros(shape, np.uint8))
 
     async def close(self) -> None:
         """Ends both kinds of threads; what still waits is Unavailable."""
@@ -139,14 +173,38 @@ class ImageQueue(Generic[Value]):
         compute: Callable[[Rgb], Awaitable[Value]],
     ) -> Answer:
         loop = asyncio.get_running_loop()
+        start_s = time.monotonic()
         try:
-            opened = await loop.run_in_executor(self._decoding, self._open, image)
+            opened = await loop.run_in_executor(self._decoding, self._find_or_open, image)
+            if isinstance(opened, Computed):
+                self._metrics.cached()
+                self._metrics.answered(time.monotonic() - start_s)
+                return write(opened)
+            computed = Computed(await compute(opened.rgb), opened.width_px, opened.height_px)
         except ItemRejected as error:
+            self._metrics.rejected(error.code)
             return write(error)
-        value = await compute(opened.rgb)
-        return write(Computed(value, opened.width_px, opened.height_px))
+        except BaseException:
+            self._metrics.failed()
+            raise
+        self._metrics.computed()
+        self._metrics.answered(time.monotonic() - start_s)
+        if self._cache is not None:
+            self._cache.keep(opened.digest, computed)
+        return write(computed)
 
-    def _open(self, image: image_pb2.Image) -> _Opened:
-        opened = open_message(image, self._decode_limits)
-        rgb = inputs_of(opened, {self._name: self._shape})[self._name]
-        return _Opened(rgb, opened.width_px, opened.height_px)
+    def _find_or_open(self, image: image_pb2.Image) -> Computed[Value] | _Opened:
+        if self._cache is None:
+            return self._open(image, b"")
+        digest = digest_of(image)
+        return self._cache.find(digest) or self._open(image, digest)
+
+    def _open(self, image: image_pb2.Image, digest: bytes) -> _Opened:
+        start_s = self._opening_since_s[threading.get_ident()] = time.monotonic()
+        try:
+            opened = open_message(image, self._decode_limits)
+            rgb = inputs_of(opened, {self._name: self._shape})[self._name]
+        finally:
+            del self._opening_since_s[threading.get_ident()]
+        self._metrics.decoded(time.monotonic() - start_s)
+        return _Opened(rgb, opened.width_px, opened.height_px, digest)

@@ -31,6 +31,8 @@ _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
 # Status messages travel as metadata, which has a limit of its own.
 _MESSAGE_MAX_CHARS = 1_000
 
+_PUSHBACK_MAX_MS = 60_000
+
 Handler = Callable[..., Any]
 Parse = Callable[[Any], Any]
 
@@ -166,6 +168,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         start = time.perf_counter()
         code = grpc.StatusCode.OK
         message = ""
+        trailers: tuple[tuple[str, str], ...] = ()
         try:
             yield
         except (asyncio.CancelledError, GeneratorExit):
@@ -176,9 +179,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise
         except Exception as error:  # noqa: BLE001 - the one place that turns every error into a status
             code, message = _status(error, method)
+            trailers = _pushback(error)
         self._metrics.observe(method, code.name, time.perf_counter() - start)
         if code is not grpc.StatusCode.OK:
-            await context.abort(code, message)
+            await context.abort(code, message, trailers)
+
+
+def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
+    """When a client may try again: gRPC's own clients obey (gRFC A6, "Pushback"); -1 is never."""
+    if not isinstance(error, errors.Overloaded):
+        return ()
+    if error.retry_after_s is None:
+        return (("grpc-retry-pushback-ms", "-1"),)
+    milliseconds = min(max(round(error.retry_after_s * 1000), 1), _PUSHBACK_MAX_MS)
+    return (("grpc-retry-pushback-ms", str(milliseconds)),)
 
 
 def _parsed(parse: Parse | None, raw: bytes) -> Any:

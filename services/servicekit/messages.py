@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from google.protobuf import wrappers_pb2
 
@@ -20,6 +22,9 @@ from services.servicekit.rejection import RejectionCode
 
 NORM_TOLERANCE = 1e-3
 
+# More than any message holds.
+_PIXELS_MAX_BYTES = 64_000_000
+
 
 def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
     """Opens the message's image, a file or pixels.
@@ -35,6 +40,25 @@ def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
         rgb = pixels_to_rgb(pixels.rgb, height_px=pixels.height_px, width_px=pixels.width_px)
         return open_pixels(rgb)
     raise ItemRejected(RejectionCode.UNSUPPORTED_FORMAT, "the image has no content")
+
+
+def size_of(message: image_pb2.Image) -> int:
+    """How many bytes an image has; of pixels by their shape, which costs no copy: what does not fit it is rejected."""
+    if not message.HasField("pixels"):
+        return len(message.encoded)
+    return min(3 * message.pixels.height_px * message.pixels.width_px, _PIXELS_MAX_BYTES)
+
+
+def digest_of(message: image_pb2.Image) -> bytes:
+    """SHA-256, 32 bytes, of the message's image as it came.
+
+    Pixels of another shape have another one, and no file has that of pixels.
+    """
+    pixels = message.pixels if message.HasField("pixels") else None
+    head = "encoded" if pixels is None else f"pixels {pixels.height_px} {pixels.width_px}"
+    digest = hashlib.sha256(f"{head}:".encode())
+    digest.update(message.encoded if pixels is None else pixels.rgb)
+    return digest.digest()
 
 
 def rgb_to_image(rgb: Rgb) -> image_pb2.Image:

@@ -10,8 +10,14 @@ from typing import Final
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import __version__ as pillow_version
 
-from services.servicekit.image import OpenImage, Rgb, as_pillow
+from services.servicekit.image import OpenImage, Rgb
+from services.servicekit.scaling import SCALER, scale
+
+PREPARATION: Final = f"2, Pillow {pillow_version}, scaled by {SCALER}"
+"""How images become inputs here, for caches of what was computed from inputs. Whoever changes a value of any input,
+here or in decoding, raises the number; another Pillow or scaler may change values by itself."""
 
 
 class ResizeRule(StrEnum):
@@ -59,8 +65,8 @@ def inputs_of(image: OpenImage, shapes: Mapping[str, InputShape]) -> dict[str, R
     """The inputs of an image, by the words of their shapes.
 
     The one way from an image to a network, here and in every service. Inputs are made from all pixels, also those of a
-    JPEG, which could be decoded at a reduced scale: that moves one value in ten by one grey level, and an encoder's
-    embedding of a smooth picture by a cosine of up to 0.013 (measured).
+    JPEG, which could be decoded at a reduced scale: whoever sends pixels could not take that shortcut, and would get
+    other embeddings (docs/decisions/0015-decoding.md).
 
     Raises:
         ItemRejected: The image does not decode.
@@ -79,29 +85,29 @@ def to_input(image: PillowImage.Image | Rgb, shape: InputShape) -> Rgb:
     is scaled.
     """
     size = (shape.width_px, shape.height_px)
-    if isinstance(image, np.ndarray) and image.shape[1::-1] == size:
-        return image
-    picture = as_pillow(image)
-    if picture.size == size:
-        return np.asarray(picture)
-    if shape.cuts(*picture.size):
-        return _quarters(picture, shape)
-    box = (0.0, 0.0, float(picture.width), float(picture.height))
+    width_px, height_px = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+    if (width_px, height_px) == size:
+        return np.asarray(image)
+    if shape.cuts(width_px, height_px):
+        return _quarters(image, (width_px, height_px), shape)
+    box = (0.0, 0.0, float(width_px), float(height_px))
     if shape.rule is ResizeRule.CENTER_CROP:
-        box = _center_box(picture.width, picture.height, shape)
-    return np.asarray(picture.resize(size, PillowImage.Resampling.BICUBIC, box=box))
+        box = _center_box(width_px, height_px, shape)
+    return scale(image, size, box)
 
 
-def _quarters(picture: PillowImage.Image, shape: InputShape) -> Rgb:
+def _quarters(
+    image: PillowImage.Image | Rgb, image_size: tuple[int, int], shape: InputShape
+) -> Rgb:
     """Four pieces from left to right, or from top to bottom, in the order in which the quadrants are read."""
-    width_px, height_px = shape.width_px // 2, shape.height_px // 2
+    size = (shape.width_px // 2, shape.height_px // 2)
+    width_px, height_px = image_size
     pieces = []
     for start, end in pairwise(index / 4 for index in range(5)):
-        box = (0.0, start * picture.height, float(picture.width), end * picture.height)
-        if picture.width > picture.height:
-            box = (start * picture.width, 0.0, end * picture.width, float(picture.height))
-        piece = picture.resize((width_px, height_px), PillowImage.Resampling.BICUBIC, box=box)
-        pieces.append(np.asarray(piece))
+        box = (0.0, start * height_px, float(width_px), end * height_px)
+        if width_px > height_px:
+            box = (start * width_px, 0.0, end * width_px, float(height_px))
+        pieces.append(scale(image, size, box))
     return np.concatenate([np.hstack(pieces[:2]), np.hstack(pieces[2:])])
 
 

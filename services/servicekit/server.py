@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -17,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.drain import Drain
-from services.servicekit.errors import LodestoneError, Misconfigured
+from services.servicekit.errors import LodestoneError, Misconfigured, Unavailable
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
@@ -28,8 +30,28 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 LIVENESS = "liveness"
 """The health name that is SERVING while the process answers, whatever the probe says; the others are readiness."""
 
-_PROBE_EVERY_S = 5.0
-_PROBE_TIMEOUT_S = 20.0
+EXIT_BROKEN = 70
+"""The exit status of a process whose work fails for good: a supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
+
+_LAST_CALLS_S = 1.0
+# After the drain: what a service holds is closed in far less, unless a computation hangs.
+_CLOSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """How a service is watched.
+
+    Attributes:
+        every_s: Between two probes, seconds.
+        timeout_s: A probe that takes longer has failed, seconds.
+        gives_up_s: The process ends when probes have failed for so long for another reason than that something else is
+            away, seconds; None lets it go on.
+    """
+
+    every_s: float = 5.0
+    timeout_s: float = 20.0
+    gives_up_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,8 @@ class ServiceDefinition:
         max_message_bytes: The largest message received.
         unary_deadline_s: The cap on unary calls, seconds.
         close: Ends what the servicer holds, after the last call.
+        registry: What is counted of it.
+        probing: How often and how long it is probed.
     """
 
     word: str
@@ -54,10 +78,16 @@ class ServiceDefinition:
     unary_deadline_s: float = 60.0
     close: Callable[[], Awaitable[None]] | None = None
     registry: CollectorRegistry = field(default_factory=new_registry)
+    probing: Probing = Probing()
 
 
 class ServiceServer:
-    """A started server. `run` is the whole life of a process; tests use `start` and `stop`."""
+    """A started server; `run_service` is the whole life of a process.
+
+    Attributes:
+        port: Where it serves; 0 before it does.
+        broken: Set when its work has failed for as long as `Probing.gives_up_s` allows.
+    """
 
     def __init__(self, definition: ServiceDefinition, settings: ServiceSettings) -> None:
         settings.require_safe_bind()
@@ -66,6 +96,7 @@ class ServiceServer:
         self._health = health.aio.HealthServicer()
         self._ready = False
         self._probing: asyncio.Task[None] | None = None
+        self._broken_since_s: float | None = None
         self._drain = Drain()
         interceptor = CallInterceptor(
             RpcMetrics(definition.word, definition.registry),
@@ -76,6 +107,7 @@ class ServiceServer:
             interceptors=[interceptor], options=_options(definition.max_message_bytes)
         )
         self.port = 0
+        self.broken = asyncio.Event()
 
     async def start(self) -> None:
         """Binds, serves, and probes once; ready from the first probe on that succeeds.
@@ -108,6 +140,11 @@ class ServiceServer:
         if self._definition.close is not None:
             await self._definition.close()
 
+    async def abort(self) -> None:
+        """Answers what it can in a second, and waits for nothing else: its work never ends."""
+        self._drain.begin()
+        await self._server.stop(_LAST_CALLS_S)
+
     def _bind(self) -> int:
         _require_free_port(self._settings)
         address = self._settings.address
@@ -119,21 +156,34 @@ class ServiceServer:
 
     async def _probe_once(self) -> None:
         try:
-            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            async with asyncio.timeout(self._definition.probing.timeout_s):
                 await self._definition.probe()
         except Exception as error:  # noqa: BLE001 - whatever breaks the work makes the service not ready
             if self._ready or self._probing is None:
                 structlog.get_logger().error("not_ready", cause=str(error) or repr(error))
             await self._set_health(ready=False)
+            self._note_broken(error)
             return
+        self._broken_since_s = None
         if not self._ready:
             structlog.get_logger().info("ready", address=f"{self._settings.host}:{self.port}")
         await self._set_health(ready=True)
 
     async def _probe_forever(self) -> None:
         while True:
-            await asyncio.sleep(_PROBE_EVERY_S)
+            await asyncio.sleep(self._definition.probing.every_s)
             await self._probe_once()
+
+    def _note_broken(self, error: Exception) -> None:
+        """Something else that is away may come back; what fails in here for long only a new process can mend."""
+        if isinstance(error, Unavailable):
+            self._broken_since_s = None
+            return
+        now_s, limit_s = time.monotonic(), self._definition.probing.gives_up_s
+        if self._broken_since_s is None:
+            self._broken_since_s = now_s
+        if limit_s is not None and now_s - self._broken_since_s >= limit_s:
+            self.broken.set()
 
     async def _set_health(self, *, ready: bool) -> None:
         self._ready = ready
@@ -166,9 +216,22 @@ async def _run(
     server = ServiceServer(definition, settings)
     serve_metrics(definition.registry, host=settings.host, port=settings.metrics_port)
     await server.start()
-    await stopping.wait()
+    ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    if server.broken.is_set():
+        structlog.get_logger().error("giving_up", exit_status=EXIT_BROKEN)
+        await server.abort()
+        # A thread that hangs in a computation would be waited for.
+        os._exit(EXIT_BROKEN)
     structlog.get_logger().info("draining")
-    await server.stop()
+    try:
+        async with asyncio.timeout(settings.drain_s + _CLOSE_S):
+            await server.stop()
+    except TimeoutError:
+        structlog.get_logger().error("not_closed", exit_status=EXIT_BROKEN)
+        os._exit(EXIT_BROKEN)
 
 
 def _require_free_port(settings: ServiceSettings) -> None:
@@ -188,6 +251,9 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_metadata_size", 8_192),
+        # By itself gRPC reads ahead ever more of each stream: 256 streams of images took over 1 GB.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 512 * 1024),
         ("grpc.max_concurrent_streams", 64),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from services.servicekit.errors import IdleStream
+from services.servicekit.stream_room import StreamRoom
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -19,11 +21,14 @@ async def answer_stream(
     answer: Callable[[Request], Awaitable[Answer]],
     *,
     idle_s: float,
+    shared_room: StreamRoom | None = None,
+    size_of: Callable[[Request], int] = lambda _: 0,
 ) -> AsyncIterator[Answer]:
     """Yields an answer per request as each is ready, at most 64 at a time.
 
     A request is read only when there is room for its answer, so a client that does not read is not read either. An
-    error of `answer` ends the stream.
+    error of `answer` ends the stream. Streams with the same `shared_room` work on no more requests than that has
+    places, and bytes as `size_of` says, all together, and get them in turn; each holds one more that it has read.
 
     Raises:
         IdleStream: No answer was ready for `idle_s` seconds.
@@ -36,8 +41,13 @@ async def answer_stream(
     async def read() -> None:
         await room.acquire()
         async for request in requests:
+            size_bytes = size_of(request)
+            if shared_room is not None:
+                await shared_room.enter(size_bytes)
             task = asyncio.ensure_future(answer(request))
             unanswered.add(task)
+            if shared_room is not None:
+                task.add_done_callback(partial(_leave, shared_room, size_bytes))
             task.add_done_callback(finished.put_nowait)
             await room.acquire()
 
@@ -58,6 +68,10 @@ async def answer_stream(
         for running in (reader, *unanswered):
             running.cancel()
         await asyncio.gather(reader, *unanswered, return_exceptions=True)
+
+
+def _leave(room: StreamRoom, size_bytes: int, _: asyncio.Future[Answer]) -> None:
+    room.leave(size_bytes)
 
 
 async def _next(

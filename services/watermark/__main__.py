@@ -10,11 +10,12 @@ from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
 from services.servicekit.errors import FailedPrecondition, Unavailable
+from services.servicekit.image_metrics import tell_backend
 from services.servicekit.image_queue import ImageQueue
 from services.servicekit.inference.backend import Backend
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
-from services.servicekit.server import ServiceDefinition, run_service
+from services.servicekit.server import Probing, ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 from services.watermark.config import WatermarkBackend, WatermarkSettings
 from services.watermark.detector import Detector
@@ -38,7 +39,8 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
     backend = detector_backend(folder, settings.backend, threads=settings.threads)
     if settings.backend is WatermarkBackend.EMBEDDER:
         return await _build_head(folder, backend, settings)
-    return define(Detector(folder, backend, threshold=settings.threshold), settings)
+    detector = Detector(folder, backend, threshold=settings.threshold)
+    return define(detector, settings.fitted(detector.warm_up(settings.max_batch)))
 
 
 async def _build_head(
@@ -54,6 +56,9 @@ async def _build_head(
     except FailedPrecondition:
         await embedder.close()
         raise
+    # A batch may wait so long for its embedder.
+    stuck_s = max(settings.stuck_s, 2 * settings.embedder_timeout_s)
+    settings = settings.model_copy(update={"stuck_s": stuck_s})
     return define(detector, settings, close=embedder.close)
 
 
@@ -79,6 +84,14 @@ def define(
         registry=registry,
     )
 
+    tell_backend(
+        "watermark",
+        registry,
+        execution_provider=detector.execution_provider,
+        precision="fp32",
+        model=detector.facts.name,
+    )
+
     async def end() -> None:
         if close is not None:
             await close()
@@ -93,7 +106,15 @@ def define(
         max_message_bytes=_MESSAGE_MAX_BYTES,
         close=end,
         registry=registry,
+        probing=_probing(settings),
     )
+
+
+def _probing(settings: WatermarkSettings) -> Probing:
+    """A head that waits for its embedder is not broken."""
+    if settings.backend is WatermarkBackend.EMBEDDER:
+        return Probing()
+    return Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s)
 
 
 def main() -> None:

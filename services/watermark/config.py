@@ -54,7 +54,12 @@ class WatermarkSettings(image_settings.ImageSettings):
         le=1,
         description="Over this probability an image is watermarked; unset: the detector's own.",
     )
-    max_batch: int = Field(default=8, ge=1, le=64, description="Images per computation at most.")
+    max_batch: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Images per computation at most; fewer where more are no faster.",
+    )
     queue_limit: int = Field(
         default=256,
         ge=image_settings.IMAGES_MAX,

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from services.servicekit.errors import FailedPrecondition, Misconfigured
 from services.servicekit.inference.backend import Backend
+from services.servicekit.inference.bucketed_backend import BucketedBackend
+from services.servicekit.inference.buckets import Buckets
 from services.watermark.detector_folder import QUADRANTS, DetectorFolder
 
 
@@ -106,6 +108,26 @@ class Detector:
             for probability, four in zip(probabilities, quadrants, strict=True)
         ]
 
+    def warm_up(self, max_batch: int) -> Buckets:
+        """Computes black images in every batch size there will be, so that the first caller does not wait longer.
+
+        Returns:
+            The sizes up to the one that pays, `max_batch` at most, and what each takes.
+
+        Raises:
+            DetectorUnfit: The network fails for a batch.
+        """
+        try:
+            backend = BucketedBackend(self._backend, self._trial()[:1], max_batch=max_batch)
+        except Exception as error:
+            raise self._fails(error) from error
+        self._backend = backend
+        return backend.buckets
+
+    def _fails(self, error: Exception) -> DetectorUnfit:
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        return DetectorUnfit(self._path, f"its network fails: {cause}")
+
     def _seen(
         self, inputs: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
@@ -121,8 +143,7 @@ class Detector:
         try:
             outputs = self._backend.run(trial)
         except Exception as error:
-            cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DetectorUnfit(self._path, f"its network fails: {cause}") from error
+            raise self._fails(error) from error
         problem = _problem(outputs, len(trial))
         if problem:
             raise DetectorUnfit(self._path, problem)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.servicekit.errors import Misconfigured
-from services.servicekit.inference.backend import BackendName
-from services.servicekit.inference.onnxruntime_backend import ModelUnfit, OnnxRuntimeBackend
+from services.servicekit.inference.backend import BackendName, BackendOptions
+from services.servicekit.inference.errors import ModelUnfit
+from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.watermark.config import WatermarkBackend
 from services.watermark.detector import DetectorUnfit
 from services.watermark.detector_folder import (
@@ -37,16 +40,12 @@ def detector_backend(
 
 
 def _load(folder: DetectorFolder, backend: WatermarkBackend, threads: int) -> OnnxRuntimeBackend:
-    if backend is not WatermarkBackend.EMBEDDER:
-        name = BackendName(backend)
-        return OnnxRuntimeBackend(folder.model, backend=name, threads=threads, output_names=OUTPUTS)
-    return OnnxRuntimeBackend(
-        folder.model,
-        backend=BackendName.ONNXRUNTIME,
-        threads=threads,
-        input_name=HEAD_INPUT,
-        output_names=OUTPUTS,
-    )
+    options = BackendOptions(threads=threads, output_names=OUTPUTS)
+    if backend is WatermarkBackend.EMBEDDER:
+        options = replace(options, input_name=HEAD_INPUT)
+    else:
+        options = replace(options, backend=BackendName(backend))
+    return OnnxRuntimeBackend(folder.model, options)
 
 
 def _require_fit(folder: DetectorFolder, backend: WatermarkBackend) -> None:

@@ -11,9 +11,10 @@ from lodestone.image.v1 import verdict_pb2
 from lodestone.watermark.v1 import detector_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceServicer
+from services.servicekit.computed import Computed
 from services.servicekit.errors import ItemRejected
-from services.servicekit.image_queue import Computed, ImageQueue
-from services.servicekit.messages import rejection_to_message
+from services.servicekit.image_queue import ImageQueue
+from services.servicekit.messages import rejection_to_message, size_of
 from services.servicekit.streams import answer_stream
 from services.watermark.detector import Detection, Detector
 
@@ -67,7 +68,13 @@ class WatermarkServicer(WatermarkServiceServicer):
             InvalidInput: An id of more than 128 characters.
             IdleStream: Nothing moved for too long.
         """
-        return answer_stream(request_iterator, self._answer_one, idle_s=self._stream_idle_s)
+        return answer_stream(
+            request_iterator,
+            self._answer_one,
+            idle_s=self._stream_idle_s,
+            shared_room=self._images.stream_room,
+            size_of=lambda request: size_of(request.image),
+        )
 
     async def _answer_one(
         self, request: pb.StreamDetectWatermarksRequest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import grpc
 import pytest
 
@@ -10,6 +12,8 @@ from lodestone.client.channel import lost_peer
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from lodestone.image.v1.image_pb2 import Image
+
+PUSHBACK_MS = 400
 
 
 class Flaky(grpc_stubs.EmbedderServiceServicer):
@@ -25,6 +29,13 @@ class Flaky(grpc_stubs.EmbedderServiceServicer):
         if self.call_count <= self.failures:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
         return pb.GetEncoderResponse()
+
+    async def EmbedImages(self, request, context):  # noqa: N802 - the contract's name
+        self.call_count += 1
+        if self.call_count <= self.failures:
+            trailers = (("grpc-retry-pushback-ms", str(PUSHBACK_MS)),)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", trailers)
+        return pb.EmbedImagesResponse()
 
     async def StreamEmbedImages(self, requests, context):  # noqa: N802 - the contract's name
         self.stream_count += 1
@@ -43,6 +54,18 @@ async def test_unavailable_is_tried_four_times(serve_at):
         with pytest.raises(grpc.aio.AioRpcError, match="not yet"):
             await embedder.get_encoder()
     assert hopeless.call_count == 4
+
+
+async def test_a_full_queue_is_asked_again_when_it_says(serve_at):
+    """After the milliseconds of the trailer, not after gRPC's own; megabytes are sent again as well."""
+    servicer = Flaky(failures=2)
+    request = pb.EmbedImagesRequest(images=[Image(encoded=bytes(2_000_000))])
+    start_s = time.monotonic()
+    async with connect(await serve_at(servicer)) as channel:
+        await grpc_stubs.EmbedderServiceStub(channel).EmbedImages(request)
+
+    assert servicer.call_count == 3
+    assert time.monotonic() - start_s >= 2 * PUSHBACK_MS / 1000
 
 
 async def test_streams_are_left_to_those_who_open_them_again(serve_at):

@@ -19,7 +19,7 @@ from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image import DecodeLimits, decode
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.resize import to_input
@@ -35,7 +35,7 @@ Code = grpc.StatusCode
 def real_encoder() -> Encoder:
     folder = load_encoder_folder(ENCODERS.bundled / "efficientnet-lite0")
     model = folder.read_model()
-    backend = OnnxRuntimeBackend(model, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(model, BackendOptions(threads=1))
     return Encoder(folder, backend)
 
 
@@ -138,6 +138,24 @@ async def test_encoded_images_and_pixels_give_the_same_embedding(encoder, format
         if format_name == "turned JPEG"
         else files.encoded(rgb, format_name)
     )
+    pixels = decode(encoded, DecodeLimits()).rgb
+    images = [
+        image_pb2.Image(encoded=encoded),
+        rgb_to_image(pixels),
+        rgb_to_image(to_input(pixels, encoder.facts.input_shape)),
+    ]
+    async with embedding_service(encoder) as stub:
+        answer = await stub.EmbedImages(pb.EmbedImagesRequest(images=images))
+
+    first, *others = (vector(result) for result in answer.results)
+    for other in others:
+        assert cosine(first, other) >= 0.9999
+
+
+@pytest.mark.parametrize("size", [(1300, 900), (400, 1200), (150, 600), (90, 60)])
+async def test_encoded_images_and_pixels_agree_at_every_size(encoder, size):
+    """JPEGs far larger than the input, tall, smaller: decoding takes no shortcut that pixels cannot take."""
+    encoded = files.encoded(files.photo(*size, seed=6), "JPEG")
     pixels = decode(encoded, DecodeLimits()).rgb
     images = [
         image_pb2.Image(encoded=encoded),

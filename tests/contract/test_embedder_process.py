@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,10 +15,13 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
+from lodestone.image.v1 import embedding_pb2
 from services.servicekit.encoder_folder import ENCODERS
+from services.servicekit.inference.onnxruntime_backend import has_cuda
 from services.servicekit.messages import rgb_to_image
 from tests.fakes.image_files import photo
 from tests.fakes.ports import free_port
@@ -90,9 +94,12 @@ async def test_the_process_serves_until_it_is_told_to_stop(tmp_path):
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
     entries = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]
-    assert [entry["event"] for entry in entries] == ["ready", "draining"]
-    assert entries[0]["address"] == f"127.0.0.1:{port}"
-    assert entries[0]["service"] == "embedder"
+    assert [entry["event"] for entry in entries] == ["encoder_loaded", "ready", "draining"]
+    loaded, ready, _ = entries
+    assert (loaded["execution_provider"], loaded["precision"]) == ("CPUExecutionProvider", "fp32")
+    assert 1 <= loaded["max_batch"] <= 32
+    assert ready["address"] == f"127.0.0.1:{port}"
+    assert ready["service"] == "embedder"
 
 
 def fetch(url: str) -> str:
@@ -139,6 +146,69 @@ async def test_a_model_of_another_digest_is_one_line(tmp_path):
 
 async def test_a_wrong_setting_is_one_line(tmp_path):
     """Before anything is loaded."""
-    status, stderr = await outcome(tmp_path, PRECISION="bf16", PORT=0)
+    status, stderr = await outcome(tmp_path, PRECISION="int8", PORT=0)
 
-    assert (status, stderr) == (78, "error: LODESTONE_EMBEDDER_PRECISION: Input should be 'fp32'\n")
+    cause = "Input should be 'fp32', 'fp16' or 'bf16'"
+    assert (status, stderr) == (78, f"error: LODESTONE_EMBEDDER_PRECISION: {cause}\n")
+
+
+@pytest.mark.skipif(has_cuda(), reason="ONNX Runtime has CUDA here")
+async def test_a_gpu_that_is_not_there_is_one_line(tmp_path):
+    """The CPU does not stand in for it; the line says what brings it."""
+    status, stderr = await outcome(tmp_path, BACKEND="cuda", PORT=0)
+
+    [line] = stderr.splitlines()
+    assert status == 78
+    assert line.startswith("error: backend 'cuda' needs ")
+    assert "'.[gpu]'" in line
+
+
+def documented_metrics() -> list[str]:
+    """The names of the table in docs/embedder.md."""
+    section = (ROOT / "docs" / "embedder.md").read_text().partition("\n## Metrics\n")[2]
+    rows = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+
+
+async def samples_of(port: int) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Labels and values on /metrics by name, without the first two words."""
+    text = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            name = one.name.removeprefix("lodestone_embedder_")
+            found.setdefault(name, []).append((one.labels, one.value))
+    return found
+
+
+async def test_what_computes_and_the_documented_metrics_are_shown(tmp_path):
+    """By GetEncoder and /metrics, with `auto` and with a cache, where the second call finds its image."""
+    port, metrics_port = free_port(), free_port()
+    settings = {"BACKEND": "auto", "CACHE_BYTES": 1_000_000}
+    async with (
+        embedder(tmp_path, PORT=port, METRICS_PORT=metrics_port, **settings),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = EmbedderServiceStub(channel)
+        request = pb.EmbedImagesRequest(images=[rgb_to_image(photo())])
+        for _ in range(2):
+            await stub.EmbedImages(request, wait_for_ready=True, timeout=START_S)
+        encoder = (await stub.GetEncoder(pb.GetEncoderRequest(), timeout=START_S)).encoder
+        samples = await samples_of(metrics_port)
+
+    provider = "CUDAExecutionProvider" if has_cuda() else "CPUExecutionProvider"
+    assert encoder.execution_provider == provider
+    assert encoder.precision == embedding_pb2.PRECISION_FP32
+    labels = {"execution_provider": provider, "precision": "fp32", "model": encoder.name}
+    assert samples["backend_info"] == [(labels, 1.0)]
+
+    names = documented_metrics()
+    assert {"images_total", "queue_depth", "backend_info", "cache_bytes"} <= set(names)
+    missing = [name for name in names if not {name, f"{name}_bucket"} & samples.keys()]
+    assert missing == []
+    own = {re.sub("_(bucket|count|sum|created)$", "", name) for name in samples}
+    own = {name for name in own if not name.startswith("process_")}
+    assert own - set(names) - {name.removesuffix("_total") for name in names} == set()
+    assert ({"result": "hit"}, 1.0) in samples["cache_lookups_total"]
+    assert ({"outcome": "cached"}, 1.0) in samples["images_total"]
+    assert ({"outcome": "computed"}, 1.0) in samples["images_total"]

@@ -14,7 +14,7 @@ from lodestone.image.v1 import image_pb2, rejection_pb2, verdict_pb2
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.watermark_service_pb2_grpc import WatermarkServiceStub
 from services.servicekit.image import DecodeLimits, decode
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.resize import to_input
@@ -32,7 +32,7 @@ Code = grpc.StatusCode
 @pytest.fixture(scope="module")
 def real_detector() -> Detector:
     folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
-    backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(folder.model, BackendOptions(threads=1))
     return Detector(folder, backend, threshold=None)
 
 

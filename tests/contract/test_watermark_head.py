@@ -21,7 +21,7 @@ from services.embedder.encoder import Encoder
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.errors import Misconfigured
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.watermark.__main__ import build
@@ -48,7 +48,7 @@ def _quiet_logs():
 @functools.cache
 def encoder() -> Encoder:
     folder = load_encoder_folder(ENCODERS.bundled / "efficientnet-lite0")
-    backend = OnnxRuntimeBackend(folder.read_model(), backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(folder.read_model(), BackendOptions(threads=1))
     return Encoder(folder, backend)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy.manifests import ROOT, SERVICES
 
-COMPUTING = {"embedder": ["cpu"], "watermark": ["cpu"]}
+COMPUTING = {"embedder": ["cpu", "openvino"], "watermark": ["cpu"]}
 
 
 def module_file(module):

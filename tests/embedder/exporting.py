@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from services.embedder.export.weights_choice import RandomWeights
 from services.servicekit.encoder_description import encoder_id_of
 from services.servicekit.encoder_folder import load_encoder_folder
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 
 LITE0 = "efficientnet-lite0"
@@ -50,7 +50,7 @@ def tower_id(tower):
 
 def run_onnx(folder, pixels):
     """The graph on (N, H, W, 3) uint8, as it is served."""
-    backend = OnnxRuntimeBackend(folder.read_model(), backend=BackendName.ONNXRUNTIME, threads=2)
+    backend = OnnxRuntimeBackend(folder.read_model(), BackendOptions(threads=2))
     return backend.run(pixels)[0]
 
 

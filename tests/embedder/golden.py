@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as PillowImage
 
 GOLDEN_FILE = Path(__file__).with_name("golden_lite0.json")
 ENCODER_FOLDER = Path(__file__).parents[2] / "encoders" / "efficientnet-lite0"
@@ -41,6 +42,11 @@ class GoldenEmbedding:
         """The image, (height_px, width_px, 3) uint8."""
         return golden_image(self.width_px, self.height_px)
 
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """What torch was given: (224, 224, 3) uint8."""
+        return golden_pixels(self.width_px, self.height_px)
+
 
 def golden_image(width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
     """Overlaid triangle waves: smooth, in colour, and made of integers alone."""
@@ -49,6 +55,12 @@ def golden_image(width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
     green = _triangle_wave(x + 3 * y, 131)
     blue = _triangle_wave(x * y // 7, 211)
     return np.stack([red, green, blue], axis=-1).astype(np.uint8)
+
+
+def golden_pixels(width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
+    """The image at the encoder's input size, by Pillow: other packages are off by a level here and there."""
+    image = PillowImage.fromarray(golden_image(width_px, height_px))
+    return np.asarray(image.resize((224, 224), PillowImage.Resampling.BICUBIC))
 
 
 def load_golden() -> list[GoldenEmbedding]:

@@ -10,8 +10,7 @@ from services.embedder.export.efficientnet_lite import load_efficientnet_lite0
 from services.embedder.export.image_encoder import ImageEncoder
 from services.embedder.export.weights_digest import weights_digest
 from services.servicekit.encoder_description import encoder_id_of
-from services.servicekit.resize import InputShape, to_input
-from tests.embedder.golden import EVERY, GOLDEN_FILE, golden_image
+from tests.embedder.golden import EVERY, GOLDEN_FILE, golden_pixels
 
 SIZES = ((224, 224), (320, 200))
 
@@ -22,7 +21,7 @@ def main() -> None:
     encoder = ImageEncoder(tower)
     cases = []
     for width_px, height_px in SIZES:
-        pixels = to_input(golden_image(width_px, height_px), InputShape(224, 224))
+        pixels = golden_pixels(width_px, height_px)
         with torch.no_grad():
             embedding = encoder(torch.from_numpy(pixels.copy())[None])[0]
         values = [round(float(value), 7) for value in embedding[::EVERY]]

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from services.embedder.encoder import Encoder, EncoderUnfit
+from services.embedder.encoder import Encoder, EncoderUnfit, NoEmbeddings
 from services.servicekit.embedding import Precision
 from tests.fakes.fake_backend import FakeBackend, fake_encoder_folder
 from tests.fakes.image_files import photo
@@ -40,13 +40,13 @@ def test_an_encoder_says_what_it_is():
     assert encoder.execution_provider == "FakeExecutionProvider"
 
 
-def test_warming_up_computes_each_batch_size_once():
+def test_warming_up_computes_each_batch_size():
     """After the one image that loading computes."""
     backend = FakeBackend()
 
-    Encoder(FOLDER, backend).warm_up((4, 16))
+    Encoder(FOLDER, backend).warm_up(4)
 
-    assert backend.batch_sizes == [1, 4, 16]
+    assert set(backend.batch_sizes) == {1, 2, 4}
 
 
 class WrongBackend(FakeBackend):
@@ -89,8 +89,8 @@ def test_a_network_of_a_fixed_batch_size_is_not_served():
     """Warming up computes more than one image."""
     encoder = Encoder(FOLDER, WrongBackend(lambda out: [out[:1]]))
 
-    with pytest.raises(EncoderUnfit, match=r"gives \(1, 64\) float32 for 8 images"):
-        encoder.warm_up((8,))
+    with pytest.raises(EncoderUnfit, match=r"fails: the model gives 1 rows for a batch of 2"):
+        encoder.warm_up(8)
 
 
 def test_the_folder_decides_the_dimension():
@@ -99,3 +99,23 @@ def test_the_folder_decides_the_dimension():
 
     with pytest.raises(EncoderUnfit, match=r"not \(1, 65\) float32"):
         Encoder(other, FakeBackend())
+
+
+@pytest.mark.parametrize("change", [lambda row: row * np.nan, lambda row: row * 1.01])
+def test_what_is_no_embedding_is_not_given_out(change):
+    """Black images pass at the start; a later one overflows half precision."""
+
+    class Overflowing(FakeBackend):
+        def run(self, batch):
+            [embeddings] = super().run(batch)
+            bright = batch.mean(axis=(1, 2, 3)) > 200
+            embeddings[bright] = change(embeddings[bright])
+            return [embeddings]
+
+    encoder = Encoder(FOLDER, Overflowing())
+    images = np.zeros((3, 64, 64, 3), np.uint8)
+    assert encoder.embed(images).shape == (3, 64)
+    images[1] = 255
+
+    with pytest.raises(NoEmbeddings, match="the L2 norm of one is (nan|1.01), not 1"):
+        encoder.embed(images)

@@ -20,13 +20,22 @@ def session(folder):
 @pytest.mark.parametrize("golden", load_golden(), ids=lambda case: f"{case.width_px}px")
 def test_the_bundled_graph_gives_the_embeddings_that_torch_gave(golden, folder, session):
     """The graph in the repository computes what the published weights compute."""
-    pixels = to_input(golden.image, folder.input_shape)[None]
-
-    [embedding] = session.run(["embedding"], {"pixels": pixels})[0]
+    [embedding] = session.run(["embedding"], {"pixels": golden.pixels[None]})[0]
 
     assert golden.encoder_id == folder.encoder_id
     assert np.abs(embedding[::EVERY] - golden.values).max() <= TOLERANCE
     assert np.linalg.norm(embedding) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("golden", load_golden(), ids=lambda case: f"{case.width_px}px")
+def test_what_is_scaled_here_embeds_as_what_pillow_scaled(golden, folder, session):
+    """One level in some hundred values moves no embedding that matters."""
+    ours = to_input(golden.image, folder.input_shape)
+    batch = np.stack([ours, golden.pixels])
+
+    first, second = session.run(["embedding"], {"pixels": batch})[0].astype(np.float64)
+
+    assert first @ second >= 0.9999
 
 
 def test_the_golden_embeddings_differ_by_more_than_their_tolerance():

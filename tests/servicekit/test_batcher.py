@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +10,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.batcher import Batcher, BatchLimits
-from services.servicekit.errors import Overloaded, Unavailable
+from services.servicekit.errors import ComputationStuck, Overloaded, ResultsMissing, Unavailable
+from tests.servicekit.crowd import Crowd, HeldSquares
+
+# Items whose batch gives too few results or too many.
+MISCOUNTED = {
+    -2: lambda results: [],
+    -3: lambda results: results[:-1],
+    -4: lambda results: [*results, 0],
+}
 
 
 class Squares:
@@ -29,27 +37,49 @@ class Squares:
         if -1 in items:
             message = "no square of -1 here"
             raise ArithmeticError(message)
-        if -2 in items:
-            return []
-        return [item * item for item in items]
+        results = [item * item for item in items]
+        for item in MISCOUNTED.keys() & set(items):
+            results = MISCOUNTED[item](results)
+        return results
 
     async def wait_started(self) -> None:
         await asyncio.to_thread(self.started.wait)
 
 
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Slow(Squares):
+    """Takes half a second of the clock for each item."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def __call__(self, items):
+        results = super().__call__(items)
+        self._clock.now_s += 0.5 * len(items)
+        return results
+
+
 @asynccontextmanager
-async def batching(compute, **limits) -> AsyncIterator[Batcher[int, int]]:
+async def batching(compute, clock=time.monotonic, **limits) -> AsyncIterator[Batcher[int, int]]:
     batcher: Batcher[int, int] = Batcher(
         compute,
         name="squares",
-        limits=BatchLimits(**{"max_delay_s": 0.005, **limits}),
+        limits=BatchLimits(**{"max_delay_s": 0.005 if clock is time.monotonic else 0.0, **limits}),
         registry=CollectorRegistry(),
+        clock=clock,
     )
     try:
         async with asyncio.timeout(20):
             yield batcher
     finally:
-        if isinstance(compute, Squares):
+        if isinstance(compute, Squares | HeldSquares):
             compute.free.set()
         await batcher.close()
 
@@ -60,32 +90,47 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+GONE = (asyncio.CancelledError, TimeoutError, Overloaded)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["all are answered", "closed meanwhile"])
 @pytest.mark.parametrize("seed", range(12))
-async def test_every_answer_belongs_to_its_item(seed):
-    """Whatever is cancelled meanwhile, in whichever batch, and whichever way the item came in."""
-    chance = random.Random(seed)
-    compute = Squares()
-    async with batching(compute, max_batch=chance.randint(1, 9), queue_limit=400) as batcher:
+async def test_every_answer_belongs_to_its_item(seed, is_closed):
+    """Whatever is cancelled, too late or refused meanwhile, wherever it waits and whichever way it came in."""
+    crowd = Crowd(seed)
+    limits = {"max_batch": crowd.max_batch, "queue_limit": crowd.limit}
+    async with batching(crowd.compute, **limits) as batcher:
+        await crowd.come(batcher)
+        crowd.leave(50)
+        await settle()
+        assert crowd.left
+        going_on = asyncio.create_task(crowd.go_on())
+        if is_closed:
+            for _ in range(crowd.chance.randint(0, 15)):
+                await asyncio.sleep(0.001)
+            await batcher.close()
+        answers = await asyncio.gather(*crowd.calls.values(), return_exceptions=True)
+        await going_on
+        await settle()
 
-        async def ask(item: int) -> int:
-            for _ in range(chance.randint(0, 5)):
-                await asyncio.sleep(0)
-            way = chance.choice([batcher.compute_now, batcher.compute_when_room])
-            return await way(item)
+        for item, answer in zip(crowd.calls, answers, strict=True):
+            expected = (*GONE, Unavailable) if is_closed else GONE
+            assert isinstance(answer, expected) or answer == item * item
+        assert len(crowd.compute.begun) == len(set(crowd.compute.begun))
+        assert not crowd.left & set(crowd.compute.begun)
+        assert max(len(batch) for batch in crowd.compute.batches) <= crowd.max_batch
+        assert not batcher._unanswered
+        assert len(batcher._queue) == 0
+        if not is_closed:
+            await require_room(batcher, crowd.limit)
 
-        calls = {item: asyncio.create_task(ask(item)) for item in range(200)}
-        cancelled = chance.sample(sorted(calls), 60)
-        for item in cancelled:
-            await asyncio.sleep(0)
-            calls[item].cancel()
-        await asyncio.gather(*calls.values(), return_exceptions=True)
 
-    assert all(len(batch) <= 9 for batch in compute.batches)
-    for item, call in calls.items():
-        if call.cancelled():
-            assert item in cancelled
-        else:
-            assert call.result() == item * item
+async def require_room(batcher: Batcher[int, int], limit: int) -> None:
+    """At one instant the queue takes as many as its limit says, and not one more."""
+    calls = [asyncio.create_task(batcher.compute_now(item)) for item in range(limit + 1)]
+    *answers, refused = await asyncio.gather(*calls, return_exceptions=True)
+    assert answers == [item * item for item in range(limit)]
+    assert isinstance(refused, Overloaded)
 
 
 async def test_concurrent_items_are_computed_together():
@@ -114,6 +159,9 @@ async def test_the_sizes_of_the_batches_are_counted():
 
     assert registry.get_sample_value("lodestone_squares_batch_size_sum") == 16
     assert registry.get_sample_value("lodestone_squares_batch_size_count") == 2
+    assert registry.get_sample_value("lodestone_squares_inference_seconds_count") == 2
+    assert registry.get_sample_value("lodestone_squares_queue_wait_seconds_count") == 16
+    assert registry.get_sample_value("lodestone_squares_queue_depth") == 0
 
 
 async def test_items_of_callers_that_have_gone_are_not_computed():
@@ -141,29 +189,129 @@ async def test_a_full_queue_refuses_at_once_or_makes_wait():
         compute.free.clear()
         computing = asyncio.create_task(batcher.compute_now(0))
         await compute.wait_started()
-        queued = [asyncio.create_task(batcher.compute_now(item)) for item in (1, 2)]
-        await settle()
+        # The next batch has left the queue, which holds two.
+        queued = []
+        for item in (1, 2, 3):
+            queued.append(asyncio.create_task(batcher.compute_now(item)))
+            await settle()
 
         with pytest.raises(Overloaded, match=r"squares queue is full \(2 items\)"):
-            await batcher.compute_now(3)
-        waits = asyncio.create_task(batcher.compute_when_room(4))
+            await batcher.compute_now(4)
+        waits = asyncio.create_task(batcher.compute_when_room(5))
         await settle()
         assert not waits.done()
         compute.free.set()
 
-        assert await asyncio.gather(computing, *queued, waits) == [0, 1, 4, 16]
+        assert await asyncio.gather(computing, *queued, waits) == [0, 1, 4, 9, 25]
 
 
-@pytest.mark.parametrize(("poison", "error"), [(-1, ArithmeticError), (-2, ValueError)])
-async def test_an_error_reaches_every_caller_of_the_batch_and_no_other(poison, error):
-    """Whether computing fails or gives too few results; the next batch is computed as ever."""
+@pytest.mark.parametrize("poison", [-1, *MISCOUNTED])
+async def test_an_error_reaches_every_caller_of_the_batch_and_no_other(poison):
+    """Whether computing fails or gives too few results or too many; the next batch is computed as ever."""
     compute = Squares()
     async with batching(compute, max_batch=3) as batcher:
         calls = [asyncio.create_task(batcher.compute_now(item)) for item in (1, poison, 2, 5)]
         results = await asyncio.gather(*calls, return_exceptions=True)
 
+        error = ArithmeticError if poison == -1 else ResultsMissing
         assert [type(result) for result in results] == [error, error, error, int]
         assert await batcher.compute_now(7) == 49
+
+
+async def test_a_batch_that_was_handed_over_loses_those_who_have_gone():
+    """It waits for the thread; what nobody wants by then is not computed."""
+    compute = Squares()
+    async with batching(compute, max_batch=2) as batcher:
+        compute.free.clear()
+        first = asyncio.create_task(batcher.compute_now(0))
+        await compute.wait_started()
+        gone, stays = (asyncio.create_task(batcher.compute_now(item)) for item in (1, 2))
+        await settle()
+        gone.cancel()
+        await settle()
+        compute.free.set()
+
+        assert await asyncio.gather(first, stays) == [0, 4]
+    assert compute.batches == [[0], [2]]
+
+
+async def test_how_long_it_will_take_follows_the_pace():
+    """What waits, times what an item has taken; a second before anybody knows."""
+    clock = Clock()
+    compute = Slow(clock)
+    async with batching(compute, max_batch=4, clock=clock) as batcher:
+        assert batcher.retry_after_s() == 1.0
+        await asyncio.gather(*(batcher.compute_now(item) for item in range(4)))
+        assert batcher.retry_after_s() == pytest.approx(0.5)
+        compute.free.clear()
+        waiting = [asyncio.create_task(batcher.compute_now(item)) for item in range(11)]
+        await settle()
+        # One batch is computed, one is next, three items wait.
+        assert batcher.retry_after_s() == pytest.approx(1.5)
+        compute.free.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_what_has_just_succeeded_is_not_computed_again():
+    """Under load a check costs nothing; after some time of rest it computes."""
+    clock = Clock()
+    compute = Squares()
+    async with batching(compute, clock=clock, fresh_s=4.0) as batcher:
+        await batcher.compute_now(3)
+        clock.now_s += 3.9
+        await batcher.check(0)
+        assert compute.batches == [[3]]
+        clock.now_s += 0.2
+        await batcher.check(0)
+        assert compute.batches == [[3], [0]]
+
+
+async def test_a_check_does_not_wait_in_the_queue():
+    """A full queue is no sign of a network that fails."""
+    compute = Squares()
+    async with batching(compute, max_batch=1, queue_limit=2, fresh_s=0.0) as batcher:
+        compute.free.clear()
+        first = asyncio.create_task(batcher.compute_now(5))
+        await compute.wait_started()
+        waiting = [asyncio.create_task(batcher.compute_when_room(item)) for item in range(1, 5)]
+        await settle()
+        check = asyncio.create_task(batcher.check(0))
+        await settle()
+        compute.free.set()
+        await check
+        await asyncio.gather(first, *waiting)
+    assert compute.batches.index([0]) <= 2
+
+
+async def test_a_computation_that_hangs_is_told():
+    """Not before its time; and not any more when it has ended after all."""
+    clock = Clock()
+    compute = Squares()
+    async with batching(compute, clock=clock, stuck_s=4.0, fresh_s=4.0) as batcher:
+        compute.free.clear()
+        call = asyncio.create_task(batcher.compute_now(3))
+        await compute.wait_started()
+        clock.now_s += 4.5
+        with pytest.raises(
+            ComputationStuck, match=r"squares's computation has taken 4\.5 s so far"
+        ):
+            await batcher.check(0)
+        compute.free.set()
+        assert await call == 9
+        await batcher.check(0)
+
+
+async def test_after_a_failure_a_check_computes():
+    """What succeeded before is no proof."""
+    compute = Squares()
+    async with batching(compute, fresh_s=60.0) as batcher:
+        assert await batcher.compute_now(2) == 4
+        with pytest.raises(ArithmeticError):
+            await batcher.compute_now(-1)
+        with pytest.raises(ArithmeticError):
+            await batcher.check(-1)
+        await batcher.check(0)
+    assert compute.batches == [[2], [-1], [-1], [0]]
 
 
 async def test_close_answers_everyone_who_still_waits():

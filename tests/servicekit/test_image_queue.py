@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 
 from lodestone.image.v1 import image_pb2
-from services.servicekit.errors import InvalidInput, ItemRejected, Overloaded, Unavailable
+from services.servicekit import image_queue
+from services.servicekit.errors import (
+    ComputationStuck,
+    InvalidInput,
+    ItemRejected,
+    Overloaded,
+    Unavailable,
+)
 from services.servicekit.image_queue import ImageQueue
 from services.servicekit.image_settings import ImageSettings
 from services.servicekit.messages import rgb_to_image
 from services.servicekit.metrics import new_registry
+from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape
+from services.servicekit.streams import answer_stream
 from tests.fakes.serving import settings_for_tests
 
 SHAPE = InputShape(8, 4)
@@ -67,6 +76,154 @@ async def test_images_are_answered_in_their_order(queue, levels):
     assert levels.shapes == {(4, 8, 3)}
 
 
+async def test_what_becomes_of_images_is_counted(levels):
+    """Computed, rejected with the reason, or failed; how long they were decoded and took; how many wait."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+    await images.answer_all([level(10), NOTHING, level(30)], write)
+    levels.open.clear()
+    levels.started.clear()
+    gone = asyncio.create_task(images.answer_one("a", level(1), write))
+    await asyncio.to_thread(levels.started.wait, 10)
+    gone.cancel()
+    levels.open.set()
+    await asyncio.gather(gone, return_exceptions=True)
+    await images.close()
+
+    def counted(outcome):
+        return registry.get_sample_value("lodestone_test_images_total", {"outcome": outcome})
+
+    assert (counted("computed"), counted("failed")) == (2, 1)
+    assert counted("unsupported_format") == 1
+    assert registry.get_sample_value("lodestone_test_decode_seconds_count") == 3
+    assert registry.get_sample_value("lodestone_test_image_seconds_count") == 2
+    assert registry.get_sample_value("lodestone_test_queue_depth") == 0
+
+
+async def all_waiting(images, count):
+    """So many images of streams have a place in the queue, or are computed."""
+    async with asyncio.timeout(20):
+        while len(images._batcher._queue) < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_streams_leave_room_for_calls(levels):
+    """However many images they send; a call that comes meanwhile is answered, and none is refused."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2, max_batch=16)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    levels.open.clear()
+
+    async def requests():
+        for number in range(200):
+            yield number
+
+    async def answer(number):
+        return await images.answer_one(str(number), level(number), write)
+
+    async def stream():
+        answers = answer_stream(requests(), answer, idle_s=60, shared_room=images.stream_room)
+        return [answer async for answer in answers]
+
+    streams = [asyncio.create_task(stream()) for _ in range(4)]
+    # Two batches of 16 may be in the hands of the thread.
+    await all_waiting(images, 64 // 2 - 2 * 16)
+    call = asyncio.create_task(images.answer_all([level(7)] * 32, write))
+    await asyncio.sleep(0)
+    levels.open.set()
+
+    assert await call == [7] * 32
+    for found in await asyncio.gather(*streams):
+        assert sorted(found) == list(range(200))
+    await images.close()
+
+
+async def test_threads_that_never_come_back_from_decoding_are_noticed(queue, monkeypatch):
+    """All of them; one alone leaves others that decode."""
+    held = threading.Event()
+    entered = threading.Semaphore(0)
+
+    def open_for_ever(*_):
+        entered.release()
+        assert held.wait(20)
+        raise ItemRejected(RejectionCode.CORRUPT, "at last")
+
+    monkeypatch.setattr(image_queue, "open_message", open_for_ever)
+    monkeypatch.setattr(image_queue, "_OPENING_STUCK_S", 0.0)
+    first = asyncio.create_task(queue.answer_one("a", level(1), write))
+    await asyncio.to_thread(entered.acquire)
+    await queue.probe()
+
+    second = asyncio.create_task(queue.answer_one("b", level(2), write))
+    await asyncio.to_thread(entered.acquire)
+    with pytest.raises(ComputationStuck, match="test's decoding has taken"):
+        await queue.probe()
+
+    held.set()
+    assert await asyncio.gather(first, second) == ["rejected"] * 2
+    await queue.probe()
+
+
+async def test_a_refused_call_is_told_the_time_of_all_that_wait(levels):
+    """Those that are not decoded yet count as well."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    await images.answer_all([level(1)], write)
+    pace_s = images._batcher.retry_after_s()
+    levels.open.clear()
+    waiting = asyncio.create_task(images.answer_all([level(1)] * 60, write))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded) as caught:
+        await images.answer_all([level(2)] * 10, write)
+
+    assert caught.value.retry_after_s == pytest.approx(60 * pace_s)
+    levels.open.set()
+    assert await waiting == [1] * 60
+    await images.close()
+
+
+class Memory:
+    """Remembers everything."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def find(self, digest):
+        return self.kept.get(digest)
+
+    def keep(self, digest, computed):
+        self.kept[digest] = computed
+
+
+async def test_what_a_cache_remembers_is_not_computed_again(levels):
+    """Nor decoded; rejections are not remembered, and sizes are those of the image as it came."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+    memory = Memory()
+    images.remember(memory)
+    answers = [
+        await images.answer_all([level(10), NOTHING, level(20)], lambda outcome: outcome)
+        for _ in range(3)
+    ]
+    await images.close()
+
+    for ten, rejected, twenty in answers:
+        assert (ten.value, ten.width_px, ten.height_px) == (10, 32, 16)
+        assert isinstance(rejected, ItemRejected)
+        assert twenty.value == 20
+    assert len(memory.kept) == 2
+
+    def counted(name, **labels):
+        return registry.get_sample_value(f"lodestone_test_{name}", labels)
+
+    assert counted("batch_size_sum") == 2
+    assert counted("images_total", outcome="computed") == 2
+    assert counted("images_total", outcome="cached") == 4
+    assert counted("images_total", outcome="unsupported_format") == 3
+
+
 async def test_requests_out_of_range(queue):
     """The number of images and the length of an id have limits."""
     for count in (0, 65):
@@ -95,3 +252,21 @@ async def test_the_probe_computes_and_nothing_does_after_closing(queue, levels):
     await queue.close()
     with pytest.raises(Unavailable):
         await queue.probe()
+
+
+async def test_calls_of_too_many_bytes_are_refused(levels):
+    """While others wait; a call alone is computed, whatever its size."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    settings = settings.model_copy(update={"queue_bytes": 4_000})
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    levels.open.clear()
+    large = asyncio.create_task(images.answer_all([level(1)] * 5, write))
+    await asyncio.to_thread(levels.started.wait, 10)
+
+    with pytest.raises(Overloaded):
+        await images.answer_all([level(2)], write)
+
+    levels.open.set()
+    assert await large == [1] * 5
+    assert await images.answer_all([level(2)], write) == [2]
+    await images.close()

@@ -95,6 +95,19 @@ async def test_each_error_has_its_code_and_its_sentence(error, code, text):
             assert (status.code(), status.details()) == (code, text)
 
 
+@pytest.mark.parametrize(
+    ("retry_after_s", "pushback"), [(0.2504, "250"), (0.0, "1"), (1e9, "60000"), (None, "-1")]
+)
+async def test_a_full_queue_says_when_to_try_again(retry_after_s, pushback):
+    """In milliseconds, as gRPC's clients read it; where nobody knows, that they are not to try by themselves."""
+    error = errors.Overloaded("echo", 9, retry_after_s)
+    async with serving(EchoService(answer=raising(error)).definition()) as channel:
+        status = await status_of(EchoClient(channel).unary("x"))
+
+    trailers = dict(status.trailing_metadata())
+    assert trailers.get("grpc-retry-pushback-ms") == pushback
+
+
 async def test_an_unexpected_error_is_an_id_and_nothing_else():
     """The caller gets INTERNAL and the id; the log has the id and the error. No text leaks."""
     service = EchoService(answer=raising(RuntimeError("the secret path /etc/shadow")))

@@ -8,6 +8,7 @@ from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import ItemRejected
 from services.servicekit.image import DecodeLimits
 from services.servicekit.messages import (
+    digest_of,
     embedding_from_message,
     embedding_to_message,
     open_message,
@@ -16,6 +17,7 @@ from services.servicekit.messages import (
     rejection_from_message,
     rejection_to_message,
     rgb_to_image,
+    size_of,
 )
 from services.servicekit.rejection import RejectionCode
 from tests.fakes.image_files import encoded, photo
@@ -45,6 +47,28 @@ def test_enums_have_the_names_of_the_contract(python, contract, prefix):
     names = {name.removeprefix(prefix) for name in contract.keys()}  # noqa: SIM118 - no mapping
 
     assert {member.name for member in python} == names - {"UNSPECIFIED"}
+
+
+def test_a_digest_is_that_of_the_image_as_it_came():
+    """Not that of what it decodes to; equal bytes of another shape, or as a file, have another one."""
+    file, rgb = encoded(photo(), "PNG"), photo(6, 4)
+    images = [
+        image_pb2.Image(encoded=file),
+        image_pb2.Image(encoded=file + b"\0"),
+        rgb_to_image(photo()),
+        rgb_to_image(rgb),
+        rgb_to_image(rgb.reshape(6, 4, 3)),
+        rgb_to_image(rgb.reshape(1, 24, 3)),
+        image_pb2.Image(encoded=rgb.tobytes()),
+        image_pb2.Image(encoded=b"pixels 4 6:" + rgb.tobytes()),
+        image_pb2.Image(),
+    ]
+    digests = [digest_of(image) for image in images]
+
+    assert {len(one) for one in digests} == {32}
+    assert len(set(digests)) == len(images)
+    assert digest_of(image_pb2.Image(encoded=file)) == digests[0]
+    assert digest_of(rgb_to_image(rgb.copy())) == digests[3]
 
 
 def test_encoded_images_are_decoded():
@@ -167,3 +191,14 @@ def test_a_wrong_embedding_is_rejected(changes, reason):
 def test_precisions_come_back_as_they_went(precision):
     """The names are the same on both sides."""
     assert precision_from_message(precision_to_message(precision)) is precision
+
+
+def test_the_size_of_an_image_is_told_without_looking_at_its_pixels():
+    """A shape that lies is no reason to hold others up for ever."""
+    pixels = image_pb2.Image(pixels=image_pb2.Pixels(height_px=4, width_px=5, rgb=bytes(60)))
+    liar = image_pb2.Image(pixels=image_pb2.Pixels(height_px=2**31 - 1, width_px=2**31 - 1))
+
+    assert size_of(pixels) == 60
+    assert size_of(image_pb2.Image(encoded=b"1234567")) == 7
+    assert size_of(image_pb2.Image()) == 0
+    assert size_of(liar) == 64_000_000

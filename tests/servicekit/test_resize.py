@@ -23,12 +23,14 @@ def test_pixels_of_the_input_size_are_returned_as_they_are():
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (20, 400), (7, 5)])
 def test_squash_scales_both_sides_on_their_own(size):
-    """The same as Pillow's own antialiased bicubic resize of the whole image."""
+    """The same as Pillow's own antialiased bicubic resize of the whole image, across first, but for one level."""
     rgb = photo(*size)
+    across = PillowImage.fromarray(rgb).resize((32, rgb.shape[0]), BICUBIC)
+    expected = np.asarray(across.resize((32, 24), BICUBIC), dtype=int)
 
-    expected = PillowImage.fromarray(rgb).resize((32, 24), BICUBIC)
+    found = to_input(rgb, InputShape(32, 24))
 
-    assert np.array_equal(to_input(rgb, InputShape(32, 24)), np.asarray(expected))
+    assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(256, 128), (128, 640), (96, 32), (32, 48), (64, 192)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -9,9 +10,8 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.servicekit import server as server_module
-from services.servicekit.errors import Misconfigured
-from services.servicekit.server import LIVENESS, ServiceServer
+from services.servicekit.errors import Misconfigured, Unavailable
+from services.servicekit.server import LIVENESS, Probing, ServiceServer
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
@@ -67,9 +67,8 @@ async def test_a_service_is_ready_after_its_first_probe(logs):
     assert not entry["address"].endswith(":0")
 
 
-async def test_readiness_follows_the_probe(monkeypatch, logs):
+async def test_readiness_follows_the_probe(logs):
     """Not ready while real work fails, ready again when it succeeds; each change is logged once."""
-    monkeypatch.setattr(server_module, "_PROBE_EVERY_S", 0.01)
     works = False
 
     async def probe() -> None:
@@ -77,7 +76,8 @@ async def test_readiness_follows_the_probe(monkeypatch, logs):
             message = "no inference today"
             raise RuntimeError(message)
 
-    async with serving(EchoService(probe=probe).definition()) as channel:
+    definition = replace(EchoService(probe=probe).definition(), probing=Probing(every_s=0.01))
+    async with serving(definition) as channel:
         assert await health(channel) == NOT_SERVING
         assert await health(channel, FULL_NAME) == NOT_SERVING
         works = True
@@ -122,16 +122,44 @@ async def test_a_process_is_alive_before_its_first_probe_ends():
         await server.stop()
 
 
-async def test_a_probe_that_hangs_is_a_failure(monkeypatch):
+async def test_a_probe_that_hangs_is_a_failure():
     """Calls are still accepted, so that a person can look."""
-    monkeypatch.setattr(server_module, "_PROBE_TIMEOUT_S", 0.05)
 
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    async with serving(EchoService(probe=hang).definition()) as channel:
+    definition = replace(EchoService(probe=hang).definition(), probing=Probing(timeout_s=0.05))
+    async with serving(definition) as channel:
         assert await health(channel) == NOT_SERVING
         assert await EchoClient(channel).unary("a") == "a"
+
+
+async def broken_after(error: Exception, *, probes: int) -> bool:
+    """Whether a server whose probes raise this has given up by its last one; it may after no time."""
+    probed = 0
+    enough = asyncio.Event()
+
+    async def probe() -> None:
+        nonlocal probed
+        probed += 1
+        if probed >= probes:
+            enough.set()
+        raise error
+
+    probing = Probing(every_s=0.001, gives_up_s=0.0)
+    definition = replace(EchoService(probe=probe).definition(), probing=probing)
+    server = ServiceServer(definition, settings_for_tests())
+    await server.start()
+    async with asyncio.timeout(10):
+        await enough.wait()
+    await server.stop()
+    return server.broken.is_set()
+
+
+async def test_work_that_fails_for_long_is_given_up():
+    """A new process may mend it; what waits for another service goes on waiting."""
+    assert await broken_after(RuntimeError("the device is lost"), probes=3)
+    assert not await broken_after(Unavailable("embedder", "it is away"), probes=20)
 
 
 async def listed(channel: grpc.aio.Channel) -> set[str]:

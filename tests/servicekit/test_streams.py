@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from services.servicekit.errors import IdleStream
+from services.servicekit.stream_room import StreamRoom
 from services.servicekit.streams import answer_stream
 
 IN_FLIGHT = 64
@@ -95,6 +96,71 @@ async def test_a_client_that_does_not_read_is_not_read():
             await anext(answers)
         await settle()
         assert len(read) == IN_FLIGHT + 10
+
+
+async def test_streams_share_what_they_work_on():
+    """All together no more than there are places; each has read one request more, and every one is answered."""
+    running, most = 0, 0
+    read: list[int] = []
+    room = StreamRoom(20, max_bytes=1)
+    go = asyncio.Event()
+
+    async def answer(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await go.wait()
+        running -= 1
+        return number
+
+    async def stream() -> int:
+        answers = answer_stream(numbers(100, read=read), answer, idle_s=5, shared_room=room)
+        return len([number async for number in answers])
+
+    streams = asyncio.gather(*(stream() for _ in range(8)))
+    await settle()
+    assert (most, len(read)) == (20, 20 + 8)
+
+    go.set()
+    assert await streams == [100] * 8
+    assert most == 20
+
+
+async def test_large_requests_are_fewer():
+    """All together no more bytes than there is room for."""
+    running, most = 0, 0
+    room = StreamRoom(20, max_bytes=100)
+
+    async def answer(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await settle()
+        running -= 1
+        return number
+
+    async def stream() -> int:
+        answers = answer_stream(
+            numbers(40), answer, idle_s=5, shared_room=room, size_of=lambda _: 30
+        )
+        return len([number async for number in answers])
+
+    assert await asyncio.gather(*(stream() for _ in range(4))) == [40] * 4
+    assert most == 3
+
+
+async def test_a_client_that_does_not_read_takes_no_place_from_others():
+    """Nor does one that has gone."""
+    room = StreamRoom(10, max_bytes=1)
+    stalled = answer_stream(numbers(1000), double, idle_s=5, shared_room=room)
+    async with aclosing(stalled):
+        await anext(stalled)
+        await settle()
+        others = answer_stream(numbers(100), double, idle_s=5, shared_room=room)
+        assert len([answer async for answer in others]) == 100
+
+    answers = answer_stream(numbers(100), double, idle_s=5, shared_room=room)
+    assert len([answer async for answer in answers]) == 100
 
 
 async def test_silence_ends_the_stream():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import to_input
 from services.watermark.detector import Detection, Detector, DetectorUnfit, NoProbabilities
@@ -21,7 +21,7 @@ SIDES = {"top": 0.25, "bottom": 0.75, "left": 0.25, "right": 0.75}
 @functools.cache
 def bundled() -> Detector:
     folder = load_detector_folder(DETECTORS.bundled / "quadrant-tiles")
-    backend = OnnxRuntimeBackend(folder.model, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(folder.model, BackendOptions(threads=1))
     return Detector(folder, backend, threshold=None)
 
 
@@ -49,6 +49,22 @@ def lettered(rgb: np.ndarray, text: str, *, across: float, down: float, size_px:
 def test_exactly_the_threshold_passes(probability, watermarked):
     """Only over it is an image watermarked."""
     assert Detection(probability, (0.0,) * 4, threshold=0.5).watermarked is watermarked
+
+
+def test_a_detector_computes_sizes_that_it_has_tried():
+    """Whatever comes, so that memory does not grow; every image has its own probability."""
+    backend = BrightnessBackend()
+    detector = Detector(fake_folder(), backend, threshold=None)
+    buckets = detector.warm_up(4)
+    tried = set(backend.batch_sizes)
+    images = np.zeros((7, SIDE_PX, SIDE_PX, 3), np.uint8)
+    images[5] = 255
+
+    found = [detection.probability for detection in detector.detect(images)]
+
+    assert set(backend.batch_sizes) == tried <= {1, 2, 4}
+    assert buckets.largest in tried
+    assert found[5] > max(found[:5] + found[6:])
 
 
 def test_what_is_no_number_never_passes():
@@ -118,7 +134,7 @@ def test_a_network_that_is_no_detector_is_refused(outputs, says):
 
 def test_a_network_of_another_input_size_is_refused():
     """ONNX Runtime's complaint becomes one line."""
-    backend = OnnxRuntimeBackend(MODEL, backend=BackendName.ONNXRUNTIME, threads=1)
+    backend = OnnxRuntimeBackend(MODEL, BackendOptions(threads=1))
 
     with pytest.raises(DetectorUnfit, match="its network fails: ") as caught:
         Detector(fake_folder(), backend, threshold=None)

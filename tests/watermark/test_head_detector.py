@@ -5,7 +5,7 @@ import pytest
 
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import FailedPrecondition, Misconfigured
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.watermark.detector import DetectorUnfit
 from services.watermark.detector_folder import HEAD_INPUT, OUTPUTS, HeadEncoder
@@ -32,11 +32,7 @@ def embed(images, *, encoder_id: str = ENCODER.encoder_id, precision=Precision.F
 def detector(embed_=embed, **changes) -> HeadDetector:
     model = head_model(np.array([0.0, 8.0], np.float32), -4.0)
     backend = OnnxRuntimeBackend(
-        model,
-        backend=BackendName.ONNXRUNTIME,
-        threads=1,
-        input_name=HEAD_INPUT,
-        output_names=OUTPUTS,
+        model, BackendOptions(threads=1, input_name=HEAD_INPUT, output_names=OUTPUTS)
     )
     folder = head_folder(model, ENCODER, side_px=SIDE_PX)
     return HeadDetector(folder, backend, embed_, threshold=None, **changes)
@@ -114,9 +110,7 @@ def test_a_head_of_another_dimension_is_refused():
         b"", HeadEncoder(encoder_id="a" * 64, precision=Precision.FP32, dimension=3)
     )
     model = head_model(np.zeros(2, np.float32), 0.0)
-    backend = OnnxRuntimeBackend(
-        model, backend=BackendName.ONNXRUNTIME, threads=1, input_name=HEAD_INPUT
-    )
+    backend = OnnxRuntimeBackend(model, BackendOptions(threads=1, input_name=HEAD_INPUT))
     with pytest.raises(DetectorUnfit, match="its network fails"):
         HeadDetector(folder, backend, embed, threshold=None)
 

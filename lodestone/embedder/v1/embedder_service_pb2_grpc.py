@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class EmbedderServiceStub:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class EmbedderServiceStub:
 
 
 class EmbedderServiceServicer:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     def GetEncoder(self, request, context):
@@ -65,7 +67,8 @@ class EmbedderServiceServicer:
 
     def EmbedImages(self, request, context):
         """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+        for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +110,8 @@ def add_EmbedderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbedderService:
-    """Turns images into embeddings with one encoder. Every method is idempotent.
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EmbedderServiceStub:
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,7 +39,8 @@ class EmbedderServiceStub:
     """Returns the encoder that is served."""
     EmbedImages: _grpc.UnaryUnaryMultiCallable[_embedder_service_pb2.EmbedImagesRequest, _embedder_service_pb2.EmbedImagesResponse]
     """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamEmbedImages: _grpc.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
@@ -47,14 +50,17 @@ class EmbedderServiceStub:
 
 @_typing.type_check_only
 class EmbedderServiceAsyncStub(EmbedderServiceStub):
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetEncoder: _aio.UnaryUnaryMultiCallable[_embedder_service_pb2.GetEncoderRequest, _embedder_service_pb2.GetEncoderResponse]  # type: ignore[assignment]
     """Returns the encoder that is served."""
     EmbedImages: _aio.UnaryUnaryMultiCallable[_embedder_service_pb2.EmbedImagesRequest, _embedder_service_pb2.EmbedImagesResponse]  # type: ignore[assignment]
     """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamEmbedImages: _aio.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]  # type: ignore[assignment]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
@@ -63,7 +69,9 @@ class EmbedderServiceAsyncStub(EmbedderServiceStub):
     """
 
 class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Turns images into embeddings with one encoder. Every method is idempotent."""
+    """Turns images into embeddings with one encoder. Every method is idempotent. Embedding fails with FAILED_PRECONDITION if the
+    encoder gives what is no embedding (NaN, or an L2 norm other than 1): an image has no verdict then.
+    """
 
     @_abc_1.abstractmethod
     def GetEncoder(
@@ -80,7 +88,8 @@ class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embedder_service_pb2.EmbedImagesResponse, _abc.Awaitable[_embedder_service_pb2.EmbedImagesResponse]]:
         """Embeds a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue.
+        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 32 MB or a full queue;
+        for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
         """
 
     @_abc_1.abstractmethod

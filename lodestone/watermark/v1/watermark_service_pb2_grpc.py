@@ -67,7 +67,8 @@ class WatermarkServiceServicer:
 
     def DetectWatermarks(self, request, context):
         """Judges a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue.
+        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue;
+        for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class WatermarkServiceStub:
     """Returns the detector that is served."""
     DetectWatermarks: _grpc.UnaryUnaryMultiCallable[_watermark_service_pb2.DetectWatermarksRequest, _watermark_service_pb2.DetectWatermarksResponse]
     """Judges a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamDetectWatermarks: _grpc.StreamStreamMultiCallable[_watermark_service_pb2.StreamDetectWatermarksRequest, _watermark_service_pb2.StreamDetectWatermarksResponse]
     """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
@@ -57,7 +58,8 @@ class WatermarkServiceAsyncStub(WatermarkServiceStub):
     """Returns the detector that is served."""
     DetectWatermarks: _aio.UnaryUnaryMultiCallable[_watermark_service_pb2.DetectWatermarksRequest, _watermark_service_pb2.DetectWatermarksResponse]  # type: ignore[assignment]
     """Judges a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue.
+    place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue;
+    for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
     """
     StreamDetectWatermarks: _aio.StreamStreamMultiCallable[_watermark_service_pb2.StreamDetectWatermarksRequest, _watermark_service_pb2.StreamDetectWatermarksResponse]  # type: ignore[assignment]
     """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
@@ -84,7 +86,8 @@ class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watermark_service_pb2.DetectWatermarksResponse, _abc.Awaitable[_watermark_service_pb2.DetectWatermarksResponse]]:
         """Judges a few images: one result each, in the order of the request. An image that cannot be read is a rejection in its
-        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue.
+        place. INVALID_ARGUMENT for no images or more than 64; RESOURCE_EXHAUSTED for a message over 40 MB or a full queue;
+        for a full queue the trailer `grpc-retry-pushback-ms` says when to try again, which gRPC's own retries obey.
         """
 
     @_abc_1.abstractmethod

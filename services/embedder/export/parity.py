@@ -8,7 +8,7 @@ import torch
 from services.embedder.export.errors import NotExportable
 from services.embedder.export.image_encoder import ImageEncoder
 from services.embedder.export.tower import ImageTower
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 
 TOLERANCE = 1e-4
@@ -29,7 +29,7 @@ def check_parity(tower: ImageTower, model: bytes) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with torch.no_grad():
         expected = ImageEncoder(tower)(torch.from_numpy(pixels)).numpy()
-    backend = OnnxRuntimeBackend(model, backend=BackendName.ONNXRUNTIME, threads=0)
+    backend = OnnxRuntimeBackend(model, BackendOptions(threads=0))
     difference = float(np.abs(backend.run(pixels)[0] - expected).max())
     # Written so that NaN does not pass.
     if not difference <= TOLERANCE:

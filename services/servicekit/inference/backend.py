@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,12 +12,38 @@ import numpy.typing as npt
 
 from services.servicekit.embedding import Precision
 
+Batch = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""(n, height, width, 3) uint8 RGB for a network, (n, 4, dimension) float32 embeddings for a head."""
+
 
 class BackendName(StrEnum):
-    """The backends by the names that settings use."""
+    """The backends by the names that settings use; `auto` is the fastest of those that are there."""
 
-    ONNXRUNTIME = "onnxruntime"
+    AUTO = "auto"
     CUDA = "cuda"
+    OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """How a network is to be computed.
+
+    Attributes:
+        backend: What computes.
+        precision: The number format; what no backend computes in stops the start.
+        threads: CPU threads; 0 is one per core.
+        gpu_memory_bytes: What CUDA may take of the card; 0 is all of it.
+        input_name: What the model's one input is called.
+        output_names: The outputs that are computed, in the order of `run`; none are all, in the model's.
+    """
+
+    backend: BackendName = BackendName.ONNXRUNTIME
+    precision: Precision = Precision.FP32
+    threads: int = 0
+    gpu_memory_bytes: int = 0
+    input_name: str = "pixels"
+    output_names: tuple[str, ...] = ()
 
 
 class Backend(Protocol):
@@ -32,11 +59,10 @@ class Backend(Protocol):
         """The number format that it computes in."""
         ...
 
-    def run(
-        self, batch: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-    ) -> Sequence[npt.NDArray[np.float32]]:
+    def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
         """Computes (n, …) and returns the network's outputs, each (n, …) float32.
 
-        A network takes (n, height, width, 3) uint8 RGB, a head (n, 4, dimension) float32 embeddings.
+        Raises:
+            DeviceMemoryExhausted: The device has no memory for so many.
         """
         ...

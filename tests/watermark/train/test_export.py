@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.onnx_external_data import first_external_tensor
 from services.watermark.train.calibration import Calibration, Line
@@ -47,7 +47,7 @@ def batch_of(count, side_px=448):
 
 
 def loaded(model):
-    return OnnxRuntimeBackend(model, backend=BackendName.ONNXRUNTIME, threads=1)
+    return OnnxRuntimeBackend(model, BackendOptions(threads=1))
 
 
 @pytest.mark.parametrize("count", [1, 3])

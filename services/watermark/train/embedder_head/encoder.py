@@ -10,7 +10,7 @@ import numpy.typing as npt
 from services.servicekit.embedding import Embedding
 from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.errors import Misconfigured
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.resize import InputShape
 from services.watermark.detector_folder import QUADRANTS, HeadEncoder
@@ -32,9 +32,7 @@ class QuadrantEncoder:
 
     def __init__(self, folder: EncoderFolder, *, threads: int) -> None:
         self._folder = folder
-        self._backend = OnnxRuntimeBackend(
-            folder.read_model(), backend=BackendName.ONNXRUNTIME, threads=threads
-        )
+        self._backend = OnnxRuntimeBackend(folder.read_model(), BackendOptions(threads=threads))
 
     @property
     def name(self) -> str:

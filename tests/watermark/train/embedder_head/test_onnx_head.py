@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.servicekit.inference.backend import BackendName
+from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.watermark.detector_folder import HEAD_INPUT, OUTPUTS
 from services.watermark.train.calibration import Calibration, Line
@@ -21,10 +21,7 @@ def test_the_graph_computes_what_the_head_computes(count):
     head = Head(random.normal(0, 1, 16), -0.7)
     backend = OnnxRuntimeBackend(
         head_model(head, CALIBRATION),
-        backend=BackendName.ONNXRUNTIME,
-        threads=1,
-        input_name=HEAD_INPUT,
-        output_names=OUTPUTS,
+        BackendOptions(threads=1, input_name=HEAD_INPUT, output_names=OUTPUTS),
     )
     embeddings = random.normal(0, 1, (count, 4, 16)).astype(np.float32)
 

@@ -1,0 +1,50 @@
+"""How long one caller waits while others come and go: open loop, so a slow server is not asked less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.embedding.load import Call, open_loop, percentile, poisson_arrivals
+from benchmarks.embedding.metrics_page import read_batches, ridden_seconds
+
+LOADS_PERCENT: Final = (10, 50, 90)
+"""Of the capacity."""
+
+LATENCY_SEED: Final = 2026
+"""Of the arrivals; the same for everything that is measured."""
+
+
+async def measure_latency(call: Call, rate_per_s: float, seconds: float) -> dict[str, float]:
+    """The percentiles of the waiting times of Poisson arrivals at this rate, milliseconds."""
+    arrivals_s = poisson_arrivals(rate_per_s, seconds, LATENCY_SEED)
+    return latency_facts(await open_loop(call, arrivals_s), rate_per_s)
+
+
+def latency_facts(latencies_s: list[float], rate_per_s: float) -> dict[str, float]:
+    """The percentiles, and how many waited at which rate."""
+    return {
+        "arrivals_per_s": round(rate_per_s, 2),
+        "arrivals": len(latencies_s),
+        "p50_ms": round(1e3 * percentile(latencies_s, 50), 2),
+        "p99_ms": round(1e3 * percentile(latencies_s, 99), 2),
+    }
+
+
+async def measure_with_batches(
+    call: Call, metrics: str, rate_per_s: float, seconds: float, batch_seconds: Mapping[int, float]
+) -> dict[str, Any]:
+    """The same, beside the batches that the images rode in, from the service's /metrics.
+
+    Args:
+        call: Asks for one image.
+        metrics: The `host:port` of the service's /metrics.
+        rate_per_s: Arrivals in a second.
+        seconds: For how long.
+        batch_seconds: What a batch of each size takes when it is computed alone.
+    """
+    before = await read_batches(metrics)
+    latency = await measure_latency(call, rate_per_s, seconds)
+    batches = (await read_batches(metrics)).since(before)
+    ridden_s = ridden_seconds(batches, batch_seconds)
+    return {**latency, "ridden_batch_ms": round(1e3 * ridden_s, 2), **batches.to_json()}

@@ -1,0 +1,93 @@
+"""What a service's /metrics say about its batches."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+_SIZES: Final = "lodestone_embedder_batch_size"
+_SECONDS: Final = "lodestone_embedder_inference_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The batches that were computed.
+
+    Attributes:
+        count: How many.
+        images: In all of them.
+        seconds: That all of them took.
+        by_size: How many there were of each size, sizes between two of these among the larger one.
+    """
+
+    count: float
+    images: float
+    seconds: float
+    by_size: Mapping[float, float]
+
+    def since(self, before: Batches) -> Batches:
+        """Those that were computed after `before` was read."""
+        by_size = {size: count - before.by_size[size] for size, count in self.by_size.items()}
+        return Batches(
+            self.count - before.count,
+            self.images - before.images,
+            self.seconds - before.seconds,
+            {size: count for size, count in by_size.items() if count},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What they were like on average; the batch that an image rode in is another one than the average batch."""
+        return {
+            "batches": round(self.count),
+            "mean_batch": round(self.images / self.count, 2),
+            "mean_batch_ms": round(1e3 * self.seconds / self.count, 2),
+            "by_size": {f"{size:g}": round(count) for size, count in self.by_size.items()},
+        }
+
+
+async def read_batches(address: str) -> Batches:
+    """Reads the page at `host:port`."""
+    return parse_batches(await asyncio.to_thread(_read, address))
+
+
+def parse_batches(page: str) -> Batches:
+    """Reads the two histograms out of a page."""
+    values: dict[str, float] = {}
+    up_to: dict[float, float] = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == f"{_SIZES}_bucket":
+                up_to[float(sample.labels["le"])] = sample.value
+            values[sample.name] = sample.value
+    ordered = sorted(up_to.items())
+    counts = [0.0, *(count for _, count in ordered)]
+    by_size = {size: count - counts[place] for place, (size, count) in enumerate(ordered)}
+    return Batches(
+        values[f"{_SIZES}_count"], values[f"{_SIZES}_sum"], values[f"{_SECONDS}_sum"], by_size
+    )
+
+
+def ridden_seconds(batches: Batches, seconds: Mapping[int, float]) -> float:
+    """The mean time of the batch that an image rode in, seconds: a large batch counts for each of its images.
+
+    Args:
+        batches: Those that were computed.
+        seconds: What a batch of each size takes when it is computed alone; larger sizes take as long as the largest.
+    """
+    largest = max(seconds)
+    alone = {size: seconds[min(int(min(size, largest)), largest)] for size in batches.by_size}
+    total = sum(count * alone[size] for size, count in batches.by_size.items())
+    images = sum(count * size for size, count in batches.by_size.items())
+    ridden = sum(count * size * alone[size] for size, count in batches.by_size.items()) / images
+    # Under load a batch takes longer than alone: the client wants the same cores.
+    return ridden * batches.seconds / total
+
+
+def _read(address: str) -> str:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())

@@ -1,0 +1,1 @@
+"""Embeddings of images that were embedded before, on the disk."""

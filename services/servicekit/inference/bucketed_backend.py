@@ -1,0 +1,133 @@
+"""Computes batches of any size in a few sizes that were tried beforehand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from services.servicekit.embedding import Precision
+from services.servicekit.inference.backend import Backend, Batch
+from services.servicekit.inference.buckets import Buckets, bucket_sizes
+from services.servicekit.inference.errors import DeviceMemoryExhausted, ModelUnfit
+
+_TIMED_RUNS = 3
+# Nobody wants to wait longer for a batch, and on a CPU far smaller ones are as fast, image by image.
+_LONGEST_S = 1.0
+# Two sizes in a row that are no faster: the next ones will not be either, and would take memory for good.
+_BEYOND = 4
+
+
+class BucketedBackend:
+    """A backend in front of another one, which sees batches of known sizes only.
+
+    Runtimes compile kernels and take memory for each new batch size: here all of that happens at the start. A device
+    without memory for a size is never asked for it again.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        trial: Batch,
+        *,
+        max_batch: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Computes every size with one item and padding, and times it; keeps the sizes that pay.
+
+        Args:
+            backend: What computes.
+            trial: (1, …), an item that it takes.
+            max_batch: The largest size at most. One that takes over a second is the last, and so is the second in
+                a row that is no faster, image by image.
+            clock: Seconds.
+
+        Raises:
+            DeviceMemoryExhausted: There is no memory for a single item.
+            ModelUnfit: The model computes one batch size alone.
+        """
+        self._backend = backend
+        seconds: dict[int, float] = {}
+        for size in bucket_sizes(max_batch):
+            try:
+                seconds[size] = _timed(backend, _padded(trial, size), clock)
+            except DeviceMemoryExhausted:
+                if not seconds:
+                    raise
+                _tell(size, max(seconds))
+                break
+            if seconds[size] > _LONGEST_S or size >= _BEYOND * Buckets(seconds).paying().largest:
+                break
+        self._buckets = Buckets(seconds).paying()
+
+    @property
+    def execution_provider(self) -> str:
+        """What computes."""
+        return self._backend.execution_provider
+
+    @property
+    def precision(self) -> Precision:
+        """The number format that it computes in."""
+        return self._backend.precision
+
+    @property
+    def buckets(self) -> Buckets:
+        """The sizes, and what each took at the start."""
+        return self._buckets
+
+    def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
+        """Computes (n, …) and returns the network's outputs, each (n, …) float32.
+
+        Raises:
+            DeviceMemoryExhausted: There is no memory for a single item.
+        """
+        parts = []
+        done = 0
+        while done < len(batch):
+            size = self._buckets.plan(len(batch) - done)[0]
+            part = batch[done : done + size]
+            try:
+                outputs = self._backend.run(_padded(part, size))
+            except DeviceMemoryExhausted:
+                self._do_without(size)
+                continue
+            parts.append([output[: len(part)] for output in outputs])
+            done += len(part)
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _do_without(self, size: int) -> None:
+        if size == min(self._buckets.seconds):
+            raise DeviceMemoryExhausted(size)
+        self._buckets = self._buckets.under(size)
+        _tell(size, self._buckets.largest)
+
+
+def _padded(part: Batch, size: int) -> Batch:
+    if len(part) == size:
+        return part
+    padded = np.zeros((size, *part.shape[1:]), part.dtype)
+    padded[: len(part)] = part
+    return padded
+
+
+def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
+    """The shortest of three runs, or of one that takes long; a first one makes buffers and kernels."""
+    rows = {len(output) for output in backend.run(batch)}
+    if rows != {len(batch)}:
+        message = f"the model gives {min(rows, default=0)} rows for a batch of {len(batch)}"
+        raise ModelUnfit(message)
+    durations = []
+    for _ in range(_TIMED_RUNS):
+        start = clock()
+        backend.run(batch)
+        durations.append(clock() - start)
+        if durations[-1] > _LONGEST_S:
+            break
+    return max(min(durations), 1e-9)
+
+
+def _tell(size: int, largest: int) -> None:
+    structlog.get_logger().warning("device_memory_exhausted", batch=size, largest_batch=largest)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from services.servicekit.image_settings import ImageSettings
+from services.servicekit.inference.buckets import Buckets
+from tests.fakes.serving import settings_for_tests
+
+
+def test_the_largest_batch_is_one_that_pays():
+    """What was asked for is the most there may be."""
+    settings = settings_for_tests(ImageSettings, max_batch=32)
+
+    fitted = settings.fitted(Buckets({1: 0.01, 2: 0.018, 4: 0.03}))
+
+    assert (fitted.max_batch, fitted.stuck_s) == (4, settings.stuck_s)
+
+
+def test_a_batch_that_takes_seconds_is_not_stuck():
+    """A large network on a small machine."""
+    settings = settings_for_tests(ImageSettings, stuck_s=4.0)
+
+    assert settings.fitted(Buckets({1: 3.0})).stuck_s == 12.0
