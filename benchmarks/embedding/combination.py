@@ -22,6 +22,8 @@ from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.inference.backend import BackendName, BackendOptions
 
+# Allocators fill their pools meanwhile.
+_WARM_UP_S: Final = 60.0
 # What the seed's filter server did.
 _ONE_BY_ONE: Final = BackendOptions(BackendName.ONNXRUNTIME, Precision.FP32)
 
@@ -61,7 +63,12 @@ class Combination:
                 served.process, images.pixels, raw.embed(), self.plan.many_streams_s
             )
             facts = {"network": raw.facts(), "service": await served.facts()}
-        return {**facts, **found, "memory": memory_facts(memory.samples), "many_streams": many}
+        return {
+            **facts,
+            **found,
+            "memory": memory_facts(memory.samples, _WARM_UP_S),
+            "many_streams": many,
+        }
 
     async def _in_turns(self, turns: Turns) -> dict[str, Any]:
         rates: dict[str, list[Rates]] = {}

@@ -52,11 +52,13 @@ class MemoryWatch:
                 return
 
 
-def memory_facts(samples: Sequence[tuple[float, int]]) -> dict[str, Any]:
-    """The first, last and largest of the samples in MB, over which time, and how fast they grew."""
+def memory_facts(samples: Sequence[tuple[float, int]], warm_up_s: float = 0.0) -> dict[str, Any]:
+    """The first, last and largest of the samples in MB, over which time, and how fast they grew after the warm-up."""
+    begin_s = samples[0][0] + warm_up_s
+    warm = [sample for sample in samples if sample[0] >= begin_s] or samples
     held = [size / 1e6 for _, size in samples]
     return {
-        "mb_per_min": round(growth_mb_per_min(samples), 3),
+        "mb_per_min": round(growth_mb_per_min(warm), 3),
         "seconds": round(samples[-1][0] - samples[0][0]),
         "first_mb": round(held[0], 1),
         "last_mb": round(held[-1], 1),

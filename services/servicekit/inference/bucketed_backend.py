@@ -15,10 +15,8 @@ from services.servicekit.inference.buckets import Buckets, bucket_sizes
 from services.servicekit.inference.errors import DeviceMemoryExhausted, ModelUnfit
 
 _TIMED_RUNS = 3
-# Nobody wants to wait longer for a batch, and on a CPU far smaller ones are as fast, image by image.
+# Nobody wants to wait longer for a batch, and on a CPU smaller ones are as fast, image by image.
 _LONGEST_S = 1.0
-# Two sizes in a row that are no faster: the next ones will not be either, and would take memory for good.
-_BEYOND = 4
 
 
 class BucketedBackend:
@@ -41,8 +39,7 @@ class BucketedBackend:
         Args:
             backend: What computes.
             trial: (1, …), an item that it takes.
-            max_batch: The largest size at most. One that takes over a second is the last, and so is the second in
-                a row that is no faster, image by image.
+            max_batch: The largest size at most; sizes that take over a second are not kept.
             clock: Seconds.
 
         Raises:
@@ -59,7 +56,9 @@ class BucketedBackend:
                     raise
                 _tell(size, max(seconds))
                 break
-            if seconds[size] > _LONGEST_S or size >= _BEYOND * Buckets(seconds).paying().largest:
+            if seconds[size] > _LONGEST_S:
+                if size > 1:
+                    del seconds[size]
                 break
         self._buckets = Buckets(seconds).paying()
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-# What a plan must gain over one computation, and a size over a smaller one: times of a busy machine tell no less.
+# What a plan must gain over one computation, and a size may lose to a smaller one: a busy machine tells no less.
 _PLAN_GAIN: Final = 0.10
-_SIZE_GAIN: Final = 0.02
+_SIZE_LOSS: Final = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,13 @@ class Buckets:
         return sorted(sizes, reverse=True)
 
     def paying(self) -> Buckets:
-        """Without the sizes that are no faster, image by image, than a smaller one: those only make callers wait."""
+        """Without the sizes over the largest that is as fast as any, image by image: what waits is computed at once.
+
+        Each computation costs a service its own work besides: of two sizes that are equally fast the larger is better.
+        """
         least = min(cost / size for size, cost in self.seconds.items())
-        largest = min(
-            size for size, cost in self.seconds.items() if cost / size <= least * (1 + _SIZE_GAIN)
+        largest = max(
+            size for size, cost in self.seconds.items() if cost / size <= least * (1 + _SIZE_LOSS)
         )
         return self.under(largest + 1)
 

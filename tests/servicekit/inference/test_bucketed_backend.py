@@ -91,26 +91,33 @@ def test_sizes_without_memory_at_the_start_are_left_out(logs):
     assert [(log["batch"], log["largest_batch"]) for log in logs] == [(4, 2)]
 
 
-def test_sizes_that_are_no_faster_are_left_out():
-    """After two in a row none is tried: image by image 2 are as fast as 32, and callers wait less."""
+def test_sizes_that_are_slower_are_left_out():
+    """Image by image: some caches hold 8 images and not 16."""
     device = Device()
 
-    backend = bucketed(device, 32, Clock(lambda size: 0.02 if size == 1 else 0.015 * size))
+    backend = bucketed(device, 32, Clock(lambda size: (0.01 if size <= 8 else 0.013) * size))
 
-    assert backend.buckets.largest == 2
-    assert set(device.sizes) == {1, 2, 4, 8}
-    assert backend.run(images(7))[0].tolist() == list(range(7))
+    assert backend.buckets.largest == 8
+    assert backend.run(images(17))[0].tolist() == list(range(17))
 
 
-def test_a_size_that_takes_over_a_second_is_the_last():
-    """Though larger ones would be faster, image by image; it is timed once."""
+def test_a_size_that_takes_over_a_second_is_not_kept():
+    """Though it would be faster, image by image; it is timed once, and none larger."""
     device = Device()
 
     backend = bucketed(device, 32, Clock(lambda size: 0.8 + 0.1 * size))
 
-    assert backend.buckets.largest == 4
+    assert backend.buckets.largest == 2
     assert max(device.sizes) == 4
     assert device.sizes.count(4) == 2
+
+
+def test_an_image_that_takes_over_a_second_is_computed_all_the_same():
+    """Alone; there is no smaller size."""
+    backend = bucketed(Device(), 32, Clock(lambda size: 3.0 * size))
+
+    assert backend.buckets.largest == 1
+    assert backend.run(images(3))[0].tolist() == [0, 1, 2]
 
 
 def test_memory_that_runs_out_later_halves_the_batch(logs):
