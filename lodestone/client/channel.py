@@ -20,6 +20,12 @@ _REOPENED: Final = (
     ("lodestone.crawler.v1.CrawlerService", "WatchCrawl"),
 )
 
+# Their services say when there will be room in a full queue.
+_QUEUED: Final = (
+    ("lodestone.embedder.v1.EmbedderService", "EmbedImages"),
+    ("lodestone.watermark.v1.WatermarkService", "DetectWatermarks"),
+)
+
 # grpc's own words, before and since 1.80; the peer is percent-encoded: `ipv6:%5B::1%5D:50051`.
 _NO_CONNECTION: Final = re.compile(
     r"(?:failed to connect to all addresses|connections to all backends failing); "
@@ -33,8 +39,8 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
     Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
-    those that meet a full queue (RESOURCE_EXHAUSTED) when the service says (`grpc-retry-pushback-ms`): every method of
-    ours is idempotent. Must be called in a running event loop.
+    EmbedImages and DetectWatermarks that meet a full queue (RESOURCE_EXHAUSTED) when the service says
+    (`grpc-retry-pushback-ms`): every method of ours is idempotent. Must be called in a running event loop.
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.
@@ -76,14 +82,19 @@ def _service_config() -> dict[str, object]:
         "methodConfig": [
             {"name": [{"service": service, "method": method} for service, method in _REOPENED]},
             {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-                },
+                "name": [{"service": service, "method": method} for service, method in _QUEUED],
+                "retryPolicy": _retry_policy("UNAVAILABLE", "RESOURCE_EXHAUSTED"),
             },
+            {"name": [{}], "retryPolicy": _retry_policy("UNAVAILABLE")},
         ],
+    }
+
+
+def _retry_policy(*codes: str) -> dict[str, object]:
+    return {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": codes,
     }
