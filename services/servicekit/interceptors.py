@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -113,14 +114,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._guarded(method, context):
+            async with self._guarded(method) as outcome:
                 try:
                     async with asyncio.timeout(self._unary_deadline_s) as deadline:
-                        return await inner(_parsed(parse, raw), context)
+                        try:
+                            answer = inner(_parsed(parse, raw), context)
+                        finally:
+                            # This frame lives on in the error that ends the call, see _Outcome.
+                            del raw
+                        return await answer
                 except TimeoutError as error:
                     if not deadline.expired():
                         raise
                     raise errors.DeadlinePassed(self._unary_deadline_s) from error
+            return await outcome.abort(context)
 
         return call
 
@@ -128,8 +135,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
-            async with self._guarded(method, context):
+            async with self._guarded(method) as outcome:
                 return await self._drain.run(inner(_each_parsed(parse, raws), context))
+            return await outcome.abort(context)
 
         return call
 
@@ -137,12 +145,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         assert inner is not None
 
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._guarded(method, context):
+            async with self._guarded(method) as outcome:
                 events = self._drain.until(inner(_parsed(parse, raw), context))
                 async with aclosing(events):
                     async for event in events:
                         yield event
                 self._drain.require_not_begun()
+            await outcome.abort(context)
 
         return call
 
@@ -152,25 +161,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
-            async with self._guarded(method, context):
+            async with self._guarded(method) as outcome:
                 requests = self._drain.until(_each_parsed(parse, raws))
                 async with aclosing(requests), aclosing(inner(requests, context)) as answers:
                     async for answer in answers:
                         yield answer
                 self._drain.require_not_begun()
+            await outcome.abort(context)
 
         return call
 
     @asynccontextmanager
-    async def _guarded(
-        self, method: str, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[None]:
+    async def _guarded(self, method: str) -> AsyncIterator[_Outcome]:
+        """Turns an error into an outcome, for the caller to end the call with outside of it."""
         start = time.perf_counter()
-        code = grpc.StatusCode.OK
-        message = ""
-        trailers: tuple[tuple[str, str], ...] = ()
+        outcome = _Outcome()
         try:
-            yield
+            yield outcome
         except (asyncio.CancelledError, GeneratorExit):
             self._metrics.observe(method, "CANCELLED", time.perf_counter() - start)
             raise
@@ -178,11 +185,28 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._metrics.observe(method, "ABORTED", time.perf_counter() - start)
             raise
         except Exception as error:  # noqa: BLE001 - the one place that turns every error into a status
-            code, message = _status(error, method)
-            trailers = _pushback(error)
-        self._metrics.observe(method, code.name, time.perf_counter() - start)
-        if code is not grpc.StatusCode.OK:
-            await context.abort(code, message, trailers)
+            outcome.code, outcome.message = _status(error, method)
+            outcome.trailers = _pushback(error)
+        self._metrics.observe(method, outcome.code.name, time.perf_counter() - start)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """How a call ends.
+
+    grpc.aio keeps the error that ends a call in a cycle (call, AbortError, traceback) until a full garbage collection,
+    and few objects of many bytes bring none about. So the call is aborted where the first error, and with it the frames
+    that hold the request, are gone.
+    """
+
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    message: str = ""
+    trailers: tuple[tuple[str, str], ...] = ()
+
+    async def abort(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Ends a call that has failed; leaves others as they are."""
+        if self.code is not grpc.StatusCode.OK:
+            await context.abort(self.code, self.message, self.trailers)
 
 
 def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:

@@ -22,9 +22,6 @@ from services.servicekit.rejection import RejectionCode
 
 NORM_TOLERANCE = 1e-3
 
-# More than any message holds.
-_PIXELS_MAX_BYTES = 64_000_000
-
 
 def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
     """Opens the message's image, a file or pixels.
@@ -43,10 +40,8 @@ def open_message(message: image_pb2.Image, limits: DecodeLimits) -> OpenImage:
 
 
 def size_of(message: image_pb2.Image) -> int:
-    """How many bytes an image has; of pixels by their shape, which costs no copy: what does not fit it is rejected."""
-    if not message.HasField("pixels"):
-        return len(message.encoded)
-    return min(3 * message.pixels.height_px * message.pixels.width_px, _PIXELS_MAX_BYTES)
+    """How many bytes an image has, whatever it says of its shape."""
+    return len(message.pixels.rgb if message.HasField("pixels") else message.encoded)
 
 
 def digest_of(message: image_pb2.Image) -> bytes:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import grpc
 import pytest
@@ -106,6 +108,32 @@ async def test_a_full_queue_says_when_to_try_again(retry_after_s, pushback):
 
     trailers = dict(status.trailing_metadata())
     assert trailers.get("grpc-retry-pushback-ms") == pushback
+
+
+class Large:
+    """Stands for a request of megabytes."""
+
+
+async def test_a_failed_call_holds_nothing_any_more():
+    """Without a garbage collection: nothing brings one about while megabytes come in few objects."""
+    held: list[weakref.ref[Large]] = []
+
+    async def answer(_text: str) -> str:
+        large = Large()
+        held.append(weakref.ref(large))
+        message = "no"
+        raise errors.InvalidInput(message)
+
+    async with serving(EchoService(answer=answer).definition()) as channel:
+        gc.collect()
+        gc.disable()
+        try:
+            status = await status_of(EchoClient(channel).unary("x"))
+            assert status.code() is Code.INVALID_ARGUMENT
+            [large] = held
+            assert large() is None
+        finally:
+            gc.enable()
 
 
 async def test_an_unexpected_error_is_an_id_and_nothing_else():

@@ -193,12 +193,14 @@ def test_precisions_come_back_as_they_went(precision):
     assert precision_from_message(precision_to_message(precision)) is precision
 
 
-def test_the_size_of_an_image_is_told_without_looking_at_its_pixels():
-    """A shape that lies is no reason to hold others up for ever."""
+def test_the_size_of_an_image_is_that_of_its_bytes():
+    """Not what its shape says: that may lie."""
     pixels = image_pb2.Image(pixels=image_pb2.Pixels(height_px=4, width_px=5, rgb=bytes(60)))
-    liar = image_pb2.Image(pixels=image_pb2.Pixels(height_px=2**31 - 1, width_px=2**31 - 1))
+    small = image_pb2.Image(pixels=image_pb2.Pixels(height_px=1, width_px=1, rgb=bytes(5_000)))
+    large = image_pb2.Image(pixels=image_pb2.Pixels(height_px=-(2**31), width_px=2**31 - 1))
 
     assert size_of(pixels) == 60
     assert size_of(image_pb2.Image(encoded=b"1234567")) == 7
     assert size_of(image_pb2.Image()) == 0
-    assert size_of(liar) == 64_000_000
+    assert size_of(small) == 5_000
+    assert size_of(large) == 0
