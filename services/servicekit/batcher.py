@@ -137,13 +137,12 @@ class Batcher(Generic[Item, Result]):
         """Ends the work; all that is not answered yet is Unavailable. Waits for the batches that are being computed."""
         self._closed = True
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
         for future in list(self._unanswered):
             if not future.done():
                 future.set_exception(self._stopping())
                 # Its caller may be on the way out as well; asyncio would log an error that nobody fetched.
                 future.exception()
-        await asyncio.gather(*self._computing, return_exceptions=True)
+        await asyncio.gather(self._task, *self._computing, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
 
     def _new_future(self) -> asyncio.Future[Result]:
