@@ -17,6 +17,8 @@ LodestoneError
 
 from __future__ import annotations
 
+from typing import Literal
+
 from services.servicekit.rejection import RejectionCode
 
 
@@ -51,14 +53,23 @@ class Overloaded(LodestoneError):
 
     Attributes:
         queue: Its name.
-        limit: How many items it holds.
+        limit: How much it holds, in `unit`.
         retry_after_s: When there is likely to be room, in seconds from now; None if nobody knows.
+        unit: What is limited: `items`, or `bytes` of them.
     """
 
-    def __init__(self, queue: str, limit: int, retry_after_s: float | None = None) -> None:
-        super().__init__(f"the {queue} queue is full ({limit} items); try again later")
+    def __init__(
+        self,
+        queue: str,
+        limit: int,
+        retry_after_s: float | None = None,
+        *,
+        unit: Literal["items", "bytes"] = "items",
+    ) -> None:
+        super().__init__(f"the {queue} queue is full ({limit:,} {unit}); try again later")
         self.queue = queue
         self.limit = limit
+        self.unit = unit
         self.retry_after_s = retry_after_s
 
 

@@ -18,7 +18,7 @@ class ImageMetrics:
     def __init__(self, name: str, registry: CollectorRegistry) -> None:
         self._images = Counter(
             f"lodestone_{name}_images",
-            "Images by outcome: computed, cached, failed (no answer), or why one was rejected.",
+            "Images by outcome: computed, cached, refused (a full queue), failed (no answer), or why one was rejected.",
             ["outcome"],
             registry=registry,
         )
@@ -51,6 +51,10 @@ class ImageMetrics:
     def rejected(self, code: RejectionCode) -> None:
         """An image has no answer, for this reason."""
         self._images.labels(code.value.lower()).inc()
+
+    def refused(self, count: int = 1) -> None:
+        """So many images found a full queue."""
+        self._images.labels("refused").inc(count)
 
     def failed(self) -> None:
         """An image was lost to an error, or its caller has gone."""

@@ -112,10 +112,7 @@ class ImageQueue(Generic[Value]):
         if not 1 <= count <= IMAGES_MAX:
             raise InvalidInput(f"{count} images; a request has 1 to {IMAGES_MAX}")
         size_bytes = sum(map(size_of, images))
-        too_large = self._unary_bytes and self._unary_bytes + size_bytes > self._max_bytes
-        if too_large or self._unary_images + count > self._limit:
-            retry_after_s = self._batcher.retry_after_s(self._unary_images)
-            raise Overloaded(self._name, self._limit, retry_after_s)
+        self._require_room(count, size_bytes)
         self._unary_images += count
         self._unary_bytes += size_bytes
         try:
@@ -124,6 +121,17 @@ class ImageQueue(Generic[Value]):
         finally:
             self._unary_images -= count
             self._unary_bytes -= size_bytes
+
+    def _require_room(self, count: int, size_bytes: int) -> None:
+        retry_after_s = self._batcher.retry_after_s(self._unary_images)
+        full: Overloaded | None = None
+        if self._unary_images + count > self._limit:
+            full = Overloaded(self._name, self._limit, retry_after_s)
+        elif self._unary_bytes and self._unary_bytes + size_bytes > self._max_bytes:
+            full = Overloaded(self._name, self._max_bytes, retry_after_s, unit="bytes")
+        if full is not None:
+            self._metrics.refused(count)
+            raise full
 
     @property
     def stream_room(self) -> StreamRoom:
@@ -184,6 +192,9 @@ class ImageQueue(Generic[Value]):
         except ItemRejected as error:
             self._metrics.rejected(error.code)
             return write(error)
+        except Overloaded:
+            self._metrics.refused()
+            raise
         except BaseException:
             self._metrics.failed()
             raise

@@ -233,6 +233,34 @@ async def test_requests_out_of_range(queue):
         await queue.answer_one("x" * 129, level(1), write)
 
 
+async def test_images_that_find_a_full_queue_are_counted(levels):
+    """All of a call that is over the limit; and the one for which streams have left no place."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1, max_batch=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+
+    def refused():
+        return registry.get_sample_value("lodestone_test_images_total", {"outcome": "refused"})
+
+    levels.open.clear()
+    waiting = asyncio.create_task(images.answer_all([level(1)] * 60, write))
+    await asyncio.to_thread(levels.started.wait, 10)
+    with pytest.raises(Overloaded) as caught:
+        await images.answer_all([level(2)] * 10, write)
+    assert (caught.value.limit, caught.value.unit) == (64, "items")
+    assert refused() == 10
+    streamed = [asyncio.create_task(images.answer_one("", level(3), write)) for _ in range(10)]
+    await all_waiting(images, 64)
+    with pytest.raises(Overloaded):
+        await images.answer_all([level(2)], write)
+    assert refused() == 11
+
+    levels.open.set()
+    assert await waiting == [1] * 60
+    assert await asyncio.gather(*streamed) == [3] * 10
+    await images.close()
+
+
 async def test_too_many_images_of_unary_calls(queue, levels):
     """What waits undecoded counts too; once answered there is room again."""
     levels.open.clear()
@@ -263,9 +291,10 @@ async def test_calls_of_too_many_bytes_are_refused(levels):
     large = asyncio.create_task(images.answer_all([level(1)] * 5, write))
     await asyncio.to_thread(levels.started.wait, 10)
 
-    with pytest.raises(Overloaded):
+    with pytest.raises(Overloaded, match=r"the test queue is full \(4,000 bytes\)") as caught:
         await images.answer_all([level(2)], write)
 
+    assert (caught.value.limit, caught.value.unit) == (4_000, "bytes")
     levels.open.set()
     assert await large == [1] * 5
     assert await images.answer_all([level(2)], write) == [2]
