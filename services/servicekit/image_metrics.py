@@ -26,6 +26,11 @@ class ImageMetrics:
             f"lodestone_{name}_decode_seconds", "Seconds that an image was decoded and resized.",
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
+        self._decode_wait = Histogram(
+            f"lodestone_{name}_decode_wait_seconds",
+            "Seconds that an image waited for a thread that decodes.",
+            buckets=_TOTAL_SECONDS, registry=registry,
+        )  # fmt: skip
         self._total = Histogram(
             f"lodestone_{name}_image_seconds",
             "Seconds from an image's arrival, in a call or on a stream, to its answer.",
@@ -35,6 +40,10 @@ class ImageMetrics:
     def answered(self, seconds: float) -> None:
         """An image has its answer, so long after it came."""
         self._total.observe(seconds)
+
+    def waited(self, seconds: float) -> None:
+        """An image has a thread that decodes it, or looks it up."""
+        self._decode_wait.observe(seconds)
 
     def decoded(self, seconds: float) -> None:
         """An image was brought to the network's input."""

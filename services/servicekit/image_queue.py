@@ -183,7 +183,7 @@ class ImageQueue(Generic[Value]):
         loop = asyncio.get_running_loop()
         start_s = time.monotonic()
         try:
-            opened = await loop.run_in_executor(self._decoding, self._find_or_open, image)
+            opened = await loop.run_in_executor(self._decoding, self._find_or_open, image, start_s)
             if isinstance(opened, Computed):
                 self._metrics.cached()
                 self._metrics.answered(time.monotonic() - start_s)
@@ -204,7 +204,8 @@ class ImageQueue(Generic[Value]):
             self._cache.keep(opened.digest, computed)
         return write(computed)
 
-    def _find_or_open(self, image: image_pb2.Image) -> Computed[Value] | _Opened:
+    def _find_or_open(self, image: image_pb2.Image, since_s: float) -> Computed[Value] | _Opened:
+        self._metrics.waited(time.monotonic() - since_s)
         if self._cache is None:
             return self._open(image, b"")
         digest = digest_of(image)

@@ -108,6 +108,36 @@ async def all_waiting(images, count):
             await asyncio.sleep(0.01)
 
 
+async def test_the_wait_for_a_thread_that_decodes_is_counted(levels, monkeypatch):
+    """From an image's arrival to the start of its decoding; one that is rejected has waited, too."""
+    registry = new_registry()
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=registry)
+    decode = image_queue.open_message
+    held, entered = threading.Event(), threading.Event()
+
+    def waited(kind):
+        return registry.get_sample_value(f"lodestone_test_decode_wait_seconds_{kind}")
+
+    def decode_when_let(*arguments):
+        entered.set()
+        assert held.wait(10)
+        return decode(*arguments)
+
+    monkeypatch.setattr(image_queue, "open_message", decode_when_let)
+    call = asyncio.create_task(images.answer_all([level(1), NOTHING], write))
+    await asyncio.to_thread(entered.wait, 10)
+    assert waited("count") == 1
+    first_s = waited("sum")
+    await asyncio.sleep(0.1)
+    held.set()
+    assert await call == [1, "rejected"]
+    await images.close()
+
+    assert waited("count") == 2
+    assert waited("sum") - first_s >= 0.1
+
+
 async def test_streams_leave_room_for_calls(levels):
     """However many images they send; a call that comes meanwhile is answered, and none is refused."""
     settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2, max_batch=16)
