@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import sys
@@ -97,13 +98,43 @@ def _secrets(settings: type[ServiceSettings], prefix: str) -> dict[str, Any]:
 
 
 def read_settings(settings: type[Settings]) -> Settings:
-    """Reads settings from the environment, or ends the process with one line that names each bad one."""
+    """Reads settings from the environment, or ends the process with one line that names each bad one.
+
+    A variable that begins as the service's settings do and is none of them is a bad one, too: it was meant for one.
+    """
     prefix = str(settings.model_config.get("env_prefix", ""))
+    problems = _unknown(settings, prefix)
     try:
-        return settings(**_secrets(settings, prefix))
+        read = settings(**_secrets(settings, prefix))
+        if not problems:
+            return read
     except ValidationError as error:
-        for problem in error.errors(include_input=False):
-            name = "_".join(str(part) for part in problem["loc"])
-            name = name if name.startswith("LODESTONE_") else f"{prefix}{name}".upper()
-            sys.stderr.write(f"error: {name}: {problem['msg']}\n")
-        sys.exit(EXIT_MISCONFIGURED)
+        problems += _wrong(error, prefix)
+    for problem in problems:
+        sys.stderr.write(f"error: {problem}\n")
+    sys.exit(EXIT_MISCONFIGURED)
+
+
+def _unknown(settings: type[ServiceSettings], prefix: str) -> list[str]:
+    known = [f"{prefix}{field}".upper() for field in settings.model_fields]
+    files = [
+        f"{prefix}{field}_FILE".upper()
+        for field, facts in settings.model_fields.items()
+        if facts.annotation is SecretStr
+    ]
+    found = []
+    for name in sorted(os.environ):
+        # A setting is read whatever the case of its name, a file's name is not.
+        if name.upper().startswith(prefix) and name.upper() not in known and name not in files:
+            [nearest] = difflib.get_close_matches(name.upper(), known + files, n=1, cutoff=0.0)
+            found.append(f"{name}: there is no such setting; the nearest is {nearest}")
+    return found
+
+
+def _wrong(error: ValidationError, prefix: str) -> list[str]:
+    found = []
+    for problem in error.errors(include_input=False):
+        name = "_".join(str(part) for part in problem["loc"])
+        name = name if name.startswith("LODESTONE_") else f"{prefix}{name}".upper()
+        found.append(f"{name}: {problem['msg']}")
+    return found

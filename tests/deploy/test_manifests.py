@@ -107,7 +107,7 @@ def test_names_and_labels_agree(word):
 
 
 def test_every_variable_is_a_setting_and_the_settings_accept_them(word, monkeypatch):
-    """A misspelt variable would be ignored without a word, a bad value only be seen in the cluster."""
+    """A misspelt variable or a bad value would end the start, and only be seen in the cluster."""
     variables = environment(container(word))
     assert set(variables) <= settings_names(word)
     for name, value in variables.items():

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.servicekit.errors import Misconfigured
@@ -18,6 +18,7 @@ class EchoSettings(ServiceSettings):
     port: int = Field(default=50_099, ge=0, le=65_535)
     metrics_port: int = Field(default=60_099, ge=0, le=65_535)
     loudness: int = Field(default=3, ge=1, le=11)
+    password: SecretStr = Field(default=SecretStr(""))
 
 
 def test_defaults_are_loopback_and_safe():
@@ -35,7 +36,6 @@ def test_the_environment_is_read_under_the_prefix(monkeypatch):
     monkeypatch.setenv("LODESTONE_ECHO_LOUDNESS", "11")
     monkeypatch.setenv("LODESTONE_ECHO_PORT", "0")
     monkeypatch.setenv("LODESTONE_DATA", "/somewhere")
-    monkeypatch.setenv("LODESTONE_ECHO_UNHEARD_OF", "1")
 
     settings = read_settings(EchoSettings)
 
@@ -75,6 +75,7 @@ def test_a_wrong_setting_ends_the_process_with_its_name(monkeypatch, capsys, nam
 
 def test_each_wrong_setting_has_its_line(monkeypatch, capsys):
     """A person fixes them all at once."""
+    monkeypatch.setenv("LODESTONE_ECHO_LOUD", "11")
     monkeypatch.setenv("LODESTONE_ECHO_LOUDNESS", "0")
     monkeypatch.setenv("LODESTONE_ECHO_PORT", "-1")
 
@@ -83,9 +84,55 @@ def test_each_wrong_setting_has_its_line(monkeypatch, capsys):
 
     lines = capsys.readouterr().err.splitlines()
     assert sorted(line.split(": ")[1] for line in lines) == [
+        "LODESTONE_ECHO_LOUD",
         "LODESTONE_ECHO_LOUDNESS",
         "LODESTONE_ECHO_PORT",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LODESTONE_ECHO_LOUDNES", "LODESTONE_ECHO_LOUDNESS"),
+        ("LODESTONE_ECHO_METRICSPORT", "LODESTONE_ECHO_METRICS_PORT"),
+        ("lodestone_echo_drains", "LODESTONE_ECHO_DRAIN_S"),
+        ("LODESTONE_ECHO_PASSWORD_FIL", "LODESTONE_ECHO_PASSWORD_FILE"),
+        ("LODESTONE_ECHO_LOUDNESS_FILE", "LODESTONE_ECHO_LOUDNESS"),
+        ("LODESTONE_ECHO_PORT_50051_TCP", "LODESTONE_ECHO_PORT"),
+    ],
+)
+def test_a_variable_that_is_no_setting_ends_the_process(monkeypatch, capsys, name, nearest):
+    """With the name that was probably meant, and no word of what was in it."""
+    monkeypatch.setenv(name, "hidden")
+
+    with pytest.raises(SystemExit) as caught:
+        read_settings(EchoSettings)
+
+    assert caught.value.code == EXIT_MISCONFIGURED
+    said = f"error: {name}: there is no such setting; the nearest is {nearest}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_variables_of_others_are_none_of_a_services_business(monkeypatch):
+    """Those of other services, and those that all have."""
+    for name in ("LODESTONE_ECHO", "LODESTONE_ECHOES_LOUD", "LODESTONE_TRACEBACK", "ECHO_PORT"):
+        monkeypatch.setenv(name, "1")
+
+    assert read_settings(EchoSettings).loudness == 3
+
+
+def test_every_setting_may_be_set_under_its_name(monkeypatch, tmp_path):
+    """In small letters as well; a secret also by the file that holds it."""
+    secret = tmp_path / "secret"
+    secret.write_text("sesame\n")
+    monkeypatch.setenv("LODESTONE_ECHO_DATA", "/elsewhere")
+    monkeypatch.setenv("lodestone_echo_loudness", "4")
+    monkeypatch.setenv("LODESTONE_ECHO_PASSWORD_FILE", str(secret))
+
+    settings = read_settings(EchoSettings)
+
+    assert (settings.data, settings.loudness) == (Path("/elsewhere"), 4)
+    assert settings.password.get_secret_value() == "sesame"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "8.8.8.8"])
