@@ -25,7 +25,7 @@ class EmbedderSettings(image_settings.ImageSettings):
     )
     backend: BackendName = Field(
         default=BackendName.AUTO,
-        description="What computes: onnxruntime, openvino, cuda, or auto for the fastest that is there.",
+        description="What computes: onnxruntime, openvino, cuda, or auto for what suits the precision and is there.",
     )
     encoder: str = Field(
         default="efficientnet-lite0",

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+from pydantic import ValidationError
+
 from services.servicekit.image_settings import ImageSettings
 from services.servicekit.inference.buckets import Buckets
 from tests.fakes.serving import settings_for_tests
@@ -19,3 +22,11 @@ def test_a_batch_that_takes_seconds_is_not_stuck():
     settings = settings_for_tests(ImageSettings, stuck_s=4.0)
 
     assert settings.fitted(Buckets({1: 3.0})).stuck_s == 12.0
+
+
+@pytest.mark.parametrize(("name", "least"), [("queue_limit", 64), ("queue_bytes", 64_000_000)])
+def test_the_largest_call_always_fits_in_an_empty_queue(name, least):
+    """As many images as a call may have, and more bytes than its message."""
+    assert getattr(settings_for_tests(ImageSettings, **{name: least}), name) == least
+    with pytest.raises(ValidationError, match=name):
+        settings_for_tests(ImageSettings, **{name: least - 1})

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import resource
 import sqlite3
 import threading
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +65,14 @@ class Opened:
     def _counted(self, what, *results):
         name = f"lodestone_embedder_cache_{what}_total"
         return tuple(self._registry.get_sample_value(name, {"result": one}) for one in results)
+
+
+def wait_until(condition):
+    """Returns when the thread that writes has got so far; no event tells of it."""
+    until_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -179,6 +190,31 @@ def test_a_file_that_stays_locked_costs_what_was_to_be_kept(open_cache, tmp_path
     assert opened.writes() == (0, 0, 200)
     assert [line["event"] for line in logs] == ["cache_away"]
     assert "locked" in logs[0]["cause"]
+
+
+@contextmanager
+def full_disk():
+    """No file of this process may become larger than SQLite's smallest ones."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_costs_what_was_to_be_kept(open_cache, logs):
+    """What the file has is found meanwhile, and only the others are misses."""
+    before = open_cache()
+    before.keep(1)
+    before.cache.close()
+    opened = open_cache()
+    with full_disk():
+        opened.keep(*range(100, 130))
+        wait_until(lambda: opened.writes()[2] == 30)
+        assert [opened.finds(number) for number in (1, 100)] == [True, False]
+    assert (opened.lookups(), opened.writes()) == ((1, 1, 0), (0, 0, 30))
+    assert [line["event"] for line in logs] == ["cache_away"]
 
 
 def test_a_damaged_file_costs_what_it_held(open_cache, tmp_path, logs):
