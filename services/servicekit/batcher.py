@@ -79,6 +79,8 @@ class Batcher(Generic[Item, Result]):
         self._computing: set[asyncio.Task[None]] = set()
         self._begun_s: float | None = None
         self._succeeded_s: float | None = None
+        # Of the largest batch that failed, until one as large succeeds.
+        self._failed_size = 0
         self._seconds_per_item: float | None = None
         self._closed = False
         self._task = asyncio.create_task(self._work())
@@ -107,6 +109,8 @@ class Batcher(Generic[Item, Result]):
     async def check(self, item: Item) -> None:
         """Returns if a computation has just succeeded, or does now; the item is computed before all that wait.
 
+        After a batch that failed it is as many times this item: what fails may be the size of it, or one of its items.
+
         Raises:
             ComputationStuck: One has been at work for too long.
             Exception: What computing raises.
@@ -118,10 +122,13 @@ class Batcher(Generic[Item, Result]):
         now_s = self._clock()
         if self._begun_s is not None and now_s - self._begun_s > self._limits.stuck_s:
             raise ComputationStuck(f"{self._name}'s computation", now_s - self._begun_s)
-        if self._succeeded_s is not None and now_s - self._succeeded_s < self._limits.fresh_s:
+        is_fresh = (
+            self._succeeded_s is not None and now_s - self._succeeded_s < self._limits.fresh_s
+        )
+        if is_fresh and not self._failed_size:
             return
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        await self._run([Waiting(item, future, now_s)])
+        create = asyncio.get_running_loop().create_future
+        await self._run([Waiting(item, create(), now_s) for _ in range(max(1, self._failed_size))])
 
     def retry_after_s(self, waiting: int = 0) -> float:
         """How long it will take to compute all that wait, by the pace so far: when a caller may try again.
@@ -224,13 +231,17 @@ class Batcher(Generic[Item, Result]):
             results = self._compute([one.item for one in wanted])
             if len(results) != len(wanted):
                 raise ResultsMissing(self._name, len(wanted), len(results))  # noqa: TRY301 - it failed
-        except Exception:
+        except Exception as error:
             # What succeeded before says nothing any more.
             self._succeeded_s = None
+            if not isinstance(error, Unavailable):
+                self._failed_size = max(self._failed_size, len(wanted))
             raise
         finally:
             self._begun_s = None
         self._succeeded_s = self._clock()
+        if len(wanted) >= self._failed_size:
+            self._failed_size = 0
         return _Computed(wanted, results, begun_s, self._clock() - begun_s)
 
 

@@ -1,4 +1,7 @@
-"""`python -m tests.contract.broken_embedder hangs|raises`: its network breaks for good at a white image."""
+"""`python -m tests.contract.broken_embedder WAY`: its network breaks for good at a white image.
+
+It `hangs`, it `raises`, or it `raises-at-four`: from then on at batches of four or more, and computes smaller ones.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,17 @@ class BreakingBackend(FakeBackend):
 
     def run(self, batch):
         self._broken = self._broken or bool((batch == 255).all(axis=(1, 2, 3)).any())
-        if self._broken:
-            sys.stderr.write("the network is broken\n")
-            sys.stderr.flush()
-        if self._broken and self._way == "hangs":
-            threading.Event().wait()
-        if self._broken:
-            message = "the device is lost"
-            raise RuntimeError(message)
+        if self._broken and (self._way != "raises-at-four" or len(batch) >= 4):
+            self._break()
         return super().run(batch)
+
+    def _break(self):
+        sys.stderr.write("the network is broken\n")
+        sys.stderr.flush()
+        if self._way == "hangs":
+            threading.Event().wait()
+        message = "the device is lost"
+        raise RuntimeError(message)
 
 
 async def build(settings: EmbedderSettings) -> ServiceDefinition:

@@ -33,7 +33,7 @@ async def becomes(stub: health_pb2_grpc.HealthStub, status: int, *, within_s: fl
         watch.cancel()
 
 
-@pytest.fixture(params=["hangs", "raises"])
+@pytest.fixture(params=["hangs", "raises", "raises-at-four"])
 def embedder(request, tmp_path):
     """A process, and where it serves; limits are the defaults but for the last one."""
     port = free_port()
@@ -42,6 +42,8 @@ def embedder(request, tmp_path):
         "LODESTONE_EMBEDDER_METRICS_PORT": "0",
         "LODESTONE_EMBEDDER_GIVES_UP_S": "2",
         "LODESTONE_EMBEDDER_DRAIN_S": "1",
+        # Four images of one call are one batch.
+        "LODESTONE_EMBEDDER_MAX_DELAY_S": "0.5",
     }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -64,7 +66,7 @@ async def test_a_network_that_breaks_is_told_in_5_s_and_ends_the_process(embedde
         await becomes(health, SERVING, within_s=60)
         await stub.EmbedImages(pb.EmbedImagesRequest(images=[GREY]))
 
-        call = stub.EmbedImages(pb.EmbedImagesRequest(images=[WHITE]))
+        call = stub.EmbedImages(pb.EmbedImagesRequest(images=[WHITE] * 4))
         # Of the 5 s that are promised; the rest is what a busy machine may take.
         await becomes(health, NOT_SERVING, within_s=5.0 + 3.0)
         alive = await health.Check(health_pb2.HealthCheckRequest(service=LIVENESS))
@@ -84,7 +86,7 @@ async def test_a_process_whose_network_hangs_ends_when_it_is_told_to(embedder):
     async with grpc.aio.insecure_channel(address) as channel:
         health, stub = health_pb2_grpc.HealthStub(channel), EmbedderServiceStub(channel)
         await becomes(health, SERVING, within_s=60)
-        call = stub.EmbedImages(pb.EmbedImagesRequest(images=[WHITE]))
+        call = stub.EmbedImages(pb.EmbedImagesRequest(images=[WHITE] * 4))
         async with asyncio.timeout(60):
             while "network is broken" not in log.read_text():
                 await asyncio.sleep(0.05)

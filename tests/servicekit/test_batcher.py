@@ -10,7 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.batcher import Batcher, BatchLimits
-from services.servicekit.errors import ComputationStuck, Overloaded, ResultsMissing, Unavailable
+from services.servicekit.errors import (
+    BatcherEnded,
+    ComputationStuck,
+    Overloaded,
+    ResultsMissing,
+    Unavailable,
+)
 from tests.servicekit.crowd import Crowd, HeldSquares
 
 # Items whose batch gives too few results or too many.
@@ -312,6 +318,86 @@ async def test_after_a_failure_a_check_computes():
             await batcher.check(-1)
         await batcher.check(0)
     assert compute.batches == [[2], [-1], [-1], [0]]
+
+
+class OnlySmall(Squares):
+    """Fails at batches of four or more, until it is mended."""
+
+    is_mended = False
+
+    def __call__(self, items):
+        results = super().__call__(items)
+        if len(items) >= 4 and not self.is_mended:
+            message = "no memory for four"
+            raise RuntimeError(message)
+        return results
+
+
+async def test_a_check_after_a_failed_batch_has_its_size():
+    """Smaller ones that succeed meanwhile are no proof; once one as large succeeds, a check is what it was."""
+    compute = OnlySmall()
+    async with batching(compute, max_batch=5, fresh_s=60.0) as batcher:
+        calls = [batcher.compute_now(item) for item in range(1, 6)]
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(one) for one in failed] == [RuntimeError] * 5
+        for _ in range(2):
+            assert await batcher.compute_now(3) == 9
+            with pytest.raises(RuntimeError, match="no memory for four"):
+                await batcher.check(0)
+        compute.is_mended = True
+        await batcher.check(0)
+        await batcher.check(0)
+    assert compute.batches == [[1, 2, 3, 4, 5], [3], [0] * 5, [3], [0] * 5, [0] * 5]
+
+
+async def test_a_poisonous_item_does_not_make_a_check_fail():
+    """A batch of the same size without it succeeds, and then a single item is enough again."""
+    clock = Clock()
+    compute = Squares()
+    async with batching(compute, clock=clock, max_batch=4) as batcher:
+        calls = [batcher.compute_now(item) for item in (1, -1, 2, 5)]
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(one) for one in failed] == [ArithmeticError] * 4
+        await batcher.check(0)
+        clock.now_s += 60
+        await batcher.check(0)
+    assert compute.batches == [[1, -1, 2, 5], [0] * 4, [0]]
+
+
+async def test_something_that_is_away_is_asked_for_no_more_than_one_item():
+    """It says nothing about sizes, and is not to get more to do than it must."""
+    away = [True]
+    batches = []
+
+    def compute(items):
+        batches.append(list(items))
+        if away[0]:
+            raise Unavailable("the other", "gone")
+        return list(items)
+
+    async with batching(compute, max_batch=3) as batcher:
+        calls = [batcher.compute_now(item) for item in (1, 2, 3)]
+        await asyncio.gather(*calls, return_exceptions=True)
+        with pytest.raises(Unavailable):
+            await batcher.check(0)
+        away[0] = False
+        await batcher.check(0)
+    assert batches == [[1, 2, 3], [0], [0]]
+
+
+async def test_a_batcher_that_has_ended_is_told():
+    """By a defect of its own: what comes would wait for ever, however well the network computes."""
+    async with batching(Squares(), fresh_s=60.0) as batcher:
+        assert await batcher.compute_now(3) == 9
+        batcher._queue.take = lambda count: 1 // 0
+        call = asyncio.create_task(batcher.compute_now(4))
+        await asyncio.wait([batcher._task])
+        with pytest.raises(BatcherEnded, match="the squares's batcher has ended") as caught:
+            await batcher.check(0)
+        assert caught.value.name == "squares"
+        await batcher.close()
+        with pytest.raises(Unavailable):
+            await call
 
 
 async def test_close_answers_everyone_who_still_waits():
