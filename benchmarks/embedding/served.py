@@ -27,8 +27,6 @@ IN_FLIGHT: Final = 64
 _READY_S: Final = 300.0
 _LOOK_S: Final = 1.0
 _UNARY_CONNECTIONS: Final = 4
-# On a machine that others use a computation may take long without being stuck; that is not what is measured.
-_PATIENCE: Final = {"stuck_s": "60", "gives_up_s": "300"}
 
 Result = TypeVar("Result")
 
@@ -114,11 +112,10 @@ async def served_embedder(
 
     Args:
         encoder: Its folder.
-        options: What computes and in which precision; all else that counts is as the service has it by default.
+        options: What computes and in which precision; all else is as the service has it by default.
         streams: How many the clients have together.
     """
     settings = {
-        **_PATIENCE,
         "encoder": str(encoder),
         "backend": options.backend.value,
         "precision": options.precision.lower(),
