@@ -12,7 +12,7 @@ from benchmarks.embedding.served import IN_FLIGHT, ServedEmbedder
 from benchmarks.embedding.triton import TritonPeer
 from benchmarks.embedding.ways import JPEGS, ONE_BY_ONE, PEER, RAW, STREAM, UNARY
 
-# The slow way needs fewer images for as long a turn.
+# Of the time of a turn; the slow way needs no more.
 _ONE_BY_ONE_SHARE: Final = 0.5
 # A stream begins and ends with small batches: of fewer images than these that would be what is measured.
 _FEWEST: Final = 256
@@ -47,7 +47,7 @@ class Turns:
             STREAM: await self.served.stream(self.images.pixels, count),
             JPEGS: await self.served.stream(self.images.encoded, count),
             UNARY: await self.served.unary(self.images.pixels, count),
-            ONE_BY_ONE: self.one_by_one.run(round(count * _ONE_BY_ONE_SHARE)),
+            ONE_BY_ONE: self.one_by_one.run(self._one_by_one_count(count)),
         }
         if self.peer is not None:
             rates[PEER] = await self.peer.closed_loop(count, IN_FLIGHT)
@@ -61,3 +61,8 @@ class Turns:
         """Images for so long at the raw network's best, in whole batches of every size; 256 at least."""
         per_s = self.raw.best / self.raw.seconds[self.raw.best]
         return max(_FEWEST, round(per_s * seconds / IN_FLIGHT) * IN_FLIGHT)
+
+    def _one_by_one_count(self, count: int) -> int:
+        """Images for its share of the time that the raw network takes for `count`, which on a GPU are very many."""
+        seconds = _ONE_BY_ONE_SHARE * count * self.raw.seconds[self.raw.best] / self.raw.best
+        return max(1, round(seconds / self.one_by_one.seconds[1]))
