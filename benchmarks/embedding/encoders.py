@@ -42,8 +42,9 @@ def _find_vit() -> Path:
         return _RANDOM_VIT
     if importlib.util.find_spec("torch") is None:
         message = (
-            "it is exported with torch, which is not installed: pip install -c constraints.txt -e '.[export]', "
-            f"or in an environment that has it: python -m services.embedder.export {' '.join(_EXPORT)}"
+            "needs torch, a large download, to be exported once: "
+            ".venv/bin/pip install -c constraints.txt -e '.[export]' "
+            f"(or elsewhere: python -m services.embedder.export {' '.join(_EXPORT)})"
         )
         raise EncoderAbsent(message)
     print(f"exporting {VIT} with random weights into {_RANDOM_VIT}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,8 +12,23 @@ from benchmarks.embedding.metrics_page import read_batches, ridden_seconds
 LOADS_PERCENT: Final = (10, 50, 90)
 """Of the capacity."""
 
+GOAL_PERCENT: Final = 50
+"""The load that there is a goal for."""
+
+ENOUGH_OVER_P99: Final = 10
+"""Fewer waits over a 99th percentile say little of it."""
+
 LATENCY_SEED: Final = 2026
 """Of the arrivals; the same for everything that is measured."""
+
+# Ten over p99 are 1,000 arrivals; how many come is up to chance.
+_ENOUGH_ARRIVALS: Final = 1_100
+_LONGEST: Final = 3
+
+
+def lasting_s(rate_per_s: float, seconds: float) -> float:
+    """So long that ten wait longer than p99, but no shorter than `seconds` and no longer than three times that."""
+    return min(max(seconds, _ENOUGH_ARRIVALS / rate_per_s), _LONGEST * seconds)
 
 
 async def measure_latency(call: Call, rate_per_s: float, seconds: float) -> dict[str, float]:
@@ -22,12 +38,13 @@ async def measure_latency(call: Call, rate_per_s: float, seconds: float) -> dict
 
 
 def latency_facts(latencies_s: list[float], rate_per_s: float) -> dict[str, float]:
-    """The percentiles, and how many waited at which rate."""
+    """The percentiles, how many waited at which rate, and how many of them longer than p99 says."""
     return {
         "arrivals_per_s": round(rate_per_s, 2),
         "arrivals": len(latencies_s),
         "p50_ms": round(1e3 * percentile(latencies_s, 50), 2),
         "p99_ms": round(1e3 * percentile(latencies_s, 99), 2),
+        "over_p99": len(latencies_s) - math.ceil(0.99 * len(latencies_s)),
     }
 
 
@@ -35,6 +52,10 @@ async def measure_with_batches(
     call: Call, metrics: str, rate_per_s: float, seconds: float, batch_seconds: Mapping[int, float]
 ) -> dict[str, Any]:
     """The same, beside the batches that the images rode in, from the service's /metrics.
+
+    `ridden_batch_ms` is what p99 is compared with: the mean, over the images of this load, of the time of the batch
+    that each rode in. A caller cannot see its own batch. Images that wait longest tend to ride in larger ones than the
+    mean image does, as more have come meanwhile: each against its own batch would be the milder comparison.
 
     Args:
         call: Asks for one image.

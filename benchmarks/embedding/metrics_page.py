@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client.parser import text_string_to_metric_families
 
 _SIZES: Final = "lodestone_embedder_batch_size"
@@ -77,15 +79,24 @@ def ridden_seconds(batches: Batches, seconds: Mapping[int, float]) -> float:
 
     Args:
         batches: Those that were computed.
-        seconds: What a batch of each size takes when it is computed alone; larger sizes take as long as the largest.
+        seconds: What a batch of some sizes takes when it is computed alone; one between them takes a time between
+            theirs, larger ones as long as the largest.
     """
-    largest = max(seconds)
-    alone = {size: seconds[min(int(min(size, largest)), largest)] for size in batches.by_size}
-    total = sum(count * alone[size] for size, count in batches.by_size.items())
-    images = sum(count * size for size, count in batches.by_size.items())
-    ridden = sum(count * size * alone[size] for size, count in batches.by_size.items()) / images
+    counts = np.array(list(batches.by_size.values()))
+    sizes = _mean_sizes(batches, counts)
+    alone = np.interp(sizes, sorted(seconds), [seconds[size] for size in sorted(seconds)])
+    ridden = float(counts * sizes @ alone / (counts @ sizes))
     # Under load a batch takes longer than alone: the client wants the same cores.
-    return ridden * batches.seconds / total
+    return ridden * batches.seconds / float(counts @ alone)
+
+
+def _mean_sizes(batches: Batches, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What size the batches of each counted range had on average: at one place in all ranges, for as many images."""
+    most = np.array(list(batches.by_size))
+    least = most // 2 + 1
+    room = float(counts @ (most - least))
+    place = (batches.images - float(counts @ least)) / room if room else 0.0
+    return np.asarray(least + min(max(place, 0.0), 1.0) * (most - least))
 
 
 def _read(address: str) -> str:

@@ -12,7 +12,7 @@ class Plan:
     Attributes:
         turns: In each of them, every way takes its turn.
         turn_s: About how long a turn of one way takes, seconds.
-        latency_s: How long each load lasts, seconds.
+        latency_s: How long each load lasts, seconds; up to three times as long where p99 has a goal.
         memory_s: How long the memory is watched at least, seconds.
         many_streams_s: How long 256 streams send, seconds.
         streams: Of the one client.

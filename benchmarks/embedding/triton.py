@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ import numpy as np
 
 from benchmarks.embedding.latency import LATENCY_SEED, latency_facts
 from benchmarks.embedding.rates import Rates
+from benchmarks.serving.machine import installed_version
 from benchmarks.serving.own_venv import make_venv
 from benchmarks.serving.process_tree import tree_cpu_s
 from benchmarks.serving.service_process import free_ports
@@ -89,7 +89,8 @@ def install_triton() -> Path:
     Raises:
         PeerAbsent: pip cannot install it.
     """
-    requirements = [f"nvidia-pytriton=={VERSION}", f"onnxruntime=={version('onnxruntime')}"]
+    ours = installed_version("onnxruntime") or installed_version("onnxruntime-gpu")
+    requirements = [f"nvidia-pytriton=={VERSION}", f"onnxruntime=={ours}"]
     try:
         return make_venv(_VENV, requirements, made="bin/pytriton") / "python"
     except subprocess.CalledProcessError as error:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+from benchmarks.embedding.choice import label
 from benchmarks.embedding.combination import Combination
 from benchmarks.embedding.encoders import EncoderAbsent, find_encoder
-from benchmarks.embedding.goals import goals_of
+from benchmarks.embedding.goals import aims_beside_peer, aims_of, goals_of, unmeasured
 from benchmarks.embedding.images import images_for
 from benchmarks.embedding.plan import Plan
 from benchmarks.embedding.triton import PeerAbsent, TritonPeer, install_triton, served_triton
@@ -31,31 +32,32 @@ class Whole:
         left_out: What could not be measured, and why.
     """
 
-    def __init__(self, backend: BackendName, plan: Plan, *, with_peer: bool) -> None:
-        self._backend = backend
+    def __init__(self, plan: Plan, *, with_peer: bool) -> None:
         self._plan = plan
         self._with_peer = with_peer
         self._measured: dict[str, dict[str, Any]] = {}
         self.goals: list[Goal] = []
         self.left_out: dict[str, str] = {}
 
-    async def measure(self, encoder: str, precisions: Sequence[str]) -> None:
-        """Measures one encoder in these precisions (`fp32`, `bf16`)."""
+    async def measure(self, encoder: str, choices: Sequence[BackendOptions]) -> None:
+        """Measures one encoder, computed in each of these ways."""
         try:
             folder = load_encoder_folder(find_encoder(encoder))
         except EncoderAbsent as error:
-            self.left_out[encoder] = str(error)
+            for options in choices:
+                self._leave_out(encoder, options, str(error))
             return
-        for precision in precisions:
-            name = f"{encoder} {precision}"
+        for options in choices:
             try:
-                measured = await self._measure(folder, name, Precision(precision.upper()))
+                await self._measure(encoder, folder, options)
             except Misconfigured as error:
                 # The backend or the precision is not there.
-                self.left_out[name] = str(error)
-                continue
-            self._measured[name] = measured
-            self.goals += goals_of(encoder, precision, measured)
+                self._leave_out(encoder, options, str(error))
+
+    @property
+    def is_met(self) -> bool:
+        """Whether something was measured, and no goal missed."""
+        return bool(self._measured) and not any(goal.is_missed for goal in self.goals)
 
     def report(self) -> dict[str, Any]:
         """Goals and ratios first, then what they were made of."""
@@ -70,25 +72,40 @@ class Whole:
             "left_out": self.left_out,
         }
 
-    async def _measure(
-        self, folder: EncoderFolder, name: str, precision: Precision
-    ) -> dict[str, Any]:
-        options = BackendOptions(self._backend, precision)
-        async with self._peer(folder, name, precision) as peer:
-            return await Combination(folder, options, self._plan, peer).measure()
+    async def _measure(self, encoder: str, folder: EncoderFolder, options: BackendOptions) -> None:
+        name = f"{encoder} {label(options)}"
+        async with self._peer(folder, name, options) as peer:
+            measured = await Combination(folder, options, self._plan, peer).measure()
+        self._measured[name] = measured
+        self.goals += goals_of(name, aims_of(encoder, options), measured)
+        if peer is not None:
+            self.goals += goals_of(name, aims_beside_peer(), measured)
+
+    def _leave_out(self, encoder: str, options: BackendOptions, why: str) -> None:
+        name = f"{encoder} {label(options)}"
+        aims = aims_of(encoder, options)
+        if self._wants_peer(options):
+            aims += aims_beside_peer()
+        self.left_out[name] = why
+        self.goals += unmeasured(name, aims, why)
+
+    def _wants_peer(self, options: BackendOptions) -> bool:
+        """The peer computes on the CPU in fp32: it is compared with what does the same."""
+        on_cpu = options.backend is not BackendName.CUDA
+        return self._with_peer and on_cpu and options.precision is Precision.FP32
 
     @asynccontextmanager
     async def _peer(
-        self, folder: EncoderFolder, name: str, precision: Precision
+        self, folder: EncoderFolder, name: str, options: BackendOptions
     ) -> AsyncIterator[TritonPeer | None]:
-        """The peer, which computes in fp32: it is compared with the service in the same precision."""
         async with AsyncExitStack() as stack:
             peer = None
-            if self._with_peer and precision is Precision.FP32:
+            if self._wants_peer(options):
                 try:
                     python = await asyncio.to_thread(install_triton)
                     inputs = images_for(folder.input_shape).inputs
                     peer = await stack.enter_async_context(served_triton(python, folder, inputs))
                 except PeerAbsent as error:
                     self.left_out[f"peer of {name}"] = str(error)
+                    self.goals += unmeasured(name, aims_beside_peer(), str(error))
             yield peer
