@@ -34,6 +34,10 @@ _MESSAGE_MAX_CHARS = 1_000
 
 _PUSHBACK_MAX_MS = 60_000
 
+# Twice of what gRPC rounds by.
+_ROUNDED_S = 0.002
+_ROUNDED_RATIO = 0.02
+
 Handler = Callable[..., Any]
 Parse = Callable[[Any], Any]
 
@@ -114,7 +118,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._guarded(method) as outcome:
+            async with self._guarded(method, context) as outcome:
                 try:
                     async with asyncio.timeout(self._unary_deadline_s) as deadline:
                         try:
@@ -135,7 +139,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
-            async with self._guarded(method) as outcome:
+            async with self._guarded(method, context) as outcome:
                 return await self._drain.run(inner(_each_parsed(parse, raws), context))
             return await outcome.abort(context)
 
@@ -145,7 +149,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         assert inner is not None
 
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._guarded(method) as outcome:
+            async with self._guarded(method, context) as outcome:
                 events = self._drain.until(inner(_parsed(parse, raw), context))
                 async with aclosing(events):
                     async for event in events:
@@ -161,7 +165,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
-            async with self._guarded(method) as outcome:
+            async with self._guarded(method, context) as outcome:
                 requests = self._drain.until(_each_parsed(parse, raws))
                 async with aclosing(requests), aclosing(inner(requests, context)) as answers:
                     async for answer in answers:
@@ -172,14 +176,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     @asynccontextmanager
-    async def _guarded(self, method: str) -> AsyncIterator[_Outcome]:
+    async def _guarded(
+        self, method: str, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[_Outcome]:
         """Turns an error into an outcome, for the caller to end the call with outside of it."""
         start = time.perf_counter()
         outcome = _Outcome()
         try:
             yield outcome
         except (asyncio.CancelledError, GeneratorExit):
-            self._metrics.observe(method, "CANCELLED", time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            code = "DEADLINE_EXCEEDED" if _is_late(context, seconds) else "CANCELLED"
+            self._metrics.observe(method, code, seconds)
             raise
         except grpc.aio.AbortError:
             self._metrics.observe(method, "ABORTED", time.perf_counter() - start)
@@ -207,6 +215,15 @@ class _Outcome:
         """Ends a call that has failed; leaves others as they are."""
         if self.code is not grpc.StatusCode.OK:
             await context.abort(self.code, self.message, self.trailers)
+
+
+def _is_late(context: grpc.aio.ServicerContext[Any, Any], seconds: float) -> bool:
+    """Whether a call of so many seconds was cancelled because its client's deadline had passed.
+
+    On its way here gRPC rounds a timeout up, by a hundredth or a millisecond, and the client cancels at its own.
+    """
+    left_s = context.time_remaining()
+    return left_s is not None and left_s <= _ROUNDED_S + _ROUNDED_RATIO * seconds
 
 
 def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:

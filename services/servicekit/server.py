@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.drain import Drain
-from services.servicekit.errors import LodestoneError, Misconfigured, Unavailable
+from services.servicekit.errors import ComputationStuck, LodestoneError, Misconfigured, Unavailable
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
@@ -156,11 +156,11 @@ class ServiceServer:
 
     async def _probe_once(self) -> None:
         try:
-            async with asyncio.timeout(self._definition.probing.timeout_s):
-                await self._definition.probe()
+            await self._probe()
         except Exception as error:  # noqa: BLE001 - whatever breaks the work makes the service not ready
             if self._ready or self._probing is None:
-                structlog.get_logger().error("not_ready", cause=str(error) or repr(error))
+                cause = str(error) or f"an unexpected {type(error).__name__}"
+                structlog.get_logger().error("not_ready", cause=cause)
             await self._set_health(ready=False)
             self._note_broken(error)
             return
@@ -168,6 +168,16 @@ class ServiceServer:
         if not self._ready:
             structlog.get_logger().info("ready", address=f"{self._settings.host}:{self.port}")
         await self._set_health(ready=True)
+
+    async def _probe(self) -> None:
+        limit_s = self._definition.probing.timeout_s
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                await self._definition.probe()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise ComputationStuck(f"{self._definition.word}'s probe", limit_s) from error
 
     async def _probe_forever(self) -> None:
         while True:

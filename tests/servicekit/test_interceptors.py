@@ -245,6 +245,36 @@ async def test_a_client_that_goes_ends_the_work(kind):
         await asyncio.gather(waiting, return_exceptions=True)
 
 
+@pytest.mark.parametrize("timeout_s", [0.05, 1.2345, None])
+@pytest.mark.parametrize("kind", ["Unary", "Watch", "Stream"])
+async def test_a_deadline_that_passes_is_counted_as_such(kind, timeout_s):
+    """Also where gRPC has rounded it up; a client that cancels, with time left, is another matter."""
+    begun = asyncio.Event()
+
+    async def hang(_: str) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return ""
+
+    async def watch(text: str):
+        yield await hang(text)
+
+    definition = EchoService(answer=hang, watch=watch).definition()
+    async with serving(definition) as channel:
+        method = getattr(EchoClient(channel), kind.lower())
+        request = iter(["x"]) if kind == "Stream" else "x"
+        call = method(request, timeout=timeout_s or 60)
+        await begun.wait()
+        if timeout_s is None:
+            call.cancel()
+        code = "CANCELLED" if timeout_s is None else "DEADLINE_EXCEEDED"
+        assert (await call.code()).name == code
+        labels = {"method": kind, "code": code}
+        async with asyncio.timeout(5):
+            while not definition.registry.get_sample_value("lodestone_echo_calls_total", labels):
+                await asyncio.sleep(0.005)
+
+
 async def test_a_client_that_stops_reading_and_goes_ends_the_stream():
     """The handler is closed although it waits for the client, not for itself."""
     ended = asyncio.Event()

@@ -122,16 +122,30 @@ async def test_a_process_is_alive_before_its_first_probe_ends():
         await server.stop()
 
 
-async def test_a_probe_that_hangs_is_a_failure():
+async def test_a_probe_that_hangs_is_a_failure(logs):
     """Calls are still accepted, so that a person can look."""
 
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    definition = replace(EchoService(probe=hang).definition(), probing=Probing(timeout_s=0.05))
+    definition = replace(EchoService(probe=hang).definition(), probing=Probing(timeout_s=0.1))
     async with serving(definition) as channel:
         assert await health(channel) == NOT_SERVING
         assert await EchoClient(channel).unary("a") == "a"
+    [entry] = [entry for entry in logs if entry["event"] == "not_ready"]
+    assert entry["cause"] == "the echo's probe has taken 0.1 s so far"
+
+
+async def test_a_failure_without_words_is_told_by_its_kind(logs):
+    """Also a time limit of something in the probe, which is not the probe's own."""
+
+    async def fail() -> None:
+        raise TimeoutError
+
+    async with serving(EchoService(probe=fail).definition()):
+        pass
+    [entry] = [entry for entry in logs if entry["event"] == "not_ready"]
+    assert entry["cause"] == "an unexpected TimeoutError"
 
 
 async def broken_after(error: Exception, *, probes: int) -> bool:
