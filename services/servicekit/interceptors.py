@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from services.servicekit import errors
 from services.servicekit.drain import Drain
 from services.servicekit.metrics import RpcMetrics
+from services.servicekit.unread_limit import UnreadLimit
 
 _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
     (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
@@ -45,18 +46,21 @@ Parse = Callable[[Any], Any]
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every call of our own services: deadline cap, error mapping, metrics.
 
-    Unary calls end after `unary_deadline_s` at the latest; streams have idle limits in their servicers instead. An
-    unexpected exception is logged and answered with INTERNAL and an error id only: grpc.aio would send its text to the
-    caller as UNKNOWN. For the same reason requests are parsed in here. When the server drains, a stream's requests end
-    (what is in flight is still answered), a watch ends, a call with a stream of requests is cancelled, and all three
-    answer UNAVAILABLE. Health and reflection pass; only
-    their streams end with the drain.
+    Unary calls end after `unary_deadline_s` at the latest; streams when their client has not read an answer for
+    `stream_idle_s`, and their servicers have limits for requests that do not come. An unexpected exception is logged
+    and answered with INTERNAL and an error id only: grpc.aio would send its text to the caller as UNKNOWN. For the
+    same reason requests are parsed in here. When the server drains, a stream's requests end (what is in flight is
+    still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE.
+    Health and reflection pass; only their streams end with the drain.
     """
 
-    def __init__(self, metrics: RpcMetrics, drain: Drain, *, unary_deadline_s: float) -> None:
+    def __init__(
+        self, metrics: RpcMetrics, drain: Drain, *, unary_deadline_s: float, stream_idle_s: float
+    ) -> None:
         self._metrics = metrics
         self._drain = drain
         self._unary_deadline_s = unary_deadline_s
+        self._stream_idle_s = stream_idle_s
 
     async def intercept_service(
         self,
@@ -153,7 +157,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 events = self._drain.until(inner(_parsed(parse, raw), context))
                 async with aclosing(events):
                     async for event in events:
-                        yield event
+                        with outcome.unread.yielding():
+                            yield event
                 self._drain.require_not_begun()
             await outcome.abort(context)
 
@@ -169,7 +174,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 requests = self._drain.until(_each_parsed(parse, raws))
                 async with aclosing(requests), aclosing(inner(requests, context)) as answers:
                     async for answer in answers:
-                        yield answer
+                        with outcome.unread.yielding():
+                            yield answer
                 self._drain.require_not_begun()
             await outcome.abort(context)
 
@@ -181,12 +187,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> AsyncIterator[_Outcome]:
         """Turns an error into an outcome, for the caller to end the call with outside of it."""
         start = time.perf_counter()
-        outcome = _Outcome()
+        outcome = _Outcome(UnreadLimit(context, self._stream_idle_s))
         try:
             yield outcome
         except (asyncio.CancelledError, GeneratorExit):
             seconds = time.perf_counter() - start
-            code = "DEADLINE_EXCEEDED" if _is_late(context, seconds) else "CANCELLED"
+            late = outcome.unread.passed or _is_late(context, seconds)
+            code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
             self._metrics.observe(method, code, seconds)
             raise
         except grpc.aio.AbortError:
@@ -207,6 +214,7 @@ class _Outcome:
     that hold the request, are gone.
     """
 
+    unread: UnreadLimit
     code: grpc.StatusCode = grpc.StatusCode.OK
     message: str = ""
     trailers: tuple[tuple[str, str], ...] = ()

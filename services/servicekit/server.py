@@ -102,6 +102,7 @@ class ServiceServer:
             RpcMetrics(definition.word, definition.registry),
             self._drain,
             unary_deadline_s=definition.unary_deadline_s,
+            stream_idle_s=settings.stream_idle_s,
         )
         self._server = grpc.aio.server(
             interceptors=[interceptor], options=_options(definition.max_message_bytes)
@@ -267,6 +268,8 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", 64),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        # Without it a ping, also one of the above, is waited for a minute.
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         # Two processes on one port would share its calls without a word.
         ("grpc.so_reuseport", 0),

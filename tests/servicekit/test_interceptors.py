@@ -10,7 +10,7 @@ import structlog
 
 from services.servicekit import errors
 from services.servicekit.rejection import RejectionCode
-from tests.fakes.serving import serving
+from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import EchoClient, EchoService
 
 Code = grpc.StatusCode
@@ -32,6 +32,11 @@ async def status_of(call) -> grpc.aio.AioRpcError:
 
 async def collected(call) -> list[str]:
     return [answer async for answer in call]
+
+
+async def read_all(call) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
 
 
 def kinds(client: EchoClient, request) -> dict[str, object]:
@@ -292,6 +297,56 @@ async def test_a_client_that_stops_reading_and_goes_ends_the_stream():
         call.cancel()
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+@pytest.mark.parametrize("kind", ["Watch", "Stream"])
+async def test_a_client_that_does_not_read_is_ended_by_the_idle_limit(kind):
+    """The handler at once; the client learns it with its next reads, after what was sent before."""
+    ended = asyncio.Event()
+
+    async def endless(_: str):
+        try:
+            while True:
+                yield "x" * 4_000
+        finally:
+            ended.set()
+
+    async def answer(_: str) -> str:
+        return "x" * 4_000
+
+    definition = EchoService(watch=endless, answer=answer).definition()
+    async with serving(definition, settings_for_tests(stream_idle_s=0.2)) as channel:
+        client = EchoClient(channel)
+        call = client.watch("go") if kind == "Watch" else client.stream(["go"] * 1_000)
+        assert len(await call.read()) == 4_000
+        labels = {"method": kind, "code": "DEADLINE_EXCEEDED"}
+        async with asyncio.timeout(10):
+            while not definition.registry.get_sample_value("lodestone_echo_calls_total", labels):
+                await asyncio.sleep(0.005)
+            if kind == "Watch":
+                await ended.wait()
+            status = await status_of(read_all(call))
+
+    assert status.code() is Code.DEADLINE_EXCEEDED
+    assert status.details() == "nothing moved on this stream for 0.2 s"
+
+
+async def test_a_client_that_reads_slowly_is_not_idle():
+    """Each answer that is read begins the time anew."""
+
+    async def many(_: str):
+        for _ in range(200):
+            yield "x" * 4_000
+
+    definition = EchoService(watch=many).definition()
+    async with serving(definition, settings_for_tests(stream_idle_s=1)) as channel:
+        call = EchoClient(channel).watch("go")
+        count = 0
+        while await call.read() is not grpc.aio.EOF:
+            count += 1
+            await asyncio.sleep(0.01)
+
+    assert count == 200
 
 
 async def test_a_long_message_is_cut():
