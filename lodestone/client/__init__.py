@@ -7,6 +7,7 @@ from lodestone.client.backoff import Backoff
 from lodestone.client.channel import connect
 from lodestone.client.crawler import CrawlerClient
 from lodestone.client.embedder import EmbedderClient
+from lodestone.client.message_limit import MessageTooLarge
 from lodestone.client.multiplexed_stream import MultiplexedStream, StreamClosed
 from lodestone.client.novelty import NoveltyClient, ResultsMissing
 from lodestone.client.service_client import ServiceUnreachable
@@ -18,6 +19,7 @@ __all__ = [
     "BadAddress",
     "CrawlerClient",
     "EmbedderClient",
+    "MessageTooLarge",
     "MultiplexedStream",
     "NoveltyClient",
     "ResultsMissing",

@@ -34,7 +34,7 @@ class CrawlerClient(ServiceClient):
     """Runs and watches crawls, and judges images. Every method may raise `grpc.aio.AioRpcError`."""
 
     word: ClassVar[str] = "crawler"
-    max_message_bytes: ClassVar[int] = 64 * MEBIBYTE
+    max_message_bytes: ClassVar[int] = 65 * MEBIBYTE
 
     def __init__(
         self, address: str, *, max_in_flight: int = 16, on_wait: OnWait | None = None
@@ -45,7 +45,10 @@ class CrawlerClient(ServiceClient):
         self._stream: MultiplexedStream[
             pb.StreamJudgeImagesRequest, pb.StreamJudgeImagesResponse
         ] = MultiplexedStream(
-            self._stub.StreamJudgeImages, max_in_flight=max_in_flight, on_wait=on_wait
+            self._stub.StreamJudgeImages,
+            max_message_bytes=self.max_message_bytes,
+            max_in_flight=max_in_flight,
+            on_wait=on_wait,
         )
         self._streams.append(self._stream)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from lodestone.client.channel import MEBIBYTE
+from lodestone.client.message_limit import require_fits
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
@@ -21,7 +21,8 @@ class EmbedderClient(ServiceClient):
     """Turns images into embeddings. Every method may raise `grpc.aio.AioRpcError`."""
 
     word: ClassVar[str] = "embedder"
-    max_message_bytes: ClassVar[int] = 32 * MEBIBYTE
+    # The contract's 32 MB of images, and room for what is around them.
+    max_message_bytes: ClassVar[int] = 32_000_000 + 65_536
 
     def __init__(
         self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
@@ -31,7 +32,10 @@ class EmbedderClient(ServiceClient):
         self._stream: MultiplexedStream[
             pb.StreamEmbedImagesRequest, pb.StreamEmbedImagesResponse
         ] = MultiplexedStream(
-            self._stub.StreamEmbedImages, max_in_flight=max_in_flight, on_wait=on_wait
+            self._stub.StreamEmbedImages,
+            max_message_bytes=self.max_message_bytes,
+            max_in_flight=max_in_flight,
+            on_wait=on_wait,
         )
         self._streams.append(self._stream)
 
@@ -41,12 +45,21 @@ class EmbedderClient(ServiceClient):
         return answer.encoder
 
     async def embed_images(self, images: Sequence[Image]) -> list[pb.EmbedResult]:
-        """Embeds 1 to 64 images of 32 MB in all; one result each, in order."""
+        """Embeds 1 to 64 images of 32 MB in all; one result each, in order.
+
+        Raises:
+            MessageTooLarge: They have more bytes.
+        """
         request = pb.EmbedImagesRequest(images=images)
+        require_fits(request, self.max_message_bytes)
         answer = await self._stub.EmbedImages(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.results)
 
     async def embed(self, image: Image) -> pb.EmbedResult:
-        """Embeds one image over the shared stream; waits for the server as long as the caller does."""
+        """Embeds one image over the shared stream; waits for the server as long as the caller does.
+
+        Raises:
+            MessageTooLarge: The image has too many bytes for a message; others on the stream go on.
+        """
         answer = await self._stream.call(pb.StreamEmbedImagesRequest(image=image))
         return answer.result

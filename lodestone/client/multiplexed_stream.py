@@ -13,6 +13,7 @@ import grpc
 
 from lodestone.client.backoff import Backoff
 from lodestone.client.lost_status import is_lost_status
+from lodestone.client.message_limit import Sized, require_fits
 
 # What a server that dies, restarts, drains or tires of an idle stream ends the stream with.
 _PASSING = frozenset(
@@ -25,7 +26,7 @@ _PASSING = frozenset(
 _ENDED_EARLY = "the server ended the stream before it had answered everything"
 
 
-class Identified(Protocol):
+class Identified(Sized, Protocol):
     """A message with an id that the server echoes."""
 
     id: str
@@ -58,6 +59,8 @@ class MultiplexedStream(Generic[Request, Answer]):
 
     Args:
         open_stream: The stub's method, for example `stub.StreamEmbedImages`; called with None for its request iterator.
+        max_message_bytes: The largest message that the service takes; None leaves it to the channel, which
+            ends the stream.
         max_in_flight: How many requests may be unanswered at once; further calls wait their turn.
         backoff: The delays between tries to open; 0.1 to 2 seconds by default.
         on_wait: Told why when calls begin to wait for the server, and None when it is back or nobody waits any more.
@@ -67,11 +70,13 @@ class MultiplexedStream(Generic[Request, Answer]):
         self,
         open_stream: Callable[[None], grpc.aio.StreamStreamCall[Request, Answer]],
         *,
+        max_message_bytes: int | None = None,
         max_in_flight: int = 64,
         backoff: Backoff | None = None,
         on_wait: Callable[[str | None], None] | None = None,
     ) -> None:
         self._open_stream = open_stream
+        self._max_message_bytes = max_message_bytes
         self._room = asyncio.Semaphore(max_in_flight)
         self._backoff = backoff or Backoff()
         self._on_wait = on_wait
@@ -100,6 +105,7 @@ class MultiplexedStream(Generic[Request, Answer]):
         Raises:
             grpc.aio.AioRpcError: The server ended the stream with another status than those that pass; every call in
                 flight gets it, and the next call opens a new stream.
+            MessageTooLarge: The request has too many bytes; the others on the stream go on.
             StreamClosed: `close` was called, here or on the channel.
         """
         async with self._room:
@@ -107,6 +113,8 @@ class MultiplexedStream(Generic[Request, Answer]):
                 raise StreamClosed
             own = copy.deepcopy(request)
             own.id = str(next(self._ids))
+            if self._max_message_bytes is not None:
+                require_fits(own, self._max_message_bytes)
             answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             self._in_flight[own.id] = _Call(own, answer)
             self._outbox.put_nowait(own.id)

@@ -48,7 +48,8 @@ class NoveltyClient(ServiceClient):
     """Learns tastes and scores embeddings. Every method may raise `grpc.aio.AioRpcError`."""
 
     word: ClassVar[str] = "novelty"
-    max_message_bytes: ClassVar[int] = 32 * MEBIBYTE
+    # 1,024 embeddings of 1,920 coordinates, or 8 MB of a fit.
+    max_message_bytes: ClassVar[int] = 8 * MEBIBYTE
 
     def __init__(
         self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
@@ -58,7 +59,10 @@ class NoveltyClient(ServiceClient):
         self._stream: MultiplexedStream[
             pb.StreamScoreEmbeddingsRequest, pb.StreamScoreEmbeddingsResponse
         ] = MultiplexedStream(
-            self._stub.StreamScoreEmbeddings, max_in_flight=max_in_flight, on_wait=on_wait
+            self._stub.StreamScoreEmbeddings,
+            max_message_bytes=self.max_message_bytes,
+            max_in_flight=max_in_flight,
+            on_wait=on_wait,
         )
         self._streams.append(self._stream)
 

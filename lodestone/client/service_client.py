@@ -36,6 +36,7 @@ class ServiceClient:
 
     Attributes:
         word: The service's one word.
+        max_message_bytes: The largest message that it takes.
         address: Its `host:port`.
         channel: The channel, for stubs of one's own.
     """

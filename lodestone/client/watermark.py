@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from lodestone.client.channel import MEBIBYTE
+from lodestone.client.message_limit import require_fits
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.image.v1.image_pb2 import Image
@@ -21,7 +21,8 @@ class WatermarkClient(ServiceClient):
     """Says how likely images carry a watermark. Every method may raise `grpc.aio.AioRpcError`."""
 
     word: ClassVar[str] = "watermark"
-    max_message_bytes: ClassVar[int] = 40 * MEBIBYTE
+    # The contract's 40 MB of images, and room for what is around them.
+    max_message_bytes: ClassVar[int] = 40_000_000 + 65_536
 
     def __init__(
         self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
@@ -31,7 +32,10 @@ class WatermarkClient(ServiceClient):
         self._stream: MultiplexedStream[
             pb.StreamDetectWatermarksRequest, pb.StreamDetectWatermarksResponse
         ] = MultiplexedStream(
-            self._stub.StreamDetectWatermarks, max_in_flight=max_in_flight, on_wait=on_wait
+            self._stub.StreamDetectWatermarks,
+            max_message_bytes=self.max_message_bytes,
+            max_in_flight=max_in_flight,
+            on_wait=on_wait,
         )
         self._streams.append(self._stream)
 
@@ -41,12 +45,21 @@ class WatermarkClient(ServiceClient):
         return answer.detector
 
     async def detect_watermarks(self, images: Sequence[Image]) -> list[pb.DetectResult]:
-        """Judges 1 to 64 images of 40 MB in all; one result each, in order."""
+        """Judges 1 to 64 images of 40 MB in all; one result each, in order.
+
+        Raises:
+            MessageTooLarge: They have more bytes.
+        """
         request = pb.DetectWatermarksRequest(images=images)
+        require_fits(request, self.max_message_bytes)
         answer = await self._stub.DetectWatermarks(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.results)
 
     async def detect(self, image: Image) -> pb.DetectResult:
-        """Judges one image over the shared stream; waits for the server as long as the caller does."""
+        """Judges one image over the shared stream; waits for the server as long as the caller does.
+
+        Raises:
+            MessageTooLarge: The image has too many bytes for a message; others on the stream go on.
+        """
         answer = await self._stream.call(pb.StreamDetectWatermarksRequest(image=image))
         return answer.result

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import grpc
 from sqlalchemy import Connection
 
-from lodestone.client import connect
+from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
@@ -55,7 +55,6 @@ from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 
 _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
-_MAX_MESSAGE_BYTES = 65 * 1024 * 1024
 
 
 async def build(settings: CrawlerSettings) -> ServiceDefinition:
@@ -115,7 +114,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         full_name=_SERVICE.full_name,
         register=register,
         probe=probe,
-        max_message_bytes=_MAX_MESSAGE_BYTES,
+        max_message_bytes=CrawlerClient.max_message_bytes,
         close=stack.aclose,
     )
 

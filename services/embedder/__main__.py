@@ -7,6 +7,7 @@ import asyncio
 import structlog
 from prometheus_client import CollectorRegistry
 
+from lodestone.client import EmbedderClient
 from lodestone.embedder.v1.embedder_service_pb2_grpc import add_EmbedderServiceServicer_to_server
 from services.embedder.cache.cache_user import CachePlace
 from services.embedder.cache.embedding_cache import EmbeddingCache
@@ -25,9 +26,6 @@ from services.servicekit.metrics import new_registry
 from services.servicekit.resize import PREPARATION
 from services.servicekit.server import Probing, ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
-
-# The contract's 32 MB of images, and room for what is around them.
-_MESSAGE_MAX_BYTES = 32_000_000 + 65_536
 
 
 async def build(settings: EmbedderSettings) -> ServiceDefinition:
@@ -90,7 +88,7 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         full_name="lodestone.embedder.v1.EmbedderService",
         register=lambda server: add_EmbedderServiceServicer_to_server(servicer, server),
         probe=images.probe,
-        max_message_bytes=_MESSAGE_MAX_BYTES,
+        max_message_bytes=EmbedderClient.max_message_bytes,
         close=end,
         registry=registry,
         probing=Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s),

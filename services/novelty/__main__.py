@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2_grpc import add_NoveltyServiceServicer_to_server
 from services.novelty.config import NoveltySettings
 from services.novelty.fit.fit_jobs import FitJobs
@@ -23,8 +24,6 @@ from services.servicekit.metrics import new_registry
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 
-# 1,024 embeddings of 1,920 coordinates, or 8 MB of a fit.
-_MESSAGE_MAX_BYTES = 8 * 1024**2
 _BATCH_MAX = 64
 
 
@@ -67,7 +66,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
         full_name="lodestone.novelty.v1.NoveltyService",
         register=lambda server: add_NoveltyServiceServicer_to_server(servicer, server),
         probe=probe,
-        max_message_bytes=_MESSAGE_MAX_BYTES,
+        max_message_bytes=NoveltyClient.max_message_bytes,
         close=close,
         registry=registry,
     )

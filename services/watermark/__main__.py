@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from lodestone.client import WatermarkClient
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
@@ -24,9 +25,6 @@ from services.watermark.detector_folder import DETECTORS, DetectorFolder, load_d
 from services.watermark.head_detector import HeadDetector
 from services.watermark.models.quadrant_embedder import QuadrantEmbedder
 from services.watermark.servicer import WatermarkServicer
-
-# The contract's 40 MB of images, and room for what is around them.
-_MESSAGE_MAX_BYTES = 40_000_000 + 65_536
 
 
 async def build(settings: WatermarkSettings) -> ServiceDefinition:
@@ -103,7 +101,7 @@ def define(
         full_name="lodestone.watermark.v1.WatermarkService",
         register=lambda server: add_WatermarkServiceServicer_to_server(servicer, server),
         probe=images.probe,
-        max_message_bytes=_MESSAGE_MAX_BYTES,
+        max_message_bytes=WatermarkClient.max_message_bytes,
         close=end,
         registry=registry,
         probing=_probing(settings),

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from lodestone.client import Backoff, MultiplexedStream, StreamClosed
+from lodestone.client import Backoff, MessageTooLarge, MultiplexedStream, StreamClosed
 from lodestone.embedder.v1 import embedder_service_pb2 as pb
 from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from tests.client.echo_server import answer_to
@@ -343,6 +343,30 @@ async def test_what_cannot_be_written_fails_its_own_call_only(serve):
     with pytest.raises(ValueError, match="no thirteen"):
         await stream.call(request(13))
     assert value_of(await stream.call(request(2))) == 2
+    assert servicer.opened_count == 1
+    await stream.close()
+
+
+async def test_what_the_service_does_not_take_fails_its_own_call_only(serve):
+    """It is not sent: sent, it would end the stream of all the others."""
+    held = asyncio.Event()
+
+    async def echo_later(requests, context):
+        async for received in requests:
+            await held.wait()
+            yield answer_to(received)
+
+    servicer = Scripted(echo_later)
+    stream = new_stream(await serve(servicer), max_message_bytes=1_000)
+    other = asyncio.create_task(stream.call(request(1)))
+    with pytest.raises(MessageTooLarge) as raised:
+        await stream.call(request(400))
+    held.set()
+
+    assert 1_200 < raised.value.size_bytes < 1_220
+    assert raised.value.limit_bytes == 1_000
+    assert value_of(await other) == 1
+    assert value_of(await stream.call(request(300))) == 300
     assert servicer.opened_count == 1
     await stream.close()
 
