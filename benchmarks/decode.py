@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def main() -> int:
     small = at_1024_px(photos)
     ways, missing = other_ways()
     ways = [_FIRST, *pillow_ways(), *ways]
+    _tell_ways(ways, missing)
     report = {
         "milliseconds": {
             "1024 px": timed(ways, small[: options.count], options.repeats),
@@ -73,7 +74,9 @@ def _costs(
     ways: Sequence[Way], photos: Sequence[Jpeg], side_px: int, repeats: int
 ) -> dict[str, list[float]]:
     costs: dict[str, list[float]] = {way.name: [] for way in ways}
-    for photo in photos:
+    for number, photo in enumerate(photos):
+        size = f"{photo.width_px} x {photo.height_px} to {side_px} px"
+        print(f"timing {size}, photo {number + 1} of {len(photos)}", file=sys.stderr)
         turns = [[_cost(way, photo, side_px) for way in ways] for _ in range(repeats)]
         for way, of_way in zip(ways, zip(*turns, strict=True), strict=True):
             costs[way.name].append(statistics.median(of_way))
@@ -87,6 +90,7 @@ def _cost(way: Way, photo: Jpeg, side_px: int) -> float:
 
 
 def _likeness(ways: Sequence[Way], photos: Sequence[Jpeg]) -> dict[str, dict[str, Any]]:
+    print(f"embedding {len(photos)} photos by each way", file=sys.stderr)
     found = likenesses(bundled_encoder(), ways[1:], photos)
     return {name: likeness.facts() for name, likeness in found.items() if photos}
 
@@ -111,6 +115,14 @@ def _options() -> argparse.Namespace:
     if min(options.count, options.repeats) < 1:
         parser.error("at least one photo and one turn are needed")
     return options
+
+
+def _tell_ways(ways: Sequence[Way], missing: Iterable[str]) -> None:
+    """A line for each: they take turns on every photo, so that none is done before the others."""
+    for number, way in enumerate(ways):
+        print(f"way {number + 1} of {len(ways)}: {way.name}", file=sys.stderr)
+    for name in missing:
+        print(f"left out, not installed: {name}", file=sys.stderr)
 
 
 def _tell(report: dict[str, Any]) -> None:
