@@ -5,7 +5,7 @@ pixels, a stream of JPEGs, 64 unary callers, ONNX Runtime one by one and a serve
 absolute times drift on machines that others use; then callers come at random at three loads, and 256 streams at once.
 With CUDA at hand each encoder is computed on the GPU as well, in fp32 and fp16. An encoder, a backend, a precision or
 the peer that is not to be had here is left out: its goals stand in the report as not measured, with the reason. The
-exit status is 1 if a goal is missed, or nothing could be measured.
+exit status is 1 if a goal is missed, a measurement broke off, or nothing could be measured.
 """
 
 from __future__ import annotations

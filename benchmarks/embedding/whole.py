@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -35,6 +36,7 @@ class Whole:
     def __init__(self, plan: Plan, *, with_peer: bool) -> None:
         self._plan = plan
         self._with_peer = with_peer
+        self._broke_off = False
         self._measured: dict[str, dict[str, Any]] = {}
         self.goals: list[Goal] = []
         self.left_out: dict[str, str] = {}
@@ -53,11 +55,16 @@ class Whole:
             except Misconfigured as error:
                 # The backend or the precision is not there.
                 self._leave_out(encoder, options, str(error))
+            except Exception as error:  # noqa: BLE001 - what was measured before is not lost
+                traceback.print_exc()
+                self._broke_off = True
+                self._leave_out(encoder, options, f"broke off: {error!r}")
 
     @property
     def is_met(self) -> bool:
-        """Whether something was measured, and no goal missed."""
-        return bool(self._measured) and not any(goal.is_missed for goal in self.goals)
+        """Whether something was measured, nothing broke off, and no goal was missed."""
+        missed = any(goal.is_missed for goal in self.goals)
+        return bool(self._measured) and not (missed or self._broke_off)
 
     def report(self) -> dict[str, Any]:
         """Goals and ratios first, then what they were made of."""

@@ -38,7 +38,7 @@ class Goal:
         return asdict(self)
 
     def __str__(self) -> str:
-        head = f"{self.name:58} goal {self.goal:>8}"
+        head = f"{self.name:58}  goal {self.goal:>8}"
         if self.measured is None:
             return f"{head}  not measured: {self.note}"
         around = "" if self.interval is None else " ({:.3g} to {:.3g})".format(*self.interval)

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.embedding import encoders
-from benchmarks.embedding.combination import _over_raw
+from benchmarks.embedding.combination import Combination, _over_raw
 from benchmarks.embedding.encoders import LITE0, VIT, EncoderAbsent, find_encoder
 from benchmarks.embedding.images import Images, images_for
 from benchmarks.embedding.latency import lasting_s, latency_facts
@@ -216,6 +216,43 @@ async def test_an_encoder_that_is_not_there_keeps_its_goals_in_the_report(monkey
     beside = [goal["name"] for goal in report["goals"] if "peer" in goal["name"]]
     assert len(beside) == 2
     assert all("fp32" in name for name in beside)
+
+
+async def test_what_breaks_off_loses_nothing_that_was_measured(monkeypatch):
+    """The report has both, and the exit status will be 1."""
+    found = {
+        "ratios": {way: {"by_the_clock": 0.9, "over_one": False} for way in (STREAM, UNARY)},
+        "stream_of_pixels_over_one_by_one": {"by_the_clock": 2.0},
+        "latency": {
+            "delay_ms": 2.0,
+            "at_50_percent": {"p99_ms": 9.0, "ridden_batch_ms": 4.0, "over_p99": 10},
+        },
+        "memory": {"mb_per_min": 0.0},
+        "many_streams": {
+            "grown_mb": 1.0,
+            "right_answers": 1,
+            "wrong_answers": 0,
+            "broken_streams": 0,
+        },
+    }
+
+    async def measure(combination):
+        if combination.options.precision is Precision.BF16:
+            raise RuntimeError("the service has ended")
+        return dict(found)
+
+    monkeypatch.setattr(Combination, "measure", measure)
+    whole = Whole(Plan(), with_peer=False)
+
+    await whole.measure(LITE0, [BackendOptions()])
+    assert whole.is_met
+    await whole.measure(LITE0, [BackendOptions(BackendName.OPENVINO, Precision.BF16)])
+    assert not whole.is_met
+
+    report = whole.report()
+    assert set(report["measured"]) == {f"{LITE0} onnxruntime fp32"}
+    assert "the service has ended" in report["left_out"][f"{LITE0} openvino bf16"]
+    assert {one["met"] for one in report["goals"] if "bf16" in one["name"]} == {None}
 
 
 def test_a_load_lasts_until_ten_wait_longer_than_p99_but_not_for_ever():
