@@ -58,6 +58,8 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        # Without it gRPC waits a minute for an answer to a ping, whatever the line above says.
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.max_pings_without_data", 0),
         # The services are neighbours; a proxy for the outside world does not reach them.
         ("grpc.enable_http_proxy", 0),

@@ -81,6 +81,9 @@ class ImageQueue(Generic[Value]):
         )
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
+        # One more for each thread than it has at work: none waits for the event loop. The others wait here, since what
+        # waits for a thread itself is held, with its bytes, until its turn comes, even if its caller has gone.
+        self._openings = asyncio.Semaphore(2 * threads)
         self._decode_limits = DecodeLimits()
         self._threads = threads
         self._opening_since_s: dict[int, float] = {}
@@ -180,10 +183,9 @@ class ImageQueue(Generic[Value]):
         write: Callable[[Computed[Value] | ItemRejected], Answer],
         compute: Callable[[Rgb], Awaitable[Value]],
     ) -> Answer:
-        loop = asyncio.get_running_loop()
         start_s = time.monotonic()
         try:
-            opened = await loop.run_in_executor(self._decoding, self._find_or_open, image, start_s)
+            opened = await self._opened(image, start_s)
             if isinstance(opened, Computed):
                 self._metrics.cached()
                 self._metrics.answered(time.monotonic() - start_s)
@@ -203,6 +205,20 @@ class ImageQueue(Generic[Value]):
         if self._cache is not None:
             self._cache.keep(opened.digest, computed)
         return write(computed)
+
+    async def _opened(self, image: image_pb2.Image, since_s: float) -> Computed[Value] | _Opened:
+        await self._openings.acquire()
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(self._decoding, self._find_or_open, image, since_s)
+        opening.add_done_callback(self._leave_opening)
+        # Not cancelled with the caller: a thread would still hold the image until its turn.
+        await asyncio.wait((opening,))
+        return opening.result()
+
+    def _leave_opening(self, opening: asyncio.Future[Computed[Value] | _Opened]) -> None:
+        self._openings.release()
+        if not opening.cancelled():
+            opening.exception()  # looked at, so that nothing is logged when the caller has gone
 
     def _find_or_open(self, image: image_pb2.Image, since_s: float) -> Computed[Value] | _Opened:
         self._metrics.waited(time.monotonic() - since_s)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import numpy as np
@@ -136,6 +137,37 @@ async def test_the_wait_for_a_thread_that_decodes_is_counted(levels, monkeypatch
 
     assert waited("count") == 2
     assert waited("sum") - first_s >= 0.1
+
+
+async def test_a_call_that_goes_lets_go_of_its_images(levels, monkeypatch):
+    """Also of those that wait for a thread: they are no longer counted, so nobody may hold them."""
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=1)
+    images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
+    decode = image_queue.open_message
+    held, entered = threading.Event(), threading.Event()
+
+    def decode_when_let(*arguments):
+        entered.set()
+        assert held.wait(10)
+        return decode(*arguments)
+
+    monkeypatch.setattr(image_queue, "open_message", decode_when_let)
+    at_work = asyncio.create_task(images.answer_all([level(1), level(2)], write))
+    await asyncio.to_thread(entered.wait, 10)
+    sent = [level(number) for number in range(32)]
+    unheld = sys.getrefcount(sent[0])
+    call = asyncio.create_task(images.answer_all(sent, write))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sys.getrefcount(sent[31]) > unheld
+    call.cancel()
+    await asyncio.wait((call,))
+    del call
+
+    assert [sys.getrefcount(sent[place]) - unheld for place in range(32)] == [0] * 32
+    held.set()
+    assert await at_work == [1, 2]
+    await images.close()
 
 
 async def test_streams_leave_room_for_calls(levels):
