@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.embedding.choice import label
+from benchmarks.embedding.ideal_server import IdealServer
 from benchmarks.embedding.images import Images, images_for
 from benchmarks.embedding.latency import (
     GOAL_PERCENT,
@@ -98,7 +99,8 @@ class Combination:
         }
 
     async def _latency(self, turns: Turns, capacity_per_s: float) -> dict[str, Any]:
-        found: dict[str, Any] = {"delay_ms": 1e3 * EmbedderSettings().max_delay_s}
+        delay_s = EmbedderSettings().max_delay_s
+        found: dict[str, Any] = {"delay_ms": 1e3 * delay_s}
         for percent in LOADS_PERCENT:
             self._tell(f"callers at {percent} % of {capacity_per_s:.1f} images a second")
             rate_per_s, seconds = capacity_per_s * percent / 100, self.plan.latency_s
@@ -110,7 +112,7 @@ class Combination:
                     turns.served.process.metrics,
                     rate_per_s,
                     seconds,
-                    turns.raw.seconds,
+                    IdealServer(turns.raw.seconds, delay_s),
                 )
             )
         return found

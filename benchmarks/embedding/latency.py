@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from benchmarks.embedding.ideal_server import IdealServer
 from benchmarks.embedding.load import Call, open_loop, percentile, poisson_arrivals
-from benchmarks.embedding.metrics_page import read_batches, ridden_seconds
+from benchmarks.embedding.metrics_page import read_batches, ridden_seconds, seconds_under_load
 
 LOADS_PERCENT: Final = (10, 50, 90)
 """Of the capacity."""
@@ -49,7 +50,11 @@ def latency_facts(latencies_s: list[float], rate_per_s: float) -> dict[str, floa
 
 
 async def measure_with_batches(
-    call: Call, metrics: str, rate_per_s: float, seconds: float, batch_seconds: Mapping[int, float]
+    call: Call,
+    metrics: str,
+    rate_per_s: float,
+    seconds: float,
+    alone: IdealServer,
 ) -> dict[str, Any]:
     """The same, beside the batches that the images rode in, from the service's /metrics.
 
@@ -57,15 +62,32 @@ async def measure_with_batches(
     that each rode in. A caller cannot see its own batch. Images that wait longest tend to ride in larger ones than the
     mean image does, as more have come meanwhile: each against its own batch would be the milder comparison.
 
+    `ideal` is the same of a server without any cost of its own, for these arrivals and batches of these times: what
+    callers at random wait for one another.
+
     Args:
         call: Asks for one image.
         metrics: The `host:port` of the service's /metrics.
         rate_per_s: Arrivals in a second.
         seconds: For how long.
-        batch_seconds: What a batch of each size takes when it is computed alone.
+        alone: With what a batch of each size takes when nothing else wants the cores.
     """
     before = await read_batches(metrics)
     latency = await measure_latency(call, rate_per_s, seconds)
     batches = (await read_batches(metrics)).since(before)
-    ridden_s = ridden_seconds(batches, batch_seconds)
-    return {**latency, "ridden_batch_ms": round(1e3 * ridden_s, 2), **batches.to_json()}
+    ridden_s = ridden_seconds(batches, alone.batch_seconds)
+    ideal = replace(alone, batch_seconds=seconds_under_load(batches, alone.batch_seconds))
+    return {
+        **latency,
+        "ridden_batch_ms": round(1e3 * ridden_s, 2),
+        "ideal": _ideal_facts(ideal, rate_per_s, seconds),
+        **batches.to_json(),
+    }
+
+
+def _ideal_facts(server: IdealServer, rate_per_s: float, seconds: float) -> dict[str, float]:
+    latencies_s, ridden_s = server.wait(poisson_arrivals(rate_per_s, seconds, LATENCY_SEED))
+    return {
+        "p99_ms": round(1e3 * percentile(latencies_s, 99), 2),
+        "ridden_batch_ms": round(1e3 * ridden_s, 2),
+    }

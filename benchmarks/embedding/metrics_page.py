@@ -84,10 +84,23 @@ def ridden_seconds(batches: Batches, seconds: Mapping[int, float]) -> float:
     """
     counts = np.array(list(batches.by_size.values()))
     sizes = _mean_sizes(batches, counts)
+    loaded = seconds_under_load(batches, seconds)
+    took = np.interp(sizes, sorted(loaded), [loaded[size] for size in sorted(loaded)])
+    return float(counts * sizes @ took / (counts @ sizes))
+
+
+def seconds_under_load(batches: Batches, seconds: Mapping[int, float]) -> dict[int, float]:
+    """What a batch of each size took while these were computed: longer than alone, as the client wants the same cores.
+
+    Args:
+        batches: Those that were computed.
+        seconds: What a batch of some sizes takes when it is computed alone.
+    """
+    counts = np.array(list(batches.by_size.values()))
+    sizes = _mean_sizes(batches, counts)
     alone = np.interp(sizes, sorted(seconds), [seconds[size] for size in sorted(seconds)])
-    ridden = float(counts * sizes @ alone / (counts @ sizes))
-    # Under load a batch takes longer than alone: the client wants the same cores.
-    return ridden * batches.seconds / float(counts @ alone)
+    longer = batches.seconds / float(counts @ alone)
+    return {size: longer * one_s for size, one_s in seconds.items()}
 
 
 def _mean_sizes(batches: Batches, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from benchmarks.embedding import encoders
 from benchmarks.embedding.combination import Combination, _over_raw
 from benchmarks.embedding.encoders import LITE0, VIT, EncoderAbsent, find_encoder
+from benchmarks.embedding.ideal_server import IdealServer
 from benchmarks.embedding.images import Images, images_for
 from benchmarks.embedding.latency import lasting_s, latency_facts
 from benchmarks.embedding.load import closed_loop, open_loop, percentile, poisson_arrivals
@@ -159,6 +160,25 @@ def test_an_image_rides_in_large_batches_more_often():
     assert ridden_seconds(slower, seconds) == pytest.approx(4.0)
 
 
+def test_a_server_without_overhead_computes_what_waits():
+    """One by one while callers come singly; what comes during a batch rides in the next, the first after a delay."""
+    server = IdealServer({1: 1.0, 2: 1.5, 4: 2.5}, delay_s=0.25)
+
+    # From 0.25 to 1.25; three together, in a batch between those of two and four; five in two batches.
+    latencies_s, ridden_s = server.wait([0.0, 0.5, 0.75, 1.0, 10.0, 10.0, 10.25, 10.25, 10.25])
+
+    assert latencies_s == [1.25, 2.75, 2.5, 2.25, 2.75, 2.75, 2.5, 2.5, 3.5]
+    assert ridden_s == pytest.approx((1.0 + 3 * 2.0 + 4 * 2.5 + 1.0) / 9)
+
+
+def test_callers_at_random_wait_over_four_times_at_half_load():
+    """As in queueing theory: with a constant time an image, p99 of an M/D/1 queue is 4.3 of them at half load."""
+    arrivals_s = poisson_arrivals(0.5, 100_000.0, seed=1)
+    latencies_s, ridden_s = IdealServer({1: 1.0}, delay_s=0.0).wait(arrivals_s)
+    assert ridden_s == 1.0
+    assert percentile(latencies_s, 99) == pytest.approx(4.3, abs=0.3)
+
+
 def test_the_sizes_within_a_range_are_such_that_there_were_so_many_images():
     """Three images are counted among those of up to four, and take a time between those of two and four."""
     seconds = {1: 1.0, 2: 2.0, 4: 4.0}
@@ -225,7 +245,12 @@ async def test_what_breaks_off_loses_nothing_that_was_measured(monkeypatch):
         "stream_of_pixels_over_one_by_one": {"by_the_clock": 2.0},
         "latency": {
             "delay_ms": 2.0,
-            "at_50_percent": {"p99_ms": 9.0, "ridden_batch_ms": 4.0, "over_p99": 10},
+            "at_50_percent": {
+                "p99_ms": 9.0,
+                "ridden_batch_ms": 4.0,
+                "over_p99": 10,
+                "ideal": {"p99_ms": 8.0, "ridden_batch_ms": 4.0},
+            },
         },
         "memory": {"mb_per_min": 0.0},
         "many_streams": {
@@ -250,6 +275,7 @@ async def test_what_breaks_off_loses_nothing_that_was_measured(monkeypatch):
     assert not whole.is_met
 
     report = whole.report()
+    assert "a server without overhead: 1.50" in [goal["note"] for goal in report["goals"]]
     assert set(report["measured"]) == {f"{LITE0} onnxruntime fp32"}
     assert "the service has ended" in report["left_out"][f"{LITE0} openvino bf16"]
     assert {one["met"] for one in report["goals"] if "bf16" in one["name"]} == {None}
