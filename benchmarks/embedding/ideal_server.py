@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class IdealServer:
         while (begun := len(latencies_s)) < len(arrivals_s):
             first_s = arrivals_s[begun]
             start_s = free_s if first_s <= free_s else first_s + self.delay_s
-            waiting = int(np.searchsorted(arrivals_s, start_s, side="right")) - begun
+            waiting = bisect_right(arrivals_s, start_s, lo=begun) - begun
             size = min(waiting, largest)
             took_s = self._takes_s(size)
             free_s = start_s + took_s
