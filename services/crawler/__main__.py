@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import grpc
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, images, purges
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.outage import CatalogueAway
+from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
 from services.crawler.crawl.answering import Answering
 from services.crawler.crawl.crawl_board import CrawlBoard
@@ -60,7 +64,7 @@ _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 async def build(settings: CrawlerSettings) -> ServiceDefinition:
     """Wires the service together."""
     stack = AsyncExitStack()
-    database = Database(settings.data / "catalog.sqlite")
+    database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
     store = BlobStore(settings.data)
     seen = await _load_seen(database)
@@ -107,6 +111,8 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
 
     async def probe() -> None:
+        if database.waits_for:
+            raise CatalogueAway(database.waits_for)
         await database.run(partial(crawls.list_crawls, limit=1))
 
     return ServiceDefinition(
@@ -119,10 +125,14 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     )
 
 
-async def _load_seen(database: Database) -> SeenImages:
-    seen = SeenImages()
+def _catalogue(settings: CrawlerSettings) -> Path | URL:
+    address = settings.catalogue.get_secret_value()
+    return parse_server(address) if address else settings.data / "catalog.sqlite"
 
-    def load(connection: Connection) -> None:
+
+async def _load_seen(database: Database) -> SeenImages:
+    def load(connection: Connection) -> SeenImages:
+        seen = SeenImages()
         for digest, fingerprint in images.iterate_kept_fingerprints(connection):
             seen.add_kept(digest, fingerprint)
         for digest, fingerprint in purges.iterate_purged(connection):
@@ -130,9 +140,9 @@ async def _load_seen(database: Database) -> SeenImages:
             seen.forbid(digest)
         for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
             seen.mark(name, digest, fingerprint)
+        return seen
 
-    await database.run(load)
-    return seen
+    return await database.run(load)
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:

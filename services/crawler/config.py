@@ -32,6 +32,11 @@ class CrawlerSettings(ServiceSettings):
         validation_alias="LODESTONE_WATERMARK",
         description="Where the watermark service is.",
     )
+    catalogue: SecretStr = Field(
+        default=SecretStr(""),
+        description="A PostgreSQL database for the catalogue: `postgresql://user:password@host:5432/database`, better "
+        "in a file that LODESTONE_CRAWLER_CATALOGUE_FILE names; empty is `catalog.sqlite` in the data folder.",
+    )
     allowed_addresses: list[str] = Field(
         default=[],
         description="Private addresses that may be fetched from all the same: `127.0.0.1:8099`, `10.1.0.0/16`.",

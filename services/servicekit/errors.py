@@ -11,6 +11,7 @@ LodestoneError
 ├── Unavailable          a dependency is away: UNAVAILABLE
 ├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
 ├── DeadlinePassed       a unary call took too long: DEADLINE_EXCEEDED
+├── Broken               the process ends, and a new one may go on: UNAVAILABLE
 ├── Misconfigured        the process cannot start; never sent to a caller
 └── ItemRejected         one item of a good request has no value; a Rejection in its place
 """
@@ -151,6 +152,10 @@ class DeadlinePassed(LodestoneError):
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"this call took longer than the server's limit of {limit_s:g} s")
         self.limit_s = limit_s
+
+
+class Broken(LodestoneError):
+    """This process can do its work no more, and a new one may: it ends."""
 
 
 class Misconfigured(LodestoneError):

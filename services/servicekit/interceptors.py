@@ -26,6 +26,7 @@ _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
     (errors.FailedPrecondition, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (errors.Broken, grpc.StatusCode.UNAVAILABLE),
     (errors.IdleStream, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
 )

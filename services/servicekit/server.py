@@ -19,7 +19,13 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.servicekit.drain import Drain
-from services.servicekit.errors import ComputationStuck, LodestoneError, Misconfigured, Unavailable
+from services.servicekit.errors import (
+    Broken,
+    ComputationStuck,
+    LodestoneError,
+    Misconfigured,
+    Unavailable,
+)
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
@@ -86,7 +92,7 @@ class ServiceServer:
 
     Attributes:
         port: Where it serves; 0 before it does.
-        broken: Set when its work has failed for as long as `Probing.gives_up_s` allows.
+        broken: Set when its work has failed for as long as `Probing.gives_up_s` allows, or with `Broken`.
     """
 
     def __init__(self, definition: ServiceDefinition, settings: ServiceSettings) -> None:
@@ -193,7 +199,8 @@ class ServiceServer:
         now_s, limit_s = time.monotonic(), self._definition.probing.gives_up_s
         if self._broken_since_s is None:
             self._broken_since_s = now_s
-        if limit_s is not None and now_s - self._broken_since_s >= limit_s:
+        is_over = limit_s is not None and now_s - self._broken_since_s >= limit_s
+        if is_over or isinstance(error, Broken):
             self.broken.set()
 
     async def _set_health(self, *, ready: bool) -> None:

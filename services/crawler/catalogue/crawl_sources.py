@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from services.crawler.catalogue.frontier import LeaseTerms, add_listings
 from services.crawler.catalogue.schema import crawl_post_counts, crawl_sources
+from services.crawler.catalogue.upsert import insert_on
 from services.crawler.listing import Listing
 from services.crawler.post_rules import PostReason
 from services.crawler.source_settings import SourceSettings
@@ -298,7 +298,9 @@ def _count_posts(
         "count": count,
     }
     more = {"count": crawl_post_counts.c.count + count}
-    connection.execute(insert(crawl_post_counts).values(row).on_conflict_do_update(set_=more))
+    upsert = insert_on(connection)(crawl_post_counts).values(row)
+    key = crawl_post_counts.primary_key
+    connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=more))
 
 
 def _fitting(cursor: str) -> str:

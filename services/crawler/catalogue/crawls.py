@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from services.crawler.catalogue.crawl_sources import CrawlSource, add_sources, list_sources
 from services.crawler.catalogue.frontier import Outcome, listing_of, outcome_of
@@ -18,6 +17,7 @@ from services.crawler.catalogue.schema import (
     kept_images,
     listings,
 )
+from services.crawler.catalogue.upsert import Upsert
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -191,7 +191,11 @@ _IS_KEPT_FOR_ANOTHER = (
         kept_images.c.listing_id != bindparam("of_listing"),
     )
 )
-_COUNT = upsert(crawl_counts).on_conflict_do_update(set_={"count": crawl_counts.c.count + 1})
+_COUNT = Upsert(
+    lambda insert: insert(crawl_counts).on_conflict_do_update(
+        index_elements=crawl_counts.primary_key, set_={"count": crawl_counts.c.count + 1}
+    )
+)
 
 
 def create_crawl(
@@ -316,7 +320,7 @@ def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> Non
         "known": settlement.known,
         "count": 1,
     }
-    connection.execute(_COUNT, row)
+    connection.execute(_COUNT.on(connection), row)
 
 
 def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:

@@ -3,102 +3,115 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
+from services.crawler.catalogue.migrating import NotACatalogue
+from services.crawler.catalogue.outage import CatalogueAway, Outage
+from services.crawler.catalogue.postgres_server import PostgresServer
+from services.crawler.catalogue.sqlite_file import SqliteFile
 from services.servicekit.errors import Misconfigured
 
 Result = TypeVar("Result")
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_PATIENCE_S = 30.0
+_CAUSE_CHARACTERS = 300
+
+
+class _Engine(Protocol):
+    """A kind of database."""
+
+    name: str
+
+    def open(self) -> None: ...
+    def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]: ...
+    def close(self) -> None: ...
 
 
 class Database:
-    """The SQLite catalogue of one data folder.
+    """The catalogue: the SQLite file of a data folder, or a PostgreSQL database.
 
-    Every piece of work runs as one IMMEDIATE transaction in one thread: it is the one writer, and what it returned is
-    on the disk (WAL, synchronous=FULL).
+    Every piece of work runs as one transaction in one thread: it is the one writer, and what it returned is on the
+    disk. While the database is away, work waits. It may run several times before it is committed, which happens once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Path | URL, *, patience_s: float = _PATIENCE_S) -> None:
         """Opens or creates the catalogue and brings it to the newest version.
 
+        Args:
+            place: The file, or the address that `parse_server` gives.
+            patience_s: For how long to wait for a database that is away or that another crawler still has, seconds.
+
         Raises:
-            Misconfigured: Another crawler has it open, it is no catalogue, or it is of a newer version.
+            Misconfigured: Another crawler has it open, it is away, it is no catalogue, or it is of a newer version.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path.with_suffix(".lock"))
-        self._engine = _engine(path)
+        self._outage = Outage()
+        self._engine: _Engine = (
+            SqliteFile(place) if isinstance(place, Path) else PostgresServer(place)
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalogue")
         try:
-            self._thread.submit(_migrate, self._engine).result()
-        except Exception as error:
+            self._thread.submit(self._open, time.monotonic() + patience_s).result()
+        except BaseException:
             self.close()
-            message = f"{path} is not a catalogue of this version: {str(error).splitlines()[0]}"
-            raise Misconfigured(message) from error
+            raise
+
+    @property
+    def waits_for(self) -> str:
+        """Why nothing can be read or written just now, one line; empty while all is well."""
+        return self._outage.cause
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs `work` in a transaction of its own; an exception rolls it back."""
+        """Runs `work` in a transaction of its own; an exception rolls it back.
+
+        `work` changes nothing but the catalogue: a transaction that failed for a reason that passes is run again.
+        """
         loop = asyncio.get_running_loop()
         # Shielded: a transaction whose caller was cancelled still ends, before the next one begins.
         return await asyncio.shield(loop.run_in_executor(self._thread, self._in_transaction, work))
 
     def close(self) -> None:
-        """Ends the thread, closes the file and lets go of the lock."""
+        """Ends the thread, closes the database and lets go of it. Whoever waits for a database that is away is told."""
+        self._outage.give_up()
         self._thread.shutdown(wait=True)
-        self._engine.dispose()
-        self._lock.close()
+        self._engine.close()
+
+    def _open(self, deadline_s: float) -> None:
+        try:
+            self._until(self._engine.open, deadline_s)
+        except (CatalogueAway, DBAPIError, NotACatalogue) as error:
+            message = f"{self._engine.name} cannot be used as a catalogue: {_cause(error)}"
+            raise Misconfigured(message) from error
 
     def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
-        with self._engine.begin() as connection:
-            return work(connection)
+        return self._until(self._engine.transaction(work))
+
+    def _until(self, attempt: Callable[[], Result], deadline_s: float | None = None) -> Result:
+        """Tries until it succeeds or fails for good."""
+        while True:
+            try:
+                result = attempt()
+            except CatalogueAway as away:
+                if deadline_s is not None and time.monotonic() >= deadline_s:
+                    raise
+                self._outage.wait(away)
+            except Exception:
+                # It answers, and so does not have to be waited for.
+                self._outage.end()
+                raise
+            else:
+                self._outage.end()
+                return result
 
 
-def _lock(path: Path) -> IO[str]:
-    handle = path.open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        message = f"another crawler uses {path.parent}: one at a time can have it open"
-        raise Misconfigured(message) from error
-    return handle
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: DBAPIConnection, _record: object) -> None:
-        # SQLAlchemy's recipe for real transactions on pysqlite: the driver must not begin or commit by itself.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except DatabaseError as error:
-            raise ValueError(str(error.orig)) from error
+def _cause(error: CatalogueAway | DBAPIError | NotACatalogue) -> str:
+    if isinstance(error, CatalogueAway):
+        return error.cause
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    return " ".join(text.split())[:_CAUSE_CHARACTERS]

@@ -16,9 +16,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.catalogue.schema import crawl_listings, crawls, listings
+from services.crawler.catalogue.upsert import Upsert, insert_on
 from services.crawler.compliance import Compliance
 from services.crawler.listing import Listing, host_of
 from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
@@ -113,6 +113,7 @@ _LISTING_COLUMNS = (
     *("source", "url", "title", "page_url", "author"),
     *("licence", "community", "post_time", "post_facts"),
 )
+_ADD = Upsert(lambda insert: insert(listings).on_conflict_do_nothing())
 _LET_GO = (
     update(listings)
     .where(listings.c.listing_id == bindparam("of_listing"))
@@ -144,7 +145,7 @@ def add_listings(
         }
         for listing in found
     ]
-    connection.execute(insert(listings).on_conflict_do_nothing(), rows)
+    connection.execute(_ADD.on(connection), rows)
     chosen = listings.c.url.in_(urls)
     _forget_passing_failures(connection, crawl_id, chosen)
     return _link(connection, crawl_id, chosen)
@@ -319,7 +320,7 @@ def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> 
         literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
     ).where(which)
     columns = ["crawl_id", "listing_id", "known", "repeated"]
-    link = insert(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
+    link = insert_on(connection)(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
     added = connection.execute(link).rowcount
     more = crawls.c.found_count + added
     connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.schema import candidates, images, kept_images, seen_images
+from services.crawler.catalogue.upsert import Upsert
 from services.crawler.judgement import ProfileVersion
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
-_INSERT_IMAGE = insert(images).on_conflict_do_nothing()
-_INSERT_KEPT = insert(kept_images).on_conflict_do_nothing()
+_INSERT_IMAGE = Upsert(lambda insert: insert(images).on_conflict_do_nothing())
+_INSERT_KEPT = Upsert(lambda insert: insert(kept_images).on_conflict_do_nothing())
+_INSERT_SEEN = Upsert(lambda insert: insert(seen_images).on_conflict_do_nothing())
+# A server would send millions at once.
+_READ_AT_ONCE = 10_000
+_FINGERPRINT = (candidates.c.digest, candidates.c.hash64, candidates.c.hash256, candidates.c.flat)
 _MARK_LINKED = (
     update(kept_images)
     .where(
@@ -38,7 +42,7 @@ def record_image(
         "accept_time": now,
         "compliance": json.dumps(asdict(outcome.compliance)) if outcome.compliance else None,
     }
-    return connection.execute(_INSERT_IMAGE, row).rowcount > 0
+    return connection.execute(_INSERT_IMAGE.on(connection), row).rowcount > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def keep(connection: Connection, digest: str, kept: Keep) -> bool:
         "listing_id": kept.listing_id,
         "keep_time": kept.time,
     }
-    return connection.execute(_INSERT_KEPT, row).rowcount > 0
+    return connection.execute(_INSERT_KEPT.on(connection), row).rowcount > 0
 
 
 def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
@@ -95,18 +99,19 @@ def mark_seen(
         "hash256": fingerprint.hash256,
         "flat": fingerprint.flat,
     }
-    connection.execute(insert(seen_images).values(row).on_conflict_do_nothing())
+    connection.execute(_INSERT_SEEN.on(connection), row)
 
 
 def iterate_kept_fingerprints(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
     """Yields (digest, fingerprint) of every image in the store, in the order of accepting."""
-    query = select(candidates).join(images).order_by(images.c.sequence)
-    for row in connection.execute(query):
+    query = select(*_FINGERPRINT).join(images).order_by(images.c.sequence)
+    for row in connection.execute(query.execution_options(yield_per=_READ_AT_ONCE)):
         yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
 
 
 def iterate_seen_fingerprints(connection: Connection) -> Iterator[tuple[str, str, Fingerprint]]:
     """Yields (profile name, digest, fingerprint) of every image that is marked as seen."""
-    for row in connection.execute(select(seen_images)):
+    query = select(seen_images).execution_options(yield_per=_READ_AT_ONCE)
+    for row in connection.execute(query):
         fingerprint = Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
         yield row.profile_name, row.digest, fingerprint

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.catalogue.embeddings import embedding_of
 from services.crawler.catalogue.schema import candidates, judgements
+from services.crawler.catalogue.upsert import Upsert, insert_on
 from services.crawler.judgement import (
     Detection,
     Evidence,
@@ -22,8 +22,8 @@ from services.crawler.judgement import (
 )
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
-_INSERT_CANDIDATE = insert(candidates).on_conflict_do_nothing()
-_INSERT_JUDGEMENT = insert(judgements).on_conflict_do_nothing()
+_INSERT_CANDIDATE = Upsert(lambda insert: insert(candidates).on_conflict_do_nothing())
+_INSERT_JUDGEMENT = Upsert(lambda insert: insert(judgements).on_conflict_do_nothing())
 _GET_JUDGEMENT = (
     select(candidates, judgements)
     .join(judgements)
@@ -59,9 +59,9 @@ def record_candidate(
     }
     found = _evidence_columns(evidence)
     if not found:
-        connection.execute(_INSERT_CANDIDATE, facts)
+        connection.execute(_INSERT_CANDIDATE.on(connection), facts)
         return
-    statement = insert(candidates).values(facts | found)
+    statement = insert_on(connection)(candidates).values(facts | found)
     connection.execute(statement.on_conflict_do_update(index_elements=["digest"], set_=found))
 
 
@@ -88,7 +88,7 @@ def record_judgement(
 ) -> bool:
     """Writes a judgement. There is one per digest and profile version: a second one changes nothing, and is False."""
     row = _judgement_columns(digest, profile, judgement, now=now)
-    return connection.execute(_INSERT_JUDGEMENT, row).rowcount > 0
+    return connection.execute(_INSERT_JUDGEMENT.on(connection), row).rowcount > 0
 
 
 def record_judgements(
@@ -99,7 +99,7 @@ def record_judgements(
     there = connection.execute(query).scalars()
     rows = [_judgement_columns(digest, profile, judged[digest], now=now) for digest in there]
     if rows:
-        connection.execute(_INSERT_JUDGEMENT, rows)
+        connection.execute(_INSERT_JUDGEMENT.on(connection), rows)
 
 
 def get_judgement(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, func, literal_column, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.frontier import (
@@ -27,9 +27,7 @@ from services.crawler.judgement import Evidence, Judgement, ProfileVersion
 from services.crawler.outcome import OutcomeState
 from services.servicekit.embedding import Precision
 
-# SQLite's own number of a row: candidates come in the order in which they were first judged, and the table is read
-# from its beginning to its end.
-_position = literal_column("candidates.rowid", Integer)
+_position = candidates.c.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +89,7 @@ def list_known(
     connection: Connection, terms: RejudgeTerms, *, after: int, limit: int
 ) -> list[KnownCandidate]:
     """Returns the candidates behind a position, at most `limit`."""
+    # In the order in which they were first judged; SQLite reads the table from its beginning to its end.
     query = select(candidates, _position.label("position")).where(_position > after)
     rows = connection.execute(query.order_by(_position).limit(limit)).all()
     digests = [row.digest for row in rows]

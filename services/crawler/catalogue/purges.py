@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue.frontier import listing_of
@@ -20,8 +19,13 @@ from services.crawler.catalogue.schema import (
     purged_images,
     seen_images,
 )
+from services.crawler.catalogue.upsert import Upsert
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
+
+# A server would send millions at once.
+_READ_AT_ONCE = 10_000
+_INSERT_PURGED = Upsert(lambda insert: insert(purged_images).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: fl
             "purge_time": now,
             "pending_names": json.dumps(image.names),
         }
-        connection.execute(insert(purged_images).values(left).on_conflict_do_nothing())
+        connection.execute(_INSERT_PURGED.on(connection), left)
     # Rows that refer to others go first.
     for table in (kept_images, images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))
@@ -144,7 +148,8 @@ def record_removed(connection: Connection, digest: str) -> None:
 
 def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
     """Yields (digest, fingerprint) of every image that was purged."""
-    for row in connection.execute(select(purged_images)):
+    query = select(purged_images).execution_options(yield_per=_READ_AT_ONCE)
+    for row in connection.execute(query):
         yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
     Row,
     and_,
     case,
+    cast,
     exists,
     func,
     not_,
@@ -29,6 +31,8 @@ _SCREENED_OUT = (OutcomeReason.TOO_SMALL, OutcomeReason.EXTREME_ASPECT)
 _CLEAN = (Verdict.ACCEPTED,)
 _ON_PROFILE = (*_CLEAN, Verdict.WATERMARKED)
 _NEW = (*_ON_PROFILE, Verdict.OFF_PROFILE)
+# PostgreSQL adds whole numbers up to a decimal.
+_TOTAL_BYTES = cast(func.coalesce(func.sum(listings.c.size_bytes), 0), BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def list_source_yields(connection: Connection, *, by_community: bool = False) ->
         func.count().filter(_found_first(_ON_PROFILE)).label("on_profile_count"),
         func.count().filter(_found_first(_CLEAN)).label("clean_count"),
         func.count().filter(_kept_here()).label("accepted_count"),
-        func.coalesce(func.sum(listings.c.size_bytes), 0).label("size_bytes"),
+        _TOTAL_BYTES.label("size_bytes"),
         func.coalesce(func.sum(listings.c.work_s), 0.0).label("work_s"),
     ).group_by(key)
     if by_community:

@@ -12,11 +12,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from services.crawler.catalogue.text_columns import String, Text
 
 metadata = MetaData()
 
@@ -140,6 +140,8 @@ crawl_counts = Table(
 candidates = Table(
     "candidates",
     metadata,
+    # In the order in which they were first judged. SQLite's own number of a row; on PostgreSQL the migrations add it.
+    Column("rowid", BigInteger, key="position", system=True),
     Column("digest", _Digest, primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("width_px", Integer, nullable=False),
@@ -242,4 +244,12 @@ seen_images = Table(
     Column("hash64", String(16), nullable=False),
     Column("hash256", LargeBinary(32), nullable=False),
     Column("flat", Boolean, nullable=False),
+)
+
+# The crawler process that has a PostgreSQL catalogue, and how many transactions it has committed. SQLite needs no row.
+writers = Table(
+    "writers",
+    metadata,
+    Column("writer", String(32), primary_key=True),
+    Column("commit_number", BigInteger, nullable=False),
 )

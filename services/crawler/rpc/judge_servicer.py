@@ -18,6 +18,8 @@ from services.servicekit.rejection import RejectionCode
 from services.servicekit.streams import answer_stream
 
 _MAX_IMAGES = 64
+# Characters; as in the catalogue.
+_MAX_NAME = 64
 
 
 class JudgeServicer(BaseServicer):
@@ -61,8 +63,8 @@ class JudgeServicer(BaseServicer):
         """Marks images as seen before."""
         response = crawler_service_pb2.MarkImagesSeenResponse()
         async for request in request_iterator:
-            if not request.profile_name:
-                message = "profile_name must not be empty"
+            if not 1 <= len(request.profile_name) <= _MAX_NAME:
+                message = f"profile_name must have 1 to {_MAX_NAME} characters"
                 raise InvalidInput(message)
             try:
                 image = _image(request.image)

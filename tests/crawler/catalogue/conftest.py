@@ -1,4 +1,4 @@
-"""A catalogue in a folder of the test's own."""
+"""An open catalogue of the test's own, on each database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.crawler.catalogue.database import Database
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(tmp_path / "catalog.sqlite")
+def database(place):
+    database = Database(place)
     yield database
     database.close()

@@ -1,73 +1,203 @@
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, insert, select, text
 
-from services.crawler.catalogue import kept_images
-from services.crawler.catalogue.database import _MIGRATIONS, Database
-from services.crawler.catalogue.schema import metadata
+from services.crawler.catalogue import images, kept_images
+from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.migrating import MIGRATIONS
+from services.crawler.catalogue.schema import metadata, seen_images
+from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.post_rules import PostReason
+from services.crawler.sources.source import BlockReason
 from services.servicekit.errors import Misconfigured
+from tests.crawler.subjects import random_fingerprint
+
+# What PostgreSQL has in addition: SQLite numbers rows by itself.
+_NUMBERS = ("rowid", "ix_candidates_rowid")
+
+
+@contextlib.contextmanager
+def engine_of(place):
+    """A connection of a stranger's."""
+    engine = create_engine(f"sqlite:///{place}" if isinstance(place, Path) else place)
+    yield engine
+    engine.dispose()
+
+
+def execute(place, *statements):
+    with engine_of(place) as engine, engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def nothing(place, request):
+    """Where a catalogue may be, and none is."""
+    if isinstance(place, Path):
+        yield place
+        return
+    with request.getfixturevalue("postgres").database("template0") as url:
+        yield url
 
 
 async def test_migrations_make_the_schema(database):
     """The tables that the migrations create are those of schema.py."""
 
     def compare(connection):
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        ours = {"include_object": lambda _object, name, *_: name not in _NUMBERS}
+        return compare_metadata(MigrationContext.configure(connection, opts=ours), metadata)
 
     assert await database.run(compare) == []
 
 
-async def test_one_crawler_at_a_time(database, tmp_path):
-    """A second process (here: a second handle) is refused with the folder named."""
-    with pytest.raises(Misconfigured, match=str(tmp_path)):
-        Database(tmp_path / "catalog.sqlite")
+def test_an_empty_database_becomes_a_catalogue(nothing):
+    """Made at the first start, taken as it is at the next."""
+    for _ in range(2):
+        Database(nothing).close()
+    with engine_of(nothing) as engine, engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(seen_images)).scalar_one() == 0
+
+
+async def test_one_crawler_at_a_time(database, place):
+    """A second process (here: a second handle) is refused with the place named."""
+    with pytest.raises(Misconfigured, match="another crawler uses") as refused:
+        Database(place, patience_s=0.0)
+    name = str(place.parent) if isinstance(place, Path) else place.database
+    assert name in str(refused.value)
 
 
 async def test_failed_work_is_rolled_back(database):
     """An exception leaves nothing of its transaction."""
 
     def work(connection):
-        connection.execute(text("INSERT INTO seen_images VALUES ('p', 'd', '0', x'00', 0)"))
+        images.mark_seen(connection, "p", "d", random_fingerprint(0))
         raise ValueError("after the insert")
 
     with pytest.raises(ValueError, match="after the insert"):
         await database.run(work)
-    count = "SELECT count(*) FROM seen_images"
-    assert await database.run(lambda c: c.execute(text(count)).scalar_one()) == 0
+    count = select(func.count()).select_from(seen_images)
+    assert await database.run(lambda c: c.execute(count).scalar_one()) == 0
 
 
-async def test_commits_are_synced(database):
-    """WAL with synchronous=FULL and foreign keys, as the invariants need."""
-    pragmas = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-    for name, expected in pragmas.items():
-        query = text(f"PRAGMA {name}")
-        assert await database.run(lambda c, q=query: c.execute(q).scalar_one()) == expected
+async def test_text_that_databases_refuse(database):
+    """NUL is left out and lone surrogates are replaced, where they are written and where they are looked for."""
+
+    def work(connection):
+        images.mark_seen(connection, "p\0\ud800", "d", random_fingerprint(0))
+        images.mark_seen(connection, "påß", "d", random_fingerprint(0))
+        names = seen_images.c.profile_name
+        found = select(names).where(names == "p\ud800")
+        return connection.scalars(found).all(), connection.scalars(select(names)).all()
+
+    found, names = await database.run(work)
+    assert found == ["p?"]
+    assert sorted(names) == ["p?", "påß"]
+
+
+async def test_text_is_ordered_by_its_bytes(database):
+    """Whatever the language of the database."""
+    names = ["B", "_", "a", "ä", "a-b", "aB", "a_a", "b"]
+
+    def work(connection):
+        for name in names:
+            images.mark_seen(connection, name, "d", random_fingerprint(0))
+        column = seen_images.c.profile_name
+        return connection.scalars(select(column).order_by(column)).all()
+
+    assert await database.run(work) == sorted(names, key=str.encode)
+
+
+def test_words_fit_their_columns():
+    """SQLite takes longer ones, PostgreSQL does not."""
+    for kind, column in (
+        (OutcomeState, "listings.outcome_state"),
+        (OutcomeReason, "listings.outcome_reason"),
+        (OutcomeReason, "crawl_counts.outcome_reason"),
+        (PostReason, "crawl_post_counts.reason"),
+        (BlockReason, "crawl_sources.block_reason"),
+    ):
+        table, name = column.split(".")
+        limit = metadata.tables[table].c[name].type.length
+        assert max(len(word.value) for word in kind) <= limit, column
 
 
 def test_a_file_that_is_no_catalogue(tmp_path):
     """Garbage is one clear error that names the file."""
     path = tmp_path / "catalog.sqlite"
     path.write_bytes(b"not a database, but long enough to look like one" * 100)
-    with pytest.raises(Misconfigured, match="is not a catalogue"):
+    with pytest.raises(Misconfigured, match="catalog.sqlite cannot be used .*not a database"):
         Database(path)
 
 
-def test_a_catalogue_of_a_newer_version(tmp_path):
+def test_a_catalogue_of_a_newer_version(place):
     """A version that this code does not know is refused, not touched."""
-    path = tmp_path / "catalog.sqlite"
-    Database(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(Misconfigured, match="9999"):
-        Database(path)
+    Database(place).close()
+    execute(place, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Misconfigured, match="its version '9999' is newer"):
+        Database(place)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_another_applications_database(nothing, versioned):
+    """Its tables are named, and nothing is added to them."""
+    execute(nothing, "CREATE TABLE photos (id INTEGER)", "CREATE TABLE images (id INTEGER)")
+    if versioned:
+        execute(
+            nothing,
+            "CREATE TABLE alembic_version (version_num VARCHAR(32))",
+            "INSERT INTO alembic_version VALUES ('0006')",
+        )
+    with pytest.raises(Misconfigured, match=r"another application's tables \(images, photos\)"):
+        Database(nothing)
+    with engine_of(nothing) as engine, engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM images").keys() == ["id"]
+
+
+async def test_commits_are_synced(tmp_path):
+    """WAL with synchronous=FULL and foreign keys, as the invariants need."""
+    database = Database(tmp_path / "catalog.sqlite")
+    pragmas = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    for name, expected in pragmas.items():
+        query = text(f"PRAGMA {name}")
+        assert await database.run(lambda c, q=query: c.execute(q).scalar_one()) == expected
+    database.close()
+
+
+async def test_a_full_disk_is_waited_for(tmp_path):
+    """Work goes on when there is room, and is done once; until then the reason can be asked for."""
+    database = Database(tmp_path / "catalog.sqlite")
+    row = {"profile_name": "p", "hash64": "", "hash256": b"\0" * 100_000, "flat": False}
+
+    def limit(connection):
+        # As a disk would: this connection's file must not grow any more.
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    await database.run(limit)
+    work = asyncio.create_task(
+        database.run(lambda c: c.execute(insert(seen_images), row | {"digest": "d"}))
+    )
+    while not database.waits_for:
+        await asyncio.sleep(0.01)
+    assert database.waits_for == "database or disk is full"
+    assert not work.done()
+    # Another connection has no such limit: the database makes one when it finds none.
+    database._engine._engine.dispose()
+    async with asyncio.timeout(20):
+        await work
+    count = select(func.count()).select_from(seen_images)
+    assert await database.run(lambda c: c.execute(count).scalar_one()) == 1
+    assert database.waits_for == ""
+    database.close()
 
 
 async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
@@ -75,7 +205,7 @@ async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
     path = tmp_path / "catalog.sqlite"
     engine = create_engine(f"sqlite:///{path}")
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")

@@ -146,8 +146,8 @@ class FakeInspector:
 
 
 class World:
-    def __init__(self, folder):
-        self.database = Database(folder / "catalog.sqlite")
+    def __init__(self, folder, place):
+        self.database = Database(place)
         self.store = BlobStore(folder)
         self.seen = SeenImages()
         self.fetcher = FakeFetcher()
@@ -189,8 +189,8 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path):
-    world = World(tmp_path)
+async def world(tmp_path, place):
+    world = World(tmp_path, place)
     yield world
     await world.recorder.close()
     world.database.close()

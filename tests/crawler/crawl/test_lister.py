@@ -73,8 +73,8 @@ class EnoughSlept(Exception):
 class World:
     """A real catalogue with a crawl of some sources."""
 
-    def __init__(self, folder):
-        self.database = Database(folder / "catalog.sqlite")
+    def __init__(self, place):
+        self.database = Database(place)
         self.changes = 0
         self.limit = None
         self.answers = {}
@@ -139,8 +139,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path):
-    world = World(tmp_path)
+def world(place):
+    world = World(place)
     yield world
     world.database.close()
 

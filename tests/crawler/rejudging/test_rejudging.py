@@ -5,12 +5,14 @@ import hashlib
 import json
 
 import pytest
+from sqlalchemy import select, update
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier, judgements, kept_images, refetches
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.schema import candidates, metadata
 from services.crawler.crawl.pipeline import PipelineParts
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Score, Verdict
 from services.crawler.judging.inspector import Inspector
@@ -84,9 +86,9 @@ class FakeModels:
 class World:
     """A catalogue of images that `landscapes@1` has judged, and what judges them again."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, place):
         self.folder = folder
-        self.database = Database(folder / "catalog.sqlite")
+        self.database = Database(place)
         self.store, self.seen, self.models = BlobStore(folder), SeenImages(), FakeModels()
         self.recorder = Recorder(self.database, self.store, self.seen)
         precision = PrecisionCheck(self.models, None)
@@ -158,18 +160,17 @@ class World:
 
     def everything(self):
         def read(connection):
-            tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type='table'")
             return {
-                name: connection.exec_driver_sql(f"SELECT * FROM {name}").all()
-                for (name,) in tables.all()
+                table.name: connection.execute(select(table)).all()
+                for table in metadata.sorted_tables
             }
 
         return self.database.run(read)
 
 
 @pytest.fixture
-async def world(tmp_path):
-    world = World(tmp_path)
+async def world(tmp_path, place):
+    world = World(tmp_path, place)
     yield world
     await world.recorder.close()
     world.database.close()
@@ -298,9 +299,12 @@ async def give_detections(world, probability=0.1):
     """As if another profile had asked the watermark gate."""
 
     def write(connection):
-        connection.exec_driver_sql(
-            "UPDATE candidates SET detector_id = ?, watermark_probability = ?, quadrant_probabilities = '[0, 0, 0, 0]'",
-            (DETECTOR_ID, probability),
+        connection.execute(
+            update(candidates).values(
+                detector_id=DETECTOR_ID,
+                watermark_probability=probability,
+                quadrant_probabilities="[0, 0, 0, 0]",
+            )
         )
 
     await world.database.run(write)

@@ -43,9 +43,9 @@ class FakeFetcher:
 class World:
     """A store with kept images, and what purges them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, place):
         self.folder = folder
-        self.database = Database(folder / "catalog.sqlite")
+        self.database = Database(place)
         self.store, self.seen = BlobStore(folder), SeenImages()
         self.recorder = Recorder(self.database, self.store, self.seen)
         self.fetcher = FakeFetcher()
@@ -98,8 +98,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path):
-    world = World(tmp_path)
+def world(tmp_path, place):
+    world = World(tmp_path, place)
     yield world
     world.database.close()
 

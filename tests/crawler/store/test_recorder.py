@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import (
@@ -20,6 +20,7 @@ from services.crawler.catalogue import (
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.schema import kept_images as table
 from services.crawler.catalogue.schema import listings
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing
@@ -44,9 +45,9 @@ ENCODED = [f"bytes of image {n}".encode() for n in range(20)]
 class World:
     """A recorder over a real catalogue and store, with one crawl of twenty listings."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, place):
         self.folder = folder
-        self.database = Database(folder / "catalog.sqlite")
+        self.database = Database(place)
         self.store = BlobStore(folder)
         self.seen = SeenImages()
         self.recorder = Recorder(self.database, self.store, self.seen)
@@ -92,8 +93,8 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path):
-    world = World(tmp_path)
+async def world(tmp_path, place):
+    world = World(tmp_path, place)
     await world.begin()
     yield world
     await world.recorder.close()
@@ -209,7 +210,7 @@ async def test_missing_links_are_made(world):
     assert not name.exists(), "a person's deletion is respected"
 
     def forget(connection):
-        connection.exec_driver_sql("UPDATE kept_images SET linked = 0")
+        connection.execute(update(table).values(linked=False))
 
     await world.database.run(forget)
     await world.recorder.make_missing_links()

