@@ -16,6 +16,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from tests.fakes.ports import free_ports
+from tests.postgres.fixtures import postgres
+
+__all__ = ["postgres"]
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("embedder", "novelty", "watermark", "crawler")

@@ -7,7 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +52,15 @@ def secret_names() -> list[str]:
     return names
 
 
-def planted(folder: Path, proxy_port: int) -> dict[str, str]:
+def planted(folder: Path, proxy_port: int, catalogue: str) -> dict[str, str]:
     """An environment with a canary for each secret: in turn itself and a file that has it."""
+    used = {
+        "LODESTONE_CRAWLER_CATALOGUE": catalogue,
+        "LODESTONE_CRAWLER_EGRESS_PROXY": f"http://{_USER}:{_PASSWORD}@127.0.0.1:{proxy_port}",
+    }
     environment = {}
     for number, name in enumerate(secret_names()):
-        secret = f"{CANARY}{number}"
-        if name == "LODESTONE_CRAWLER_EGRESS_PROXY":
-            secret = f"http://{_USER}:{_PASSWORD}@127.0.0.1:{proxy_port}"
+        secret = used.get(name, f"{CANARY}{number}")
         if number % 2 == 0:
             environment[name] = secret
             continue
@@ -76,6 +78,7 @@ class Crawled:
         running: Lodestone, still up.
         web: The servers that it asked.
         outputs: What each command printed.
+        catalogue: Every row of it, as text.
         settled: The events of the crawl.
         command_lines: Of every process while all ran.
         environments: Of the services and workers, by the last word of their command lines' modules.
@@ -84,32 +87,39 @@ class Crawled:
     running: Lodestone
     web: FailingWeb
     outputs: dict[str, str]
+    catalogue: str
     settled: list[dict[str, str]]
     command_lines: list[str]
     environments: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
-def crawled(tmp_path_factory, pictures) -> Iterator[Crawled]:
-    """A crawl of a site that fails in every way, with a canary for every secret."""
+def crawled(tmp_path_factory, pictures, postgres) -> Iterator[Crawled]:
+    """A crawl of a site that fails in every way, with a canary for every secret; the catalogue is in PostgreSQL."""
     folder = tmp_path_factory.mktemp("secrets")
     photo = (pictures / "site" / "find-0.jpg").read_bytes()
-    with FailingWeb(_USER, _PASSWORD, photo=photo) as web:
+    with FailingWeb(_USER, _PASSWORD, photo=photo) as web, postgres.database() as url:
         ports = [*web.site_ports, web.interfaces_port]
         allowed = [f"--allow-address=127.0.0.1:{port}" for port in ports]
         # Without a contact: whatever goes wrong, no stranger is asked.
         running = Lodestone(folder, *allowed)
-        running.environment |= planted(folder, web.proxy_port)
+        running.environment |= planted(
+            folder, web.proxy_port, postgres.address(url.database)
+        )
         bases = dict.fromkeys(_INTERFACES, f"http://api.localhost:{web.interfaces_port}")
         running.environment["LODESTONE_CRAWLER_API_BASES"] = json.dumps(bases)
         running.start()
         try:
-            yield crawl(running, web, folder, pictures)
+            yield crawl(
+                running, web, folder, pictures, lambda: postgres.dump(url.database)
+            )
         finally:
             running.stop()
 
 
-def crawl(running: Lodestone, web: FailingWeb, folder: Path, pictures: Path) -> Crawled:
+def crawl(
+    running: Lodestone, web: FailingWeb, folder: Path, pictures: Path, dump: Callable[[], str]
+) -> Crawled:
     listed = folder / "list.txt"
     listed.write_text("\n".join(web.urls()))
     running.ask("profile", "fit", "hills", str(pictures / "liked"))
@@ -135,7 +145,7 @@ def crawl(running: Lodestone, web: FailingWeb, folder: Path, pictures: Path) -> 
         outputs[" ".join(words)] = done.stdout + done.stderr
     events = [json.loads(line) for line in next(iter(outputs.values())).splitlines()]
     lines, environments = processes(running)
-    return Crawled(running, web, outputs, events, lines, environments)
+    return Crawled(running, web, outputs, dump(), events, lines, environments)
 
 
 def processes(running: Lodestone) -> tuple[list[str], dict[str, list[str]]]:
@@ -171,13 +181,14 @@ def test_the_secrets_were_in_use(crawled: Crawled) -> None:
 
 
 def test_no_file_has_a_secret(crawled: Crawled) -> None:
-    """Catalogue, sidecars, blobs, profiles, logs and what `lodestone up` has printed."""
+    """Sidecars, blobs, profiles, logs and what `lodestone up` has printed, and no row of the catalogue."""
     files = [*files_of(crawled.running.data), crawled.running._folder / "up.out"]
     names = {path.name for path in files}
-    assert {"catalog.sqlite", "crawler.log", "embedder.log", "up.out"} <= names
+    assert {"crawler.log", "embedder.log", "up.out"} <= names
+    assert "catalog.sqlite" not in names
     assert any(path.suffix == ".json" and "blobs" in path.parts for path in files)
-    catalogue = b"".join(path.read_bytes() for path in crawled.running.data.glob("catalog.sqlite*"))
-    assert b"missing.localhost" in catalogue
+    assert "missing.localhost" in crawled.catalogue
+    assert not has_canary(crawled.catalogue)
     assert b"TLS_FAILED" in (crawled.running.data / "logs" / "crawler.log").read_bytes()
     assert [str(path) for path in files if has_canary(path.read_bytes())] == []
 

@@ -17,6 +17,7 @@ import psycopg
 from sqlalchemy import URL
 
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.schema import metadata
 from tests.fakes.canary import CANARY
 from tests.fakes.ports import free_ports
 
@@ -60,12 +61,14 @@ class PostgresServer:
         place = {"username": USER, "password": PASSWORD, "host": "127.0.0.1", "port": self.port}
         return URL.create("postgresql+psycopg", database=database, **place | parts)
 
+    def address(self, database="postgres"):
+        """Where a database is, as a setting has it."""
+        url = self.url(database).set(drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
     def execute(self, statement, database="postgres"):
         """Runs a statement outside of any transaction; returns its rows, if it has any."""
-        url = self.url(database).set(drivername="postgresql")
-        with psycopg.connect(
-            url.render_as_string(hide_password=False), autocommit=True
-        ) as connection:
+        with psycopg.connect(self.address(database), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
@@ -76,6 +79,13 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield self.url(name)
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def dump(self, database):
+        """All rows of the catalogue in a database, as text."""
+        rows = []
+        for table in metadata.sorted_tables:
+            rows += self.execute(f"SELECT one::text FROM {table.name} AS one", database)
+        return "\n".join(text for (text,) in rows)
 
     def start(self):
         """Starts it and waits until it answers."""

@@ -10,7 +10,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.servicekit.errors import Misconfigured, Unavailable
+from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.server import LIVENESS, Probing, ServiceServer
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
@@ -148,7 +148,9 @@ async def test_a_failure_without_words_is_told_by_its_kind(logs):
     assert entry["cause"] == "an unexpected TimeoutError"
 
 
-async def broken_after(error: Exception, *, probes: int) -> bool:
+async def broken_after(
+    error: Exception, *, probes: int, gives_up_s: float | None = 0.0
+) -> bool:
     """Whether a server whose probes raise this has given up by its last one; it may after no time."""
     probed = 0
     enough = asyncio.Event()
@@ -160,7 +162,7 @@ async def broken_after(error: Exception, *, probes: int) -> bool:
             enough.set()
         raise error
 
-    probing = Probing(every_s=0.001, gives_up_s=0.0)
+    probing = Probing(every_s=0.001, gives_up_s=gives_up_s)
     definition = replace(EchoService(probe=probe).definition(), probing=probing)
     server = ServiceServer(definition, settings_for_tests())
     await server.start()
@@ -174,6 +176,11 @@ async def test_work_that_fails_for_long_is_given_up():
     """A new process may mend it; what waits for another service goes on waiting."""
     assert await broken_after(RuntimeError("the device is lost"), probes=3)
     assert not await broken_after(Unavailable("embedder", "it is away"), probes=20)
+
+
+async def test_a_process_that_says_it_is_broken_is_given_up():
+    """At once, however long others may fail."""
+    assert await broken_after(Broken("somebody else has taken over"), probes=1, gives_up_s=None)
 
 
 async def listed(channel: grpc.aio.Channel) -> set[str]:

@@ -36,6 +36,7 @@ from tests.crawler.subjects import (
     random_fingerprint,
     score,
 )
+from tests.postgres.cutting_proxy import Cut, CuttingProxy
 
 PROFILE = ProfileVersion("landscapes", 1)
 BINS = ScoreBins((0.0, 20.0))
@@ -286,3 +287,25 @@ async def test_a_finding_without_a_crawl_settles_no_listing(world):
     assert (world.folder / "kept" / "landscapes" / kept.file_name).exists()
     assert await world.database.run(lambda c: crawls.list_settled(c, "c1", after=0, limit=9)) == []
     assert await world.database.run(lambda c: frontier.count_unsettled(c, "c1")) == 20
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+async def test_nothing_counts_twice_when_commits_are_cut_off(postgres, tmp_path, cut):
+    """Outcomes, verdicts, images, names and scores are there once, whatever became of the connection in COMMIT."""
+    with postgres.database() as url, CuttingProxy(postgres.port) as proxy:
+        world = await asyncio.to_thread(World, tmp_path, url.set(port=proxy.port))
+        await world.begin()
+        proxy.cuts = [cut, None] * 30
+        await asyncio.gather(
+            *(world.recorder.record(world.finding(number, bins=BINS)) for number in range(20))
+        )
+        assert len(proxy.cuts) < 30
+        proxy.cuts = []
+        counts = await world.database.run(lambda c: crawls.list_counts(c, "c1"))
+        assert sum(one.count for one in counts) == 20
+        crawl = await world.database.run(lambda c: crawls.get_crawl(c, "c1"))
+        assert crawl.last_sequence == 20
+        assert await counted(world) == [("folder:/a", [(0.0, 20.0, 20)])]
+        assert len(await world.kept()) == 20
+        await world.recorder.close()
+        world.database.close()
