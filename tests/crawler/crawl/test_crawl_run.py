@@ -484,3 +484,24 @@ async def test_another_screen_judges_what_was_left_out(world):
     await world.run(await world.create("c3"), FakeSource("folder:/a", names))
     assert await world.verdicts("c3") == {"ACCEPTED": 2}
     assert len(world.fetcher.fetched) == 4
+
+
+async def test_a_crawl_outlives_crashes_of_its_database(postgres, tmp_path):
+    """Every listing ends once, whatever was under way: nothing is rejected or counted twice for it."""
+    names = [f"{kind}{number}" for number in range(40) for kind in ("a", "off", "missing")]
+    with postgres.database() as url:
+        world = World(tmp_path, url)
+        crawl = await world.create()
+        running = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", names)))
+        for settled in (20, 60):
+            while world.settled < settled:
+                await asyncio.sleep(0.001)
+            await asyncio.to_thread(postgres.stop, "immediate")
+            await asyncio.to_thread(postgres.start)
+        assert await running == (CrawlState.COMPLETED, "")
+        assert await world.verdicts() == {"ACCEPTED": 40, "OFF_PROFILE": 40, "NOT_FOUND": 40}
+        assert await counted_scores(world) == [40, 40]
+        crawl = await world.database.run(lambda c: crawls.get_crawl(c, "c1"))
+        assert (crawl.found_count, crawl.last_sequence) == (120, 120)
+        await world.recorder.close()
+        world.database.close()
