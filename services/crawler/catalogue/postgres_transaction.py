@@ -18,6 +18,8 @@ _AWAY = ("08", "53", "57P", "58", "25006")
 # Serialization, deadlock, lock timeout, a transaction that was idle for too long.
 _CONFLICTS = ("40001", "40P01", "55P03", "25P03")
 _CONFLICTS_MAX = 10
+# How a refusal begins, and what else is no matter of time.
+_NEVER = ("FATAL:", "does not support SSL", "certificate", "invalid ")
 # What a server that lets nobody in for now says.
 _NOT_YET = (
     *("starting up", "shutting down", "recovery", "not yet accepting"),
@@ -100,11 +102,10 @@ class PostgresTransaction(Generic[Result]):
         return error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)
 
 
-def refuses_for_good(error: psycopg.OperationalError) -> bool:
-    """Whether a server answered that it never lets in whoever asks like this.
+def refuses_for_good(said: str) -> bool:
+    """Whether a connection failed because a server, or libpq itself, never lets in whoever asks like this.
 
-    libpq tells no SQLSTATE of a failed connection, only the server's words; one that speaks another language than
-    English is asked again for a while in vain.
+    libpq tells no SQLSTATE of a failed connection, only words; a server that speaks another language than English is
+    asked again for a while in vain.
     """
-    said = str(error)
-    return "FATAL:" in said and not any(words in said for words in _NOT_YET)
+    return any(words in said for words in _NEVER) and not any(words in said for words in _NOT_YET)

@@ -104,16 +104,18 @@ async def test_text_that_databases_refuse(database):
 
 
 async def test_text_is_ordered_by_its_bytes(database):
-    """Whatever the language of the database."""
-    names = ["B", "_", "a", "ä", "a-b", "aB", "a_a", "b"]
+    """Whatever the language of the database: SQLite does, and every column of PostgreSQL's is told to."""
 
     def work(connection):
-        for name in names:
-            images.mark_seen(connection, name, "d", random_fingerprint(0))
-        column = seen_images.c.profile_name
-        return connection.scalars(select(column).order_by(column)).all()
+        if connection.dialect.name == "sqlite":
+            return []
+        return connection.exec_driver_sql(
+            "SELECT table_name, column_name, collation_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type IN ('text', 'character varying')"
+            " AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
+        ).all()
 
-    assert await database.run(work) == sorted(names, key=str.encode)
+    assert await database.run(work) == []
 
 
 def test_words_fit_their_columns():
