@@ -31,7 +31,10 @@ def main() -> int:
         places: dict[str, Path | URL] = {"sqlite": Path(folder) / "catalog.sqlite"}
         if options.postgresql:
             places["postgresql"] = parse_server(options.postgresql)
-        rates = {name: _measure(place, Path(folder) / name, options.count) for name, place in places.items()}
+        rates = {
+            name: _measure(place, Path(folder) / name, options.count)
+            for name, place in places.items()
+        }
     goals = {name: _goals(one) for name, one in rates.items()}
     report = {
         "rates_per_s": rates,
@@ -41,7 +44,10 @@ def main() -> int:
     print(json.dumps(report, indent=2))
     for name, found in goals.items():
         for words, goal in found.items():
-            print(f"{name:11} {words:40} goal {goal['goal']:>8}  measured {goal['measured']:.3g}", file=sys.stderr)
+            print(
+                f"{name:11} {words:40} goal {goal['goal']:>8}  measured {goal['measured']:.3g}",
+                file=sys.stderr,
+            )
     return 0 if all(goal["met"] for found in goals.values() for goal in found.values()) else 1
 
 

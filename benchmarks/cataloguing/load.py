@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,9 +103,8 @@ async def _add_listings(database: Database, count: int) -> None:
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
         found = [Listing(_SOURCE, f"http://h.example/{n}.jpg", f"No {n}") for n in numbers]
-        await database.run(
-            lambda c, found=found: frontier.add_listings(c, "c1", found, now=time.time())
-        )
+        add = partial(frontier.add_listings, crawl_id="c1", found=found, now=time.time())
+        await database.run(add)
 
 
 async def _lease(database: Database, leased: list[LeasedListing]) -> None:
@@ -132,7 +132,9 @@ def _finding(number: int, leased: LeasedListing, verdict: Verdict) -> Callable[[
         rng = np.random.default_rng((number, verdict is Verdict.ACCEPTED))
         encoded = rng.bytes(_IMAGE_BYTES)
         digest = hashlib.sha256(encoded).hexdigest()
-        decoded = DecodedCandidate(2000, 1000, "JPEG", False, _fingerprint(rng), _fingerprint(rng), {})  # noqa: FBT003 - its fields in order
+        decoded = DecodedCandidate(
+            2000, 1000, "JPEG", False, _fingerprint(rng), _fingerprint(rng), {}
+        )
         values = rng.normal(size=1280).astype(np.float32)
         embedding = Embedding(values / np.linalg.norm(values), "e" * 64, Precision.FP32)
         detection = Detection(0.1, (0.1, 0.1, 0.1, 0.1), 0.5, "d" * 64)

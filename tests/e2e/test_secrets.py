@@ -103,16 +103,12 @@ def crawled(tmp_path_factory, pictures, postgres) -> Iterator[Crawled]:
         allowed = [f"--allow-address=127.0.0.1:{port}" for port in ports]
         # Without a contact: whatever goes wrong, no stranger is asked.
         running = Lodestone(folder, *allowed)
-        running.environment |= planted(
-            folder, web.proxy_port, postgres.address(url.database)
-        )
+        running.environment |= planted(folder, web.proxy_port, postgres.address(url.database))
         bases = dict.fromkeys(_INTERFACES, f"http://api.localhost:{web.interfaces_port}")
         running.environment["LODESTONE_CRAWLER_API_BASES"] = json.dumps(bases)
         running.start()
         try:
-            yield crawl(
-                running, web, folder, pictures, lambda: postgres.dump(url.database)
-            )
+            yield crawl(running, web, folder, pictures, lambda: postgres.dump(url.database))
         finally:
             running.stop()
 

@@ -91,7 +91,15 @@ class PostgresServer:
 
     def start(self):
         """Starts it and waits until it answers."""
-        command = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [
+            self._bin / "postgres",
+            "-D",
+            self._data,
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+        ]
         command += ["-k", self._folder, *(f"-c{setting}" for setting in _SETTINGS)]
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as)
@@ -106,7 +114,7 @@ class PostgresServer:
                 return
 
     def stop(self, how="fast"):
-        """Stops it: `fast` ends its sessions, `immediate` is a crash that it sees coming, `killed` one that it does not."""
+        """Stops it: `fast` ends its sessions, `immediate` and `killed` are crashes, which it sees coming or not."""
         self._process.send_signal(_SIGNALS[how])
         self._process.wait(30)
 

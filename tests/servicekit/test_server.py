@@ -148,9 +148,7 @@ async def test_a_failure_without_words_is_told_by_its_kind(logs):
     assert entry["cause"] == "an unexpected TimeoutError"
 
 
-async def broken_after(
-    error: Exception, *, probes: int, gives_up_s: float | None = 0.0
-) -> bool:
+async def broken_after(error: Exception, *, probes: int, gives_up_s: float | None = 0.0) -> bool:
     """Whether a server whose probes raise this has given up by its last one; it may after no time."""
     probed = 0
     enough = asyncio.Event()

@@ -53,4 +53,4 @@ def _go_on_counting(target: Connection, table: Table) -> None:
         return
     sequence = func.pg_get_serial_sequence(table.name, column.name)
     last = select(func.coalesce(func.max(column), 0)).scalar_subquery()
-    target.execute(select(func.setval(sequence, last + 1, False)))  # noqa: FBT003 - setval's
+    target.execute(select(func.setval(sequence, last + 1, False)))

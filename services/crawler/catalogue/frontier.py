@@ -320,7 +320,9 @@ def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> 
         literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
     ).where(which)
     columns = ["crawl_id", "listing_id", "known", "repeated"]
-    link = insert_on(connection)(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
+    link = (
+        insert_on(connection)(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
+    )
     added = connection.execute(link).rowcount
     more = crawls.c.found_count + added
     connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))

@@ -103,9 +103,9 @@ class PostgresServer:
             # psycopg forgets how many rows an INSERT made when its cursor is closed.
             execution_options={"preserve_rowcount": True},
         )
-        [], stated = self._engine.dialect.create_connect_args(url)
-        self._arguments: dict[str, Any] = _CONNECT | stated
-        self._arguments["application_name"] = self._application
+        _, stated = self._engine.dialect.create_connect_args(url)
+        named = {"application_name": self._application}
+        self._arguments: dict[str, Any] = {**_CONNECT, **stated, **named}
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version, and writes that this process has it."""

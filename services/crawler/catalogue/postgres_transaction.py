@@ -82,9 +82,9 @@ class PostgresTransaction(Generic[Result]):
                 self._sent = None
             with connection.begin():
                 result = self._work(connection)
-                number = self._count(connection)
-                if number is not None:
-                    self._sent = number, result
+                counted = self._count(connection)
+                if counted is not None:
+                    self._sent = counted, result
         return result
 
     def _count(self, connection: Connection) -> int | None:
@@ -93,7 +93,7 @@ class PostgresTransaction(Generic[Result]):
         return connection.execute(_COUNT_COMMIT, self._writer).scalar_one_or_none()
 
     def _is_passing(self, error: DBAPIError) -> bool:
-        state = getattr(error.orig, "sqlstate", None)
+        state: str | None = getattr(error.orig, "sqlstate", None)
         if state in _CONFLICTS:
             self._conflicts += 1
             return self._conflicts < _CONFLICTS_MAX

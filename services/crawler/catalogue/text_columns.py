@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import Dialect, TypeDecorator, types
 
 
-class Text(TypeDecorator[str]):
-    """Without NUL, which PostgreSQL has not, and with `?` for lone surrogates, which are no UTF-8."""
+class String(TypeDecorator[str]):
+    """Text of so many characters at most; SQLite does not count them.
 
-    impl = types.Text
+    NUL is left out, which PostgreSQL has not, and lone surrogates, which are no UTF-8, become `?`.
+    """
+
+    impl = types.String
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
@@ -20,8 +23,8 @@ class Text(TypeDecorator[str]):
         return value.replace("\0", "").encode("utf-8", errors="replace").decode()
 
 
-class String(Text):
-    """Text of so many characters at most; SQLite does not count them."""
+class Text(String):
+    """The same without a limit."""
 
-    impl = types.String
+    impl = types.Text
     cache_ok = True

@@ -13,7 +13,7 @@ NewInsert: TypeAlias = Callable[[Table], postgresql.Insert]
 
 _INSERTS: Mapping[str, NewInsert] = {
     "postgresql": postgresql.insert,
-    "sqlite": cast(NewInsert, sqlite.insert),
+    "sqlite": cast("NewInsert", sqlite.insert),
 }
 
 

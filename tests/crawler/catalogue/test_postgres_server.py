@@ -75,9 +75,9 @@ def test_a_server_that_refuses(url, parts, message):
 def test_nothing_may_be_made(postgres, url):
     """Somebody who may look and not create is told so by the server's words."""
     postgres.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
-    with postgres.database("template0") as empty:
-        with pytest.raises(Misconfigured, match="permission denied for schema public"):
-            Database(empty.set(username="reader", password="reader"))
+    denied = pytest.raises(Misconfigured, match="permission denied for schema public")
+    with postgres.database("template0") as empty, denied:
+        Database(empty.set(username="reader", password="reader"))
     postgres.execute("DROP ROLE reader")
 
 

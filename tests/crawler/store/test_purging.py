@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import select
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier, kept_images, purges
@@ -10,6 +11,7 @@ from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.schema import metadata
 from services.crawler.compliance import Compliance
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.keyed_lock import KeyedLock
@@ -121,10 +123,9 @@ async def test_nothing_of_it_is_left_but_hash_and_address(world):
     assert all(first not in path.name for path in world.files())
 
     def rest(connection):
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {
-            name: [list(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")]
-            for (name,) in tables.all()
+            table.name: [list(row) for row in connection.execute(select(table))]
+            for table in metadata.sorted_tables
         }
 
     tables = await world.database.run(rest)
