@@ -177,7 +177,7 @@ class World:
         )
         pipeline = Pipeline(parts, crawl, "me", BINS)
         run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", LIMITS, no_answer))
-        return await asyncio.wait_for(run.run(sources, self.count), 20)
+        return await asyncio.wait_for(run.run(sources, self.count), 60)
 
     async def verdicts(self, crawl_id="c1"):
         counts = await self.database.run(lambda c: crawls.list_counts(c, crawl_id))
