@@ -180,7 +180,7 @@ def lease(
             or_(listings.c.lease_expire_time.is_(None), listings.c.lease_expire_time < terms.now),
             listings.c.host.not_in(but_hosts),
         )
-        .order_by(listings.c.listing_id)
+        .order_by(crawl_listings.c.listing_id)
         .limit(limit)
     )
     rows = connection.execute(query).all()

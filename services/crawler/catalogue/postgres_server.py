@@ -28,10 +28,12 @@ _CONNECT = {
     "tcp_user_timeout": 25_000,
 }
 # A crawler that was stopped inside a transaction holds nothing up for long. Committed is what is on the server's disk.
+# A plan that was made while a catalogue was small reads all of it when it is large: each statement gets its own.
 _SESSION = """
     SET statement_timeout = '5min';
     SET lock_timeout = '30s';
     SET idle_in_transaction_session_timeout = '1min';
+    SET plan_cache_mode = force_custom_plan;
     SET tcp_keepalives_idle = 10;
     SET tcp_keepalives_interval = 5;
     SET tcp_keepalives_count = 3;

@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from services.crawler.catalogue.text_columns import String, Text
@@ -23,6 +24,7 @@ metadata = MetaData()
 # SQLite counts only an INTEGER primary key by itself.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _Digest = String(64)
+_PENDING = text("sequence IS NULL")
 
 crawls = Table(
     "crawls",
@@ -123,6 +125,14 @@ crawl_listings = Table(
     Column("known", Boolean, nullable=False, default=False),
     Column("repeated", Boolean, nullable=False, default=False),
     Index("ix_crawl_listings_sequence", "crawl_id", "sequence"),
+    # What is to do, in the order in which it is leased: a server that has no statistics yet sorts all of it otherwise.
+    Index(
+        "ix_crawl_listings_pending",
+        "crawl_id",
+        "listing_id",
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
+    ),
 )
 
 crawl_counts = Table(

@@ -1,4 +1,4 @@
-"""Who writes the catalogue, and what PostgreSQL needs to be like SQLite."""
+"""Who writes the catalogue, what is to do in its order, and what PostgreSQL needs to be like SQLite."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+_PENDING = sa.text("sequence IS NULL")
+
 
 def upgrade() -> None:
     """Applies the change."""
@@ -19,6 +21,13 @@ def upgrade() -> None:
         sa.Column("commit_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("writer"),
     )
+    op.create_index(
+        "ix_crawl_listings_pending",
+        "crawl_listings",
+        ["crawl_id", "listing_id"],
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
+    )
     if op.get_bind().dialect.name == "postgresql":
         _number_candidates()
         op.alter_column("kept_images", "listing_id", type_=sa.BigInteger())
@@ -27,6 +36,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Takes the change back; what PostgreSQL got in addition hinders no earlier version."""
+    op.drop_index("ix_crawl_listings_pending", table_name="crawl_listings")
     op.drop_table("writers")
     if op.get_bind().dialect.name == "postgresql":
         op.drop_column("candidates", "rowid")
