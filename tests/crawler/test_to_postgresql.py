@@ -1,25 +1,43 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 
 import pytest
 
-from services.crawler import to_postgresql
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.judgement import ProfileVersion
+from tests.domain_tests import ROOT
 
 
 @pytest.fixture
-def url(tmp_path, monkeypatch, postgres):
-    """An empty catalogue, which the settings name beside a folder."""
-    monkeypatch.setenv("LODESTONE_DATA", str(tmp_path))
+def url(postgres):
+    """An empty catalogue."""
     with postgres.database() as url:
-        secret = tmp_path / "secret"
-        secret.write_text(postgres.address(url.database))
-        monkeypatch.setenv("LODESTONE_CRAWLER_CATALOGUE_FILE", str(secret))
         yield url
+
+
+@pytest.fixture
+def command(tmp_path, postgres, url):
+    """Runs the command with the settings of a crawler, the address in a file."""
+    secret = tmp_path / "secret"
+    secret.write_text(postgres.address(url.database))
+    environment = os.environ | {
+        "LODESTONE_DATA": str(tmp_path),
+        "LODESTONE_CRAWLER_CATALOGUE_FILE": str(secret),
+    }
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-m", "services.crawler.to_postgresql"],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
 
 
 def run(place, work):
@@ -30,19 +48,23 @@ def run(place, work):
         database.close()
 
 
-def test_a_catalogue_is_copied(url, tmp_path, capsys):
-    """The command says how many rows, and PostgreSQL has them; a second time it does nothing."""
+def test_a_catalogue_is_copied(url, tmp_path, command):
+    """It says how many rows, and PostgreSQL has them; a second time it does nothing."""
+    path = tmp_path / "catalog.sqlite"
     request = CrawlRequest("r1", ("urls:/a",), ProfileVersion("p", 1))
-    run(tmp_path / "catalog.sqlite", lambda c: crawls.create_crawl(c, "c1", request, now=1.0))
-    assert to_postgresql.main() == 0
-    assert capsys.readouterr().out.startswith("copied 2 rows from ")
+    run(path, lambda c: crawls.create_crawl(c, "c1", request, now=1.0))
+    done = command()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"copied 2 rows from {path}, which is as it was\n"
     assert [crawl.crawl_id for crawl in run(url, crawls.list_crawls)] == ["c1"]
-    assert to_postgresql.main() == 78
-    assert "is not empty" in capsys.readouterr().err
+    again = command()
+    assert again.returncode == 78
+    assert "is not empty" in again.stderr
 
 
-def test_there_is_none(url, tmp_path, capsys):
+def test_there_is_none(tmp_path, command):
     """A folder without a catalogue is one clear line, and stays without."""
-    assert to_postgresql.main() == 78
-    assert "there is no catalogue" in capsys.readouterr().err
+    done = command()
+    assert done.returncode == 78
+    assert done.stderr == f"error: there is no catalogue {tmp_path / 'catalog.sqlite'}\n"
     assert not (tmp_path / "catalog.sqlite").exists()
