@@ -53,8 +53,11 @@ def pictures():
     return files
 
 
-def mine(fakes, folder):
-    """Mines the pictures and purges `find-5.png`. Returns the data folder; its crawler has ended."""
+def mine(fakes, folder, beside=None):
+    """Mines the pictures and purges `find-5.png`. Returns the data folder; its crawler has ended.
+
+    All the while `beside`, if it is given, is called with the data folder again and again, in a thread.
+    """
     site = folder / "site"
     site.mkdir()
     files = pictures()
@@ -66,13 +69,15 @@ def mine(fakes, folder):
             patch.setenv(f"LODESTONE_{word}", fakes.address)
         # One after the other, so that the order of accepting is that of the names.
         settings = settings_for_tests(CrawlerSettings, min_pixels=0, decoders=1, workers=1)
-    asyncio.run(_mine(settings, site, files))
+    asyncio.run(_mine(settings, site, files, beside))
     return folder / "data"
 
 
-async def _mine(settings, site, files):
-    async with serving(await build(settings), settings) as channel:
-        stub = CrawlerServiceStub(channel)
+async def _mine(settings, site, files, beside):
+    async with serving(await build(settings), settings) as channel, asyncio.TaskGroup() as group:
+        stub, ended = CrawlerServiceStub(channel), asyncio.Event()
+        if beside:
+            group.create_task(_call(beside, site.parent / "data", ended))
         await stub.MarkImagesSeen(
             iter(
                 [
@@ -94,3 +99,9 @@ async def _mine(settings, site, files):
         digest = hashlib.sha256(files["find-5.png"]).hexdigest()
         purged = [one async for one in stub.PurgeImages(pb.PurgeImagesRequest(digests=[digest]))]
         assert len(purged) == 1
+        ended.set()
+
+
+async def _call(beside, data, ended):
+    while not ended.is_set():
+        await asyncio.to_thread(beside, data)
