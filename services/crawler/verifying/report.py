@@ -79,7 +79,7 @@ class Report:
         found, mended = self.found.total(), self.mended.total()
         if not found:
             return "all is well"
-        text = "1 problem" if found == 1 else f"{found:,} problems"
+        text = _count_of(found, "problem")
         return f"{text}, {mended:,} of them repaired" if mended else text
 
 
@@ -90,10 +90,10 @@ def fail(error: object) -> int:
 
 
 def _looked(counts: CheckedCounts) -> str:
-    return (
-        f"checked {counts.image_count:,} images ({counts.byte_count:,} bytes), {counts.listing_count:,} listings, "
-        f"{counts.judgement_count:,} judgements and {counts.crawl_count:,} crawls"
-    )
+    images = f"{_count_of(counts.image_count, 'image')} ({_count_of(counts.byte_count, 'byte')})"
+    rest = ((counts.listing_count, "listing"), (counts.judgement_count, "judgement"))
+    texts = [images, *(_count_of(*one) for one in rest)]
+    return f"checked {', '.join(texts)} and {_count_of(counts.crawl_count, 'crawl')}"
 
 
 def _sights(counts: CheckedCounts, deep: Mapping[str, Any] | None) -> list[str]:
@@ -129,3 +129,7 @@ def _print_object(facts: Mapping[str, Any]) -> None:
 def _one_line(text: str) -> str:
     """Without what a file's name could rule a terminal by."""
     return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
+
+
+def _count_of(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
