@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ _BAND_DISTANCE = MAX_DISTANCE_64 // len(_BANDS)
 _PAIRS = 4_000_000
 
 
+@dataclass(frozen=True, slots=True)
 class HashRows:
     """Perceptual hashes of many images.
 
@@ -29,17 +31,8 @@ class HashRows:
         hashes256: (n, 4) uint64.
     """
 
-    def __init__(self, hashes64: npt.NDArray[np.uint64], hashes256: npt.NDArray[np.uint64]) -> None:
-        self.hashes64 = hashes64
-        self.hashes256 = hashes256
-
-    @classmethod
-    def of(cls, hashes: list[tuple[int, bytes]]) -> HashRows:
-        """Out of (64 bits, 32 bytes) each."""
-        return cls(
-            np.array([one[0] for one in hashes], dtype=np.uint64),
-            np.frombuffer(b"".join(one[1] for one in hashes), dtype=np.uint64).reshape(-1, 4),
-        )
+    hashes64: npt.NDArray[np.uint64]
+    hashes256: npt.NDArray[np.uint64]
 
     def __len__(self) -> int:
         """How many."""
