@@ -136,7 +136,7 @@ class DuplicateIndex:
         """
         if fingerprint.flat or not len(self):
             return []
-        found = {}
+        found: dict[int, Match] = {}
         sides = ((fingerprint, False), (mirrored, True))
         ranked = [match for side, turned in sides for match in self._confirmed(side, turned=turned)]
         for distance256, distance64, place, turned, digest in sorted(ranked):

@@ -126,7 +126,7 @@ class _Table:
         lengths = ends - starts
         before = np.cumsum(lengths) - lengths
         indices = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-        return self.places[indices].astype(np.intp)
+        return np.asarray(self.places[indices], np.intp)
 
 
 _NO_TABLE = _Table(0, 0, np.zeros(0, np.uint32), np.zeros(0, np.uint32))
