@@ -40,6 +40,9 @@ class Match:
 class Rows(Protocol):
     """What confirms a find, by its place in the index."""
 
+    def __len__(self) -> int:
+        """How many there are."""
+
     def append(self, entries: Sequence[Entry]) -> None:
         """Adds rows behind the last one; none is flat."""
 
@@ -53,6 +56,10 @@ class MemoryRows:
     def __init__(self) -> None:
         self._digests: list[str] = []
         self._hashes256 = np.empty((_FIRST_CAPACITY, 4), dtype=np.uint64)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._digests)
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Adds rows behind the last one; none is flat."""
@@ -76,9 +83,9 @@ class DuplicateIndex:
     """
 
     def __init__(self, rows: Rows | None = None, hashes64: Hashes | None = None) -> None:
-        """Takes rows that are there already, with their 64-bit hashes; without, it is empty and in memory."""
+        """Takes rows that are there already, with their 64-bit hashes and room behind them; else it is in memory."""
         self._rows = MemoryRows() if rows is None else rows
-        self._near = NearHashes(hashes64)
+        self._near = NearHashes(hashes64, len(self._rows))
         self.settle()
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from services.crawler.seen.duplicate_index import Entry
-from services.crawler.seen.near_hashes import Hashes, Places
+from services.crawler.seen.near_hashes import Hashes, Places, with_room
 from services.servicekit.disk import sync
 from services.servicekit.errors import LodestoneError, Misconfigured
 
@@ -76,13 +76,13 @@ class FingerprintFile:
         return self._count
 
     def load(self) -> Hashes:
-        """Reads and checks all rows, of which it returns the 64-bit hashes.
+        """Reads and checks all rows, of which it returns the 64-bit hashes; behind them there is room for more.
 
         Raises:
             FingerprintFileDamaged: They are not what was written, or of another version.
         """
         count, crc = self._facts()
-        hashes, found = np.empty(count, np.uint64), 0
+        hashes, found = np.empty(with_room(count), np.uint64), 0
         for first in range(0, count, _BLOCK):
             size = min(_BLOCK, count - first)
             block = self._read(first, size)

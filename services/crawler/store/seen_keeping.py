@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -95,7 +94,7 @@ class SeenKeeping:
         except FingerprintFileDamaged as damage:
             self._log.warning("seen_file_made_again", cause=str(damage))
             await asyncio.to_thread(self._file.clear)
-            hashes = np.empty(0, np.uint64)
+            hashes = None
         self._archive = await asyncio.to_thread(DuplicateIndex, self._file, hashes)
         self._seen = SeenImages(self._archive)
 

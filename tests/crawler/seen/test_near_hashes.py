@@ -109,7 +109,7 @@ def test_it_starts_with_what_was_read() -> None:
     """Hashes that are there already are found, and others may follow."""
     rng = np.random.default_rng(2)
     hashes = rng.integers(0, 2**64, 3_000, dtype=np.uint64)
-    near = NearHashes(hashes[:1_000])
+    near = NearHashes(hashes.copy(), 1_000)
     near.extend(hashes[1_000:])
     assert len(near) == 3_000
     np.testing.assert_array_equal(near.hashes, hashes)

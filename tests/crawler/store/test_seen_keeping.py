@@ -79,7 +79,8 @@ class World:
         shutil.copytree(self.folder / "cache", copied, dirs_exist_ok=True)
         file = FingerprintFile(copied / "seen")
         try:
-            return len(file.load())
+            file.load()
+            return len(file)
         finally:
             file.close()
 
