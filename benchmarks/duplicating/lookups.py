@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,23 +87,21 @@ def measure(folder: Path) -> dict[str, Any]:
     candidates = queries.candidates()
     memory = {"before": _memory_bytes("VmRSS")}
     started_s, started_cpu_s = time.monotonic(), time.process_time()
-    file = FingerprintFile(folder / "seen")
-    archive = DuplicateIndex(file, file.load())
-    start_s, start_cpu_s = time.monotonic() - started_s, time.process_time() - started_cpu_s
-    memory |= {"started": _memory_bytes("VmRSS"), "peak_at_start": _memory_bytes("VmHWM")}
-    seen = SeenImages(archive)
-    lookups = _look_up(seen, candidates)
-    memory["after_lookups"] = _memory_bytes("VmRSS")
-    added = _add(seen, archive, kept, candidates)
-    memory |= {"after_all": _memory_bytes("VmRSS"), "peak": _memory_bytes("VmHWM")}
-    compared = _compare(seen, SeenImages(OneByOne(file, file.load())), candidates)
+    with closing(FingerprintFile(folder / "seen")) as file:
+        archive = DuplicateIndex(file, file.load())
+        start_s, start_cpu_s = time.monotonic() - started_s, time.process_time() - started_cpu_s
+        memory |= {"started": _memory_bytes("VmRSS"), "peak_at_start": _memory_bytes("VmHWM")}
+        stored, seen = len(file), SeenImages(archive)
+        measured = _look_up(seen, candidates)
+        memory["after_lookups"] = _memory_bytes("VmRSS")
+        measured |= _add(seen, archive, kept, candidates)
+        memory |= {"after_all": _memory_bytes("VmRSS"), "peak": _memory_bytes("VmHWM")}
+        measured |= _compare(seen, SeenImages(OneByOne(file, file.load())), candidates)
     return {
-        "stored": len(file),
+        "stored": stored,
         "start_s": round(start_s, 2),
         "start_cpu_s": round(start_cpu_s, 2),
-        **lookups,
-        **added,
-        **compared,
+        **measured,
         "memory_bytes": memory,
     }
 

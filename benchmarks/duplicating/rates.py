@@ -178,6 +178,8 @@ def _interval(near: _PairCounts, pairs: _PairCounts, rng: np.random.Generator) -
     count, shares = len(pairs), []
     for _ in range(_RESAMPLES):
         weights = np.bincount(rng.integers(count, size=count), minlength=count).astype(float)
-        shares.append((weights @ near @ weights) / (weights @ pairs @ weights))
+        # One photo alone, over and over, makes no pair.
+        if drawn := weights @ pairs @ weights:
+            shares.append((weights @ near @ weights) / drawn)
     low, high = np.percentile(shares, [2.5, 97.5])
     return [float(low), float(high)]
