@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,10 @@ from services.crawler.seen import fingerprint_file
 from services.crawler.seen.duplicate_index import DuplicateIndex, Match
 from services.crawler.seen.fingerprint_file import FingerprintFile, FingerprintFileDamaged
 from services.servicekit.errors import Misconfigured
+from tests.cli.processes import eventually_sync, lines_of
 from tests.crawler.subjects import random_fingerprint
+
+ROOT = Path(__file__).parents[3]
 
 FAR = random_fingerprint(-1 % 2**32)
 
@@ -178,6 +184,41 @@ def test_a_failed_append_adds_nothing(reopened, tmp_path):
     obstacle.rmdir()
     file.append(entries(5, 6))
     assert hashes_of(reopened()) == [random_fingerprint(n).hash64 for n in (0, 1, 5)]
+
+
+_APPENDING = """
+import sys
+from pathlib import Path
+from services.crawler.seen.fingerprint_file import FingerprintFile
+from tests.crawler.seen.test_fingerprint_file import entries
+file = FingerprintFile(Path(sys.argv[1]))
+file.load()
+while True:
+    file.append(entries(len(file), len(file) + 7))
+    print(len(file), flush=True)
+"""
+
+
+def test_a_killed_process_leaves_whole_appends(tmp_path):
+    """SIGKILL at ten moments: what was told as done is there, rows are right, and at most one append more counts."""
+    path = tmp_path / "cache" / "seen"
+    for kill in range(10):
+        log = tmp_path / f"log-{kill}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _APPENDING, path], stdout=output, cwd=ROOT
+            )
+        eventually_sync(lambda of=log, least=4 + kill: len(lines_of(of)) >= least)
+        process.kill()
+        process.wait(30)
+        told = int(log.read_bytes().decode().rpartition("\n")[0].splitlines()[-1])
+        file = FingerprintFile(path)
+        try:
+            hashes = hashes_of(file)
+        finally:
+            file.close()
+        assert len(hashes) in (told, told + 7)
+        assert hashes == [random_fingerprint(number).hash64 for number in range(len(hashes))]
 
 
 def test_two_processes_do_not_write_one_file(reopened, tmp_path):
