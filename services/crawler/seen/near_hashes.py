@@ -71,7 +71,7 @@ class NearHashes:
 
     def tabulate(self) -> None:
         """Makes the tables anew, of all hashes, one after the other: 3 seconds for ten million."""
-        hashes = self._hashes[: self._count]
+        hashes = self.hashes
         for part in range(_PARTS):
             table = _Table.of(hashes, part)
             self._tables = (*self._tables[:part], table, *self._tables[part + 1 :])
