@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import grpc
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL
 
 from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
-from services.crawler.catalogue import crawls, images, purges
+from services.crawler.catalogue import crawls
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.catalogue.postgres_server import parse_server
@@ -34,6 +34,7 @@ from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
+from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.inspector import Inspector
 from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
@@ -43,7 +44,6 @@ from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
-from services.crawler.seen.seen_images import SeenImages
 from services.crawler.servicer import CrawlerServicer
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
@@ -51,6 +51,7 @@ from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
@@ -67,7 +68,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
     store = BlobStore(settings.data)
-    seen = await _load_seen(database)
+    keeping = SeenKeeping(database, settings.data / "cache" / "seen")
+    stack.push_async_callback(keeping.close)
+    seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
     channels = [await stack.enter_async_context(connect(address)) for address in addresses]
     models = ModelServices(*channels)
@@ -96,6 +99,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         CrawlerParts(
             board,
             judging,
+            DuplicateSearch(inspector, database, seen),
             purging,
             Rejudging(parts, models, board.fetch_again),
             database,
@@ -128,21 +132,6 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
 def _catalogue(settings: CrawlerSettings) -> Path | URL:
     address = settings.catalogue.get_secret_value()
     return parse_server(address) if address else settings.data / "catalog.sqlite"
-
-
-async def _load_seen(database: Database) -> SeenImages:
-    def load(connection: Connection) -> SeenImages:
-        seen = SeenImages()
-        for digest, fingerprint in images.iterate_kept_fingerprints(connection):
-            seen.add_kept(digest, fingerprint)
-        for digest, fingerprint in purges.iterate_purged(connection):
-            seen.add_kept(digest, fingerprint)
-            seen.forbid(digest)
-        for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
-            seen.mark(name, digest, fingerprint)
-        return seen
-
-    return await database.run(load)
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:
