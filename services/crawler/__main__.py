@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -14,8 +15,9 @@ from sqlalchemy import Connection
 
 from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
-from services.crawler.catalogue import crawls, images, purges
+from services.crawler.catalogue import crawls, images, kept_images, purges
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.config import CrawlerSettings
 from services.crawler.crawl.answering import Answering
 from services.crawler.crawl.crawl_board import CrawlBoard
@@ -45,14 +47,19 @@ from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.s3_address import S3Access
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import InputShape
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
+
+# Of so many images not all are lost, unless the store is another one.
+_LOOKED_FOR = 100
 
 _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 
@@ -62,7 +69,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack = AsyncExitStack()
     database = Database(settings.data / "catalog.sqlite")
     stack.callback(database.close)
-    store = BlobStore(settings.data)
+    store = await _store(settings, database)
     seen = await _load_seen(database)
     addresses = (settings.embedder, settings.novelty, settings.watermark)
     channels = [await stack.enter_async_context(connect(address)) for address in addresses]
@@ -108,6 +115,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
 
     async def probe() -> None:
         await database.run(partial(crawls.list_crawls, limit=1))
+        recorder.require_store()
 
     return ServiceDefinition(
         word="crawler",
@@ -117,6 +125,24 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         max_message_bytes=CrawlerClient.max_message_bytes,
         close=stack.aclose,
     )
+
+
+async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
+    access = S3Access(
+        settings.store_endpoint,
+        settings.store_region,
+        settings.store_access_key_id.get_secret_value(),
+        settings.store_secret_access_key.get_secret_value(),
+    )
+    store = await asyncio.to_thread(open_store, settings.store, settings.data, access)
+    if settings.store:
+        await asyncio.to_thread(require_images, store, await database.run(_newest))
+    return store
+
+
+def _newest(connection: Connection) -> list[KeptImage]:
+    after = kept_images.before_newest(connection, "", _LOOKED_FOR)
+    return kept_images.list_kept(connection, "", after=after)
 
 
 async def _load_seen(database: Database) -> SeenImages:

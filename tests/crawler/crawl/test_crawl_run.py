@@ -28,7 +28,7 @@ from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.source import Batch, SourceFailed
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Recorder
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import FailedPrecondition, ItemRejected
@@ -148,7 +148,7 @@ class FakeInspector:
 class World:
     def __init__(self, folder):
         self.database = Database(folder / "catalog.sqlite")
-        self.store = BlobStore(folder)
+        self.store = FolderStore(folder)
         self.seen = SeenImages()
         self.fetcher = FakeFetcher()
         self.inspector = FakeInspector(self.seen)
