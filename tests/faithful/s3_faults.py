@@ -38,6 +38,8 @@ class Fault(Enum):
     SILENT_AFTER = (-1, "", True)
     CUT_AFTER = (0, "", True)
     WRONG_E_TAG = (200, "", True)
+    # The last byte is another when it arrives; the answer is the server's own.
+    SPOILED = (1, "", True)
 
     @property
     def is_asked(self) -> bool:
@@ -177,11 +179,12 @@ class S3Faults:
         fault = self._next(request.command, path)
         found: Answer = (0, {}, b"")
         if fault is None or fault.is_asked:
-            found = self._forward(request, body)
+            is_spoiled = fault is Fault.SPOILED and body
+            found = self._forward(request, body[:-1] + b"!" if is_spoiled else body)
         self.asked.append(Asked(request.command, path, dict(request.headers), found[0], fault))
         if fault is Fault.SILENT_AFTER:
             self._closing.wait(self._silence_s)
-        if fault is None:
+        if fault in (None, Fault.SPOILED):
             return found
         return None if fault.is_silent else _instead(fault, found, dict(request.headers))
 

@@ -47,10 +47,10 @@ class S3Bucket:
         self.address = address
         self._client = _client(address, access, limits)
 
-    def list_top(self) -> list[str]:
-        """The keys right below the address, without those in folders."""
+    def require_listing(self) -> None:
+        """Passes a bucket that is there and may be listed."""
         with self._asking():
-            return [one["path"] for one in self._client.list_with_delimiter()["objects"]]
+            self._client.list_with_delimiter()
 
     def create(self, key: str, content: bytes, *, media_type: str) -> bool:
         """Writes a new object; False if there is one already. The service checks the SHA-256 of what arrives."""

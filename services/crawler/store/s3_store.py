@@ -136,7 +136,7 @@ class S3Store:
         address = self._bucket.address
         # First: some services make a bucket that is missing when something is written to it. And whoever may not list
         # one is told that what is not there is forbidden.
-        self._bucket.list_top()
+        self._bucket.require_listing()
         self._bucket.create(_MARK, _FORMAT, media_type=_JSON)
         found = self._bucket.get(_MARK)
         if found is None or found.content != _FORMAT:

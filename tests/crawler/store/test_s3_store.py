@@ -128,6 +128,16 @@ def test_a_wrong_e_tag_overwrites_nothing(place, faults):
     assert list(sidecar_of(place, DIGEST)["judgements"]) == ["a@1", "b@1"]
 
 
+def test_bytes_that_arrive_as_others_are_not_stored(place, faults):
+    """The service compares them with the SHA-256 that was sent, and refuses; the next try is as if there was none."""
+    faults.plan("PUT", DIGEST, Fault.SPOILED)
+    with pytest.raises(StoreAway):
+        place.store.put_with_sidecar(ENCODED, DIGEST, FACTS)
+    assert place.content(blob_path(DIGEST)) is None
+    place.store.put_with_sidecar(ENCODED, DIGEST, FACTS)
+    assert place.content(blob_path(DIGEST)) == ENCODED
+
+
 def test_a_service_that_stays_away(place, faults):
     """After a bounded time the store is away, says why, and has written nothing that can be seen; then it is back."""
     faults.always("PUT", DIGEST, Fault.SLOW_DOWN)
