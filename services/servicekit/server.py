@@ -266,6 +266,9 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 512 * 1024),
         ("grpc.max_concurrent_streams", 64),
+        # It counts calls that have ended, too, for a while: of 200 callers at once most were refused (UNAVAILABLE), and
+        # not told to wait.
+        ("grpc.http.overload_protection", 0),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         # Without it a ping, also one of the above, is waited for a minute.

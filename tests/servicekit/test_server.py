@@ -5,10 +5,13 @@ import socket
 from dataclasses import replace
 
 import grpc
+import psutil
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 from services.servicekit.errors import Misconfigured, Unavailable
 from services.servicekit.server import LIVENESS, Probing, ServiceServer
@@ -241,6 +244,61 @@ async def test_a_message_over_the_limit_is_refused():
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.unary("x" * 4_200)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_more_calls_than_a_connection_has_streams_wait_for_one_another():
+    """A client of no retries: 64 are under way, and none of the others is refused."""
+    running, most = 0, 0
+
+    async def answer(text: str) -> str:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return text
+
+    definition = EchoService(answer=answer).definition(max_message_bytes=200_000)
+    async with serving(definition) as channel:
+        client = EchoClient(channel)
+
+        async def ask() -> int:
+            return len([await client.unary("x" * 150_000) for _ in range(10)])
+
+        assert await asyncio.gather(*(ask() for _ in range(200))) == [10] * 200
+
+    assert most <= 64
+
+
+async def test_calls_that_are_begun_and_reset_again_and_again_harm_nobody():
+    """Rapid reset (CVE-2023-44487): others are answered meanwhile, and no memory is left with 10,000 such calls."""
+    server = ServiceServer(EchoService().definition(), settings_for_tests())
+    await server.start()
+    process = psutil.Process()
+
+    async def reset_calls(count: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        attack = H2Connection(H2Configuration(header_encoding="utf-8"))
+        attack.initiate_connection()
+        headers = {":method": "POST", ":scheme": "http", ":path": f"/{FULL_NAME}/Unary"}
+        headers |= {":authority": "raw", "te": "trailers", "content-type": "application/grpc"}
+        for number in range(count):
+            attack.send_headers(2 * number + 1, list(headers.items()))
+            attack.reset_stream(2 * number + 1)
+            writer.write(attack.data_to_send())
+            await writer.drain()
+        writer.close()
+
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        client = EchoClient(channel)
+        await reset_calls(2_000)
+        before = process.memory_info().rss
+        attack = asyncio.create_task(reset_calls(10_000))
+        while not attack.done():
+            assert await client.unary("x", timeout=10) == "x"
+        await attack
+        assert process.memory_info().rss - before < 20_000_000
+    await server.stop()
 
 
 async def test_an_unknown_method_is_unimplemented():

@@ -14,7 +14,10 @@ from services.servicekit.inference.backend import Backend, Batch
 from services.servicekit.inference.buckets import Buckets, bucket_sizes
 from services.servicekit.inference.errors import DeviceMemoryExhausted, ModelUnfit
 
-_TIMED_RUNS = 3
+# Each size once a round, so that what else a machine does falls on all of them: so many rounds, more if they are short.
+_ROUNDS_LEAST = 3
+_ROUNDS_MOST = 10
+_ROUNDS_S = 2.0
 # Nobody wants to wait longer for a batch, and on a CPU smaller ones are as fast, image by image.
 _LONGEST_S = 1.0
 
@@ -47,19 +50,14 @@ class BucketedBackend:
             ModelUnfit: The model computes one batch size alone.
         """
         self._backend = backend
-        seconds: dict[int, float] = {}
-        for size in bucket_sizes(max_batch):
-            try:
-                seconds[size] = _timed(backend, _padded(trial, size), clock)
-            except DeviceMemoryExhausted:
-                if not seconds:
-                    raise
-                _tell(size, max(seconds))
+        seconds = _first_round(backend, trial, max_batch, clock)
+        begun_s = clock()
+        for done in range(1, _ROUNDS_MOST):
+            if done >= _ROUNDS_LEAST and clock() - begun_s > _ROUNDS_S:
                 break
-            if seconds[size] > _LONGEST_S:
-                if size > 1:
-                    del seconds[size]
-                break
+            for size, fastest_s in seconds.items():
+                took_s = _timed(backend, _padded(trial, size), clock)
+                seconds[size] = min(fastest_s, took_s)
         self._buckets = Buckets(seconds).paying()
 
     @property
@@ -112,20 +110,41 @@ def _padded(part: Batch, size: int) -> Batch:
     return padded
 
 
-def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
-    """The shortest of three runs, or of one that takes long; a first one makes buffers and kernels."""
+def _first_round(
+    backend: Backend, trial: Batch, max_batch: int, clock: Callable[[], float]
+) -> dict[int, float]:
+    """The sizes that there is memory and time for, and what each took, after a run that makes buffers and kernels."""
+    seconds: dict[int, float] = {}
+    for size in bucket_sizes(max_batch):
+        batch = _padded(trial, size)
+        try:
+            _require_rows(backend, batch)
+            took_s = _timed(backend, batch, clock)
+        except DeviceMemoryExhausted:
+            if not seconds:
+                raise
+            _tell(size, max(seconds))
+            break
+        if took_s > _LONGEST_S and seconds:
+            break
+        seconds[size] = took_s
+        if took_s > _LONGEST_S:
+            break
+    return seconds
+
+
+def _require_rows(backend: Backend, batch: Batch) -> None:
     rows = {len(output) for output in backend.run(batch)}
     if rows != {len(batch)}:
         message = f"the model gives {min(rows, default=0)} rows for a batch of {len(batch)}"
         raise ModelUnfit(message)
-    durations = []
-    for _ in range(_TIMED_RUNS):
-        start = clock()
-        backend.run(batch)
-        durations.append(clock() - start)
-        if durations[-1] > _LONGEST_S:
-            break
-    return max(min(durations), 1e-9)
+
+
+def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
+    """Seconds, over 0."""
+    start_s = clock()
+    backend.run(batch)
+    return max(clock() - start_s, 1e-9)
 
 
 def _tell(size: int, largest: int) -> None:

@@ -101,6 +101,19 @@ def test_sizes_that_are_slower_are_left_out():
     assert backend.run(images(17))[0].tolist() == list(range(17))
 
 
+def test_what_else_a_machine_does_falls_on_all_sizes():
+    """For a while it is twice as slow: no size seems slower for it than the others."""
+    device = Device()
+
+    def seconds_of(size: int) -> float:
+        slow = 5 <= len(device.sizes) < 13
+        return 0.02 * size if slow else 0.01 * size
+
+    assert bucketed(device, 8, Clock(seconds_of)).buckets.seconds == pytest.approx(
+        {1: 0.01, 2: 0.02, 4: 0.04, 8: 0.08}
+    )
+
+
 def test_a_size_that_takes_over_a_second_is_not_kept():
     """Though it would be faster, image by image; it is timed once, and none larger."""
     device = Device()
