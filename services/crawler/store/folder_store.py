@@ -77,6 +77,14 @@ class FolderStore:
             return handle.read()
         return b""
 
+    def put(self, encoded: bytes, *, digest: str) -> None:
+        """Stores bytes alone, for what has a sidecar already; those that are there stay."""
+        path = self.path(digest)
+        with self._writing():
+            if not path.exists():
+                self._place(path, encoded)
+                sync(path.parent)
+
     def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
         """Stores bytes and their sidecar; both lie in one folder, synced once. See `BlobStore.put_with_sidecar`."""
         path = self.path(digest)
@@ -87,8 +95,17 @@ class FolderStore:
                 self._place(path, encoded)
             else:
                 raise BlobLost(digest)
+        self.put_sidecar(digest, facts)
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it, as `put_with_sidecar` does."""
+        path = self.path(digest).with_suffix(".json")
+        with self._writing():
             with self._alone():
-                self._place_sidecar(path.with_suffix(".json"), digest, facts)
+                known = None
+                with contextlib.suppress(FileNotFoundError):
+                    known = path.read_bytes()
+                self._place(path, merge_sidecar(known, digest, facts))
             sync(path.parent)
 
     def link(self, digest: str, name: ReadableName) -> bool:
@@ -138,12 +155,6 @@ class FolderStore:
     def _named(self, name: ReadableName) -> Path:
         profile_name, file_name = name
         return self._kept / profile_name / file_name
-
-    def _place_sidecar(self, path: Path, digest: str, facts: dict[str, Any]) -> None:
-        known = None
-        with contextlib.suppress(FileNotFoundError):
-            known = path.read_bytes()
-        self._place(path, merge_sidecar(known, digest, facts))
 
     def _place(self, path: Path, content: bytes) -> None:
         """Puts synced content in its place; the place is on the disk when its folder is synced."""
