@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -171,12 +173,45 @@ def test_no_key_is_written_anywhere(crawled, on_s3):
     assert [line for line in lines if has_canary(line)] == []
 
 
+def test_a_crawler_that_is_killed_while_it_waits(server, tmp_path, pictures):
+    """It is started again while the service is away, waits for it, and ends with every image in the bucket once."""
+    address = S3Address(ADDRESS.bucket, "killed")
+    lodestone = Lodestone(tmp_path)
+    lodestone.environment |= settings(server, tmp_path)
+    lodestone.environment["LODESTONE_CRAWLER_STORE"] = str(address)
+    lodestone.start()
+    try:
+        lodestone.ask("profile", "fit", "hills", str(pictures / "liked"))
+        server.stop()
+        with (tmp_path / "crawl.out").open("wb") as output:
+            crawl = lodestone.popen(
+                "crawl", str(pictures / "site"), "--profile", "hills", "--json", stdout=output
+            )
+            wait_for(lambda: "waiting for the store" in state_of(lodestone)[0], 90)
+            first = lodestone.pid("crawler")
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: lodestone.pid("crawler") not in (None, first))
+            server.start()
+            assert crawl.wait(180) == 0, (tmp_path / "crawl.out").read_text()
+        images = lodestone.ask("images", "list")
+    finally:
+        server.start()
+        lodestone.stop()
+    bucket = S3Bucket(address, server.access(), S3Limits())
+    assert len(images) >= 6
+    assert len({image["digest"] for image in images}) == len(images)
+    for image in images:
+        key = f"blobs/{image['digest'][:2]}/{image['digest']}"
+        assert hashlib.sha256(bucket.get(key).content).hexdigest() == image["digest"]
+        assert list(json.loads(bucket.get(f"{key}.json").content)["judgements"]) == ["hills@1"]
+        assert image["file_state"] == "PRESENT"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"LODESTONE_CRAWLER_STORE": "s3://missing/lodestone"}, "there is no such bucket"),
         ({"LODESTONE_CRAWLER_STORE_ACCESS_KEY_ID": f"{CANARY}other"}, "is not known there"),
-        ({"LODESTONE_CRAWLER_STORE_ENDPOINT": "http://127.0.0.1:9"}, "nobody listens there"),
         ({"LODESTONE_CRAWLER_STORE_ENDPOINT": f"https://me:{CANARY}@127.0.0.1"}, "without credentials"),
         ({"LODESTONE_CRAWLER_STORE": f"s3://{CANARY}:{CANARY}@pictures"}, "s3://bucket/prefix"),
     ],

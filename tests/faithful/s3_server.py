@@ -85,7 +85,9 @@ class S3Server:
         self.stop()
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Starts it, unless it runs, and waits until it answers."""
+        if self._process is not None:
+            return
         with (self._folder / "weed.out").open("ab") as output:
             self._process = subprocess.Popen(self._command(), stdout=output, stderr=output)
         try:

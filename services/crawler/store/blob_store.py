@@ -16,11 +16,13 @@ class StoreAway(Unavailable):
 
     Attributes:
         where: The store, for example `s3://bucket/prefix`.
+        lasts: Whether somebody has to change something first: permission is denied, there is no such bucket.
     """
 
-    def __init__(self, where: str, cause: str) -> None:
+    def __init__(self, where: str, cause: str, *, lasts: bool = False) -> None:
         super().__init__(f"the store {where}", cause)
         self.where = where
+        self.lasts = lasts
 
 
 class BlobTooLarge(FailedPrecondition):

@@ -96,9 +96,11 @@ class S3Limits:
         timeout_s: A whole request with its body, seconds.
         retries: Times that a request is sent again at most, after an error of the service or on the way.
         retry_s: After so many seconds it is not sent again.
+        start_s: For how long a start waits for a service that is away, seconds.
     """
 
     connect_s: float = 5.0
     timeout_s: float = 30.0
     retries: int = 5
     retry_s: float = 10.0
+    start_s: float = 30.0

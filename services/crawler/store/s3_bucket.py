@@ -14,7 +14,7 @@ from obstore.store import S3Store as Client
 
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.s3_address import S3Access, S3Address, S3Limits
-from services.crawler.store.s3_errors import cause_of
+from services.crawler.store.s3_errors import cause_of, lasts
 
 if TYPE_CHECKING:
     # They are there for type checkers alone.
@@ -113,7 +113,7 @@ class S3Bucket:
             yield
         except (BaseError, OSError) as error:
             # Not from it: its text may have what the service repeats of our keys, and would be logged.
-            raise StoreAway(str(self.address), cause_of(error)) from None
+            raise StoreAway(str(self.address), cause_of(error), lasts=lasts(error)) from None
 
 
 def _client(address: S3Address, access: S3Access, limits: S3Limits) -> Client:

@@ -38,6 +38,15 @@ _PHRASES = (
     ("connection refused", "nobody listens there"),
     ("connect", "no connection"),
 )
+# What waiting alone does not change, where there is no status.
+_LASTING = (
+    "instancecredential",
+    "/latest/api/token",
+    "incorrectly configured region",
+    "bareredirect",
+    "certificate",
+)
+_PASSING = ("408", "409", "429")
 
 
 def cause_of(error: Exception) -> str:
@@ -54,3 +63,12 @@ def cause_of(error: Exception) -> str:
         if phrase in lower:
             return cause
     return f"an unexpected {type(error).__name__}"
+
+
+def lasts(error: Exception) -> bool:
+    """Whether a request would fail so tomorrow as well: it was refused, not failed."""
+    text = str(error)
+    if status := _STATUS.search(text):
+        return status[1] < "500" and status[1] not in _PASSING
+    lower = text.lower()
+    return any(phrase in lower for phrase in _LASTING)

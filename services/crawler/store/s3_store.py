@@ -34,6 +34,7 @@ _ASKED_TOGETHER: Final = 16
 # Others who add to the same sidecar at the same time each win once.
 _MERGES: Final = 20
 _MERGE_PAUSE_S: Final = 0.05
+_START_PAUSE_S: Final = 0.5
 
 
 class S3Store:
@@ -49,15 +50,15 @@ class S3Store:
         """Writes a mark into a new store and asks for everything that the methods will do.
 
         Raises:
-            Misconfigured: The store cannot be used: no such bucket, no permission, another region, nobody there, or a
-                service that ignores conditions.
+            Misconfigured: The store cannot be used: no such bucket, no permission, another region, a service that
+                ignores conditions, or one that is away for longer than a start waits.
         """
         access.require_sound()
-        self._bucket = S3Bucket(address, access, limits or S3Limits())
-        try:
-            self._require_usable()
-        except StoreAway as away:
-            raise Misconfigured(f"the store {address} cannot be used: {away.cause}") from None
+        limits = limits or S3Limits()
+        self._bucket = S3Bucket(address, access, limits)
+        deadline_s = time.monotonic() + limits.start_s
+        while not self._is_usable(deadline_s):
+            time.sleep(_START_PAUSE_S)
 
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
@@ -131,6 +132,17 @@ class S3Store:
             time.sleep(random.uniform(0.0, _MERGE_PAUSE_S))  # noqa: S311 - jitter, not a secret
         cause = f"the sidecar of {digest[:12]} was changed by others {_MERGES} times"
         raise StoreAway(str(self._bucket.address), cause)
+
+    def _is_usable(self, deadline_s: float) -> bool:
+        """Whether it can be used; False if it may be worth another try."""
+        try:
+            self._require_usable()
+        except StoreAway as away:
+            if not away.lasts and time.monotonic() < deadline_s:
+                return False
+            message = f"the store {self._bucket.address} cannot be used: {away.cause}"
+            raise Misconfigured(message) from None
+        return True
 
     def _require_usable(self) -> None:
         address = self._bucket.address

@@ -12,7 +12,7 @@ from services.crawler.store.s3_bucket import S3Bucket
 from services.crawler.store.s3_store import S3Store
 
 # Loopback answers at once, or is not there.
-LIMITS = S3Limits(connect_s=1.0, timeout_s=3.0, retries=3, retry_s=3.0)
+LIMITS = S3Limits(connect_s=1.0, timeout_s=3.0, retries=3, retry_s=3.0, start_s=2.0)
 
 
 class InFolder:

@@ -199,6 +199,19 @@ def test_starts_that_cannot_succeed(s3_server):
     }
 
 
+def test_a_service_that_starts_later(s3_server, faults):
+    """A start waits a while for what may pass, and not at all for what does not."""
+    s3_server.make_bucket("later")
+    faults.plan("GET", "", *[Fault.SLOW_DOWN] * (LIMITS.retries + 2))
+    opened(s3_server.access(endpoint=faults.endpoint), S3Address("later"))
+    assert faults.asked[LIMITS.retries + 1].fault is Fault.SLOW_DOWN
+    faults.asked.clear()
+    faults.always("GET", "", Fault.TELLS_KEYS)
+    with pytest.raises(Misconfigured, match="InvalidAccessKeyId"):
+        opened(s3_server.access(endpoint=faults.endpoint), S3Address("later"))
+    assert len(faults.asked) == 1
+
+
 @pytest.mark.parametrize("fault", [Fault.OTHER_REGION, Fault.OTHER_REGION_SIGNED])
 def test_a_bucket_in_another_region(s3_server, faults, fault):
     """As AWS says it, with a redirect that leads nowhere or with a refusal of the signature."""
