@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lodestone.cli import encoder, images, judge, purge, sources, watermark
+from lodestone.cli import encoder, images, judge, purge, sources, verify, watermark
 from lodestone.cli.crawl import crawl
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.profile import commands as profile
@@ -39,6 +39,7 @@ app.command("judge")(judge.judge)
 app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
+app.command("verify")(verify.verify)
 app.add_typer(images.app, name="images")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(watermark.app, name="watermark")

@@ -37,6 +37,9 @@ class Drain:
                 if not item:
                     return
                 yield item[0]
+                # Until the next one comes this one may be gone.
+                del item
+                upcoming = None
         finally:
             waits: list[asyncio.Future[Any]] = [begun] if upcoming is None else [begun, upcoming]
             for wait in waits:

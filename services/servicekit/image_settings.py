@@ -42,12 +42,14 @@ class ImageSettings(ServiceSettings):
     stuck_s: float = Field(
         default=4.0,
         gt=0,
+        allow_inf_nan=False,
         description="A computation that takes longer makes the service not ready, seconds; at least four times "
         "what a batch took at the start.",
     )
     gives_up_s: float = Field(
         default=30.0,
         gt=0,
+        allow_inf_nan=False,
         description="The process ends, to be started again, when no computation has succeeded for so long, "
         "seconds.",
     )

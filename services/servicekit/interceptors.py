@@ -254,7 +254,11 @@ def _parsed(parse: Parse | None, raw: bytes) -> Any:
 
 async def _each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
     async for raw in raws:
-        yield _parsed(parse, raw)
+        message = _parsed(parse, raw)
+        # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
+        del raw
+        yield message
+        del message
 
 
 def _status(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from services.servicekit.drain import Drain
 from services.servicekit.errors import ComputationStuck, LodestoneError, Misconfigured, Unavailable
+from services.servicekit.heap import Heap
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
@@ -181,9 +182,11 @@ class ServiceServer:
             raise ComputationStuck(f"{self._definition.word}'s probe", limit_s) from error
 
     async def _probe_forever(self) -> None:
+        heap = Heap()
         while True:
             await asyncio.sleep(self._definition.probing.every_s)
             await self._probe_once()
+            await asyncio.to_thread(heap.look)
 
     def _note_broken(self, error: Exception) -> None:
         """Something else that is away may come back; what fails in here for long only a new process can mend."""
@@ -253,7 +256,8 @@ def _require_free_port(settings: ServiceSettings) -> None:
         try:
             trial.bind((settings.host, settings.port))
         except OSError as error:
-            message = f"cannot serve on {settings.address}: {error.strerror}"
+            prefix = settings.model_config.get("env_prefix", "")
+            message = f"cannot serve on {settings.address} ({prefix}PORT): {error.strerror}"
             raise Misconfigured(message) from error
 
 

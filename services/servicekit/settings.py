@@ -47,10 +47,14 @@ class ServiceSettings(BaseSettings):
     stream_idle_s: float = Field(
         default=600.0,
         gt=0,
+        allow_inf_nan=False,
         description="Ends a stream on which nothing moved for so long, seconds.",
     )
     drain_s: float = Field(
-        default=20.0, gt=0, description="How long calls may go on after SIGTERM, seconds."
+        default=20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long calls may go on after SIGTERM, seconds.",
     )
 
     @field_validator("host")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -32,6 +33,7 @@ async def answer_stream(
 
     Raises:
         IdleStream: No answer was ready for `idle_s` seconds.
+        Unavailable: Too many bytes wait for the shared room.
     """
     # The finished tasks in their order; None when there are no more requests.
     finished: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
@@ -49,6 +51,8 @@ async def answer_stream(
             if shared_room is not None:
                 task.add_done_callback(partial(_leave, shared_room, size_bytes))
             task.add_done_callback(finished.put_nowait)
+            # A stream that is idle from now on holds no message.
+            del request, task
             await room.acquire()
 
     reader = asyncio.create_task(read())
@@ -67,7 +71,10 @@ async def answer_stream(
     finally:
         for running in (reader, *unanswered):
             running.cancel()
-        await asyncio.gather(reader, *unanswered, return_exceptions=True)
+        for ended in await asyncio.gather(reader, *unanswered, return_exceptions=True):
+            # Their frames hold requests, in cycles that wait for a full garbage collection: few objects, many bytes.
+            if isinstance(ended, BaseException):
+                traceback.clear_frames(ended.__traceback__)
 
 
 def _leave(room: StreamRoom, size_bytes: int, _: asyncio.Future[Answer]) -> None:

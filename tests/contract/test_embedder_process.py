@@ -126,7 +126,7 @@ async def test_a_port_in_use_is_one_line(tmp_path):
 
     assert (status, stderr) == (
         78,
-        f"error: cannot serve on 127.0.0.1:{port}: Address already in use\n",
+        f"error: cannot serve on 127.0.0.1:{port} (LODESTONE_EMBEDDER_PORT): Address already in use\n",
     )
 
 

@@ -165,6 +165,12 @@ class Lodestone:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def verify(self, *options):
+        """Checks the data folder, whatever runs and whatever was killed; nothing may be wrong. Returns the summary."""
+        done = self.run("verify", "--json", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["summary"]
+
 
 @pytest.fixture(scope="session")
 def lodestone(tmp_path_factory, pictures):

@@ -43,6 +43,7 @@ def test_what_comes_later_is_found(running, tmp_path, pictures):
 
     first = running.pid("crawler")
     os.kill(first, signal.SIGKILL)
+    running.verify()
     shutil.copy(pictures / "site" / "find-2.jpg", watched)
     wait_for(lambda: running.pid("crawler") not in (None, first))
     wait_for(lambda: running.run("images", "list", "--json").returncode == 0)
@@ -58,6 +59,7 @@ def test_what_comes_later_is_found(running, tmp_path, pictures):
     assert (first_source["follow"], second_source["follow"]) == (True, False)
     assert (first_source["listed_count"], second_source["state"]) == (4, "DONE")
     assert (crawl["found_count"], crawl["repeated_count"]) == (5, 0)
+    assert running.verify()["image_count"] == 4
 
 
 def pause(running, crawl_id, folder):

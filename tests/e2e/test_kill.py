@@ -31,11 +31,15 @@ def test_sigkill_during_a_crawl_changes_nothing(word, tmp_path, pictures, undist
             wait_for(lambda: (tmp_path / "crawl.out").stat().st_size > 0)
             first = running.pid(word)
             os.kill(first, signal.SIGKILL)
+            running.verify()
             wait_for(lambda: running.pid(word) not in (None, first))
             assert crawl.wait(120) == 0, (tmp_path / "crawl.out").read_text()
         kept = sorted(image["digest"] for image in running.ask("images", "list"))
+        checked = running.verify("--deep")
     finally:
         running.stop()
+    assert checked["image_count"] == checked["deep"]["embedded_count"] == len(kept)
+    assert running.verify()["image_count"] == len(kept)
     # Which of two near copies comes first may differ; that there is one of each may not.
     assert len(kept) == len(undisturbed)
     assert len(set(kept) & set(undisturbed)) >= len(undisturbed) - 2

@@ -77,6 +77,13 @@ def test_kept_images_are_stored_once(crawled, lodestone):
         assert sidecar["listing"]["source"].startswith("folder:")
 
 
+def test_the_data_folder_is_well(crawled, lodestone):
+    """Catalogue and files agree while the services run, and every image decodes and embeds to what was recorded."""
+    accepted = [one for one in crawled[0].values() if one.get("verdict") == "ACCEPTED"]
+    checked = lodestone.verify("--deep")
+    assert checked["image_count"] == checked["deep"]["embedded_count"] == len(accepted)
+
+
 def test_every_scored_candidate_is_counted(crawled, lodestone):
     """The profile shows how the day's candidates scored: each once, and how many are at the threshold or over."""
     [shown] = lodestone.ask("profile", "show", "hills")

@@ -128,6 +128,7 @@ def test_killing_the_crawler_while_it_fetches_again(site, tmp_path):
         wait_for(lambda: b'{"summary"' in (tmp_path / "rejudge.out").read_bytes())
         first = site.running.pid("crawler")
         os.kill(first, signal.SIGKILL)
+        site.running.verify()
         assert rejudging.wait(120) == 0, (tmp_path / "rejudge.out").read_text()
     assert site.running.pid("crawler") not in (None, first)
     kept = site.kept()
@@ -135,3 +136,4 @@ def test_killing_the_crawler_while_it_fetches_again(site, tmp_path):
     assert len(kept - strict) >= planned["fetch_count"] - 1
     changes, summary, _ = site.rejudge()
     assert (changes, summary["judged_count"]) == ({}, 0)
+    assert site.running.verify("--deep")["image_count"] == len(kept)

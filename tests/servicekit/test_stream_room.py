@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.servicekit.errors import Unavailable
 from services.servicekit.stream_room import StreamRoom
 
 
@@ -50,6 +51,36 @@ async def test_there_are_so_many_places(visitors):
     assert visitors.inside == ["a", "c", "d"]
     await visitors.go("a", 1)
     assert visitors.inside == ["c", "d", "e"]
+
+
+async def test_twice_as_many_bytes_may_wait(visitors):
+    """What would be more is refused, and may come again when there is less; nothing that waits is lost."""
+    for name, size_bytes in (("a", 100), ("b", 90), ("c", 90)):
+        await visitors.come(name, size_bytes)
+    with pytest.raises(Unavailable, match="180 bytes of them wait already"):
+        await visitors.room.enter(21)
+    await visitors.come("d", 20)
+    assert visitors.inside == ["a"]
+
+    await visitors.go("a", 100)
+    await visitors.come("e", 90)
+    await visitors.go("b", 90)
+    assert visitors.inside == ["c"]
+    await visitors.go("c", 90)
+    assert visitors.inside == ["d"]
+    await visitors.go("d", 20)
+    assert visitors.inside == ["e"]
+
+
+async def test_one_item_may_wait_whatever_its_size(visitors):
+    """It is computed when the others have gone, and those who gave up waiting are not counted."""
+    await visitors.come("a", 1)
+    await visitors.come("huge", 1_000)
+    visitors.tasks["huge"].cancel()
+    await settle()
+    await visitors.come("large", 1_000)
+    await visitors.go("a", 1)
+    assert visitors.inside == ["large"]
 
 
 async def test_there_are_so_many_bytes(visitors):

@@ -150,11 +150,12 @@ def _kept_of(row: Any) -> KeptImage:
         row.stored_bytes,
         row.time,
         row.linked,
-        _compliance(row.compliance),
+        compliance_of(row.compliance),
     )
 
 
-def _compliance(text: str | None) -> Compliance | None:
+def compliance_of(text: str | None) -> Compliance | None:
+    """Reads the compliance record of an image; a local file has none."""
     if text is None:
         return None
     facts = json.loads(text)
