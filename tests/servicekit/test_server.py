@@ -214,7 +214,9 @@ async def test_a_port_in_use_stops_the_start():
         taken.listen()
         port = taken.getsockname()[1]
         server = ServiceServer(EchoService().definition(), settings_for_tests(port=port))
-        with pytest.raises(Misconfigured, match=rf"127.0.0.1:{port} \(PORT\): Address already in use"):
+        with pytest.raises(
+            Misconfigured, match=rf"127.0.0.1:{port} \(PORT\): Address already in use"
+        ):
             await server.start()
         await server.stop()
 
