@@ -9,7 +9,16 @@ from collections.abc import Sequence
 
 import typer
 
-from lodestone.cli import encoder, images, judge, purge, sources, verify, watermark
+from lodestone.cli import (
+    duplicates,
+    encoder,
+    images,
+    judge,
+    purge,
+    sources,
+    verify,
+    watermark,
+)
 from lodestone.cli.crawl import crawl
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.profile import commands as profile
@@ -36,6 +45,7 @@ app.command("up")(up.up)
 app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
 app.command("judge")(judge.judge)
+app.command("duplicates")(duplicates.duplicates)
 app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)

@@ -136,6 +136,11 @@ class CrawlerClient(ServiceClient):
         answer = await self._stream.call(request)
         return answer.result
 
+    async def find_duplicates(self, image: Image) -> pb.FindDuplicatesResponse:
+        """What an image would be a duplicate of, of all that was kept, purged or marked as seen. Stores nothing."""
+        request = pb.FindDuplicatesRequest(image=image)
+        return await self._stub.FindDuplicates(request, timeout=UNARY_TIMEOUT_S)
+
     async def mark_images_seen(
         self, profile_name: str, images: Callable[[], AsyncIterator[Image]]
     ) -> pb.MarkImagesSeenResponse:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
-from services.crawler.catalogue import crawls, images, kept_images, purges
+from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.config import CrawlerSettings
@@ -32,6 +32,7 @@ from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
+from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.inspector import Inspector
 from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
@@ -41,7 +42,6 @@ from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
-from services.crawler.seen.seen_images import SeenImages
 from services.crawler.servicer import CrawlerServicer
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
@@ -51,6 +51,7 @@ from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.s3_address import S3Access
+from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
@@ -70,7 +71,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     database = Database(settings.data / "catalog.sqlite")
     stack.callback(database.close)
     store = await _store(settings, database)
-    seen = await _load_seen(database)
+    keeping = SeenKeeping(database, settings.data / "cache" / "seen")
+    stack.push_async_callback(keeping.close)
+    seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
     channels = [await stack.enter_async_context(connect(address)) for address in addresses]
     models = ModelServices(*channels)
@@ -99,6 +102,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         CrawlerParts(
             board,
             judging,
+            DuplicateSearch(inspector, database, seen),
             purging,
             Rejudging(parts, models, board.fetch_again),
             database,
@@ -143,22 +147,6 @@ async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
 def _newest(connection: Connection) -> list[KeptImage]:
     after = kept_images.before_newest(connection, "", _LOOKED_FOR)
     return kept_images.list_kept(connection, "", after=after)
-
-
-async def _load_seen(database: Database) -> SeenImages:
-    seen = SeenImages()
-
-    def load(connection: Connection) -> None:
-        for digest, fingerprint in images.iterate_kept_fingerprints(connection):
-            seen.add_kept(digest, fingerprint)
-        for digest, fingerprint in purges.iterate_purged(connection):
-            seen.add_kept(digest, fingerprint)
-            seen.forbid(digest)
-        for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
-            seen.mark(name, digest, fingerprint)
-
-    await database.run(load)
-    return seen
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 
 import grpc
@@ -23,6 +24,7 @@ class FakeCrawler(CrawlerServiceServicer):
         watched_from: The after_sequence of every watch.
         watching: Set when a watch has sent everything and waits.
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
+        duplicates: The DuplicateReport of each image, by its bytes.
         kept, yields: What the lists answer.
         embeddings, encoded: Of kept images, by digest.
         nearest: The LikedNeighbour messages of every explanation.
@@ -44,6 +46,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.seen = []
         self.forgetful = False
         self.away = 0
+        self.duplicates = {}
         self.kept = []
         self.nearest = []
         self.embeddings = {}
@@ -131,6 +134,15 @@ class FakeCrawler(CrawlerServiceServicer):
             yield crawler_service_pb2.StreamJudgeImagesResponse(
                 id=request.id, result=self._judge(request)
             )
+
+    def FindDuplicates(self, request, context):  # noqa: N802 - the contract's name
+        respond = crawler_service_pb2.FindDuplicatesResponse
+        rejection = rejection_of(request.image)
+        if rejection is not None:
+            return respond(rejection=rejection)
+        report = self.duplicates[request.image.encoded]
+        report.digest = hashlib.sha256(request.image.encoded).hexdigest()
+        return respond(value=report)
 
     def MarkImagesSeen(self, requests, context):  # noqa: N802 - the contract's name
         marked = [(request.profile_name, request.image.encoded) for request in requests]

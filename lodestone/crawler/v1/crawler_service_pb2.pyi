@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
 from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
+from lodestone.crawler.v1 import duplicate_image_pb2 as _duplicate_image_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
 from lodestone.image.v1 import embedding_pb2 as _embedding_pb2
@@ -613,6 +614,62 @@ class JudgeResult(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___JudgeResult: _TypeAlias = JudgeResult  # noqa: Y015
+
+@_typing.final
+class FindDuplicatesRequest(_message.Message):
+    """The request message for `CrawlerService.FindDuplicates`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def image(self) -> _image_pb2.Image:
+        """The image to look up."""
+
+    def __init__(
+        self,
+        *,
+        image: _image_pb2.Image | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDuplicatesRequest: _TypeAlias = FindDuplicatesRequest  # noqa: Y015
+
+@_typing.final
+class FindDuplicatesResponse(_message.Message):
+    """The response message for `CrawlerService.FindDuplicates`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def value(self) -> _duplicate_image_pb2.DuplicateReport:
+        """What it would be a duplicate of."""
+
+    @_builtins.property
+    def rejection(self) -> _rejection_pb2.Rejection:
+        """Why it cannot be looked up."""
+
+    def __init__(
+        self,
+        *,
+        value: _duplicate_image_pb2.DuplicateReport | None = ...,
+        rejection: _rejection_pb2.Rejection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["value", "rejection"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
 
 @_typing.final
 class MarkImagesSeenRequest(_message.Message):

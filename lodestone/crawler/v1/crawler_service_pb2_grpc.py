@@ -85,6 +85,11 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesResponse.FromString,
                 _registered_method=True)
+        self.FindDuplicates = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/FindDuplicates',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.FromString,
+                _registered_method=True)
         self.MarkImagesSeen = channel.stream_unary(
                 '/lodestone.crawler.v1.CrawlerService/MarkImagesSeen',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.MarkImagesSeenRequest.SerializeToString,
@@ -213,6 +218,14 @@ class CrawlerServiceServicer:
     def StreamJudgeImages(self, request_iterator, context):
         """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
         with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDuplicates(self, request, context):
+        """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
+        image, is near to, by the rule that crawls go by. Stores nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -353,6 +366,11 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.StreamJudgeImages,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesResponse.SerializeToString,
+            ),
+            'FindDuplicates': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDuplicates,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.SerializeToString,
             ),
             'MarkImagesSeen': grpc.stream_unary_rpc_method_handler(
                     servicer.MarkImagesSeen,
@@ -676,6 +694,33 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/StreamJudgeImages',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.StreamJudgeImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/FindDuplicates',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,10 @@ class CrawlerServiceStub:
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
     """
+    FindDuplicates: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]
+    """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
+    image, is near to, by the rule that crawls go by. Stores nothing.
+    """
     MarkImagesSeen: _grpc.StreamUnaryMultiCallable[_crawler_service_pb2.MarkImagesSeenRequest, _crawler_service_pb2.MarkImagesSeenResponse]
     """Marks images as seen before under a profile's name, so that no crawl for it keeps them or their near copies. Liked
     images are marked when a profile is fitted. Idempotent. Images that cannot be read are counted and left out.
@@ -142,6 +146,10 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     StreamJudgeImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.StreamJudgeImagesRequest, _crawler_service_pb2.StreamJudgeImagesResponse]  # type: ignore[assignment]
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    """
+    FindDuplicates: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
+    """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
+    image, is near to, by the rule that crawls go by. Stores nothing.
     """
     MarkImagesSeen: _aio.StreamUnaryMultiCallable[_crawler_service_pb2.MarkImagesSeenRequest, _crawler_service_pb2.MarkImagesSeenResponse]  # type: ignore[assignment]
     """Marks images as seen before under a profile's name, so that no crawl for it keeps them or their near copies. Liked
@@ -277,6 +285,16 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.StreamJudgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.StreamJudgeImagesResponse]]:
         """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
         with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        """
+
+    @_abc_1.abstractmethod
+    def FindDuplicates(
+        self,
+        request: _crawler_service_pb2.FindDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.FindDuplicatesResponse, _abc.Awaitable[_crawler_service_pb2.FindDuplicatesResponse]]:
+        """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
+        image, is near to, by the rule that crawls go by. Stores nothing.
         """
 
     @_abc_1.abstractmethod

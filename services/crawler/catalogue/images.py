@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -17,6 +17,12 @@ from services.crawler.judgement import ProfileVersion
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _INSERT_IMAGE = insert(images).on_conflict_do_nothing()
 _INSERT_KEPT = insert(kept_images).on_conflict_do_nothing()
+_FINGERPRINT = (
+    candidates.c.digest,
+    candidates.c.hash64,
+    candidates.c.hash256,
+    candidates.c.flat,
+)
 _MARK_LINKED = (
     update(kept_images)
     .where(
@@ -98,11 +104,27 @@ def mark_seen(
     connection.execute(insert(seen_images).values(row).on_conflict_do_nothing())
 
 
-def iterate_kept_fingerprints(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
-    """Yields (digest, fingerprint) of every image in the store, in the order of accepting."""
-    query = select(candidates).join(images).order_by(images.c.sequence)
-    for row in connection.execute(query):
-        yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
+def list_kept_fingerprints(
+    connection: Connection, *, after_sequence: int, limit: int
+) -> list[tuple[int, str, Fingerprint]]:
+    """Returns (sequence, digest, fingerprint) of images in the store after one of them, in the order of accepting."""
+    query = (
+        select(images.c.sequence, *_FINGERPRINT)
+        .join(candidates, candidates.c.digest == images.c.digest)
+        .where(images.c.sequence > after_sequence)
+        .order_by(images.c.sequence)
+        .limit(limit)
+    )
+    return [
+        (sequence, digest, Fingerprint(int(hash64, 16), hash256, flat))
+        for sequence, digest, hash64, hash256, flat in connection.execute(query)
+    ]
+
+
+def find_sequences(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
+    """Returns the places in the order of accepting of those of these images that are in the store; by digest."""
+    query = select(images.c.digest, images.c.sequence).where(images.c.digest.in_(digests))
+    return {row.digest: row.sequence for row in connection.execute(query)}
 
 
 def iterate_seen_fingerprints(connection: Connection) -> Iterator[tuple[str, str, Fingerprint]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, or_, select, update
@@ -146,6 +146,12 @@ def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
     """Yields (digest, fingerprint) of every image that was purged."""
     for row in connection.execute(select(purged_images)):
         yield row.digest, Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
+
+
+def find_purged(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Returns those of these images that were purged."""
+    query = select(purged_images.c.digest).where(purged_images.c.digest.in_(digests))
+    return set(connection.scalars(query))
 
 
 def _names(connection: Connection, digest: str) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -87,6 +88,17 @@ class Inspector:
     async def decode_pixels(self, rgb: Rgb) -> DecodedCandidate:
         """The same for (h, w, 3) uint8 pixels."""
         return await (await self._ready()).decode_pixels(rgb)
+
+    async def decode_given(self, image: bytes | Rgb) -> tuple[str, DecodedCandidate]:
+        """Decodes an encoded image, or pixels, with its digest: SHA-256 of the bytes; empty for pixels.
+
+        Raises:
+            ItemRejected: It cannot be read.
+            Unavailable: What is served is not known yet.
+        """
+        if isinstance(image, bytes):
+            return hashlib.sha256(image).hexdigest(), await self.decode(image)
+        return "", await self.decode_pixels(image)
 
     def gates(
         self, profile: ProfileVersion, *, duplicates: bool, score: ScoreEmbedding | None = None

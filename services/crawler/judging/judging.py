@@ -108,14 +108,14 @@ class Judging:
             ItemRejected: It cannot be read.
             Unavailable: What is served is not known yet.
         """
-        digest, decoded = await self._decode(image)
+        digest, decoded = await self._inspector.decode_given(image)
         digest = digest or hashlib.sha256(bytes(image)).hexdigest()
         await database.run(lambda c: images.mark_seen(c, profile_name, digest, decoded.fingerprint))
         self._seen.mark(profile_name, digest, decoded.fingerprint)
 
     async def _judge(self, image: bytes | Rgb, options: JudgeOptions) -> Judged:
         profile = (await self._models.profile(options.profile)).profile
-        digest, decoded = await self._decode(image)
+        digest, decoded = await self._inspector.decode_given(image)
         if options.screen:
             self._screen.check(decoded.width_px, decoded.height_px)
         gates = self._inspector.gates(profile, duplicates=options.screen)
@@ -135,8 +135,3 @@ class Judging:
         evidence = replace(judgement.evidence, embedding=embedding, score=explanation.score)
         judgement = replace(judgement, evidence=evidence)
         return replace(judged, judgement=judgement, nearest=explanation.nearest)
-
-    async def _decode(self, image: bytes | Rgb) -> tuple[str, DecodedCandidate]:
-        if isinstance(image, bytes):
-            return hashlib.sha256(image).hexdigest(), await self._inspector.decode(image)
-        return "", await self._inspector.decode_pixels(image)

@@ -10,6 +10,7 @@ import grpc
 from lodestone.crawler.v1 import crawler_service_pb2_grpc
 from services.crawler.catalogue.database import Database
 from services.crawler.crawl.crawl_board import CrawlBoard
+from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.judging import Judging
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.scores.score_reports import ScoreReports
@@ -27,6 +28,7 @@ class CrawlerParts:
 
     board: CrawlBoard
     judging: Judging
+    duplicates: DuplicateSearch
     purging: Purging
     rejudging: Rejudging
     database: Database

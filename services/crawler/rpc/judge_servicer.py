@@ -10,6 +10,7 @@ from lodestone.image.v1 import image_pb2
 from services.crawler.judging.judging import JudgeOptions
 from services.crawler.models.profile_messages import neighbour_to_message
 from services.crawler.rpc.base_servicer import BaseServicer, Context
+from services.crawler.rpc.duplicate_messages import looked_up_to_message
 from services.crawler.rpc.messages import judgement_to_message
 from services.servicekit.errors import InvalidInput, ItemRejected
 from services.servicekit.image import Rgb, pixels_to_rgb
@@ -52,6 +53,19 @@ class JudgeServicer(BaseServicer):
             request_iterator, answer, idle_s=self._parts.stream_idle_s
         ):
             yield response
+
+    async def FindDuplicates(
+        self, request: crawler_service_pb2.FindDuplicatesRequest, context: Context
+    ) -> crawler_service_pb2.FindDuplicatesResponse:
+        """Looks an image up."""
+        try:
+            found = await self._parts.duplicates.find(_image(request.image))
+        except ItemRejected as rejection:
+            return crawler_service_pb2.FindDuplicatesResponse(
+                rejection=rejection_to_message(rejection)
+            )
+        report = await asyncio.to_thread(looked_up_to_message, found, self._parts.store)
+        return crawler_service_pb2.FindDuplicatesResponse(value=report)
 
     async def MarkImagesSeen(
         self,

@@ -1,12 +1,14 @@
-"""What was seen before: kept images, and liked ones under their profile's name."""
+"""What was seen before: kept and purged images, and liked ones under their profile's name."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
-from services.crawler.seen.duplicate_index import DuplicateIndex
+from services.crawler.seen.duplicate_index import DuplicateIndex, Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +24,65 @@ class Sighting:
     reason: str
 
 
-class SeenImages:
-    """The in-memory replica of what the catalogue holds for finding duplicates."""
+class Memory(StrEnum):
+    """Why an image is remembered."""
 
-    def __init__(self) -> None:
-        self._kept = DuplicateIndex()
+    KEPT = "kept"
+    PURGED = "purged"
+    MARKED = "seen before"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An image that is remembered and near to the one that was looked up.
+
+    Attributes:
+        memory: Why it is remembered.
+        profile_name: Under which profile's name; empty if under every one.
+        match: Which image, and how near.
+    """
+
+    memory: Memory
+    profile_name: str
+    match: Match
+
+
+class SeenImages:
+    """The in-memory replica of what the catalogue holds for finding duplicates.
+
+    One thread may add while others look up.
+    """
+
+    def __init__(self, archive: DuplicateIndex | None = None) -> None:
+        """Takes the index of the kept images that are in a file; those kept since are added."""
+        self._archive = DuplicateIndex() if archive is None else archive
+        self._recent = DuplicateIndex()
+        self._purged = DuplicateIndex()
         self._forbidden: set[str] = set()
         self._marked: dict[str, DuplicateIndex] = defaultdict(DuplicateIndex)
         self._marked_digests: dict[str, set[str]] = defaultdict(set)
 
+    @property
+    def recent_count(self) -> int:
+        """How many kept images are in no archive."""
+        return len(self._recent)
+
     def add_kept(self, digest: str, fingerprint: Fingerprint) -> None:
         """Adds an image of the store; it counts under every profile."""
-        self._kept.add(digest, fingerprint)
+        self._recent.add(digest, fingerprint)
+
+    def let_go(self, digests: Collection[str]) -> None:
+        """Takes kept images out of memory that are in the archive now."""
+        self._recent = self._recent.without(digests)
 
     def forbid(self, digest: str) -> None:
-        """Notes that an image was purged. Its fingerprint still finds its near copies."""
+        """Notes that a kept image was purged. Its fingerprint still finds its near copies."""
         self._forbidden.add(digest)
+
+    def add_purged(self, digest: str, fingerprint: Fingerprint) -> None:
+        """Adds an image that was purged before this process began."""
+        self._purged.add(digest, fingerprint)
+        self.forbid(digest)
 
     def is_forbidden(self, digest: str) -> bool:
         """Whether an image was purged, so that it is not even to be decoded again."""
@@ -56,8 +101,9 @@ class SeenImages:
         """
         if digest and digest in self._marked_digests.get(profile_name, ()):
             return Sighting(digest, f"these bytes were seen before under {profile_name!r}")
-        for index, where in ((self._kept, "kept"), (self._marked.get(profile_name), "seen before")):
-            match = index.nearest(decoded.fingerprint, decoded.mirrored) if index else None
+        marked = (self._marked[profile_name],) if profile_name in self._marked else ()
+        for indexes, where in ((self._everywhere(), "kept"), (marked, "seen before")):
+            match = next(iter(_matches(indexes, decoded)), None)
             if match is not None and match.digest != digest:
                 reason = (
                     f"nearly the same picture as {match.digest[:12]}, which was {where}: perceptual "
@@ -65,3 +111,43 @@ class SeenImages:
                 )
                 return Sighting(match.digest, reason)
         return None
+
+    def copies(self, digest: str, decoded: DecodedCandidate) -> list[Copy]:
+        """All images that are near, or have these very bytes: kept or purged ones, then those marked under each name.
+
+        Of each kind the nearest come first. A flat image that is kept is not among them: no index has it.
+        """
+        same = [Match(digest, 0, 0)]
+        found = [
+            *(same if self.is_forbidden(digest) else ()),
+            *_matches(self._everywhere(), decoded),
+        ]
+        copies = [
+            Copy(Memory.PURGED if self.is_forbidden(match.digest) else Memory.KEPT, "", match)
+            for match in _each_once(found)
+        ]
+        for name, index in sorted(self._marked.items()):
+            is_marked = digest in self._marked_digests[name]
+            found = [*(same if is_marked else ()), *_matches((index,), decoded)]
+            copies += [Copy(Memory.MARKED, name, match) for match in _each_once(found)]
+        return copies
+
+    def _everywhere(self) -> tuple[DuplicateIndex, ...]:
+        """What counts under every profile, the earliest first."""
+        return self._archive, self._recent, self._purged
+
+
+def _matches(indexes: tuple[DuplicateIndex, ...], decoded: DecodedCandidate) -> list[Match]:
+    """All that are near, the nearest first; of equally near ones those of the first index."""
+    found = [
+        match for index in indexes for match in index.matches(decoded.fingerprint, decoded.mirrored)
+    ]
+    return sorted(found, key=lambda match: (match.distance256, match.distance64))
+
+
+def _each_once(matches: list[Match]) -> list[Match]:
+    """The first match of each image."""
+    first: dict[str, Match] = {}
+    for match in matches:
+        first.setdefault(match.digest, match)
+    return list(first.values())

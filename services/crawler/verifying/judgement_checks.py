@@ -17,7 +17,8 @@ from services.crawler.catalogue.schema import (
     seen_images,
 )
 from services.crawler.judgement import Verdict
-from services.crawler.seen.duplicate_index import MAX_DISTANCE_64, MAX_DISTANCE_256
+from services.crawler.seen.duplicate_index import MAX_DISTANCE_256
+from services.crawler.seen.near_hashes import MAX_DISTANCE_64
 from services.crawler.verifying.problem import Problem, ProblemKind
 
 # How `services/crawler/seen/seen_images.py` states it; a test compares the two.

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from services.crawler.seen.duplicate_index import MAX_DISTANCE_64, MAX_DISTANCE_256
+from services.crawler.seen.duplicate_index import MAX_DISTANCE_256
+from services.crawler.seen.near_hashes import MAX_DISTANCE_64
 
 _Places: TypeAlias = npt.NDArray[np.int64]
 

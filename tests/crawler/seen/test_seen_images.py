@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from services.crawler.seen.seen_images import SeenImages
+from services.crawler.candidate import Fingerprint
+from services.crawler.seen.duplicate_index import DuplicateIndex, Match
+from services.crawler.seen.seen_images import Copy, Memory, SeenImages
 from tests.crawler.subjects import decoded_candidate, random_fingerprint
 
 ONE, OTHER = "1" * 64, "2" * 64
@@ -32,3 +34,80 @@ def test_marking_twice_is_once():
     for _ in range(3):
         seen.mark("mine", ONE, random_fingerprint(1))
     assert len(seen._marked["mine"]) == 1
+
+
+def archive_of(*numbers):
+    index = DuplicateIndex()
+    index.extend([(f"{number:064x}", random_fingerprint(number)) for number in numbers])
+    return index
+
+
+def test_archived_recent_and_purged_images_are_one_memory():
+    """The nearest of all three is named; of equally near ones the earliest, which an archive has."""
+    near, exact = random_fingerprint(1), random_fingerprint(1)
+    near = Fingerprint(near.hash64 ^ 1, near.hash256, flat=False)
+    seen = SeenImages(archive_of(1, 2))
+    seen.add_kept(OTHER, exact)
+    seen.add_purged("3" * 64, near)
+    seen.add_purged("4" * 64, random_fingerprint(4))
+    assert seen.find("any", "f" * 64, decoded_candidate(1)).digest == f"{1:064x}"
+    assert seen.find("any", "f" * 64, decoded_candidate(2)).digest == f"{2:064x}"
+    assert seen.find("any", "f" * 64, decoded_candidate(4)).digest == "4" * 64
+    nearest = seen.find("any", "f" * 64, decoded_candidate(0, fingerprint=near))
+    assert nearest.digest == "3" * 64
+    assert seen.is_forbidden("3" * 64)
+    assert not seen.is_forbidden(OTHER)
+
+
+def test_what_was_archived_is_let_go_of():
+    """Nothing is forgotten: what the archive took is found there, the others where they were."""
+    archive = DuplicateIndex()
+    seen = SeenImages(archive)
+    for number in range(6):
+        seen.add_kept(f"{number:064x}", random_fingerprint(number, flat=number == 5))
+    assert seen.recent_count == 5
+    entries = [(f"{number:064x}", random_fingerprint(number)) for number in range(3)]
+    archive.extend(entries)
+    seen.let_go({digest for digest, _ in entries})
+    assert seen.recent_count == 2
+    for number in range(5):
+        copies = seen.copies("f" * 64, decoded_candidate(number))
+        assert [copy.match.digest for copy in copies] == [f"{number:064x}"]
+
+
+def test_copies_say_why_they_are_remembered_and_how_near_they_are():
+    """Kept, purged, marked under each name; every image once for each, the nearest first, mirror images too."""
+    one = random_fingerprint(1)
+    near = Fingerprint(one.hash64 ^ 0b11, one.hash256, flat=False)
+    candidate = decoded_candidate(1)
+    seen = SeenImages()
+    seen.add_kept(ONE, near)
+    seen.add_kept(OTHER, candidate.mirrored)
+    seen.add_purged("3" * 64, one)
+    seen.add_purged(ONE, near)
+    seen.mark("theirs", "4" * 64, near)
+    seen.mark("mine", "5" * 64, one)
+    seen.mark("strangers", "6" * 64, random_fingerprint(6))
+    assert seen.copies("f" * 64, candidate) == [
+        Copy(Memory.KEPT, "", Match(OTHER, 0, 0, mirrored=True)),
+        Copy(Memory.PURGED, "", Match("3" * 64, 0, 0)),
+        Copy(Memory.PURGED, "", Match(ONE, 2, 0)),
+        Copy(Memory.MARKED, "mine", Match("5" * 64, 0, 0)),
+        Copy(Memory.MARKED, "theirs", Match("4" * 64, 2, 0)),
+    ]
+
+
+def test_the_same_bytes_of_a_flat_image_are_copies():
+    """By their digest, where it was purged or marked; nothing else is."""
+    seen = SeenImages()
+    flat = random_fingerprint(1, flat=True)
+    candidate = decoded_candidate(1, fingerprint=flat)
+    seen.add_purged(ONE, flat)
+    seen.mark("mine", ONE, flat)
+    seen.mark("theirs", OTHER, flat)
+    assert seen.copies(ONE, candidate) == [
+        Copy(Memory.PURGED, "", Match(ONE, 0, 0)),
+        Copy(Memory.MARKED, "mine", Match(ONE, 0, 0)),
+    ]
+    assert seen.copies("f" * 64, candidate) == []
+    assert seen.copies("", candidate) == []

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.crawler.seen.duplicate_index import MAX_DISTANCE_64, MAX_DISTANCE_256
+from services.crawler.seen.duplicate_index import MAX_DISTANCE_256
+from services.crawler.seen.near_hashes import MAX_DISTANCE_64
 from services.crawler.verifying import near_pairs as module
 from services.crawler.verifying.near_pairs import HashRows, near_pairs
 

@@ -1,0 +1,39 @@
+"""Between what an image would be a duplicate of and the contract (lodestone.crawler.v1)."""
+
+from __future__ import annotations
+
+from lodestone.crawler.v1 import duplicate_image_pb2
+from services.crawler.judging.duplicate_search import KnownCopy, LookedUp
+from services.crawler.rpc.messages import kept_to_message
+from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.file_state import file_states
+
+
+def looked_up_to_message(found: LookedUp, store: BlobStore) -> duplicate_image_pb2.DuplicateReport:
+    """Writes what an image is near to, with what became of the files of that."""
+    decoded = found.decoded
+    return duplicate_image_pb2.DuplicateReport(
+        digest=found.digest,
+        perceptual_hash=decoded.fingerprint.hex,
+        flat=decoded.fingerprint.flat,
+        width_px=decoded.width_px,
+        height_px=decoded.height_px,
+        duplicates=[_copy_to_message(known, store) for known in found.copies],
+    )
+
+
+def _copy_to_message(known: KnownCopy, store: BlobStore) -> duplicate_image_pb2.DuplicateImage:
+    memory, match = known.copy.memory, known.copy.match
+    states = file_states(store, [image for image, _ in known.kept])
+    return duplicate_image_pb2.DuplicateImage(
+        digest=match.digest,
+        memory=duplicate_image_pb2.DuplicateMemory.Value(f"DUPLICATE_MEMORY_{memory.name}"),
+        profile_name=known.copy.profile_name,
+        distance_64=match.distance64,
+        distance_256=match.distance256,
+        mirrored=match.mirrored,
+        kept_images=[
+            kept_to_message(image, judged, state)
+            for (image, judged), state in zip(known.kept, states, strict=True)
+        ],
+    )

@@ -1,0 +1,162 @@
+"""Keeps what was seen in memory, most of it by way of a file; the catalogue alone is the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.crawler.catalogue import images, purges
+from services.crawler.catalogue.database import Database
+from services.crawler.seen.duplicate_index import DuplicateIndex, Entry
+from services.crawler.seen.fingerprint_file import FingerprintFile, FingerprintFileDamaged
+from services.crawler.seen.seen_images import SeenImages
+from services.servicekit.errors import LodestoneError
+
+# Images that are read in one transaction.
+_PAGE = 4_096
+# The last images of the file that are looked for in the catalogue.
+_CHECKED = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTerms:
+    """When kept images go from memory into the file.
+
+    Attributes:
+        batch: So many at a time; fewer stay in memory.
+        look_s: How often to look whether there are so many, seconds.
+    """
+
+    batch: int = 65_536
+    look_s: float = 60.0
+
+
+class SeenKeeping:
+    """The file of fingerprints beside the catalogue, and what is in memory of it.
+
+    It has the images of the store in the order of accepting, up to one of them. At the start those after it are read
+    from the catalogue, and the whole of them if the file is not one of this catalogue: damaged, or from after a backup
+    that was restored. It may be deleted while no crawler runs.
+    """
+
+    def __init__(
+        self, database: Database, path: Path, terms: ArchiveTerms = ArchiveTerms()
+    ) -> None:
+        """Opens the file of that path without a suffix.
+
+        Raises:
+            Misconfigured: Another process has it open, or it cannot be opened.
+        """
+        self._database = database
+        self._terms = terms
+        self._file = FingerprintFile(path)
+        self._archive = DuplicateIndex(self._file)
+        self._seen = SeenImages(self._archive)
+        self._log = structlog.get_logger()
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(self) -> SeenImages:
+        """Reads all that was seen; what is kept from now on is to be added to it. Begins to look after the file."""
+        started_s = time.monotonic()
+        await self._open_archive()
+        for digest, fingerprint in await self._archive_new():
+            self._seen.add_kept(digest, fingerprint)
+        await self._database.run(self._add_others)
+        self._log.info(
+            "seen_loaded",
+            archived=len(self._archive),
+            recent=self._seen.recent_count,
+            seconds=round(time.monotonic() - started_s, 1),
+        )
+        self._task = asyncio.create_task(self._keep())
+        return self._seen
+
+    async def close(self) -> None:
+        """Ends what is under way, and closes the file."""
+        self._closing.set()
+        if self._task is not None:
+            await self._task
+        self._file.close()
+
+    async def _open_archive(self) -> None:
+        try:
+            hashes = await asyncio.to_thread(self._file.load)
+            await self._database.run(self._last_archived)
+        except FingerprintFileDamaged as damage:
+            self._log.warning("seen_file_made_again", cause=str(damage))
+            await asyncio.to_thread(self._file.clear)
+            hashes = None
+        self._archive = await asyncio.to_thread(DuplicateIndex, self._file, hashes)
+        self._seen = SeenImages(self._archive)
+
+    async def _keep(self) -> None:
+        due = self._terms.batch
+        while not await self._is_closing():
+            if self._seen.recent_count < due:
+                continue
+            try:
+                rest = await self._archive_new()
+            except (OSError, LodestoneError, SQLAlchemyError) as error:
+                self._log.warning("seen_file_not_written", cause=str(error).splitlines()[0])
+            else:
+                # Purged images stay in memory: the catalogue lists them as kept no more.
+                new_count = sum(not fingerprint.flat for _, fingerprint in rest)
+                due = self._terms.batch + self._seen.recent_count - new_count
+
+    async def _is_closing(self) -> bool:
+        """Waits until it is time to look again, or it is to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._terms.look_s):
+                await self._closing.wait()
+        return self._closing.is_set()
+
+    async def _archive_new(self) -> list[Entry]:
+        """Archives what the store got since, a batch at a time. Returns the images behind the last whole batch."""
+        after = await self._database.run(self._last_archived)
+        entries: list[Entry] = []
+        limit = min(_PAGE, self._terms.batch)
+        while True:
+            page = await self._database.run(
+                partial(images.list_kept_fingerprints, after_sequence=after, limit=limit)
+            )
+            entries += [(digest, fingerprint) for _, digest, fingerprint in page]
+            if len(page) < limit:
+                break
+            after = page[-1][0]
+            if len(entries) >= self._terms.batch:
+                await asyncio.to_thread(self._archive.extend, entries)
+                self._seen.let_go({digest for digest, _ in entries})
+                entries = []
+        await asyncio.to_thread(self._archive.settle)
+        return entries
+
+    def _last_archived(self, connection: Connection) -> int:
+        """The sequence of the newest archived image that is still kept; 0 if none is.
+
+        Raises:
+            FingerprintFileDamaged: One of those from there on was neither kept nor purged: it is of another catalogue.
+        """
+        for digests in self._file.digests_from_behind(_CHECKED):
+            kept = images.find_sequences(connection, digests)
+            others = set(digests) - set(kept)
+            if others - purges.find_purged(connection, others):
+                cause = "it has images that the catalogue does not have"
+                raise FingerprintFileDamaged(self._file.path, cause)
+            if kept:
+                return max(kept.values())
+        return 0
+
+    def _add_others(self, connection: Connection) -> None:
+        for digest, fingerprint in purges.iterate_purged(connection):
+            self._seen.add_purged(digest, fingerprint)
+        for name, digest, fingerprint in images.iterate_seen_fingerprints(connection):
+            self._seen.mark(name, digest, fingerprint)
