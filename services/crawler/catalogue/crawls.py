@@ -290,12 +290,25 @@ def list_settled(
     )
     settled = []
     for row in connection.execute(query):
-        outcome = outcome_of(row)
-        assert outcome is not None, "a settled listing has its outcome"
+        outcome = outcome_of(row) or _failed_before(row)
         settled.append(
             SettledListing(row.sequence, listing_of(row), outcome, row.known, row.repeated)
         )
     return settled
+
+
+def _failed_before(row: Row[tuple[object, ...]]) -> Outcome:
+    """Of a failure that may pass and that another crawl tries again just now: its sentence is left, not its word."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    return Outcome(
+        OutcomeState.FAILED,
+        None,
+        columns["outcome_message"] or "",
+        columns["final_url"] or "",
+        "",
+        columns["size_bytes"] or 0,
+        columns["outcome_time"] or 0.0,
+    )
 
 
 def _is_repeated(connection: Connection, mine: dict[str, object]) -> bool:

@@ -110,6 +110,28 @@ async def test_a_stranger_cannot_release(database):
     assert await database.run(work) == []
 
 
+async def test_what_another_crawl_tries_again_stays_settled_for_the_first(database):
+    """As failed, with its sentence, until there is another outcome; whoever watches the first is told of it."""
+
+    def work(connection):
+        for crawl_id in ("c1", "c2"):
+            make_crawl(connection, crawl_id)
+        frontier.add_listings(connection, "c1", LISTINGS[:1], now=1.0)
+        (leased,) = frontier.lease(connection, "c1", TERMS, limit=1)
+        outcome = failed(OutcomeReason.TIMEOUT)
+        frontier.record_outcome(connection, leased.listing_id, outcome)
+        settlement = Settlement(outcome, None, known=False)
+        crawls.settle(connection, "c1", leased.listing_id, settlement)
+        frontier.add_listings(connection, "c2", LISTINGS[:1], now=2.0)
+        return crawls.list_settled(connection, "c1", after=0, limit=9)
+
+    (settled,) = await database.run(work)
+    assert settled.listing.url == LISTINGS[0].url
+    assert settled.outcome.state is OutcomeState.FAILED
+    assert settled.outcome.reason is None
+    assert settled.outcome.message == "a sentence"
+
+
 @pytest.mark.parametrize(
     ("reason", "tried_again"),
     [
