@@ -68,5 +68,14 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch):
     """The settings of whoever runs the tests do not reach them."""
-    for name in [name for name in os.environ if name.startswith("LODESTONE_")]:
+    for name in [name for name in os.environ if name.startswith(("LODESTONE_", "AWS_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """A real S3 server, which is there once it is asked for."""
+    from tests.faithful.s3_server import running
+
+    with running(tmp_path_factory.mktemp("s3")) as server:
+        yield server

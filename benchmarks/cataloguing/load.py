@@ -31,7 +31,7 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.embedding import Embedding, Precision
 
@@ -53,7 +53,7 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
         count: Accepts, and as many rejections; ten times as many listings.
     """
     database = Database(place)
-    recorder = Recorder(database, BlobStore(folder), SeenImages())
+    recorder = Recorder(database, FolderStore(folder), SeenImages())
     request = CrawlRequest("r", (_SOURCE,), _PROFILE)
     await database.run(lambda c: crawls.create_crawl(c, "c1", request, now=time.time()))
     rates = {"listings": await _rate(10 * count, _add_listings(database, 10 * count))}

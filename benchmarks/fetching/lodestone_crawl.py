@@ -36,7 +36,7 @@ from services.crawler.resolvers.resolution import Answer, Ask, Unanswered
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Recorder
 from services.servicekit.logs import configure_logs
 
@@ -76,7 +76,7 @@ async def crawl(urls: Path, data: Path, allowed: str) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         database = Database(data / "catalog.sqlite")
         stack.callback(database.close)
-        store, seen = BlobStore(data), SeenImages()
+        store, seen = FolderStore(data), SeenImages()
         policy = AddressPolicy((AllowedAddress.parse(allowed),))
         # One host, and it is ours: the pace of politeness would only be waited for.
         limits = FetchLimits(pace=PaceLimits(connections=16, requests_per_s=10_000.0, burst=16))

@@ -12,12 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import grpc
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from lodestone.client import CrawlerClient, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
-from services.crawler.catalogue import crawls
+from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
@@ -49,8 +50,10 @@ from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.s3_address import S3Access
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
@@ -58,6 +61,9 @@ from services.servicekit.logs import configure_logs
 from services.servicekit.resize import InputShape
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
+
+# Of so many images not all are lost, unless the store is another one.
+_LOOKED_FOR = 100
 
 _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 
@@ -67,7 +73,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack = AsyncExitStack()
     database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
-    store = BlobStore(settings.data)
+    store = await _store(settings, database)
     keeping = SeenKeeping(database, settings.data / "cache" / "seen")
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
@@ -118,6 +124,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         if database.waits_for:
             raise CatalogueAway(database.waits_for)
         await database.run(partial(crawls.list_crawls, limit=1))
+        recorder.require_store()
 
     return ServiceDefinition(
         word="crawler",
@@ -132,6 +139,24 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
 def _catalogue(settings: CrawlerSettings) -> Path | URL:
     address = settings.catalogue.get_secret_value()
     return parse_server(address) if address else settings.data / "catalog.sqlite"
+
+
+async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
+    access = S3Access(
+        settings.store_endpoint,
+        settings.store_region,
+        settings.store_access_key_id.get_secret_value(),
+        settings.store_secret_access_key.get_secret_value(),
+    )
+    store = await asyncio.to_thread(open_store, settings.store, settings.data, access)
+    if settings.store:
+        await asyncio.to_thread(require_images, store, await database.run(_newest))
+    return store
+
+
+def _newest(connection: Connection) -> list[KeptImage]:
+    after = kept_images.before_newest(connection, "", _LOOKED_FOR)
+    return kept_images.list_kept(connection, "", after=after)
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:

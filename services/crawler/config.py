@@ -72,6 +72,24 @@ class CrawlerSettings(ServiceSettings):
         description="An HTTP proxy that everything is fetched through: `http://user:password@host:3128`; better "
         "in a file that LODESTONE_CRAWLER_EGRESS_PROXY_FILE names.",
     )
+    store: str = Field(
+        default="",
+        description="Where kept images are: empty is the data folder, `s3://bucket/prefix` an S3-compatible service.",
+    )
+    store_endpoint: str = Field(
+        default="", description="The URL of that service, `https://host:port`; empty is AWS."
+    )
+    store_region: str = Field(
+        default="", description="The bucket's region; empty is AWS_REGION, or us-east-1."
+    )
+    store_access_key_id: SecretStr = Field(
+        default=SecretStr(""),
+        description="Whom requests to the service are signed for; without it AWS's own variables, or the role of the "
+        "machine or pod.",
+    )
+    store_secret_access_key: SecretStr = Field(
+        default=SecretStr(""), description="What they are signed with."
+    )
     contact: str = Field(
         default="",
         max_length=200,

@@ -64,3 +64,13 @@ def test_a_folder_without_a_catalogue_is_one_line(start_cli, tmp_path):
 def test_what_cannot_be_meant(cli, option):
     """Status 2, and nothing is started."""
     assert cli("verify", option).status == 2
+
+
+def test_a_store_on_s3_is_not_checked(start_cli, tmp_path, monkeypatch):
+    """It says so, instead of telling every image as missing; and repairs nothing."""
+    monkeypatch.setenv("LODESTONE_CRAWLER_STORE", "s3://pictures")
+    Database(tmp_path / "data" / "catalog.sqlite").close()
+    assert start_cli("verify", "--repair", "--data", tmp_path / "data").wait(60) == 1
+    line = "error: LODESTONE_CRAWLER_STORE is set, and a store on S3 cannot be checked yet\n"
+    assert (tmp_path / "err").read_text() == line
+    assert not (tmp_path / "data" / "blobs").exists()

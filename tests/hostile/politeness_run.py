@@ -39,7 +39,7 @@ from services.crawler.judging.inspector import Inspector
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Recorder
 from tests.crawler.fetch.fake_resolver import FakeResolver
 from tests.hostile.faithful_site import FaithfulSite, Fate, SitePlan
@@ -104,7 +104,7 @@ async def crawl(site, folder, on_settled):
     async with AsyncExitStack() as stack:
         database = Database(folder / "catalog.sqlite")
         stack.callback(database.close)
-        seen, store = SeenImages(), BlobStore(folder)
+        seen, store = SeenImages(), FolderStore(folder)
         identity = Identity("0", "https://example.org/bot")
         fetcher = Fetcher(
             policy=policy, identity=identity, limits=LIMITS, network=Network(resolver=resolver)

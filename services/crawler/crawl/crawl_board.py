@@ -144,7 +144,8 @@ class CrawlBoard:
         """
         crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
         if crawl.state is CrawlState.RUNNING:
-            return replace(crawl, state_reason=self._away or self._models.waiting_for)
+            waits = (self._away, self._models.waiting_for, self._parts.recorder.waiting_for)
+            return replace(crawl, state_reason=next(filter(None, waits), ""))
         return crawl
 
     async def pause(self, crawl_id: str) -> Crawl:

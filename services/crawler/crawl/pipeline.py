@@ -170,8 +170,8 @@ class Pipeline:
             judgement = await judge(self._gates, Subject(outcome.digest, decoded, evidence))
         except NeedsPixels:
             return False
-        stored = await asyncio.to_thread(self._parts.store.has, outcome.digest)
-        if judgement.verdict is Verdict.ACCEPTED and not stored:
+        is_accepted = judgement.verdict is Verdict.ACCEPTED
+        if is_accepted and not await self._parts.recorder.is_stored(outcome.digest):
             return False
         candidate = Candidate(b"", outcome.digest, decoded)
         await self._record(leased, outcome, candidate, judgement, known=True)

@@ -57,7 +57,7 @@ class Rejudging:
         Raises:
             NotFound: There is no such profile.
             FailedPrecondition: The profile does not take what is served: another encoder, or another precision.
-            Unavailable: A model service is away.
+            Unavailable: A model service or the store is away.
         """
         terms = await self._terms(profile)
         judging = KnownJudging(self._parts.inspector, self._models, terms.profile)
@@ -138,7 +138,7 @@ class _Run:
     def _stored(self, page: Sequence[KnownCandidate]) -> set[str]:
         """What the profile does not keep and is in the store."""
         news = (one for one in page if one.judged is None and not one.kept and one.leased)
-        return {one.digest for one in news if self._parts.store.has(one.digest)}
+        return self._parts.store.present(one.digest for one in news)
 
     def _remind(self, known: KnownCandidate, judged: Judgement) -> list[RejudgedImage]:
         """Of what this version judged before, only what is kept all the same is told again."""

@@ -1,18 +1,28 @@
-"""The store's bytes: content-addressed files, their sidecars, and readable names for people."""
+"""What keeps the bytes of kept images: content-addressed blobs, their sidecars, and readable names for people."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import uuid
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeAlias
 
-from services.servicekit.disk import sync
-from services.servicekit.errors import FailedPrecondition, Misconfigured
+from services.servicekit.errors import FailedPrecondition, NotFound, Unavailable
+
+# A profile's name, and the name of a file that people read.
+ReadableName: TypeAlias = tuple[str, str]
+
+
+class StoreAway(Unavailable):
+    """Nothing can be written to the store, or read from it, for now: a full disk, a service that does not answer.
+
+    Attributes:
+        where: The store, for example `s3://bucket/prefix`.
+        lasts: Whether somebody has to change something first: permission is denied, there is no such bucket.
+    """
+
+    def __init__(self, where: str, cause: str, *, lasts: bool = False) -> None:
+        super().__init__(f"the store {where}", cause)
+        self.where = where
+        self.lasts = lasts
 
 
 class BlobTooLarge(FailedPrecondition):
@@ -33,140 +43,102 @@ class BlobTooLarge(FailedPrecondition):
         self.max_bytes = max_bytes
 
 
-class BlobStore:
-    """A folder of blobs named by their SHA-256, and `kept/` with hard links to them.
+class BlobDamaged(FailedPrecondition):
+    """What the store has under a digest cannot be the bytes of that digest. It is left as it is.
 
-    Everything is written beside its place, synced and renamed, and its folder is synced: whatever a row of the
-    catalogue names is on the disk, whole. All methods may run in any thread.
+    Attributes:
+        digest: The SHA-256, 64 hex digits.
+        size_bytes: How many bytes are there.
+        expected_bytes: How many there should be.
     """
 
-    def __init__(self, data: Path) -> None:
-        """Makes the folders.
+    def __init__(self, digest: str, size_bytes: int, expected_bytes: int) -> None:
+        super().__init__(
+            f"the stored image {digest[:12]} is damaged: it has {size_bytes:,} bytes instead of {expected_bytes:,}; "
+            "restore it from a backup, or delete it, then resume"
+        )
+        self.digest = digest
+        self.size_bytes = size_bytes
+        self.expected_bytes = expected_bytes
 
-        Raises:
-            Misconfigured: They cannot be written.
-        """
-        self._blobs = data / "blobs"
-        self._kept = data / "kept"
-        self._parts = data / "blobs" / "tmp"
-        try:
-            for folder in (self._blobs, self._kept, self._parts):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"cannot write the data folder {data}: {error.strerror}"
-            raise Misconfigured(message) from error
-        self._drop_parts()
-        # A crash may have left a folder that is not on the disk yet.
-        sync(self._blobs)
 
-    def path(self, digest: str) -> Path:
-        """Where the bytes of a digest are."""
-        return self._blobs / digest[:2] / digest
+class SidecarDamaged(FailedPrecondition):
+    """What lies beside an image is not what a sidecar is. It is left as it is.
+
+    Attributes:
+        digest: The image's SHA-256, 64 hex digits.
+    """
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"the sidecar of the stored image {digest[:12]} is damaged: it is no JSON object; "
+            "restore it from a backup, or delete it, then resume"
+        )
+        self.digest = digest
+
+
+class BlobLost(NotFound):
+    """The bytes of an image were stored once and are not there any more.
+
+    Attributes:
+        digest: Its SHA-256, 64 hex digits.
+    """
+
+    def __init__(self, digest: str) -> None:
+        super().__init__("blob", digest)
+        self.digest = digest
+
+
+class BlobStore(Protocol):
+    """Blobs named by their SHA-256, each with a sidecar, and readable names.
+
+    What a method has written is on the disk, or confirmed by the service, when it returns. Doing anything again
+    changes nothing. All methods block and may run in any thread.
+
+    Raises, from every method:
+        StoreAway: It cannot be done for now; nothing half done can be seen.
+    """
 
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
-        return self.path(digest).exists()
+        ...
 
-    def has_name(self, profile_name: str, file_name: str) -> bool:
-        """Whether an image's readable name is there."""
-        return (self._kept / profile_name / file_name).exists()
+    def present(self, digests: Iterable[str]) -> set[str]:
+        """Those of many digests whose bytes are there."""
+        ...
+
+    def present_names(self, names: Iterable[ReadableName]) -> set[ReadableName]:
+        """Those of many readable names that are there."""
+        ...
 
     def read(self, digest: str, *, max_bytes: int) -> bytes:
         """Returns the bytes of a digest; empty if they are lost.
 
         Raises:
-            BlobTooLarge: There are more.
+            BlobTooLarge: There are more; none was read.
         """
-        with contextlib.suppress(FileNotFoundError), self.path(digest).open("rb") as handle:
-            size_bytes = os.fstat(handle.fileno()).st_size
-            if size_bytes > max_bytes:
-                raise BlobTooLarge(digest, size_bytes, max_bytes)
-            return handle.read()
-        return b""
-
-    def put(self, encoded: bytes, *, digest: str = "") -> str:
-        """Stores bytes under their digest, which it returns; storing them again changes nothing.
-
-        Args:
-            encoded: The bytes.
-            digest: Their SHA-256 if it is known, 64 hex digits.
-        """
-        digest = digest or hashlib.sha256(encoded).hexdigest()
-        path = self.path(digest)
-        if not path.exists():
-            self._place(path, encoded)
-            sync(path.parent)
-        return digest
+        ...
 
     def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
-        """Stores bytes and what is known of them, as `put` and `put_sidecar` do; both lie in one folder, synced once.
+        """Stores bytes under their digest, then what is known of them.
 
         Args:
             encoded: The bytes; empty if an earlier accept stored them.
             digest: Their SHA-256, 64 hex digits.
-            facts: As for `put_sidecar`.
+            facts: What is known. What an earlier accept wrote stays; `facts["judgements"]`, by profile version, is
+                added to it, whoever else adds to it at the same time.
+
+        Raises:
+            BlobLost: No bytes are given, and there are none.
+            BlobDamaged: What is there has another size.
+            SidecarDamaged: What is beside it is no sidecar.
         """
-        path = self.path(digest)
-        if encoded and not path.exists():
-            self._place(path, encoded)
-        self.put_sidecar(digest, facts)
+        ...
 
-    def remove(self, digest: str, names: Sequence[tuple[str, str]]) -> None:
-        """Removes an image for good: its readable names, as (profile name, file name), its sidecar and its bytes."""
-        for profile_name, file_name in names:
-            (self._kept / profile_name / file_name).unlink(missing_ok=True)
-        path = self.path(digest)
-        path.with_suffix(".json").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            sync(path.parent)
+    def link(self, digest: str, name: ReadableName) -> bool:
+        """Gives an image its readable name; False if its bytes are lost."""
+        ...
 
-    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
-        """Writes what is known of an image beside it.
-
-        What an earlier accept wrote stays; `facts["judgements"]`, by profile version, is added to it.
-        """
-        path = self.path(digest).with_suffix(".json")
-        known: dict[str, Any] = {}
-        with contextlib.suppress(FileNotFoundError):
-            known = json.loads(path.read_text())
-        judged = known.get("judgements", {}) | facts["judgements"]
-        text = json.dumps(facts | known | {"judgements": judged}, indent=2, ensure_ascii=False)
-        self._place(path, text.encode())
-        sync(path.parent)
-
-    def link(self, digest: str, profile_name: str, file_name: str) -> None:
-        """Gives an image its readable name, as a hard link (or a copy where the disk has none)."""
-        target = self._kept / profile_name / file_name
-        # A person may have removed the whole of `kept/`.
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source = self.path(digest)
-        part = self._parts / uuid.uuid4().hex
-        try:
-            os.link(source, part)
-        except OSError:
-            part.write_bytes(source.read_bytes())
-        part.replace(target)
-        # Renaming one hard link onto another of the same file leaves both.
-        part.unlink(missing_ok=True)
-        sync(target.parent)
-
-    def _place(self, path: Path, content: bytes) -> None:
-        """Puts synced content in its place; the place is on the disk when its folder is synced."""
-        if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True)
-            sync(path.parent.parent)
-        part = self._parts / uuid.uuid4().hex
-        try:
-            with part.open("xb") as handle:
-                handle.write(content)
-                handle.flush()
-                os.fsync(handle.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-
-    def _drop_parts(self) -> None:
-        for part in self._parts.iterdir():
-            part.unlink()
+    def remove(self, digest: str, names: Iterable[ReadableName]) -> None:
+        """Removes an image for good: its readable names, its sidecar and its bytes."""
+        ...

@@ -8,7 +8,7 @@ from enum import StrEnum
 import structlog
 
 from services.crawler.catalogue.kept_images import KeptImage
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.blob_store import BlobStore, ReadableName
 
 
 class FileState(StrEnum):
@@ -20,17 +20,26 @@ class FileState(StrEnum):
 
 
 def file_states(store: BlobStore, kept: Sequence[KeptImage]) -> list[FileState]:
-    """Looks at the files of kept images; blocks. Removing a readable name is a person's word, losing bytes is not."""
-    states = [_state(store, image) for image in kept]
-    lost = [image.digest for image, state in zip(kept, states, strict=True) if state == "LOST"]
+    """Looks at the files of kept images; blocks. Removing a readable name is a person's word, losing bytes is not.
+
+    Raises:
+        StoreAway: They cannot be looked at.
+    """
+    blobs = store.present(image.digest for image in kept)
+    # A name that is still to be made was removed by nobody.
+    names = store.present_names(_name(image) for image in kept if image.linked)
+    lost = [image.digest for image in kept if image.digest not in blobs]
     if lost:
         structlog.get_logger().warning("blobs_lost", count=len(lost), digests=lost[:10])
-    return states
+    return [_state(image, blobs, names) for image in kept]
 
 
-def _state(store: BlobStore, image: KeptImage) -> FileState:
-    if not store.has(image.digest):
+def _state(image: KeptImage, blobs: set[str], names: set[ReadableName]) -> FileState:
+    if image.digest not in blobs:
         return FileState.LOST
-    # A name that is still to be made was removed by nobody.
-    is_named = not image.linked or store.has_name(image.profile.name, image.file_name)
+    is_named = not image.linked or _name(image) in names
     return FileState.PRESENT if is_named else FileState.REMOVED
+
+
+def _name(image: KeptImage) -> ReadableName:
+    return image.profile.name, image.file_name

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+import structlog
 from sqlalchemy import Connection
 
 from services.crawler.candidate import Candidate
@@ -16,9 +17,10 @@ from services.crawler.catalogue.frontier import LeasedListing, Outcome
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.blob_store import BlobStore, ReadableName, StoreAway
 from services.crawler.store.file_name import kept_file_name
 from services.crawler.store.sidecar import judgement_facts, sidecar_facts
+from services.crawler.store.store_wait import StoreWait
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +52,82 @@ class Recorder:
     """The only writer of judgements and images.
 
     Accepts are decided one after the other: an image is accepted only if none that was accepted before is near it.
+    While the store is away, accepts wait.
     """
 
-    def __init__(self, database: Database, store: BlobStore, seen: SeenImages) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: BlobStore,
+        seen: SeenImages,
+        wait: StoreWait | None = None,
+    ) -> None:
         self._database = database
         self._store = store
         self._seen = seen
+        self._wait = wait or StoreWait()
         self._accepting = asyncio.Lock()
         self._accepts: set[asyncio.Task[None]] = set()
+        self._unnamed: list[tuple[str, ReadableName]] = []
         self._linked: list[tuple[str, str]] = []
 
+    @property
+    def waiting_for(self) -> str:
+        """What accepts wait for, one sentence; empty while the store can be written."""
+        return self._wait.waiting_for
+
+    def require_store(self) -> None:
+        """Passes while no accept waits for the store.
+
+        Raises:
+            StoreAway: One does.
+        """
+        self._wait.require_there()
+
     async def record(self, finding: Finding) -> None:
-        """Writes a finding. An accept, once begun, is carried through even if the caller is cancelled."""
+        """Writes a finding, once the store takes it.
+
+        An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
+        """
         if finding.judgement.verdict is not Verdict.ACCEPTED:
             await self._commit(finding)
             return
-        task = asyncio.create_task(self._accept(finding))
-        self._accepts.add(task)
-        task.add_done_callback(self._accepts.discard)
-        await asyncio.shield(task)
+        await self._wait.run(lambda: self._carry_through(finding))
+
+    async def is_stored(self, digest: str) -> bool:
+        """Whether the bytes of a digest are in the store; waits while it is away."""
+        return await self._wait.run(lambda: asyncio.to_thread(self._store.has, digest))
 
     async def make_missing_links(self) -> None:
         """Gives readable names to kept images that have none: a crash may come between a row and its link."""
-        for digest, profile_name, file_name in await self._database.run(images.list_unlinked):
-            await self._link(digest, profile_name, file_name)
+        unlinked = await self._database.run(images.list_unlinked)
+        self._unnamed += [(digest, (profile, name)) for digest, profile, name in unlinked]
+        await self._make_links()
         await self._record_links()
 
     async def close(self) -> None:
         """Waits for the accepts under way."""
         await asyncio.gather(*self._accepts, return_exceptions=True)
 
+    async def _carry_through(self, finding: Finding) -> None:
+        task = asyncio.create_task(self._accept(finding))
+        self._accepts.add(task)
+        task.add_done_callback(self._forget)
+        await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._accepts.discard(task)
+        if not task.cancelled():
+            # Whoever was cancelled does not ask how it ended.
+            task.exception()
+
     async def _accept(self, finding: Finding) -> None:
         async with self._accepting:
             file_name = await self._decide(finding)
         if file_name:
-            await self._link(finding.candidate.digest, finding.profile.name, file_name)
+            name = (finding.profile.name, file_name)
+            self._unnamed.append((finding.candidate.digest, name))
+            await self._make_links()
         # Whoever accepts now writes it in the same transaction as its own row.
         if not self._accepting.locked():
             await self._record_links()
@@ -114,9 +157,22 @@ class Recorder:
         facts["judgements"] = {str(profile): judged}
         self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
 
-    async def _link(self, digest: str, profile_name: str, file_name: str) -> None:
-        await asyncio.to_thread(self._store.link, digest, profile_name, file_name)
-        self._linked.append((digest, profile_name))
+    async def _make_links(self) -> None:
+        """Gives the readable names that are owed. The row is written: what the store refuses is owed until later."""
+        owed, self._unnamed = self._unnamed, []
+        while owed:
+            digest, name = owed[-1]
+            try:
+                is_made = await asyncio.to_thread(self._store.link, digest, name)
+            except StoreAway as away:
+                self._wait.log(away)
+                self._unnamed += owed
+                return
+            owed.pop()
+            if is_made:
+                self._linked.append((digest, name[0]))
+            else:
+                structlog.get_logger().warning("blobs_lost", count=1, digests=[digest])
 
     async def _record_links(self) -> None:
         linked = self._take_linked()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from services.crawler.catalogue.frontier import Outcome
 from services.crawler.compliance import Compliance
 from services.crawler.judgement import Judgement, ProfileVersion
 from services.crawler.listing import Listing
+from services.crawler.store.blob_store import SidecarDamaged
 
 
 def sidecar_facts(
@@ -57,6 +59,33 @@ def judgement_facts(
         "crawl_id": crawl_id,
         "judge_time": _iso(time),
     }
+
+
+def merge_sidecar(known: bytes | None, digest: str, facts: dict[str, Any]) -> bytes:
+    """Writes the sidecar of an image.
+
+    Args:
+        known: The sidecar that is there; None if there is none. What it says stays.
+        digest: Of the image, 64 hex digits.
+        facts: As gathered here; its `judgements`, by profile version, are added to the known ones.
+
+    Raises:
+        SidecarDamaged: The known one is no sidecar.
+    """
+    old = {} if known is None else _parsed(known, digest)
+    judged = old.get("judgements", {}) | facts["judgements"]
+    text = json.dumps(facts | old | {"judgements": judged}, indent=2, ensure_ascii=False)
+    return text.encode()
+
+
+def _parsed(content: bytes, digest: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise SidecarDamaged(digest) from error
+    if not isinstance(found, dict) or not isinstance(found.get("judgements", {}), dict):
+        raise SidecarDamaged(digest)
+    return found
 
 
 def _compliance_facts(compliance: Compliance) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     configure_logs("verify", as_json=None)
     report = Report(parsed.json, parsed.show)
     try:
+        _require_folder()
         _run(parsed, report)
         sys.stdout.flush()
     except (LodestoneError, BadAddress) as error:
@@ -51,6 +52,14 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return fail(f"{error.filename or parsed.data}: {error.strerror or error}")
     return 1 if report.left_count else 0
+
+
+def _require_folder() -> None:
+    """Every image of a store on S3 would be told as a missing one."""
+    if os.environ.get("LODESTONE_CRAWLER_STORE"):
+        raise Misconfigured(
+            "LODESTONE_CRAWLER_STORE is set, and a store on S3 cannot be checked yet"
+        )
 
 
 def _run(parsed: argparse.Namespace, report: Report) -> None:

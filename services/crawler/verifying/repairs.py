@@ -16,7 +16,7 @@ from sqlalchemy.exc import NoResultFound
 from services.crawler.catalogue import images, purges
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import kept_images, purged_images
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.verifying.counting import count_again
 from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.known_sidecar import known_sidecar
@@ -51,9 +51,9 @@ class Repairs:
         }
 
     @cached_property
-    def _store(self) -> BlobStore:
+    def _store(self) -> FolderStore:
         # Once opened it has dropped all parts: those that are told of go before.
-        return BlobStore(self._folder.root)
+        return FolderStore(self._folder.root)
 
     async def repair_all(self, problems: Sequence[Problem]) -> AsyncIterator[tuple[Problem, str]]:
         """Mends what can be mended; yields each problem that it mended, and what was done."""
@@ -93,7 +93,7 @@ class Repairs:
         _, profile_name, file_name = problem.path.split("/")
         if not self._store.has(problem.digest):
             return ""
-        await asyncio.to_thread(self._store.link, problem.digest, profile_name, file_name)
+        await asyncio.to_thread(self._store.link, problem.digest, (profile_name, file_name))
         await self._database.run(
             partial(images.record_link, digest=problem.digest, profile_name=profile_name)
         )

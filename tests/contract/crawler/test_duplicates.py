@@ -25,7 +25,7 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.perceptual_hash import fingerprint
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
 from tests.crawler.pictures import encode, resized, scene
 from tests.crawler.subjects import accepted, decoded_candidate
@@ -41,7 +41,7 @@ DIGESTS = [hashlib.sha256(encoded).hexdigest() for encoded in PICTURES]
 
 async def keep_images(data):
     """Two scenes and a flat picture, kept in a data folder that no crawler has open."""
-    database, store = Database(data / "catalog.sqlite"), BlobStore(data)
+    database, store = Database(data / "catalog.sqlite"), FolderStore(data)
     recorder = Recorder(database, store, SeenImages())
 
     def begin(connection):

@@ -25,7 +25,7 @@ from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.messages import embedding_to_message
 from services.servicekit.server import ServiceServer
@@ -40,7 +40,7 @@ COUNT = 3
 
 async def keep_images(data):
     """Three kept images of `landscapes` in a data folder that no crawler has open."""
-    database, store = Database(data / "catalog.sqlite"), BlobStore(data)
+    database, store = Database(data / "catalog.sqlite"), FolderStore(data)
     recorder = Recorder(database, store, SeenImages())
 
     def begin(connection):

@@ -23,7 +23,7 @@ from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Scor
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.embedding import Embedding, Precision
 from tests.cli.fake_services import FakeServices
@@ -42,7 +42,7 @@ ROWS = np.concatenate([unit_rows(2, seed=7), unit_rows(2, seed=7, centre=9)])
 
 async def fill(data):
     """Four images that `landscapes@1` did not accept; `sunsets` keeps the first and the third."""
-    database, store = Database(data / "catalog.sqlite"), BlobStore(data)
+    database, store = Database(data / "catalog.sqlite"), FolderStore(data)
     recorder = Recorder(database, store, SeenImages())
     for profile, numbers in ((V1, range(4)), (SUNSETS, (0, 2))):
         for leased, number in zip(await lease(database, profile, numbers), numbers, strict=True):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from services.crawler.catalogue import crawls, frontier, judgements, kept_images, score_counts
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
@@ -28,8 +31,9 @@ from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.source import Batch, SourceFailed
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.store_wait import StoreWait
 from services.servicekit.embedding import Precision
 from services.servicekit.errors import FailedPrecondition, ItemRejected
 from services.servicekit.rejection import RejectionCode
@@ -43,6 +47,11 @@ from tests.crawler.subjects import (
     random_fingerprint,
     score,
 )
+
+
+def no_room(_handle):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
 
 PROFILE = ProfileVersion("landscapes", 1)
 BINS = ScoreBins((0.0,))
@@ -148,7 +157,7 @@ class FakeInspector:
 class World:
     def __init__(self, folder, place):
         self.database = Database(place)
-        self.store = BlobStore(folder)
+        self.store = FolderStore(folder)
         self.seen = SeenImages()
         self.fetcher = FakeFetcher()
         self.inspector = FakeInspector(self.seen)
@@ -382,6 +391,42 @@ async def test_many_sources_that_fail_are_told_in_short(world):
     assert state is CrawlState.FAILED
     assert reason.count("gone") == 5
     assert reason.endswith("and 35 more sources")
+
+
+async def test_a_damaged_store_pauses_the_crawl(world):
+    """Bytes that were cut behind our back: it says which, repairs nothing, and goes on once they are out of the way."""
+    digest = hashlib.sha256(b"a").hexdigest()
+    blob = world.store.path(digest)
+    blob.parent.mkdir()
+    blob.write_bytes(b"cut off")
+    crawl, source = await world.create(), FakeSource("folder:/a", ["a", "b"])
+    state, reason = await world.run(crawl, source)
+    assert state is CrawlState.PAUSED
+    assert f"the stored image {digest[:12]} is damaged: it has 7 bytes instead of 1" in reason
+    assert blob.read_bytes() == b"cut off"
+    blob.unlink()
+    assert await world.run(crawl, source) == (CrawlState.COMPLETED, "")
+    assert await world.verdicts() == {"ACCEPTED": 2}
+
+
+async def test_a_full_disk_fails_no_listing(world, monkeypatch):
+    """While nothing can be stored the crawl goes no further, and retries nothing; then all of it is done at once."""
+    names = ["a", "b", "c", "d", "e", "off1"]
+    monkeypatch.setattr(world.recorder, "_wait", StoreWait(first_s=0.01, last_s=0.02))
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(os, "fsync", no_room)
+        crawl = await world.create()
+        running = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", names)))
+        while world.recorder._wait._waiters < LIMITS.workers:
+            await asyncio.sleep(0.01)
+        assert "No space left on device" in world.recorder.waiting_for
+        assert len(world.fetcher.fetched) <= LIMITS.workers + 1
+        assert "ACCEPTED" not in await world.verdicts()
+        patched.undo()
+        assert await running == (CrawlState.COMPLETED, "")
+    assert await world.verdicts() == {"ACCEPTED": 5, "OFF_PROFILE": 1}
+    assert sorted(world.fetcher.fetched) == sorted(names)
+    assert [one["event"] for one in logs] == ["store_away", "store_back"]
 
 
 async def test_a_profile_of_another_encoder_pauses_the_crawl(world):

@@ -26,11 +26,12 @@ from services.crawler.rejudging.rejudgement import RejudgeSummary
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import NotFound
 from services.servicekit.resize import InputShape
+from tests.crawler.store.stores import put_bytes
 from tests.crawler.subjects import (
     DETECTOR_ID,
     ENCODER_ID,
@@ -89,7 +90,7 @@ class World:
     def __init__(self, folder, place):
         self.folder = folder
         self.database = Database(place)
-        self.store, self.seen, self.models = BlobStore(folder), SeenImages(), FakeModels()
+        self.store, self.seen, self.models = FolderStore(folder), SeenImages(), FakeModels()
         self.recorder = Recorder(self.database, self.store, self.seen)
         precision = PrecisionCheck(self.models, None)
         inspector = Inspector(self.models, precision, self.seen, lambda _: contextlib.nullcontext())
@@ -289,7 +290,7 @@ async def test_of_near_copies_that_are_newly_accepted_the_first_is_kept(world, d
     near = random_fingerprint(1)
     for number in (1, 2, 3):
         await world.judged(number, 5.0, fingerprint=near)
-        world.store.put(f"bytes {number}".encode())
+        put_bytes(world.store, f"bytes {number}".encode())
     await give_detections(world)
     changes, summary = await world.rejudge(dry_run=dry_run)
     assert changes == [("No 1", "KEEP"), ("No 2", "RECORD"), ("No 3", "RECORD")]
@@ -316,7 +317,7 @@ async def give_detections(world, probability=0.1):
 async def test_a_recorded_detection_meets_the_threshold_of_today(world, probability, verdict):
     """It is the service's, 0.5; exactly the threshold passes."""
     digest = await world.judged(1, 5.0)
-    world.store.put(b"bytes 1")
+    put_bytes(world.store, b"bytes 1")
     await give_detections(world, probability)
     await world.rejudge()
     assert await world.verdict(digest) == verdict
@@ -325,7 +326,7 @@ async def test_a_recorded_detection_meets_the_threshold_of_today(world, probabil
 async def test_what_the_watermark_gate_never_saw_is_fetched(world):
     """Although its bytes are here: what is told has the score, and no watermark probability."""
     digest = await world.judged(1, 5.0)
-    world.store.put(b"bytes 1")
+    put_bytes(world.store, b"bytes 1")
     found = [one async for one in world.rejudging.rejudge("landscapes", dry_run=True)]
     assert found[0].action.value == "FETCH"
     assert found[0].after.verdict is Verdict.ACCEPTED

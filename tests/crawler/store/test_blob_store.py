@@ -1,124 +1,148 @@
+"""What every kind of store promises, tried on each."""
+
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from pathlib import Path
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.crawler.store.blob_store import BlobStore, BlobTooLarge
-from services.servicekit.errors import Misconfigured
+from services.crawler.store.blob_store import BlobDamaged, BlobLost, BlobTooLarge, SidecarDamaged
+from tests.crawler.store.stores import InFolder, blob_path, in_new_place, sidecar_of
+from tests.faithful.s3_server import S3Server
+
+ENCODED = b"picture"
+DIGEST = hashlib.sha256(ENCODED).hexdigest()
+OTHER = hashlib.sha256(b"another").hexdigest()
+NAME = ("landscapes", "sunrise.jpg")
+_numbers = itertools.count()
 
 
 def facts(profile, **more):
     return {"width_px": 4, "judgements": {profile: {"verdict": "ACCEPTED"}}, **more}
 
 
-def test_bytes_are_named_by_their_digest(tmp_path):
+@pytest.fixture(params=["folder", "s3"])
+def place(request, tmp_path):
+    if request.param == "folder":
+        return InFolder(tmp_path)
+    server: S3Server = request.getfixturevalue("s3_server")
+    return in_new_place(server, f"suite/{next(_numbers)}")
+
+
+def test_bytes_are_named_by_their_digest(place):
     """What is put can be read under its SHA-256, and putting it again changes nothing."""
-    store = BlobStore(tmp_path)
-    digest = store.put(b"picture")
-    assert digest == hashlib.sha256(b"picture").hexdigest()
-    before = store.path(digest).stat().st_mtime_ns
-    assert store.put(b"picture") == digest
-    assert store.path(digest).read_bytes() == b"picture"
-    assert store.path(digest).stat().st_mtime_ns == before
-    assert store.has(digest)
-    assert not store.has("0" * 64)
-
-
-def test_second_profile_adds_its_judgement(tmp_path):
-    """A sidecar keeps what the first accept wrote and gains the second judgement."""
-    store = BlobStore(tmp_path)
-    digest = store.put(b"picture")
-    store.put_sidecar(digest, facts("a@1", final_url="http://first/"))
-    store.put_sidecar(digest, facts("b@2", final_url="http://second/"))
-    sidecar = json.loads(store.path(digest).with_suffix(".json").read_text())
-    assert sidecar["final_url"] == "http://first/"
-    assert set(sidecar["judgements"]) == {"a@1", "b@2"}
-
-
-def test_bytes_and_sidecar_are_synced_before_they_count(tmp_path, monkeypatch):
-    """Each file is synced before it has its name, and the folder of both, new as it is, once both are in it."""
-    store = BlobStore(tmp_path)
-    digest = hashlib.sha256(b"picture").hexdigest()
-    path = store.path(digest)
-    synced = []
-
-    def fsync(handle):
-        where = Path(f"/proc/self/fd/{handle}").readlink()
-        names = sorted(entry.name for entry in where.iterdir()) if where.is_dir() else None
-        synced.append((where, where.read_bytes() if names is None else names))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    store.put_with_sidecar(b"picture", digest, facts("a@1"))
-
-    places = [where.relative_to(tmp_path / "blobs").parts[:1] for where, _ in synced]
-    assert places == [(), ("tmp",), ("tmp",), (digest[:2],)]
-    assert digest[:2] in synced[0][1]
-    assert synced[1][1] == b"picture"
-    assert json.loads(synced[2][1])["judgements"] == {"a@1": {"verdict": "ACCEPTED"}}
-    assert synced[3][1] == [path.name, f"{path.name}.json"]
-
-
-def test_a_sidecar_alone_leaves_the_bytes(tmp_path):
-    """Without bytes, what an earlier accept stored stays, and its sidecar gains the judgement."""
-    store = BlobStore(tmp_path)
-    digest = hashlib.sha256(b"picture").hexdigest()
-    store.put_with_sidecar(b"picture", digest, facts("a@1"))
-    store.put_with_sidecar(b"", digest, facts("b@1"))
-    assert store.path(digest).read_bytes() == b"picture"
-    sidecar = json.loads(store.path(digest).with_suffix(".json").read_text())
-    assert set(sidecar["judgements"]) == {"a@1", "b@1"}
-
-
-def test_readable_name_is_the_same_file(tmp_path):
-    """`kept/` holds hard links: no second copy; linking again is harmless, and somebody may remove the folder."""
-    store = BlobStore(tmp_path)
-    digest = store.put(b"picture")
-    (tmp_path / "kept").rmdir()
     for _ in range(2):
-        store.link(digest, "landscapes", "sunrise.jpg")
-    kept = tmp_path / "kept" / "landscapes" / "sunrise.jpg"
-    assert kept.samefile(store.path(digest))
-    assert store.path(digest).stat().st_nlink == 2
+        place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+        assert place.content(blob_path(DIGEST)) == ENCODED
+        assert place.store.read(DIGEST, max_bytes=7) == ENCODED
+        assert sidecar_of(place, DIGEST) == facts("a@1")
+    assert place.store.has(DIGEST)
+    assert not place.store.has(OTHER)
 
 
-def test_bytes_are_read_up_to_a_limit(tmp_path):
+def test_what_is_there_of_many(place):
+    """Blobs and readable names, each once."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    place.store.link(DIGEST, NAME)
+    assert place.store.present([DIGEST, OTHER, DIGEST]) == {DIGEST}
+    assert place.store.present([]) == set()
+    assert place.store.present_names([NAME, ("landscapes", "other.jpg")]) == {NAME}
+
+
+def test_second_profile_adds_its_judgement(place):
+    """A sidecar keeps what the first accept wrote and gains the second judgement; without bytes those stay."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1", final_url="http://first/"))
+    place.store.put_with_sidecar(b"", DIGEST, facts("b@2", final_url="http://second/"))
+    sidecar = sidecar_of(place, DIGEST)
+    assert sidecar["final_url"] == "http://first/"
+    assert list(sidecar["judgements"]) == ["a@1", "b@2"]
+    assert place.content(blob_path(DIGEST)) == ENCODED
+
+
+def test_crawlers_that_add_at_the_same_time_lose_nothing(place):
+    """Eight of them, each with a store of its own, add a judgement each; all are there."""
+    stores = [place.another() for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        added = [
+            threads.submit(store.put_with_sidecar, ENCODED, DIGEST, facts(f"profile-{number}@1"))
+            for number, store in enumerate(stores)
+        ]
+    for one in added:
+        one.result()
+    judged = sidecar_of(place, DIGEST)["judgements"]
+    assert sorted(judged) == [f"profile-{number}@1" for number in range(8)]
+
+
+def test_a_sidecar_is_not_written_for_lost_bytes(place):
+    """Without bytes, and with none there, nothing is written."""
+    with pytest.raises(BlobLost) as caught:
+        place.store.put_with_sidecar(b"", DIGEST, facts("a@1"))
+    assert caught.value.digest == DIGEST
+    assert place.content(blob_path(DIGEST) + ".json") is None
+
+
+def test_bytes_that_were_cut_behind_our_back(place):
+    """They are told, and left as they are; nothing is repaired in silence."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    place.overwrite(blob_path(DIGEST), b"pict")
+    with pytest.raises(BlobDamaged, match="4 bytes instead of 7") as caught:
+        place.store.put_with_sidecar(ENCODED, DIGEST, facts("b@1"))
+    assert (caught.value.size_bytes, caught.value.expected_bytes) == (4, 7)
+    assert place.content(blob_path(DIGEST)) == b"pict"
+    assert list(sidecar_of(place, DIGEST)["judgements"]) == ["a@1"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b'{"judgements": 7}', b"\xff"])
+def test_a_sidecar_that_was_edited_to_something_else(place, content):
+    """It is told, and left as it is."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    place.overwrite(blob_path(DIGEST) + ".json", content)
+    with pytest.raises(SidecarDamaged, match=DIGEST[:12]):
+        place.store.put_with_sidecar(ENCODED, DIGEST, facts("b@1"))
+    assert place.content(blob_path(DIGEST) + ".json") == content
+
+
+def test_bytes_are_read_up_to_a_limit(place):
     """As many as the limit are read, one more is a typed error; lost ones are none."""
-    store = BlobStore(tmp_path)
-    digest = store.put(b"picture")
-    assert store.read(digest, max_bytes=7) == b"picture"
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    assert place.store.read(DIGEST, max_bytes=7) == ENCODED
     with pytest.raises(BlobTooLarge) as caught:
-        store.read(digest, max_bytes=6)
-    assert (caught.value.digest, caught.value.size_bytes, caught.value.max_bytes) == (digest, 7, 6)
-    store.path(digest).unlink()
-    assert store.read(digest, max_bytes=7) == b""
+        place.store.read(DIGEST, max_bytes=6)
+    assert (caught.value.digest, caught.value.size_bytes, caught.value.max_bytes) == (DIGEST, 7, 6)
+    place.delete(blob_path(DIGEST))
+    assert place.store.read(DIGEST, max_bytes=7) == b""
 
 
-def test_parts_of_a_crash_are_dropped(tmp_path):
-    """What a killed process left half written is gone after the next start."""
-    BlobStore(tmp_path)
-    part = tmp_path / "blobs" / "tmp" / "half"
-    part.write_bytes(b"half a pict")
-    BlobStore(tmp_path)
-    assert not part.exists()
+def test_a_readable_name_has_the_bytes(place):
+    """Naming again is harmless; a name that a person removed is gone; lost bytes get no name."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    for _ in range(2):
+        assert place.store.link(DIGEST, NAME)
+        assert place.content("kept/landscapes/sunrise.jpg") == ENCODED
+    place.delete("kept/landscapes/sunrise.jpg")
+    assert place.store.present_names([NAME]) == set()
+    assert place.store.has(DIGEST)
+    assert not place.store.link(OTHER, ("landscapes", "other.jpg"))
+    assert place.content("kept/landscapes/other.jpg") is None
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-    """One clear error names the folder."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Misconfigured, match="file"):
-        BlobStore(tmp_path / "file")
-
-
-@pytest.mark.parametrize("there", ["blobs", "kept", "tmp"])
-def test_folders_that_are_there_do_not_hide_those_that_are_not(tmp_path, there):
-    """Whichever folder a person has made already, bytes, sidecar and readable name find their place."""
-    (tmp_path / there).mkdir()
-    store = BlobStore(tmp_path)
-    digest = store.put(b"x")
-    store.put_sidecar(digest, {"judgements": {}})
-    store.link(digest, "hills", "a.jpg")
-    assert (tmp_path / "kept" / "hills" / "a.jpg").read_bytes() == b"x"
+def test_nothing_is_left_of_what_is_removed(place):
+    """Bytes, sidecar and every name of it; what others are stays, and removing again is harmless."""
+    for digest, encoded in ((DIGEST, ENCODED), (OTHER, b"another")):
+        place.store.put_with_sidecar(encoded, digest, facts("a@1"))
+        place.store.link(digest, ("landscapes", f"{digest[:8]}.jpg"))
+        place.store.link(digest, ("sunsets", f"{digest[:8]}.jpg"))
+    names = [("landscapes", f"{DIGEST[:8]}.jpg"), ("sunsets", f"{DIGEST[:8]}.jpg")]
+    for _ in range(2):
+        place.store.remove(DIGEST, names)
+    paths = [
+        blob_path(DIGEST),
+        blob_path(DIGEST) + ".json",
+        *("/".join(("kept", *n)) for n in names),
+    ]
+    assert [place.content(path) for path in paths] == [None] * 4
+    assert place.store.read(OTHER, max_bytes=99) == b"another"
+    assert place.content(f"kept/sunsets/{OTHER[:8]}.jpg") == b"another"
+    assert sidecar_of(place, OTHER) == facts("a@1")

@@ -5,8 +5,9 @@ from structlog.testing import capture_logs
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
-from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.file_state import FileState, file_states
+from services.crawler.store.folder_store import FolderStore
+from tests.crawler.store.stores import put_bytes
 
 
 def kept(digest, file_name, *, linked=True):
@@ -17,10 +18,10 @@ def kept(digest, file_name, *, linked=True):
 
 def test_what_became_of_files(tmp_path):
     """There, removed by hand, not named yet, and lost: the last even if the readable name is there."""
-    store = BlobStore(tmp_path)
-    digests = [store.put(f"picture {number}".encode()) for number in range(4)]
+    store = FolderStore(tmp_path)
+    digests = [put_bytes(store, f"picture {number}".encode()) for number in range(4)]
     for number, digest in enumerate(digests):
-        store.link(digest, "p", f"{number}.jpg")
+        store.link(digest, ("p", f"{number}.jpg"))
     (tmp_path / "kept" / "p" / "1.jpg").unlink()
     (tmp_path / "kept" / "p" / "2.jpg").unlink()
     store.path(digests[3]).unlink()
@@ -38,7 +39,9 @@ def test_what_became_of_files(tmp_path):
 
 def test_nothing_is_said_when_nothing_is_lost(tmp_path):
     """A removed name is a person's word: no warning."""
-    store = BlobStore(tmp_path)
+    store = FolderStore(tmp_path)
     with capture_logs() as logs:
-        assert file_states(store, [kept(store.put(b"picture"), "a.jpg")]) == [FileState.REMOVED]
+        assert file_states(store, [kept(put_bytes(store, b"picture"), "a.jpg")]) == [
+            FileState.REMOVED
+        ]
     assert logs == []

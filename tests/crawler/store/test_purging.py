@@ -18,10 +18,11 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.purging import PurgeRequest, Purging
 from services.crawler.store.recorder import Finding, Recorder
 from services.servicekit.errors import InvalidInput
+from tests.crawler.store.stores import put_bytes
 from tests.crawler.subjects import decoded_candidate, embedding
 
 PROFILE = ProfileVersion("landscapes", 1)
@@ -48,7 +49,7 @@ class World:
     def __init__(self, folder, place):
         self.folder = folder
         self.database = Database(place)
-        self.store, self.seen = BlobStore(folder), SeenImages()
+        self.store, self.seen = FolderStore(folder), SeenImages()
         self.recorder = Recorder(self.database, self.store, self.seen)
         self.fetcher = FakeFetcher()
         self.purging = Purging(self.database, self.store, self.seen, self.fetcher, KeyedLock())
@@ -66,7 +67,7 @@ class World:
 
         for number, leased in enumerate(await self.database.run(add)):
             encoded = f"picture {number}".encode()
-            digest = self.store.put(encoded)
+            digest = put_bytes(self.store, encoded)
             outcome = Outcome(
                 OutcomeState.FETCHED, None, "", leased.listing.url, digest, 9, 1.0, compliance=RULES
             )

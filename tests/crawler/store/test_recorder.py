@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import math
+import os
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import (
@@ -27,8 +30,10 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen.seen_images import SeenImages
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.store_wait import StoreWait
 from tests.crawler.subjects import (
     accepted,
     decoded_candidate,
@@ -43,15 +48,20 @@ BINS = ScoreBins((0.0, 20.0))
 ENCODED = [f"bytes of image {n}".encode() for n in range(20)]
 
 
+def no_room(_handle):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 class World:
     """A recorder over a real catalogue and store, with one crawl of twenty listings."""
 
     def __init__(self, folder, place):
         self.folder = folder
         self.database = Database(place)
-        self.store = BlobStore(folder)
+        self.store = FolderStore(folder)
         self.seen = SeenImages()
-        self.recorder = Recorder(self.database, self.store, self.seen)
+        wait = StoreWait(first_s=0.01, last_s=0.02)
+        self.recorder = Recorder(self.database, self.store, self.seen, wait)
         self.leased = []
 
     async def begin(self, crawl_id="c1", profile=PROFILE):
@@ -88,6 +98,12 @@ class World:
             lambda c: judgements.get_judgement(c, self.digest(number), profile)
         )
         return found[1]
+
+    async def outcome(self, number):
+        query = select(listings.c.outcome_state).where(
+            listings.c.listing_id == self.leased[number].listing_id
+        )
+        return await self.database.run(lambda c: c.execute(query).scalar_one())
 
     async def kept(self, name=""):
         return await self.database.run(lambda c: kept_images.list_kept(c, name))
@@ -226,20 +242,73 @@ async def test_of_many_accepts_at_once_every_link_is_recorded(world):
     assert len(await world.kept()) > 1
 
 
-async def test_a_failed_write_leaves_no_row(world, monkeypatch):
-    """Bytes go first: when they cannot be written, nothing says that they are there."""
+async def test_an_accept_waits_for_room_and_is_carried_out_once(world, monkeypatch):
+    """Bytes go first: while they cannot be written there is no row, no outcome and no file; then all of it is there."""
+    waiting = [asyncio.create_task(world.recorder.record(world.finding(n))) for n in range(4)]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", no_room)
+        while not world.recorder.waiting_for:
+            await asyncio.sleep(0.001)
+        assert "No space left on device" in world.recorder.waiting_for
+        with pytest.raises(StoreAway):
+            world.recorder.require_store()
+        # What needs no bytes goes on.
+        rejected = Judgement(Verdict.OFF_PROFILE, "too far", accepted().evidence)
+        await world.recorder.record(world.finding(9, judgement=rejected))
+        assert await world.kept() == []
+        assert [await world.outcome(n) for n in (0, 1, 2, 3, 9)] == [None] * 4 + ["FETCHED"]
+        assert [path for path in (world.folder / "blobs").rglob("*") if path.is_file()] == []
+    await asyncio.gather(*waiting)
+    assert {image.digest for image in await world.kept()} == {world.digest(n) for n in range(4)}
+    assert [await world.outcome(n) for n in range(4)] == ["FETCHED"] * 4
+    assert len(list((world.folder / "kept" / "landscapes").iterdir())) == 4
+    world.recorder.require_store()
 
-    def full(*_image):
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(world.store, "put_with_sidecar", full)
-    with pytest.raises(OSError, match="No space"):
+async def test_a_name_that_finds_no_room_is_made_later(world, monkeypatch):
+    """The row is written: the accept has ended, and the next one makes the name that is owed."""
+
+    def full(*_):
+        raise StoreAway("/data", "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "link", full)
         await world.recorder.record(world.finding(0))
-    assert await world.kept() == []
-    query = select(listings.c.outcome_state).where(
-        listings.c.listing_id == world.leased[0].listing_id
+    assert len(await world.database.run(images.list_unlinked)) == 1
+    await world.recorder.record(world.finding(1))
+    assert await world.database.run(images.list_unlinked) == []
+    assert len(list((world.folder / "kept" / "landscapes").iterdir())) == 2
+
+
+async def test_a_name_of_lost_bytes_ends_no_start(world):
+    """What was deleted behind our back between row and name is logged, and the others get theirs."""
+    for number in range(2):
+        await world.recorder.record(world.finding(number))
+    for image in await world.kept():
+        (world.folder / "kept" / "landscapes" / image.file_name).unlink()
+    world.store.path(world.digest(0)).unlink()
+    await world.database.run(
+        lambda c: c.exec_driver_sql("UPDATE kept_images SET linked = 0").rowcount
     )
-    assert await world.database.run(lambda c: c.execute(query).scalar_one()) is None
+    with capture_logs() as logs:
+        await world.recorder.make_missing_links()
+    assert [one["digests"] for one in logs if one["event"] == "blobs_lost"] == [[world.digest(0)]]
+    assert len(list((world.folder / "kept" / "landscapes").iterdir())) == 1
+
+
+async def test_bytes_that_another_profile_kept_are_asked_for(world, monkeypatch):
+    """Whether they are there, and later if that cannot be told just now."""
+    answers = [StoreAway("s3://b", "no answer in time"), True]
+
+    def has(_digest):
+        answer = answers.pop(0)
+        if isinstance(answer, StoreAway):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(world.store, "has", has)
+    assert await world.recorder.is_stored("a" * 64)
+    assert answers == []
 
 
 async def counted(world):

@@ -1,0 +1,46 @@
+"""Opens the store that the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.crawler.catalogue.kept_images import KeptImage
+from services.crawler.store.blob_store import BlobStore, StoreAway
+from services.crawler.store.folder_store import FolderStore
+from services.crawler.store.s3_address import S3Access, S3Address
+from services.crawler.store.s3_store import S3Store
+from services.servicekit.errors import Misconfigured
+
+
+def open_store(store: str, data: Path, access: S3Access) -> BlobStore:
+    """Opens the store; blocks.
+
+    Args:
+        store: `s3://bucket/prefix`; empty is the data folder.
+        data: That folder.
+        access: How S3 is reached.
+
+    Raises:
+        Misconfigured: It cannot be used.
+    """
+    return S3Store(S3Address.parse(store), access) if store else FolderStore(data)
+
+
+def require_images(store: BlobStore, kept: list[KeptImage]) -> None:
+    """Passes a store that has any of the newest kept images, if there are some; blocks.
+
+    Otherwise a bucket that was chosen for a catalogue with images would make every one of them a lost one.
+
+    Raises:
+        Misconfigured: It has none of them, or cannot be asked.
+    """
+    try:
+        if not kept or store.present(image.digest for image in kept):
+            return
+    except StoreAway as away:
+        raise Misconfigured(str(away)) from away
+    message = (
+        f"the store has none of the newest {len(kept)} kept images: it is another one than they were put into; "
+        "copy `blobs` and `kept` there first (docs/store.md)"
+    )
+    raise Misconfigured(message)
