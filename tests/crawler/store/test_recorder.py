@@ -287,9 +287,7 @@ async def test_a_name_of_lost_bytes_ends_no_start(world):
     for image in await world.kept():
         (world.folder / "kept" / "landscapes" / image.file_name).unlink()
     world.store.path(world.digest(0)).unlink()
-    await world.database.run(
-        lambda c: c.exec_driver_sql("UPDATE kept_images SET linked = 0").rowcount
-    )
+    await world.database.run(lambda c: c.execute(update(table).values(linked=False)).rowcount)
     with capture_logs() as logs:
         await world.recorder.make_missing_links()
     assert [one["digests"] for one in logs if one["event"] == "blobs_lost"] == [[world.digest(0)]]
