@@ -417,7 +417,8 @@ async def test_a_full_disk_fails_no_listing(world, monkeypatch):
         patched.setattr(os, "fsync", no_room)
         crawl = await world.create()
         running = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", names)))
-        while not world.recorder.waiting_for or world.recorder._wait._waiters < LIMITS.workers:
+        # Those who have not tried yet are among the waiters.
+        while world.recorder._wait._waiters < LIMITS.workers or not world.recorder.waiting_for:
             await asyncio.sleep(0.01)
         assert "No space left on device" in world.recorder.waiting_for
         assert len(world.fetcher.fetched) <= LIMITS.workers + 1
