@@ -66,11 +66,19 @@ def test_what_cannot_be_meant(cli, option):
     assert cli("verify", option).status == 2
 
 
-def test_a_store_on_s3_is_not_checked(start_cli, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("LODESTONE_CRAWLER_STORE", "a store on S3"),
+        ("LODESTONE_CRAWLER_CATALOGUE", "a catalogue on PostgreSQL"),
+        ("LODESTONE_CRAWLER_CATALOGUE_FILE", "a catalogue on PostgreSQL"),
+    ],
+)
+def test_what_lies_elsewhere_is_not_checked(start_cli, tmp_path, monkeypatch, name, place):
     """It says so, instead of telling every image as missing; and repairs nothing."""
-    monkeypatch.setenv("LODESTONE_CRAWLER_STORE", "s3://pictures")
+    monkeypatch.setenv(name, "elsewhere")
     Database(tmp_path / "data" / "catalog.sqlite").close()
     assert start_cli("verify", "--repair", "--data", tmp_path / "data").wait(60) == 1
-    line = "error: LODESTONE_CRAWLER_STORE is set, and a store on S3 cannot be checked yet\n"
+    line = f"error: {name.removesuffix('_FILE')} is set, and {place} cannot be checked yet\n"
     assert (tmp_path / "err").read_text() == line
     assert not (tmp_path / "data" / "blobs").exists()

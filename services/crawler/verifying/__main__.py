@@ -33,6 +33,11 @@ from services.servicekit.errors import LodestoneError, Misconfigured, Unavailabl
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import InputShape
 
+_ELSEWHERE = {
+    "LODESTONE_CRAWLER_STORE": "a store on S3",
+    "LODESTONE_CRAWLER_CATALOGUE": "a catalogue on PostgreSQL",
+}
+
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; the exit status: 0 all is well, 1 it is not or cannot be told, 2 a wrong command."""
@@ -55,11 +60,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _require_folder() -> None:
-    """Every image of a store on S3 would be told as a missing one."""
-    if os.environ.get("LODESTONE_CRAWLER_STORE"):
-        raise Misconfigured(
-            "LODESTONE_CRAWLER_STORE is set, and a store on S3 cannot be checked yet"
-        )
+    """Every image of a store on S3, or the whole catalogue, would be told as missing."""
+    for name, place in _ELSEWHERE.items():
+        if os.environ.get(name) or os.environ.get(f"{name}_FILE"):
+            raise Misconfigured(f"{name} is set, and {place} cannot be checked yet")
 
 
 def _run(parsed: argparse.Namespace, report: Report) -> None:
