@@ -47,6 +47,11 @@ class PostgresServer:
         self._as = {"user": "nobody"} if os.geteuid() == 0 else {}
         if self._as:
             shutil.chown(self._folder, "nobody")
+            # Where they are may be root's alone; the programs look for their libraries beside the package.
+            wheel, copied = self._bin.parents[1], self._folder / "wheel"
+            for name in (wheel.name, f"{wheel.name}.libs"):
+                shutil.copytree(wheel.with_name(name), copied / name, symlinks=True)
+            self._bin = copied / self._bin.relative_to(wheel.parent)
         password = self._folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
