@@ -49,7 +49,7 @@ class ServiceClient:
         self.channel: grpc.aio.Channel = connect(address, max_message_bytes=self.max_message_bytes)
         self._streams: list[MultiplexedStream[Any, Any]] = []
 
-    async def require_reachable(self, *, timeout_s: float = 5.0) -> None:
+    async def require_reachable(self, *, timeout_s: float = 15.0) -> None:
         """Connects, for a clear error before any work is done; says nothing about readiness.
 
         Raises:
