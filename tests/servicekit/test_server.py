@@ -14,6 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
+from services.servicekit.heap import Heap
 from services.servicekit.server import LIVENESS, Probing, ServiceServer
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
@@ -306,6 +307,16 @@ async def test_calls_that_are_begun_and_reset_again_and_again_harm_nobody():
         await attack
         assert process.memory_info().rss - before < 20_000_000
     await server.stop()
+
+
+async def test_freed_memory_is_looked_for_while_it_serves(monkeypatch):
+    """Beside each probe."""
+    looked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(Heap, "look", lambda _: loop.call_soon_threadsafe(looked.set))
+    async with serving(EchoService().definition(probing=Probing(every_s=0.01))):
+        async with asyncio.timeout(10):
+            await looked.wait()
 
 
 async def test_an_unknown_method_is_unimplemented():

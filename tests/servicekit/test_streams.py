@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
 
+from services.servicekit.drain import Drain
 from services.servicekit.errors import IdleStream
 from services.servicekit.stream_room import StreamRoom
 from services.servicekit.streams import answer_stream
@@ -161,6 +163,31 @@ async def test_a_client_that_does_not_read_takes_no_place_from_others():
 
     answers = answer_stream(numbers(100), double, idle_s=5, shared_room=room)
     assert len([answer async for answer in answers]) == 100
+
+
+class Message:
+    """Can be seen to go."""
+
+
+async def test_an_idle_stream_holds_no_message():
+    """Neither the stream, nor what ends it with the server, keeps the last one until the next comes."""
+    sent: list[weakref.ref[Message]] = []
+
+    async def one_and_silence():
+        message = Message()
+        sent.append(weakref.ref(message))
+        yield message
+        del message
+        await asyncio.Event().wait()
+
+    async def answer(_: Message) -> int:
+        return 7
+
+    requests = Drain().until(one_and_silence())
+    async with aclosing(answer_stream(requests, answer, idle_s=5)) as answers:
+        assert await anext(answers) == 7
+        await settle()
+        assert sent[0]() is None
 
 
 async def test_silence_ends_the_stream():

@@ -44,8 +44,9 @@ class EmbedderServiceStub:
     """
     StreamEmbedImages: _grpc.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
-    slows the stream down. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes
-    by default).
+    slows the stream down; it ends with UNAVAILABLE when too many bytes of all streams wait already. It ends with
+    DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default): no whole message came and no
+    answer was ready, or its client did not read the next one.
     """
 
 @_typing.type_check_only
@@ -64,8 +65,9 @@ class EmbedderServiceAsyncStub(EmbedderServiceStub):
     """
     StreamEmbedImages: _aio.StreamStreamMultiCallable[_embedder_service_pb2.StreamEmbedImagesRequest, _embedder_service_pb2.StreamEmbedImagesResponse]  # type: ignore[assignment]
     """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
-    slows the stream down. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes
-    by default).
+    slows the stream down; it ends with UNAVAILABLE when too many bytes of all streams wait already. It ends with
+    DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default): no whole message came and no
+    answer was ready, or its client did not read the next one.
     """
 
 class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,8 +101,9 @@ class EmbedderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embedder_service_pb2.StreamEmbedImagesResponse], _abc.AsyncIterator[_embedder_service_pb2.StreamEmbedImagesResponse]]:
         """Embeds images one message each, pipelined. Answers carry the request's id and may come in another order. A full queue
-        slows the stream down. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes
-        by default).
+        slows the stream down; it ends with UNAVAILABLE when too many bytes of all streams wait already. It ends with
+        DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default): no whole message came and no
+        answer was ready, or its client did not read the next one.
         """
 
 def add_EmbedderServiceServicer_to_server(servicer: EmbedderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

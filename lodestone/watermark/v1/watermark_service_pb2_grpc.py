@@ -76,7 +76,9 @@ class WatermarkServiceServicer:
 
     def StreamDetectWatermarks(self, request_iterator, context):
         """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
-        ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
+        on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
+        not read the next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

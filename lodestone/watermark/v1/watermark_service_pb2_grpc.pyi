@@ -44,7 +44,9 @@ class WatermarkServiceStub:
     """
     StreamDetectWatermarks: _grpc.StreamStreamMultiCallable[_watermark_service_pb2.StreamDetectWatermarksRequest, _watermark_service_pb2.StreamDetectWatermarksResponse]
     """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
-    ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
+    on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
+    not read the next one.
     """
 
 @_typing.type_check_only
@@ -63,7 +65,9 @@ class WatermarkServiceAsyncStub(WatermarkServiceStub):
     """
     StreamDetectWatermarks: _aio.StreamStreamMultiCallable[_watermark_service_pb2.StreamDetectWatermarksRequest, _watermark_service_pb2.StreamDetectWatermarksResponse]  # type: ignore[assignment]
     """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
-    ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
+    on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
+    not read the next one.
     """
 
 class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -97,7 +101,9 @@ class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_watermark_service_pb2.StreamDetectWatermarksResponse], _abc.AsyncIterator[_watermark_service_pb2.StreamDetectWatermarksResponse]]:
         """Judges images one message each, pipelined. Answers carry the request's id and may come in another order. The stream
-        ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
+        on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
+        not read the next one.
         """
 
 def add_WatermarkServiceServicer_to_server(servicer: WatermarkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
