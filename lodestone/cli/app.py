@@ -15,6 +15,7 @@ from lodestone.cli import (
     images,
     judge,
     purge,
+    sinks,
     sources,
     verify,
     watermark,
@@ -50,6 +51,7 @@ app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
 app.command("verify")(verify.verify)
+app.add_typer(sinks.app, name="sinks")
 app.add_typer(images.app, name="images")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(watermark.app, name="watermark")

@@ -18,6 +18,7 @@ from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, PurgedImage, SourceYield
+from lodestone.crawler.v1.sink_pb2 import Sink
 from lodestone.image.v1.image_pb2 import Image
 
 if TYPE_CHECKING:
@@ -232,6 +233,23 @@ class CrawlerClient(ServiceClient):
         request = pb.DiscoverSourcesRequest(profile_name=profile_name, max_proposals=max_proposals)
         answer = await self._stub.DiscoverSources(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.proposals)
+
+    async def list_sinks(self) -> list[Sink]:
+        """Every sink that kept images were ever to be delivered to, by name."""
+        answer = await self._stub.ListSinks(pb.ListSinksRequest(), timeout=UNARY_TIMEOUT_S)
+        return list(answer.sinks)
+
+    async def retry_sink(self, name: str) -> int:
+        """Tries a sink again at once; returns how many deliveries it had refused."""
+        request = pb.RetrySinkRequest(name=name)
+        answer = await self._stub.RetrySink(request, timeout=UNARY_TIMEOUT_S)
+        return answer.retried_count
+
+    async def backfill_sink(self, name: str) -> int:
+        """Lets a sink have all that was kept before it was there; returns how many images are new to it."""
+        request = pb.BackfillSinkRequest(name=name)
+        answer = await self._stub.BackfillSink(request, timeout=UNARY_TIMEOUT_S)
+        return answer.added_count
 
     def _tell(self, reason: str | None) -> None:
         if self._on_wait is not None:

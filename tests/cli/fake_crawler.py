@@ -25,7 +25,7 @@ class FakeCrawler(CrawlerServiceServicer):
         watching: Set when a watch has sent everything and waits.
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         duplicates: The DuplicateReport of each image, by its bytes.
-        kept, yields: What the lists answer.
+        kept, yields, sinks: What the lists answer.
         embeddings, encoded: Of kept images, by digest.
         nearest: The LikedNeighbour messages of every explanation.
         scored: What ListScoreDistributions answers; None is UNAVAILABLE.
@@ -57,6 +57,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.proposals = []
         self.added = []
         self.hosts = []
+        self.sinks = []
         self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
         self.scored_days = []
         self.purges = []
@@ -225,9 +226,26 @@ class FakeCrawler(CrawlerServiceServicer):
         chosen = self.proposals if request.profile_name in ("", "landscapes") else []
         return crawler_service_pb2.DiscoverSourcesResponse(proposals=chosen)
 
+    def ListSinks(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListSinksResponse(sinks=self.sinks)
+
+    def RetrySink(self, request, context):  # noqa: N802 - the contract's name
+        refused = self._sink(request.name, context).refused_count
+        return crawler_service_pb2.RetrySinkResponse(retried_count=refused)
+
+    def BackfillSink(self, request, context):  # noqa: N802 - the contract's name
+        self._sink(request.name, context)
+        return crawler_service_pb2.BackfillSinkResponse(added_count=5)
+
     def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
         found = self.communities if request.by_community else self.yields
         return crawler_service_pb2.ListSourceYieldsResponse(source_yields=found)
+
+    def _sink(self, name, context):
+        for sink in self.sinks:
+            if sink.name == name:
+                return sink
+        return context.abort(grpc.StatusCode.NOT_FOUND, f"there is no sink {name!r}")
 
     def _judge(self, request):
         rejection = rejection_of(request.image)

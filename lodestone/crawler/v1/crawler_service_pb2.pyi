@@ -12,6 +12,7 @@ from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
 from lodestone.crawler.v1 import duplicate_image_pb2 as _duplicate_image_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
+from lodestone.crawler.v1 import sink_pb2 as _sink_pb2
 from lodestone.image.v1 import embedding_pb2 as _embedding_pb2
 from lodestone.image.v1 import image_pb2 as _image_pb2
 from lodestone.image.v1 import rejection_pb2 as _rejection_pb2
@@ -1276,3 +1277,132 @@ class ListHostsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListHostsResponse: _TypeAlias = ListHostsResponse  # noqa: Y015
+
+@_typing.final
+class ListSinksRequest(_message.Message):
+    """The request message for `CrawlerService.ListSinks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSinksRequest: _TypeAlias = ListSinksRequest  # noqa: Y015
+
+@_typing.final
+class ListSinksResponse(_message.Message):
+    """The response message for `CrawlerService.ListSinks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sinks(self) -> _containers.RepeatedCompositeFieldContainer[_sink_pb2.Sink]:
+        """The sinks, by name."""
+
+    def __init__(
+        self,
+        *,
+        sinks: _abc.Iterable[_sink_pb2.Sink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sinks", b"sinks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSinksResponse: _TypeAlias = ListSinksResponse  # noqa: Y015
+
+@_typing.final
+class RetrySinkRequest(_message.Message):
+    """The request message for `CrawlerService.RetrySink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The sink's name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySinkRequest: _TypeAlias = RetrySinkRequest  # noqa: Y015
+
+@_typing.final
+class RetrySinkResponse(_message.Message):
+    """The response message for `CrawlerService.RetrySink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETRIED_COUNT_FIELD_NUMBER: _builtins.int
+    retried_count: _builtins.int
+    """Deliveries that had been given up and are pending again."""
+    def __init__(
+        self,
+        *,
+        retried_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["retried_count", b"retried_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySinkResponse: _TypeAlias = RetrySinkResponse  # noqa: Y015
+
+@_typing.final
+class BackfillSinkRequest(_message.Message):
+    """The request message for `CrawlerService.BackfillSink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The sink's name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackfillSinkRequest: _TypeAlias = BackfillSinkRequest  # noqa: Y015
+
+@_typing.final
+class BackfillSinkResponse(_message.Message):
+    """The response message for `CrawlerService.BackfillSink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    added_count: _builtins.int
+    """Images that the sink is now owed and was not before, once for each profile that keeps them."""
+    def __init__(
+        self,
+        *,
+        added_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackfillSinkResponse: _TypeAlias = BackfillSinkResponse  # noqa: Y015

@@ -140,6 +140,21 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.FromString,
                 _registered_method=True)
+        self.ListSinks = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/ListSinks',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.FromString,
+                _registered_method=True)
+        self.RetrySink = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/RetrySink',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.FromString,
+                _registered_method=True)
+        self.BackfillSink = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/BackfillSink',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.FromString,
+                _registered_method=True)
 
 
 class CrawlerServiceServicer:
@@ -314,6 +329,29 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSinks(self, request, context):
+        """Returns every sink that kept images were ever to be delivered to, by name, with what is pending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySink(self, request, context):
+        """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+        there is none of that name. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackfillSink(self, request, context):
+        """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+        alone. NOT_FOUND if there is none of that name. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CrawlerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -421,6 +459,21 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.ListSourceYields,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.SerializeToString,
+            ),
+            'ListSinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSinks,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.SerializeToString,
+            ),
+            'RetrySink': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySink,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.SerializeToString,
+            ),
+            'BackfillSink': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackfillSink,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -991,6 +1044,87 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/ListSourceYields',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListSinks',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/RetrySink',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackfillSink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/BackfillSink',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -109,6 +109,16 @@ class CrawlerServiceStub:
     """
     ListSourceYields: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]
     """Returns what each source has given so far, best yield first."""
+    ListSinks: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSinksRequest, _crawler_service_pb2.ListSinksResponse]
+    """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+    RetrySink: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.RetrySinkRequest, _crawler_service_pb2.RetrySinkResponse]
+    """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+    there is none of that name. Idempotent.
+    """
+    BackfillSink: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.BackfillSinkRequest, _crawler_service_pb2.BackfillSinkResponse]
+    """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+    alone. NOT_FOUND if there is none of that name. Idempotent.
+    """
 
 @_typing.type_check_only
 class CrawlerServiceAsyncStub(CrawlerServiceStub):
@@ -191,6 +201,16 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     ListSourceYields: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]  # type: ignore[assignment]
     """Returns what each source has given so far, best yield first."""
+    ListSinks: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSinksRequest, _crawler_service_pb2.ListSinksResponse]  # type: ignore[assignment]
+    """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+    RetrySink: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.RetrySinkRequest, _crawler_service_pb2.RetrySinkResponse]  # type: ignore[assignment]
+    """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+    there is none of that name. Idempotent.
+    """
+    BackfillSink: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.BackfillSinkRequest, _crawler_service_pb2.BackfillSinkResponse]  # type: ignore[assignment]
+    """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+    alone. NOT_FOUND if there is none of that name. Idempotent.
+    """
 
 class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Crawls image sources and keeps the new pictures that fit a profile."""
@@ -396,5 +416,33 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.ListSourceYieldsResponse, _abc.Awaitable[_crawler_service_pb2.ListSourceYieldsResponse]]:
         """Returns what each source has given so far, best yield first."""
+
+    @_abc_1.abstractmethod
+    def ListSinks(
+        self,
+        request: _crawler_service_pb2.ListSinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.ListSinksResponse, _abc.Awaitable[_crawler_service_pb2.ListSinksResponse]]:
+        """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+
+    @_abc_1.abstractmethod
+    def RetrySink(
+        self,
+        request: _crawler_service_pb2.RetrySinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.RetrySinkResponse, _abc.Awaitable[_crawler_service_pb2.RetrySinkResponse]]:
+        """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+        there is none of that name. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def BackfillSink(
+        self,
+        request: _crawler_service_pb2.BackfillSinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.BackfillSinkResponse, _abc.Awaitable[_crawler_service_pb2.BackfillSinkResponse]]:
+        """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+        alone. NOT_FOUND if there is none of that name. Idempotent.
+        """
 
 def add_CrawlerServiceServicer_to_server(servicer: CrawlerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,6 +15,7 @@ from services.crawler.judging.judging import Judging
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
+from services.crawler.sinks.delivering import Delivering
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.purging import Purging
@@ -36,6 +37,7 @@ class CrawlerParts:
     screen: Screen
     sources: SourceRegistry
     score_reports: ScoreReports
+    delivering: Delivering
     stream_idle_s: float
 
 

@@ -10,7 +10,14 @@ import structlog
 from sqlalchemy import Connection
 
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, judgements, score_counts
+from services.crawler.catalogue import (
+    crawls,
+    frontier,
+    images,
+    judgements,
+    outbox,
+    score_counts,
+)
 from services.crawler.catalogue.crawls import Settlement
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
@@ -230,6 +237,8 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
         )
         kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
         new_keep = images.keep(connection, candidate.digest, kept)
+        if new_keep:
+            outbox.add(connection, [(candidate.digest, profile.name)], now=now)
     if finding.crawl_id is not None:
         settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
         settle(connection, finding.crawl_id, finding.leased, settlement)
