@@ -56,7 +56,7 @@ def retry(
 ) -> None:
     """Try a sink again at once: all that it refused, and itself if it was stopped."""
     count = _ask(lambda crawler: crawler.retry_sink(name))
-    text = f"{name}: what it refused will be tried again, {count_of(count, 'image')}"
+    text = f"{name}: tried again at once, with {count_of(count, 'image')} that it had refused"
     _say(as_json, {"sink": name, "retried_count": count}, text)
 
 
@@ -111,7 +111,7 @@ def _row(sink: Sink) -> tuple[str, ...]:
         spoken(word(SinkState, sink.state)),
         *(f"{count:,}" for count in counts),
         minute_text(sink.oldest_pending_time) if _has_oldest(sink) else "",
-        sink.last_error,
+        sink.last_error if sink.pending_count or sink.refused_count else "",
     )
 
 

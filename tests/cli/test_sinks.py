@@ -66,7 +66,7 @@ def test_no_sinks(cli, services):
 def test_retry_and_backfill(cli, sinks):
     """What they did, as a sentence and as JSON."""
     assert cli("sinks", "retry", "gallery").out == (
-        "gallery: what it refused will be tried again, 2 images\n"
+        "gallery: tried again at once, with 2 images that it had refused\n"
     )
     assert cli("sinks", "retry", "gallery", "--json").objects() == [
         {"sink": "gallery", "retried_count": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -156,4 +157,8 @@ def _cause(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         return f"none within {_CONNECT_S:g} s"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return " ".join(str(error.certificate_error).split())[:_SHOWN_CHARACTERS]
+    number = error.os_error.errno or 0
+    if number > 0:
+        return os.strerror(number)
+    # What looks names up has numbers of its own.
     return str(error.os_error.strerror or type(error.os_error).__name__)[:_SHOWN_CHARACTERS]
