@@ -190,7 +190,9 @@ def test_no_file_has_a_secret(crawled: Crawled) -> None:
     assert any(path.suffix == ".json" and "blobs" in path.parts for path in files)
     assert "missing.localhost" in crawled.catalogue
     assert not has_canary(crawled.catalogue)
-    assert b"TLS_FAILED" in (crawled.running.data / "logs" / "crawler.log").read_bytes()
+    log = (crawled.running.data / "logs" / "crawler.log").read_bytes()
+    assert b"TLS_FAILED" in log
+    assert b"sink_waits" in log
     assert [str(path) for path in files if has_canary(path.read_bytes())] == []
 
 

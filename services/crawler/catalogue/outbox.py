@@ -138,8 +138,8 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
 
     None for a sink that is stopped. A purge waits for as long as the image itself may be on its way.
     """
-    # Whoever else leases for this sink waits here. SQLite has one writer anyway.
-    locked = select(sinks.c.stopped).where(sinks.c.name == sink).with_for_update()
+    # Whoever else leases for this sink waits here, and who accepts does not. SQLite has one writer anyway.
+    locked = select(sinks.c.stopped).where(sinks.c.name == sink).with_for_update(key_share=True)
     if connection.execute(locked).scalar_one():
         return []
     held = select(func.count()).where(
@@ -168,6 +168,8 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
         )
         .order_by(outbox.c.delivery_id)
         .limit(room)
+        # Whoever writes how one ended may wait for the sink next: nobody waits for him meanwhile.
+        .with_for_update(of=outbox, skip_locked=True)
     )
     rows = connection.execute(query).all()
     connection.execute(
@@ -270,13 +272,15 @@ def retry(connection: Connection, sink: str) -> int:
     """Lets a sink be tried again at once, with all that it refused. Returns how many those are."""
     of_sink = outbox.c.sink == sink
     again = {"failed_count": 0, "next_attempt_time": 0.0}
-    connection.execute(update(sinks).where(sinks.c.name == sink).values(stopped=False))
     waiting = outbox.c.state == DeliveryState.PENDING.value
     delayed = outbox.c.next_attempt_time > 0.0
     connection.execute(update(outbox).where(of_sink, waiting, delayed).values(again))
     refused = outbox.c.state == DeliveryState.REFUSED.value
     back = again | {"state": DeliveryState.PENDING.value, "end_time": None}
-    return connection.execute(update(outbox).where(of_sink, refused).values(back)).rowcount
+    count = connection.execute(update(outbox).where(of_sink, refused).values(back)).rowcount
+    # Last, as by whoever writes how a delivery ended.
+    connection.execute(update(sinks).where(sinks.c.name == sink).values(stopped=False))
+    return count
 
 
 def backfill(
