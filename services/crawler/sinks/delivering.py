@@ -19,6 +19,7 @@ from services.crawler.sinks.sink import Sink
 from services.crawler.sinks.sink_metrics import SinkMetrics
 from services.crawler.sinks.sink_queue import QueueParts, SinkQueue
 from services.crawler.store.blob_store import BlobStore
+from services.servicekit.errors import LodestoneError
 
 
 class Delivering:
@@ -82,13 +83,14 @@ class Delivering:
         """Lets deliveries under way end, for a moment, and gives back what is left."""
         for queue in self._queues.values():
             queue.end()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.drain_s)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        # A catalogue that is away is not waited for: the leases expire.
-        with contextlib.suppress(TimeoutError):
+        if not self._tasks:
+            return
+        await asyncio.wait(self._tasks, timeout=self._limits.drain_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A catalogue that is away, or lost to another crawler, is not waited for: the leases expire.
+        with contextlib.suppress(TimeoutError, LodestoneError):
             async with asyncio.timeout(self._limits.drain_s):
                 await self._database.run(partial(outbox.release_owner, owner=self._owner))
 
