@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict, deque
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
@@ -24,9 +25,10 @@ from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sinks.delivering import Delivering
 from services.crawler.sinks.delivery_limits import DeliveryLimits
 from services.crawler.sinks.sink import DeliveryFailed, FailureKind
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.purging import PurgeRequest, Purging
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from tests.crawler.subjects import accepted, decoded_candidate
 
 PROFILE = ProfileVersion("landscapes", 1)
@@ -167,7 +169,8 @@ class World:
         digest = hashlib.sha256(encoded).hexdigest()
         outcome = Outcome(OutcomeState.FETCHED, None, "", "file:///x", digest, len(encoded), 3.0)
         candidate = Candidate(encoded, digest, decoded_candidate(number))
-        leased = self._leased[number]
+        # As nobody leased it: it may be accepted again.
+        leased = replace(self._leased[number], owner="")
         await self.recorder.record(
             Finding("c1", PROFILE, leased, outcome, candidate, accepted(), known=False)
         )

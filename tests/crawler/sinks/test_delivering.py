@@ -45,7 +45,7 @@ async def test_the_row_is_written_with_the_accept_or_not_at_all(world, monkeypat
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("services.crawler.store.recorder.settle", broken)
+        patched.setattr("services.crawler.catalogue.settling.settle", broken)
         with pytest.raises(OSError, match="Input/output"):
             await world.accept(0)
     assert await world.rows("digest") == []
