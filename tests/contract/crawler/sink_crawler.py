@@ -38,21 +38,25 @@ class Place:
         models: The address of the model services.
         sinks: Addresses by name.
         count: Pictures of the site; all of them fit.
+        catalogue: The address of a PostgreSQL database; empty for SQLite.
     """
 
     folder: Path
     models: str
     sinks: dict
     count: int
+    catalogue: str = ""
 
     @classmethod
-    def make(cls, folder, models, sinks, *, count):
+    def make(cls, folder, models, sinks, *, count, catalogue=""):
         (folder / "site").mkdir()
         (folder / "mirror").mkdir()
         for number in range(count):
             rgb = tinted(number, (RED, GREEN, BLUE)[number % 3])
             (folder / "site" / f"{number:03}.png").write_bytes(encode(rgb, "PNG"))
-        return cls(folder, models, sinks | {"mirror": f"folder:{folder / 'mirror'}"}, count)
+        return cls(
+            folder, models, sinks | {"mirror": f"folder:{folder / 'mirror'}"}, count, catalogue
+        )
 
     @asynccontextmanager
     async def crawler(self):
@@ -65,6 +69,7 @@ class Place:
             "LODESTONE_CRAWLER_METRICS_PORT": str(metrics_port),
             "LODESTONE_CRAWLER_PORT": str(port),
             "LODESTONE_CRAWLER_DECODERS": "1",
+            "LODESTONE_CRAWLER_CATALOGUE": self.catalogue,
             "LODESTONE_CRAWLER_SINKS": json.dumps(self.sinks),
             "LODESTONE_CRAWLER_SINK_SECRETS": json.dumps({"hook": SECRET, "gallery": PASSWORD}),
         }

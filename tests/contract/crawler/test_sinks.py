@@ -16,6 +16,7 @@ from tests.faithful.webhook_receiver import WebhookReceiver
 from tests.fakes.colour_services import ColourServices
 
 COUNT = 6
+_DELIVERIES = "lodestone_crawler_sink_deliveries_total"
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def models():
         yield fakes.address
 
 
-def place_of(folder, models, receivers, count=COUNT):
+def place_of(folder, models, receivers, count=COUNT, **options):
     hook, gallery = receivers
     sinks = {"hook": f"webhook:{hook.origin}/hook", "gallery": f"scenery:{gallery.origin}"}
-    return Place.make(folder, models, sinks, count=count)
+    return Place.make(folder, models, sinks, count=count, **options)
 
 
 def require_once(place, receivers):
@@ -132,3 +133,32 @@ async def test_kills_at_any_instant_among_receivers_that_fail(tmp_path, models, 
         await place.crawl(stub)
         await place.delivered(stub)
     require_once(place, receivers)
+
+
+@pytest.mark.long
+async def test_two_crawlers_on_one_catalogue_share_the_deliveries(
+    tmp_path, models, receivers, postgres
+):
+    """Each image is delivered by one of them, and a gallery is posted to by one at a time."""
+    _, gallery = receivers
+    with postgres.database() as url:
+        catalogue = postgres.address(url.database)
+        place = place_of(tmp_path, models, receivers, count=24, catalogue=catalogue)
+        async with place.crawler() as (_, stub, first), place.crawler() as (_, other, second):
+            await other.ListSinks(pb.ListSinksRequest(), wait_for_ready=True, timeout=60)
+            await place.crawl(stub)
+            await place.delivered(stub)
+            counted = [
+                _delivered(await asyncio.to_thread(_metrics, one)) for one in (first, second)
+            ]
+    assert sum(counted) == 3 * place.count
+    assert min(counted) > 0
+    assert gallery.busiest == 1
+    hook, _ = receivers
+    assert (len(hook.digests()), hook.repeats, len(gallery.imported)) == (24, [], 24)
+    assert len(place.mirrored()) == 24
+
+
+def _delivered(metrics):
+    lines = [one for one in metrics.splitlines() if one.startswith(_DELIVERIES)]
+    return sum(float(one.rsplit(" ", 1)[1]) for one in lines if 'result="delivered"' in one)
