@@ -41,6 +41,8 @@ from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
+from services.crawler.moving.exporting import Exporting
+from services.crawler.moving.importing import Importing
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
@@ -108,6 +110,8 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             DuplicateSearch(inspector, database, seen),
             purging,
             Rejudging(parts, models, board.fetch_again),
+            Exporting(database, store),
+            Importing(parts, partial(_decoder, settings, {})),
             database,
             store,
             screen,

@@ -54,12 +54,14 @@ class Keep:
         listing_id: The listing that it was accepted for.
         file_name: Its readable name.
         time: When, seconds since 1970.
+        is_removed: Whether the readable name was made before, elsewhere, and removed: it is not made again.
     """
 
     profile: ProfileVersion
     listing_id: int
     file_name: str
     time: float
+    is_removed: bool = False
 
 
 def keep(connection: Connection, digest: str, kept: Keep) -> bool:
@@ -69,7 +71,7 @@ def keep(connection: Connection, digest: str, kept: Keep) -> bool:
         "profile_name": kept.profile.name,
         "profile_version": kept.profile.version,
         "file_name": kept.file_name,
-        "linked": False,
+        "linked": kept.is_removed,
         "listing_id": kept.listing_id,
         "keep_time": kept.time,
     }

@@ -24,6 +24,19 @@ from services.crawler.store.store_wait import StoreWait
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What was found by another Lodestone.
+
+    Attributes:
+        time: When it was accepted there, seconds since 1970.
+        is_removed: Whether somebody removed its readable name there: it is not made here.
+    """
+
+    time: float
+    is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A listing's end that is ready to be written.
 
@@ -36,6 +49,7 @@ class Finding:
         judgement: What the gates said.
         known: Whether the outcome was known before this crawl.
         bins: Where its score is counted; None for what says nothing of how a source's candidates score.
+        elsewhere: What an import knows of it; None for what was found here.
     """
 
     crawl_id: str | None
@@ -46,6 +60,7 @@ class Finding:
     judgement: Judgement
     known: bool
     bins: ScoreBins | None = None
+    elsewhere: Elsewhere | None = None
 
 
 class Recorder:
@@ -124,7 +139,7 @@ class Recorder:
     async def _accept(self, finding: Finding) -> None:
         async with self._accepting:
             file_name = await self._decide(finding)
-        if file_name:
+        if file_name and not (finding.elsewhere and finding.elsewhere.is_removed):
             name = (finding.profile.name, file_name)
             self._unnamed.append((finding.candidate.digest, name))
             await self._make_links()
@@ -152,7 +167,7 @@ class Recorder:
         candidate, profile = finding.candidate, finding.profile
         facts = sidecar_facts(finding.leased.listing, finding.outcome, candidate, finding.judgement)
         judged = judgement_facts(
-            profile, finding.judgement, crawl_id=finding.crawl_id, time=time.time()
+            profile, finding.judgement, crawl_id=finding.crawl_id, time=_time_of(finding)
         )
         facts["judgements"] = {str(profile): judged}
         self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
@@ -212,7 +227,7 @@ def settle(
 
 
 def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bool, bool]:
-    now = time.time()
+    now = _time_of(finding)
     candidate, judgement, profile = finding.candidate, finding.judgement, finding.profile
     judgements.record_candidate(
         connection,
@@ -228,7 +243,10 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
         new_image = images.record_image(
             connection, candidate.digest, finding.leased.listing_id, finding.outcome, now=now
         )
-        kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
+        removed = finding.elsewhere is not None and finding.elsewhere.is_removed
+        kept = images.Keep(
+            profile, finding.leased.listing_id, file_name, now, is_removed=removed
+        )
         new_keep = images.keep(connection, candidate.digest, kept)
     if finding.crawl_id is not None:
         settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
@@ -250,5 +268,9 @@ def _file_name(finding: Finding) -> str:
         finding.leased.listing,
         format_name=finding.candidate.decoded.format,
         digest=finding.candidate.digest,
-        time=time.time(),
+        time=_time_of(finding),
     )
+
+
+def _time_of(finding: Finding) -> float:
+    return finding.elsewhere.time if finding.elsewhere else time.time()
