@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from lodestone.cli.errors import CliError
 from lodestone.cli.image_files import shown
@@ -23,6 +25,8 @@ from lodestone.cli.moving.manifest import (
     read_manifest,
 )
 from lodestone.cli.moving.shard import ShardFormat
+
+_PART: Final = re.compile(r"(?:shard-[0-9]{6,}(?:\.[a-z]+)?|manifest\.json|progress\.json)\.part")
 
 
 class ExportFolder:
@@ -129,9 +133,11 @@ class ExportFolder:
     def _require_own(self) -> None:
         """Removes what a crash left, and touches no folder of somebody else's."""
         names = [one.name for one in self.path.iterdir()]
-        parts = [name for name in names if name.endswith(PART)]
+        parts = [name for name in names if _PART.fullmatch(name)]
         if not (self.earlier or self.current) and len(parts) < len(names):
-            raise CliError(f"{shown(self.path)} is not empty, and holds no export: give another folder")
+            raise CliError(
+                f"{shown(self.path)} is not empty, and holds no export: give another folder"
+            )
         for name in parts:
             remove(self.path / name)
 

@@ -26,7 +26,9 @@ def read_export(path: Path) -> Manifest:
     manifest = read_manifest(path / MANIFEST)
     assert manifest is not None, "it is there"
     if manifest.terms.format not in FORMATS:
-        raise CliError(f"{shown(path)} has the format {manifest.terms.format!r}, which is not known here")
+        raise CliError(
+            f"{shown(path)} has the format {manifest.terms.format!r}, which is not known here"
+        )
     if not manifest.terms.with_bytes:
         raise CliError(f"{shown(path)} was exported without bytes: there is nothing to import")
     return manifest

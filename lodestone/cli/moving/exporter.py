@@ -11,6 +11,7 @@ from lodestone.cli.moving.export_folder import ExportFolder
 from lodestone.cli.moving.exported_row import ExportedRow, row_of
 from lodestone.cli.moving.manifest import Horizon, ShardEntry, Terms
 from lodestone.cli.moving.shard import ShardWriter
+from lodestone.cli.writing import writing
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawler_service_pb2 import ExportedImage, ExportImagesRequest
 
@@ -35,13 +36,15 @@ class Exporter:
     async def run(self, crawler: CrawlerClient, progress: Callable[[int], None]) -> None:
         """Exports to the end; `progress` is told how many images it has written."""
         async for event in crawler.export_images(self._request()):
-            if event.HasField("horizon"):
-                self._folder.begin(Horizon.of(event.horizon))
-            else:
-                self._add(event.image)
-                progress(self.image_count)
-        self._seal()
-        self._folder.finish(self._new_left_out)
+            with writing(self._folder.path):
+                if event.HasField("horizon"):
+                    self._folder.begin(Horizon.of(event.horizon))
+                else:
+                    self._add(event.image)
+            progress(self.image_count)
+        with writing(self._folder.path):
+            self._seal()
+            self._folder.finish(self._new_left_out)
 
     def _request(self) -> ExportImagesRequest:
         folder = self._folder
@@ -94,9 +97,7 @@ class _OpenShard:
         self._last_sequence = sequence
 
     def is_full(self, terms: Terms) -> bool:
-        return (
-            self._image_count >= terms.shard_images or self._size_bytes >= terms.shard_bytes
-        )
+        return self._image_count >= terms.shard_images or self._size_bytes >= terms.shard_bytes
 
     def seal(self, name: str) -> ShardEntry:
         sealed = self.writer.seal()

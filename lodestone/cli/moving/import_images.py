@@ -58,7 +58,8 @@ def import_images(
     salvage: Annotated[
         bool,
         typer.Option(
-            "--salvage", help="Read damaged shards too: each image is verified by itself, facts are not."
+            "--salvage",
+            help="Read damaged shards too: each image is verified by itself, facts are not.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -78,9 +79,7 @@ async def _import(output: Output, path: Path, *, salvage: bool) -> int:
     manifest = read_export(path)
     patience = Patience("crawler", output.note)
     view = _View(output)
-    client = CrawlerClient(
-        addresses().crawler, max_in_flight=_IN_FLIGHT, on_wait=patience.on_wait
-    )
+    client = CrawlerClient(addresses().crawler, max_in_flight=_IN_FLIGHT, on_wait=patience.on_wait)
     async with client as crawler:
         await crawler.require_reachable()
 

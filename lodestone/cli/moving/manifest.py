@@ -135,7 +135,9 @@ class Manifest:
         if facts.get("kind") != KIND:
             raise ValueError("it is none that Lodestone wrote")
         if facts.get("format_version") != VERSION:
-            raise ValueError(f"its format is of version {facts.get('format_version')!r}, not {VERSION}")
+            raise ValueError(
+                f"its format is of version {facts.get('format_version')!r}, not {VERSION}"
+            )
         try:
             shards = [ShardEntry(**one) for one in facts["shards"]]
             horizon = Horizon(**facts["horizon"])

@@ -121,7 +121,10 @@ def keeps_anything(connection: Connection, profile_name: str) -> bool:
 
 def is_stored(connection: Connection, digest: str) -> bool:
     """Whether an image is in the store as far as the catalogue knows."""
-    return connection.execute(select(images.c.digest).where(images.c.digest == digest)).first() is not None
+    return (
+        connection.execute(select(images.c.digest).where(images.c.digest == digest)).first()
+        is not None
+    )
 
 
 def read_records(

@@ -127,14 +127,16 @@ def complete_imports(connection: Connection) -> None:
     to_do = exists().where(
         crawl_listings.c.crawl_id == crawls.c.crawl_id, crawl_listings.c.sequence.is_(None)
     )
-    for crawl_id in connection.execute(
-        select(crawls.c.crawl_id).where(*_is_open(), ~to_do)
-    ).scalars().all():
+    for crawl_id in (
+        connection.execute(select(crawls.c.crawl_id).where(*_is_open(), ~to_do)).scalars().all()
+    ):
         set_state(connection, crawl_id, CrawlState.COMPLETED, "an import")
 
 
 def _open_crawl(connection: Connection, profile: ProfileVersion, *, now: float) -> str:
-    found = connection.execute(select(crawls.c.crawl_id).where(*_is_import(profile))).scalars().first()
+    found = (
+        connection.execute(select(crawls.c.crawl_id).where(*_is_import(profile))).scalars().first()
+    )
     if found is not None:
         return found
     crawl_id = uuid.uuid4().hex

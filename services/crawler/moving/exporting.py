@@ -93,7 +93,9 @@ class Exporting:
 def _reach(connection: Connection, choice: ExportChoice) -> Reach:
     for earlier in (choice.earlier, choice.reach):
         image_records.require_own(connection, earlier)
-    return choice.reach if choice.reach.time else image_records.read_reach(connection, now=time.time())
+    return (
+        choice.reach if choice.reach.time else image_records.read_reach(connection, now=time.time())
+    )
 
 
 def _with_removed(record: ImageRecord, removed: set[ReadableName]) -> ImageRecord:

@@ -111,8 +111,10 @@ class Import:
         self._parts = parts
         self._decoder = decoder
 
-    async def decode(self, record: ImageRecord, encoded: bytes) -> Candidate:
-        """Verifies and decodes an image. Its facts and hashes are what decoding gives here.
+    async def look(self, record: ImageRecord, encoded: bytes) -> Candidate | None:
+        """Verifies and decodes an image; None if it is known under every profile that kept it, or was purged.
+
+        Its facts and hashes are what decoding gives here.
 
         Raises:
             ItemRejected: The bytes are not those of its digest, or do not decode.
@@ -121,17 +123,12 @@ class Import:
         if digest != record.digest:
             reason = f"its {len(encoded):,} bytes have the digest {digest[:12]}, not {record.digest[:12]}"
             raise ItemRejected(RejectionCode.BAD_RECORD, reason)
+        standing = await self._standing(record)
+        if standing.purged or all(_told(standing, keep) for keep in record.keeps):
+            return None
         return Candidate(encoded, digest, await self._decoder.decode(encoded))
 
-    async def known(self, record: ImageRecord) -> Imported | None:
-        """What became of an image before; None if it is to be taken."""
-        standing = await self._standing(record)
-        if standing.purged:
-            return Imported(ImportAction.PURGED, standing.purged)
-        told = [_told(standing, keep) for keep in record.keeps]
-        return None if None in told else _first([one for one in told if one is not None])
-
-    async def take(self, record: ImageRecord, candidate: Candidate) -> Imported:
+    async def take(self, record: ImageRecord, candidate: Candidate | None) -> Imported:
         """Keeps an image under every profile that kept it, unless something here is against it."""
         async with self._parts.digests.hold(record.digest):
             standing = await self._standing(record)
@@ -141,6 +138,7 @@ class Import:
             for keep in record.keeps:
                 before = _told(standing, keep)
                 if before is None:
+                    assert candidate is not None, "what was judged stays so until it is purged"
                     await self._record(record, keep, candidate, standing)
                 told.append(before or await self._told_now(record, keep))
             kept = (await self._standing(record)).kept
@@ -204,9 +202,7 @@ def _first(told: list[Imported]) -> Imported:
     return min(told, key=lambda one: _ORDER.index(one.action))
 
 
-def _judgement(
-    record: ImageRecord, profile: ProfileVersion, *, with_embedding: bool
-) -> Judgement:
+def _judgement(record: ImageRecord, profile: ProfileVersion, *, with_embedding: bool) -> Judgement:
     judgement = next(one.judgement for one in record.judgements if one.profile == profile)
     embedding = record.evidence.embedding if with_embedding else None
     return replace(judgement, evidence=replace(judgement.evidence, embedding=embedding))

@@ -82,13 +82,10 @@ async def _answer(
         try:
             embedding = request.embedding if request.HasField("embedding") else None
             record = record_from_message(request.record, embedding)
-            imported = await opened.known(record)
-            candidate = None if imported else await opened.decode(record, request.encoded)
+            candidate = await opened.look(record, request.encoded)
         finally:
             await turn.come()
-        if candidate is not None:
-            imported = await opened.take(record, candidate)
-        assert imported is not None, "it was known or is taken"
+        imported = await opened.take(record, candidate)
         return pb.ImportImagesResponse(id=request.id, value=imported_to_message(imported))
     except ItemRejected as rejection:
         return pb.ImportImagesResponse(id=request.id, rejection=rejection_to_message(rejection))

@@ -161,9 +161,7 @@ def _judgement_to_message(recorded: RecordedJudgement) -> image_record_pb2.Recor
     return message
 
 
-def _keep_to_message(
-    keep: RecordedKeep, origin: RecordedListing
-) -> image_record_pb2.RecordedKeep:
+def _keep_to_message(keep: RecordedKeep, origin: RecordedListing) -> image_record_pb2.RecordedKeep:
     message = image_record_pb2.RecordedKeep(
         profile_name=keep.profile.name,
         profile_version=keep.profile.version,

@@ -127,7 +127,11 @@ def _keep_problems(record: pb.ImageRecord) -> Iterator[str]:
 def _detection_problems(detection: pb.RecordedDetection) -> Iterator[str]:
     quadrants = detection.quadrant_probabilities
     are_shares = all(0 <= one <= 1 for one in (detection.watermark_probability, *quadrants))
-    if not are_shares or len(quadrants) != _QUADRANTS or not _DIGEST.fullmatch(detection.detector_id):
+    if (
+        not are_shares
+        or len(quadrants) != _QUADRANTS
+        or not _DIGEST.fullmatch(detection.detector_id)
+    ):
         yield "its detection is none: four quadrants, probabilities in [0, 1], a detector id"
 
 

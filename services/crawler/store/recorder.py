@@ -244,9 +244,7 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
             connection, candidate.digest, finding.leased.listing_id, finding.outcome, now=now
         )
         removed = finding.elsewhere is not None and finding.elsewhere.is_removed
-        kept = images.Keep(
-            profile, finding.leased.listing_id, file_name, now, is_removed=removed
-        )
+        kept = images.Keep(profile, finding.leased.listing_id, file_name, now, is_removed=removed)
         new_keep = images.keep(connection, candidate.digest, kept)
     if finding.crawl_id is not None:
         settlement = Settlement(finding.outcome, judgement.verdict, finding.known)

@@ -81,7 +81,10 @@ def test_a_folder_of_somebody_else(tmp_path):
     """Nothing in it is touched."""
     (tmp_path / "photo.jpg").write_bytes(b"x")
     (tmp_path / "download.part").write_bytes(b"y")
-    with pytest.raises(CliError, match="is not empty, and holds no export"), opened(tmp_path, TERMS):
+    with (
+        pytest.raises(CliError, match="is not empty, and holds no export"),
+        opened(tmp_path, TERMS),
+    ):
         pass
     assert names(tmp_path) == ["download.part", "photo.jpg"]
 

@@ -67,7 +67,12 @@ def link(name, target, kind=tarfile.SYMTYPE):
 def test_a_member_that_is_none_of_an_export(bad, tmp_path):
     """It is refused by its name; the image before it and the one behind it are read, and nothing is written anywhere."""
     other = row_of(exported(1))
-    members = [*sample(), bad, (other.digest + ".jpg", other.encoded), (other.digest + ".json", other.json)]
+    members = [
+        *sample(),
+        bad,
+        (other.digest + ".jpg", other.encoded),
+        (other.digest + ".json", other.json),
+    ]
     archive_of(tmp_path / "a.tar", members)
     found, refused = read(tmp_path / "a.tar")
     assert {request.record.digest for request in found} == {ROW.digest, other.digest}
@@ -148,7 +153,9 @@ def test_what_is_no_tar_file(content, tmp_path):
         read(tmp_path / "a.tar")
 
 
-@pytest.mark.parametrize("size", [b"77777777777\0", b"\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "size", [b"77777777777\0", b"\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"]
+)
 def test_a_header_that_states_an_absurd_size(size, tmp_path):
     """8 GB, or less than nothing: one error, no loop, no memory."""
     archive_of(tmp_path / "a.tar", sample())

@@ -96,7 +96,9 @@ async def test_what_was_mined_arrives_as_it_was(word, mined, exports, tmp_path, 
         assert (list(crawl.sources), crawl.progress.settled_count) == ([], COUNT)
     found, expected = rows_of(data), rows_of(mined)
     assert found == expected
-    names = [sorted(path.name for path in (one / "kept/colours").iterdir()) for one in (data, mined)]
+    names = [
+        sorted(path.name for path in (one / "kept/colours").iterdir()) for one in (data, mined)
+    ]
     assert names[0] == names[1]
     assert len(names[0]) == COUNT - 1
     summary = await asyncio.to_thread(check, data)
@@ -156,7 +158,9 @@ async def test_an_export_adds_what_is_new_and_leaves_out_what_was_purged(mined, 
             await purge(stub, images[place].record.digest)
         later, _ = await run(address, *words)
         assert summary_of(later) == {"image": 2, "exported": 5, "shard": 3}
-        assert {path: path.read_bytes() for path in before if path.name != "manifest.json"}.items() <= before.items()
+        assert {
+            path: path.read_bytes() for path in before if path.name != "manifest.json"
+        }.items() <= before.items()
         # What was purged stays out here, and comes in elsewhere: exports are not followed.
         back, _ = await run(address, "import", folder)
         assert summary_of(back) == {"image": 5, "known": 4, "purged": 1}
@@ -186,7 +190,9 @@ async def test_selections(mined, tmp_path):
         await import_all(stub, images[:4])
         reach = await horizon(stub)
         other = keeping(images[1], "shapes", 7)
-        assert [one.value.action for one in await import_all(stub, [other])] == [pb.IMPORT_ACTION_KEPT]
+        assert [one.value.action for one in await import_all(stub, [other])] == [
+            pb.IMPORT_ACTION_KEPT
+        ]
 
         async def chosen(**choice):
             found = await records(stub, **choice)
@@ -297,9 +303,20 @@ def hostile(image):
         (changed(image, record=keep(profile_name="../../kept")), "no profile"),
         (changed(image, record=keep(profile_version=-1)), "no profile"),
         (changed(image, record=lambda one: one.keeps.add().CopyFrom(one.keeps[0])), "twice"),
-        (changed(image, record=lambda one: setattr(one.listing, "url", "gopher://h/a")), "no address"),
-        (changed(image, record=lambda one: setattr(one.listing, "url", "http://" + "h" * 9000)), "no address"),
-        (changed(image, record=lambda one: setattr(one.judgements[0], "percentile", float("nan"))), "finite"),
+        (
+            changed(image, record=lambda one: setattr(one.listing, "url", "gopher://h/a")),
+            "no address",
+        ),
+        (
+            changed(image, record=lambda one: setattr(one.listing, "url", "http://" + "h" * 9000)),
+            "no address",
+        ),
+        (
+            changed(
+                image, record=lambda one: setattr(one.judgements[0], "percentile", float("nan"))
+            ),
+            "finite",
+        ),
         (changed(image, record=lambda one: setattr(one.judgements[0], "verdict", 77)), "verdict"),
         (changed(image, record=lambda one: setattr(one.accept_time, "seconds", 2**60)), "time"),
         (changed(image, record=lambda one: setattr(one, "perceptual_hash", "zz")), "hash"),
@@ -400,7 +417,12 @@ async def test_bytes_that_are_gone_are_left_out(mined, tmp_path):
     second.write_bytes(content)
     async with crawler_at(data) as (address, _):
         objects, err = await run(address, "export", tmp_path / "out", status=1)
-    assert summary_of(objects) == {"image": COUNT - 2, "left_out": 2, "exported": COUNT - 2, "shard": 1}
+    assert summary_of(objects) == {
+        "image": COUNT - 2,
+        "left_out": 2,
+        "exported": COUNT - 2,
+        "shard": 1,
+    }
     assert "its stored bytes are gone" in err
     assert "not those of its digest" in err
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())

@@ -74,7 +74,9 @@ def record(**changes):
 
 def there_and_back(one):
     message = exported_to_message(ExportedImage(one, b"bytes"))
-    return record_from_message(message.record, message.embedding if message.HasField("embedding") else None)
+    return record_from_message(
+        message.record, message.embedding if message.HasField("embedding") else None
+    )
 
 
 def test_a_record_comes_in_as_it_went_out():
