@@ -11,7 +11,8 @@ import grpc
 
 MEBIBYTE: Final = 1024 * 1024
 
-# What outlives its server by other means: MultiplexedStream, CrawlerClient.watch_crawl and export_images open them again.
+# What outlives its server by other means: MultiplexedStream and CrawlerClient (watch_crawl, export_images) open them
+# again.
 _REOPENED: Final = (
     ("lodestone.embedder.v1.EmbedderService", "StreamEmbedImages"),
     ("lodestone.novelty.v1.NoveltyService", "StreamScoreEmbeddings"),

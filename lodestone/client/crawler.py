@@ -223,7 +223,7 @@ class CrawlerClient(ServiceClient):
             await asyncio.sleep(backoff.next_s())
 
     async def import_image(self, request: pb.ImportImagesRequest) -> pb.ImportImagesResponse:
-        """Takes an exported image into the store, behind those of earlier calls; waits for the server as long as the caller."""
+        """Takes an exported image into the store, behind those of earlier calls; waits as `judge` does."""
         return await self._imports.call(request)
 
     async def rejudge_images(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lodestone.cli.errors import CliError
 from lodestone.cli.image_files import shown
-from lodestone.cli.moving.found_row import FoundRow, Refused
 from lodestone.cli.moving.formats import FORMATS
+from lodestone.cli.moving.found_row import FoundRow, Refused
 from lodestone.cli.moving.manifest import MANIFEST, PROGRESS, Manifest, read_manifest
 from lodestone.cli.moving.shard import ShardDamaged
 

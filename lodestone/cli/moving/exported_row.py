@@ -144,7 +144,7 @@ def request_of(
     if values is None:
         return request
     encoder_id, precision = facts.get("encoder_id"), facts.get("precision")
-    if not isinstance(encoder_id, str) or f"PRECISION_{precision}" not in Precision.keys():
+    if not isinstance(encoder_id, str) or f"PRECISION_{precision}" not in dict(Precision.items()):
         raise BadRow("it has an embedding, and its encoder or precision is not stated")
     embedding = Embedding(
         values=values.tolist(),

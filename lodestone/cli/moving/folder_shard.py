@@ -74,7 +74,7 @@ class FolderShardWriter:
         self._size_bytes += len(content)
 
 
-def read_folder_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:  # noqa: FBT001 - ReadShard's signature
+def read_folder_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:
     """Reads a shard. Links are not followed.
 
     Raises:

@@ -36,7 +36,7 @@ def values_of(content: bytes) -> npt.NDArray[np.float32]:
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
             shape, _, dtype = read(buffer)
-    except Exception as error:  # noqa: BLE001 - a header can be wrong in many ways
+    except Exception as error:
         raise BadRow("its embedding is no .npy file") from error
     rest = content[buffer.tell() :]
     if dtype != np.dtype("<f4") or len(shape) != 1 or len(rest) != 4 * shape[0]:

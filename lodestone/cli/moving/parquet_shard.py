@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from lodestone.cli.moving.exported_row import (
     MAX_ENCODED_BYTES,
-    MAX_FACTS_BYTES,
     ExportedRow,
     facts_from,
     request_of,
@@ -110,7 +109,7 @@ class ParquetShardWriter:
         self._rows, self._rows_bytes = [], 0
 
 
-def read_parquet_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:  # noqa: FBT001 - ReadShard's signature
+def read_parquet_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:
     """Reads a shard, a few rows at a time.
 
     Raises:
@@ -172,9 +171,7 @@ def _row(name: str, batch: Any, index: int) -> FoundRow | Refused:
     try:
         encoded, record = cells["encoded"].as_py(), cells["record"].as_py()
         if encoded is None or record is None or len(encoded) > MAX_ENCODED_BYTES:
-            raise BadRow("its bytes or its record are missing, or too many")
-        if len(record) > MAX_FACTS_BYTES:
-            raise BadRow("its record is too long")
+            return Refused(name, "its bytes or its record are missing, or too many")
         values = None
         if cells["embedding"].is_valid:
             values = np.asarray(cells["embedding"].values, dtype=np.float32)

@@ -86,7 +86,7 @@ class _Group:
     parts: dict[str, bytes] = field(default_factory=dict)
 
 
-def read_tar_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:  # noqa: FBT001 - ReadShard's signature
+def read_tar_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow | Refused]:
     """Reads a shard. Nothing is unpacked: names lead nowhere.
 
     Raises:

@@ -1,7 +1,7 @@
 """How what another catalogue knew comes into this one: beside crawls, and without ever looking like work to do.
 
-Listings that this catalogue does not have are those of a crawl without sources, one for each profile version. It is paused while
-an import goes on, so that nobody fetches them, and completed at its end.
+Listings that this catalogue does not have are those of a crawl without sources, one for each profile version. It is
+paused while an import goes on, so that nobody fetches them, and completed at its end.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
         (("--without-bytes",), "--format parquet"),
         (("--since", "yesterday"), "'yesterday' is no time"),
         (("--until", "0001-01-01T00:00+14:00"), "is no time"),
-        (("--shard-images", "0"), "0"),
+        (("--shard-images", "0"), "--shard-images"),
     ],
 )
 def test_a_command_that_cannot_be_meant(options, reason, cli, tmp_path):

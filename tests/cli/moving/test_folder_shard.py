@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from lodestone.cli.moving.exported_row import row_of
-from lodestone.cli.moving.found_row import Refused
 from lodestone.cli.moving.folder_shard import FolderShardWriter, read_folder_shard
+from lodestone.cli.moving.found_row import Refused
 from lodestone.cli.moving.shard import ShardDamaged
 from tests.cli.moving.made import exported
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tarfile
 
@@ -11,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lodestone.cli.moving.exported_row import row_of
-from lodestone.cli.moving.found_row import Refused
 from lodestone.cli.moving.formats import FORMATS
+from lodestone.cli.moving.found_row import Refused
 from lodestone.cli.moving.shard import ShardDamaged
 from tests.cli.moving.made import ENCODER_ID, embedding_values, exported
 
@@ -57,7 +58,7 @@ def test_a_shard_of_the_same_images_is_the_same(shard, tmp_path):
 def test_a_changed_shard_is_refused_whole_unless_it_is_salvaged(shard):
     """One bit: one refusal; salvaged, what is whole is read."""
     form, path, sha256 = shard
-    victim = sorted(path.glob("*.json"))[0] if path.is_dir() else path
+    victim = min(path.glob("*.json")) if path.is_dir() else path
     content = bytearray(victim.read_bytes())
     content[content.index(b'"source"') + 1] ^= 1
     victim.write_bytes(content)
@@ -89,13 +90,13 @@ def test_a_cut_shard(shard, kept):
 
 
 def test_others_read_tar_files(tmp_path):
-    """Members that share a key lie in a row, plain files all: the rules of the webdataset format, by Python's tarfile."""
+    """Members that share a key lie in a row, plain files all: the rules of webdataset, by Python's tarfile."""
     path, _ = write(FORMATS["webdataset"], tmp_path, IMAGES)
     with tarfile.open(path) as archive:
         names = archive.getnames()
         assert all(member.isfile() for member in archive)
         facts = json.load(archive.extractfile(names[1]))
-        values = np.load(archive.extractfile(names[2]))
+        values = np.load(io.BytesIO(archive.extractfile(names[2]).read()))
     keys = [name.split(".")[0] for name in names]
     assert list(dict.fromkeys(keys)) == [image.record.digest for image in IMAGES]
     assert keys == sorted(keys, key=list(dict.fromkeys(keys)).index)

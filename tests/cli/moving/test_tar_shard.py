@@ -65,7 +65,7 @@ def link(name, target, kind=tarfile.SYMTYPE):
     ids=lambda bad: bad.name if isinstance(bad, tarfile.TarInfo) else bad[0],
 )
 def test_a_member_that_is_none_of_an_export(bad, tmp_path):
-    """It is refused by its name; the image before it and the one behind it are read, and nothing is written anywhere."""
+    """It is refused by its name; the images before and behind it are read, and nothing is written anywhere."""
     other = row_of(exported(1))
     members = [
         *sample(),

@@ -10,12 +10,10 @@ import shutil
 import tarfile
 
 import grpc
-import numpy as np
 import pytest
+import structlog
 from pydantic import SecretStr
 
-from lodestone.cli.moving.exported_row import row_of
-from lodestone.cli.moving.tar_shard import TarShardWriter
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from services.crawler.verifying.__main__ import main as verify
 from tests.contract.crawler.mined import mine, pictures
@@ -62,7 +60,11 @@ def check(monkeypatch, models, capsys):
 
     def run_check(data):
         monkeypatch.setenv("LODESTONE_EMBEDDER", models.address)
-        assert verify([f"--data={data}", "--json", "--grace=0", "--deep"]) == 0, capsys.readouterr()
+        try:
+            status = verify([f"--data={data}", "--json", "--grace=0", "--deep"])
+        finally:
+            structlog.reset_defaults()
+        assert status == 0, capsys.readouterr()
         return json.loads(capsys.readouterr().out.splitlines()[-1])["summary"]
 
     return run_check
@@ -140,7 +142,7 @@ async def test_postgresql_and_s3_take_it_and_give_it_again(
 
 
 async def test_an_export_adds_what_is_new_and_leaves_out_what_was_purged(mined, exports, tmp_path):
-    """Nothing new: not a byte changes. What comes later is one more shard; what was purged before its turn is not in it."""
+    """Nothing new: not a byte changes. What comes later is a shard more, without what was purged before its turn."""
     async with crawler_at(mined) as (_, stub):
         images = await records(stub)
     data, folder = tmp_path / "data", tmp_path / "export"
@@ -226,12 +228,12 @@ async def test_selections(mined, tmp_path):
                 grpc.StatusCode.FAILED_PRECONDITION,
             ),
         ):
-            assert (await refusal(stub.ExportImages(pb.ExportImagesRequest(**choice))))[0] is code
+            assert (await refusal(records(stub, **choice)))[0] is code
 
 
 async def horizon(stub):
-    async for event in stub.ExportImages(pb.ExportImagesRequest()):
-        return event.horizon
+    events = [one async for one in stub.ExportImages(pb.ExportImagesRequest())]
+    return events[0].horizon
 
 
 def keeping(image, profile, version):
@@ -345,7 +347,7 @@ async def test_whatever_is_wrong_costs_one_rejection(mined, tmp_path, check):
         assert {first.value.action, last.value.action} == {pb.IMPORT_ACTION_KEPT}
         [kept] = await import_all(stub, [images[2]])
         assert kept.value.action == pb.IMPORT_ACTION_KEPT
-    assert check(data)["image_count"] == 3
+    assert (await asyncio.to_thread(check, data))["image_count"] == 3
 
 
 async def test_duplicates_and_other_opinions(mined, tmp_path, check):
@@ -367,11 +369,11 @@ async def test_duplicates_and_other_opinions(mined, tmp_path, check):
         # Under another profile it is as near, and is not kept for it either.
         [elsewhere] = await import_all(stub, [keeping(near, "shapes", 1)])
         assert elsewhere.value.action == pb.IMPORT_ACTION_DUPLICATE
-    assert check(data)["image_count"] == 1
+    assert (await asyncio.to_thread(check, data))["image_count"] == 1
 
 
 async def test_a_stranger_s_tar_files(tmp_path, mined):
-    """They are what `crawl webdataset:` is for, and the error says so; so does one for an export that was broken off."""
+    """They are what `crawl webdataset:` is for, as the error says; an export that was broken off has its own."""
     strange = tmp_path / "strange"
     strange.mkdir()
     with tarfile.open(strange / "00000.tar", "w") as archive:
