@@ -157,13 +157,16 @@ def _require(file: Any) -> None:
     for name, kind in _READ.items():
         if columns.get(name) != kind:
             raise ShardDamaged(f"it has no column {name!r} of the type {kind}")
-    embedding = columns.get("embedding")
-    is_list = embedding is not None and pa.types.is_fixed_size_list(embedding)
-    if not is_list or embedding.value_type != pa.float32() or embedding.list_size > _MAX_DIMENSION:
+    if not _is_matrix(columns.get("embedding", pa.null())):
         raise ShardDamaged("it has no column 'embedding' of fixed-size lists of float32")
     for number in range(file.metadata.num_row_groups):
         if file.metadata.row_group(number).total_byte_size > _MAX_GROUP_BYTES:
             raise ShardDamaged(f"a row group has more than {_MAX_GROUP_BYTES:,} bytes")
+
+
+def _is_matrix(kind: Any) -> bool:
+    is_list = pa.types.is_fixed_size_list(kind)
+    return bool(is_list and kind.value_type == pa.float32() and kind.list_size <= _MAX_DIMENSION)
 
 
 def _row(name: str, batch: Any, index: int) -> FoundRow | Refused:

@@ -74,8 +74,6 @@ class TarShardWriter:
         member.size = len(content)
         member.mode = 0o644
         self._tar.addfile(member, io.BytesIO(content))
-        # It would keep them all.
-        self._tar.members.clear()
 
 
 @dataclass

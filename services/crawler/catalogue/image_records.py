@@ -155,7 +155,7 @@ def read_records(
 
 def _chosen(choice: ExportChoice) -> list[ColumnElement[bool]]:
     """An image is chosen by one of its keeps, and is new by its sequence or by a keep."""
-    kept = [kept_images.c.digest == images.c.digest]
+    kept: list[ColumnElement[bool]] = [kept_images.c.digest == images.c.digest]
     time = func.coalesce(kept_images.c.keep_time, images.c.accept_time)
     if choice.profile_name:
         kept.append(kept_images.c.profile_name == choice.profile_name)
@@ -166,7 +166,7 @@ def _chosen(choice: ExportChoice) -> list[ColumnElement[bool]]:
         kept.append(time >= choice.since)
     if choice.until is not None:
         kept.append(time < choice.until)
-    chosen = [exists().where(*kept)]
+    chosen: list[ColumnElement[bool]] = [exists().where(*kept)]
     if choice.earlier.sequence:
         is_new = images.c.sequence > choice.earlier.sequence
         chosen.append(or_(is_new, exists().where(*later)))

@@ -92,8 +92,8 @@ def admit(
     found = select(listings.c.listing_id).where(listings.c.url == listing.url)
     listing_id = connection.execute(found).scalar_one_or_none()
     if listing_id is None:
-        crawl_id = _open_crawl(connection, profile, now=now)
-        add_listings(connection, crawl_id, [listing], now=now)
+        opened = _open_crawl(connection, profile, now=now)
+        add_listings(connection, opened, [listing], now=now)
         listing_id = connection.execute(found).scalar_one()
     pending = (
         select(crawl_listings.c.crawl_id)
@@ -138,7 +138,7 @@ def _open_crawl(connection: Connection, profile: ProfileVersion, *, now: float) 
         connection.execute(select(crawls.c.crawl_id).where(*_is_import(profile))).scalars().first()
     )
     if found is not None:
-        return found
+        return str(found)
     crawl_id = uuid.uuid4().hex
     create_crawl(connection, crawl_id, CrawlRequest(f"{_PREFIX}{crawl_id}", (), profile), now=now)
     set_state(connection, crawl_id, CrawlState.PAUSED, _REASON)

@@ -34,7 +34,6 @@ from services.servicekit.messages import embedding_from_message, embedding_to_me
 _NANOS = 10**9
 # What a Timestamp holds: the years 1 to 9999.
 _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
-_SCORES = ("log_likelihood", "percentile", "threshold_nats")
 
 
 def exported_to_message(image: ExportedImage) -> crawler_service_pb2.ExportedImage:
@@ -224,7 +223,8 @@ def _judgement_from_message(
     record: image_record_pb2.ImageRecord, message: image_record_pb2.RecordedJudgement
 ) -> RecordedJudgement:
     score = detection = None
-    if all(message.HasField(name) for name in _SCORES):
+    has_threshold = message.HasField("threshold_nats")
+    if has_threshold and message.HasField("log_likelihood") and message.HasField("percentile"):
         score = Score(message.log_likelihood, message.percentile, message.threshold_nats)
     if message.HasField("watermark_threshold"):
         if not record.HasField("detection"):

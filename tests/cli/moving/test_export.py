@@ -30,11 +30,3 @@ def test_no_crawler(cli, tmp_path, monkeypatch):
     assert refused.status == 1
     assert "cannot reach the crawler service" in refused.err
     assert not (tmp_path / "out").exists()
-
-
-def test_nothing_to_import(cli, tmp_path):
-    """A folder that is not there, and one that is no export: one line each."""
-    for path, reason in ((tmp_path / "none", "there is no folder"), (tmp_path, "no export")):
-        refused = cli("import", path)
-        assert (refused.status, refused.err.count("\n")) == (1, 1)
-        assert reason in refused.err

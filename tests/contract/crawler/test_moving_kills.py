@@ -39,15 +39,22 @@ def shards_of(folder):
     return json.loads((folder / "manifest.json").read_text())["shards"]
 
 
-@pytest.mark.parametrize("word", ["folder", "webdataset", "parquet"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "webdataset",
+        pytest.param("folder", marks=pytest.mark.long),
+        pytest.param("parquet", marks=pytest.mark.long),
+    ],
+)
 async def test_an_export_that_is_killed_again_and_again(word, mined, tmp_path):
     """Each time it goes on behind its last shard; in the end it is byte by byte what it is without kills."""
     rng = random.Random(8)
     options = ("--format", word, "--shard-images", "1")
     async with crawler_at(mined) as (address, _):
         await run(address, "export", tmp_path / "whole", *options)
-        cut = tmp_path / "cut"
-        for kill in range(1, 5):
+        cut, cut_off = tmp_path / "cut", 0
+        for kill in (1, 3, 5):
             process = await start(address, "export", cut, *options)
             while len([name for name in names(cut) if name.startswith("shard-")]) < kill:
                 assert process.returncode is None
@@ -55,7 +62,8 @@ async def test_an_export_that_is_killed_again_and_again(word, mined, tmp_path):
             await asyncio.sleep(rng.uniform(0.0, 0.01))
             process.kill()
             await process.communicate()
-            assert "manifest.json" not in names(cut) or len(shards_of(cut)) == COUNT
+            cut_off += "manifest.json" not in names(cut)
+        assert cut_off >= 2
         await run(address, "export", cut, *options)
     assert shards_of(cut) == shards_of(tmp_path / "whole")
     assert names(cut) == names(tmp_path / "whole")
@@ -121,8 +129,8 @@ async def test_an_import_and_its_crawler_that_are_killed(mined, tmp_path):
         process.kill()
         await process.communicate()
     assert problems(data) == []
-    importing = None
-    for kept in (3, 5):
+    importing, left = None, []
+    for kept in (2, 4):
         async with crawler(data, port) as (process, client):
             # The command waits for the crawler, and goes on when it is back.
             importing = importing or await start(here, "import", export, "--json")
@@ -131,6 +139,8 @@ async def test_an_import_and_its_crawler_that_are_killed(mined, tmp_path):
             process.kill()
             await process.wait()
         assert problems(data) == []
+        left.append(COUNT - len(rows_of(data)["images"]))
+    assert left[0]
     async with crawler(data, port):
         out, err = await asyncio.wait_for(importing.communicate(), 60)
         assert importing.returncode == 0, err.decode()
