@@ -25,18 +25,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a synced file; its name is on the disk when its folder is synced."""
-    with path.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
 def replace_file(path: Path, content: bytes) -> None:
     """Gives a file new content at once: whoever looks sees the old or the new one."""
     part = path.with_name(path.name + PART)
-    write_file(part, content)
+    part.write_bytes(content)
+    sync(part)
     part.replace(path)
     sync(path.parent)
 

@@ -117,7 +117,11 @@ async def _export(output: Output, path: Path, terms: Terms) -> int:
     else:
         size = sum(shard.size_bytes for shard in everything.shards) / _MEGABYTE
         output.text(
-            f"{count_of(exporter.image_count, 'image')} exported"
+            (
+                f"{count_of(exporter.image_count, 'image')} exported"
+                if exporter.image_count
+                else "nothing new"
+            )
             + (f", {left_out:,} left out" if left_out else "")
             + f"; {shown(path)} has {count_of(everything.image_count, 'image')} in "
             f"{count_of(len(everything.shards), 'shard')}, {size:,.1f} MB"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from lodestone.cli.moving.disk import NotReadable, read_regular, sync, write_file
+from lodestone.cli.moving.disk import NotReadable, read_regular, sync
 from lodestone.cli.moving.exported_row import (
     IMAGE_SUFFIXES,
     MAX_ENCODED_BYTES,
@@ -64,12 +64,15 @@ class FolderShardWriter:
     def seal(self) -> Sealed:
         """Ends the shard, and syncs it."""
         sums = "".join(f"{self._sums[name]}  {name}\n" for name in sorted(self._sums)).encode()
-        write_file(self._path / SUMS, sums)
+        (self._path / SUMS).write_bytes(sums)
+        # All at once: one after the other, each would be waited for.
+        for name in (*self._sums, SUMS):
+            sync(self._path / name)
         sync(self._path)
         return Sealed(self._size_bytes + len(sums), hashlib.sha256(sums).hexdigest())
 
     def _write(self, name: str, content: bytes) -> None:
-        write_file(self._path / name, content)
+        (self._path / name).write_bytes(content)
         self._sums[name] = hashlib.sha256(content).hexdigest()
         self._size_bytes += len(content)
 

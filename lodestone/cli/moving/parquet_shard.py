@@ -46,7 +46,7 @@ _TIMES: Final = ("post_time", "accept_time")
 _READ: Final = {"encoded": pa.binary(), "record": pa.string()}
 # A row group in memory while it is written.
 _GROUP_ROWS: Final = 256
-_GROUP_BYTES: Final = 32 * 1024 * 1024
+_GROUP_BYTES: Final = 16 * 1024 * 1024
 _READ_ROWS: Final = 4
 # As the file states it, unpacked.
 _MAX_GROUP_BYTES: Final = 1024 * 1024 * 1024

@@ -5,18 +5,35 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lodestone.cli.inputs.encoder_choice import EncoderChoice
+from lodestone.cli.inputs.parquet_file import parquet_part
 from lodestone.cli.moving.exported_row import row_of
 from lodestone.cli.moving.formats import FORMATS
 from lodestone.cli.moving.found_row import Refused
 from lodestone.cli.moving.shard import ShardDamaged
 from tests.cli.moving.made import ENCODER_ID, embedding_values, exported
 
+SAMPLES = """
+import json, sys, webdataset
+samples = [
+    (
+        one["__key__"],
+        one["json"]["digest"],
+        one["npy"].tolist() if "npy" in one else None,
+        sorted(name for name in one if not name.startswith("_")),
+    )
+    for one in webdataset.WebDataset(sys.argv[1], shardshuffle=False).decode()
+]
+print(json.dumps(samples))
+"""
 IMAGES = [exported(0), exported(1, format_name="PNG"), exported(2, dimension=0), exported(3)]
 
 
@@ -129,3 +146,42 @@ def test_a_parquet_file_has_embeddings_of_one_length(tmp_path):
     assert not writer.fits(row_of(exported(2, dimension=16)))
     assert writer.fits(row_of(exported(3, dimension=0)))
     writer.seal()
+
+
+def test_the_webdataset_library_reads_tar_files(tmp_path):
+    """A sample for each image, in their order, decoded by the library itself."""
+    write(FORMATS["webdataset"], tmp_path, IMAGES)
+    # A process of its own: the library leaves files open.
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        SAMPLES,
+        tmp_path / "shard-{000000..000000}.tar",
+    ]
+    done = subprocess.run(command, capture_output=True, check=True)
+    samples = json.loads(done.stdout)
+    digests = [image.record.digest for image in IMAGES]
+    assert [sample[:2] for sample in samples] == [[digest, digest] for digest in digests]
+    assert [sample[2] for sample in samples] == [
+        None if seed == 2 else embedding_values(seed).tolist() for seed in range(4)
+    ]
+    names = [
+        ["jpg", "json", "npy"],
+        ["json", "npy", "png"],
+        ["jpg", "json"],
+        ["jpg", "json", "npy"],
+    ]
+    assert [sample[3] for sample in samples] == names
+
+
+def test_a_profile_is_fitted_to_parquet_files(tmp_path):
+    """What `profile fit` reads: embeddings with their encoder, precision and digest."""
+    images = [IMAGES[0], IMAGES[1], IMAGES[3]]
+    path, _ = write(FORMATS["parquet"], tmp_path, images)
+    part = parquet_part(path, EncoderChoice())
+    for found, image in zip(part.embeddings, images, strict=True):
+        assert np.allclose(found.values, image.embedding.values)
+        assert (found.encoder_id, found.precision) == (ENCODER_ID, image.embedding.precision)
+    assert [label.digest for label in part.labels] == [image.record.digest for image in images]

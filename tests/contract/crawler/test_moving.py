@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import grpc
 import pytest
@@ -182,12 +183,26 @@ async def purge(stub, digest):
     assert [one async for one in stub.PurgeImages(pb.PurgeImagesRequest(digests=[digest]))]
 
 
-async def test_selections(mined, tmp_path):
+def catalogue_at(request, place):
+    """The setting for a place on either database."""
+    if isinstance(place, Path):
+        return {}
+    return {"catalogue": SecretStr(request.getfixturevalue("postgres").address(place.database))}
+
+
+async def test_selections(mined, tmp_path, request, place):
     """By profile and version, source and time; a keep that came later brings its image again, and nothing else."""
     async with crawler_at(mined) as (_, stub):
         images = await records(stub)
-    async with crawler_at(tmp_path / "data") as (_, stub):
+    images[3].record.compliance.user_agent = "lodestone"
+    images[3].record.compliance.robots_status = 404
+    images[3].record.compliance.request_time.FromNanoseconds(1_764_000_000_500_000_000)
+    images[3].record.compliance.robots_time.FromNanoseconds(1_764_000_000_250_000_000)
+    images[3].record.listing.post_time.FromNanoseconds(1_500_000_000_125_000_000)
+    images[3].record.listing.parents.append("reddit:r/pics")
+    async with crawler_at(tmp_path / "data", **catalogue_at(request, place)) as (_, stub):
         await import_all(stub, images[:4])
+        assert (await records(stub))[3].record == images[3].record
         reach = await horizon(stub)
         other = keeping(images[1], "shapes", 7)
         assert [one.value.action for one in await import_all(stub, [other])] == [
