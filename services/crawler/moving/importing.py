@@ -54,6 +54,7 @@ _ORDER = (
     ImportAction.KNOWN,
     ImportAction.DUPLICATE,
     ImportAction.JUDGED_OTHERWISE,
+    ImportAction.PURGED,
 )
 
 
@@ -131,21 +132,19 @@ class Import:
     async def take(self, record: ImageRecord, candidate: Candidate | None) -> Imported:
         """Keeps an image under every profile that kept it, unless something here is against it."""
         async with self._parts.digests.hold(record.digest):
-            standing = await self._standing(record)
-            if standing.purged or self._parts.seen.is_forbidden(record.digest):
-                return Imported(ImportAction.PURGED, standing.purged or "it was purged here")
-            told = []
+            before = await self._standing(record)
+            if before.purged or self._parts.seen.is_forbidden(record.digest):
+                return Imported(ImportAction.PURGED, before.purged or "it was purged here")
             for keep in record.keeps:
-                before = _told(standing, keep)
-                if before is None:
+                if _told(before, keep) is None:
                     assert candidate is not None, "what was judged stays so until it is purged"
-                    await self._record(record, keep, candidate, standing)
-                told.append(before or await self._told_now(record, keep))
-            kept = (await self._standing(record)).kept
-            await self._parts.database.run(
-                partial(imports.add_judgements, record=record, kept=kept)
-            )
-        return _first(told)
+                    await self._record(record, keep, candidate, before)
+            after = await self._standing(record)
+            if any(one.profile not in after.verdicts for one in record.judgements):
+                await self._parts.database.run(
+                    partial(imports.add_judgements, record=record, kept=after.kept)
+                )
+        return _first([_ended(before, after, keep) for keep in record.keeps])
 
     async def _record(
         self, record: ImageRecord, keep: RecordedKeep, candidate: Candidate, standing: Standing
@@ -176,13 +175,17 @@ class Import:
         )
         await self._parts.recorder.record(finding)
 
-    async def _told_now(self, record: ImageRecord, keep: RecordedKeep) -> Imported:
-        told = _told(await self._standing(record), keep)
-        assert told is not None, "what was recorded is there while the digest is held"
-        return Imported(ImportAction.KEPT) if told.action is ImportAction.KNOWN else told
-
     async def _standing(self, record: ImageRecord) -> Standing:
         return await self._parts.database.run(partial(imports.standing_of, record=record))
+
+
+def _ended(before: Standing, after: Standing, keep: RecordedKeep) -> Imported:
+    """What became of an image under one profile."""
+    told = _told(after, keep)
+    if told is None:
+        return Imported(ImportAction.PURGED, "it was purged meanwhile, by another crawler")
+    is_new = _told(before, keep) is None and told.action is ImportAction.KNOWN
+    return Imported(ImportAction.KEPT) if is_new else told
 
 
 def _told(standing: Standing, keep: RecordedKeep) -> Imported | None:
