@@ -17,8 +17,8 @@ from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.imports import Standing
 from services.crawler.crawl.pipeline import PipelineParts
 from services.crawler.decoding.decoder import Decoder
-from services.crawler.image_record import ImageRecord, RecordedKeep
-from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.image_record import ImageRecord, RecordedJudgement, RecordedKeep
+from services.crawler.judgement import Judgement, Verdict
 from services.crawler.outcome import OutcomeState
 from services.crawler.store.recorder import Elsewhere, Finding
 from services.servicekit.errors import ItemRejected
@@ -150,6 +150,7 @@ class Import:
         self, record: ImageRecord, keep: RecordedKeep, candidate: Candidate, standing: Standing
     ) -> None:
         listing = keep.origin.listing
+        judged = next(one for one in record.judgements if one.profile == keep.profile)
         admitted = await self._parts.database.run(
             partial(imports.admit, profile=keep.profile, listing=listing, now=time.time())
         )
@@ -169,9 +170,9 @@ class Import:
             admitted.leased,
             outcome,
             candidate,
-            _judgement(record, keep.profile, with_embedding=not standing.has_embedding),
+            _with_embedding(record, judged, is_wanted=not standing.has_embedding),
             known=False,
-            elsewhere=Elsewhere(keep.time, is_removed=keep.is_removed),
+            elsewhere=Elsewhere(judged.time, keep.time, is_removed=keep.is_removed),
         )
         await self._parts.recorder.record(finding)
 
@@ -205,7 +206,9 @@ def _first(told: list[Imported]) -> Imported:
     return min(told, key=lambda one: _ORDER.index(one.action))
 
 
-def _judgement(record: ImageRecord, profile: ProfileVersion, *, with_embedding: bool) -> Judgement:
-    judgement = next(one.judgement for one in record.judgements if one.profile == profile)
-    embedding = record.evidence.embedding if with_embedding else None
-    return replace(judgement, evidence=replace(judgement.evidence, embedding=embedding))
+def _with_embedding(
+    record: ImageRecord, judged: RecordedJudgement, *, is_wanted: bool
+) -> Judgement:
+    evidence = judged.judgement.evidence
+    embedding = record.evidence.embedding if is_wanted else None
+    return replace(judged.judgement, evidence=replace(evidence, embedding=embedding))

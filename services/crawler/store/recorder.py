@@ -28,11 +28,13 @@ class Elsewhere:
     """What was found by another Lodestone.
 
     Attributes:
-        time: When it was accepted there, seconds since 1970.
+        judge_time: When it was judged there, seconds since 1970.
+        accept_time: When it was accepted there.
         is_removed: Whether somebody removed its readable name there: it is not made here.
     """
 
-    time: float
+    judge_time: float
+    accept_time: float
     is_removed: bool = False
 
 
@@ -61,6 +63,19 @@ class Finding:
     known: bool
     bins: ScoreBins | None = None
     elsewhere: Elsewhere | None = None
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether its readable name was made elsewhere, and removed there."""
+        return self.elsewhere is not None and self.elsewhere.is_removed
+
+    def judge_time(self, now: float) -> float:
+        """When it was judged, seconds since 1970: now, unless an import says when."""
+        return self.elsewhere.judge_time if self.elsewhere else now
+
+    def accept_time(self, now: float) -> float:
+        """When it was accepted, seconds since 1970: now, unless an import says when."""
+        return self.elsewhere.accept_time if self.elsewhere else now
 
 
 class Recorder:
@@ -139,7 +154,7 @@ class Recorder:
     async def _accept(self, finding: Finding) -> None:
         async with self._accepting:
             file_name = await self._decide(finding)
-        if file_name and not (finding.elsewhere and finding.elsewhere.is_removed):
+        if file_name and not finding.is_removed:
             name = (finding.profile.name, file_name)
             self._unnamed.append((finding.candidate.digest, name))
             await self._make_links()
@@ -167,7 +182,10 @@ class Recorder:
         candidate, profile = finding.candidate, finding.profile
         facts = sidecar_facts(finding.leased.listing, finding.outcome, candidate, finding.judgement)
         judged = judgement_facts(
-            profile, finding.judgement, crawl_id=finding.crawl_id, time=_time_of(finding)
+            profile,
+            finding.judgement,
+            crawl_id=finding.crawl_id,
+            time=finding.judge_time(time.time()),
         )
         facts["judgements"] = {str(profile): judged}
         self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
@@ -227,7 +245,7 @@ def settle(
 
 
 def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bool, bool]:
-    now = _time_of(finding)
+    now = time.time()
     candidate, judgement, profile = finding.candidate, finding.judgement, finding.profile
     judgements.record_candidate(
         connection,
@@ -236,15 +254,16 @@ def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bo
         size_bytes=finding.outcome.size_bytes,
         evidence=judgement.evidence,
     )
-    if judgements.record_judgement(connection, candidate.digest, profile, judgement, now=now):
+    judged_at, kept_at = finding.judge_time(now), finding.accept_time(now)
+    if judgements.record_judgement(connection, candidate.digest, profile, judgement, now=judged_at):
         _count_score(connection, finding, now)
     new_image = new_keep = False
     if file_name:
+        listing_id = finding.leased.listing_id
         new_image = images.record_image(
-            connection, candidate.digest, finding.leased.listing_id, finding.outcome, now=now
+            connection, candidate.digest, listing_id, finding.outcome, now=kept_at
         )
-        removed = finding.elsewhere is not None and finding.elsewhere.is_removed
-        kept = images.Keep(profile, finding.leased.listing_id, file_name, now, is_removed=removed)
+        kept = images.Keep(profile, listing_id, file_name, kept_at, finding.is_removed)
         new_keep = images.keep(connection, candidate.digest, kept)
     if finding.crawl_id is not None:
         settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
@@ -266,9 +285,5 @@ def _file_name(finding: Finding) -> str:
         finding.leased.listing,
         format_name=finding.candidate.decoded.format,
         digest=finding.candidate.digest,
-        time=_time_of(finding),
+        time=finding.accept_time(time.time()),
     )
-
-
-def _time_of(finding: Finding) -> float:
-    return finding.elsewhere.time if finding.elsewhere else time.time()
