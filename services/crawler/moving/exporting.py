@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +10,8 @@ from functools import partial
 from sqlalchemy import Connection
 
 from services.crawler.catalogue import image_records
+from services.crawler.catalogue.accept_order import share_accept_lock
+from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.image_records import ExportChoice, Reach, RecordPage
 from services.crawler.image_record import ImageRecord, RecordedKeep
@@ -93,9 +94,11 @@ class Exporting:
 def _reach(connection: Connection, choice: ExportChoice) -> Reach:
     for earlier in (choice.earlier, choice.reach):
         image_records.require_own(connection, earlier)
-    return (
-        choice.reach if choice.reach.time else image_records.read_reach(connection, now=time.time())
-    )
+    if choice.reach.time:
+        return choice.reach
+    # What is accepted just now would be neither in this export nor behind its horizon.
+    share_accept_lock(connection)
+    return image_records.read_reach(connection, now=catalogue_time(connection))
 
 
 def _with_removed(record: ImageRecord, removed: set[ReadableName]) -> ImageRecord:

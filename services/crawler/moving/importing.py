@@ -20,7 +20,7 @@ from services.crawler.decoding.decoder import Decoder
 from services.crawler.image_record import ImageRecord, RecordedJudgement, RecordedKeep
 from services.crawler.judgement import Judgement, Verdict
 from services.crawler.outcome import OutcomeState
-from services.crawler.store.recorder import Elsewhere, Finding
+from services.crawler.store.finding import Elsewhere, Finding
 from services.servicekit.errors import ItemRejected
 from services.servicekit.rejection import RejectionCode
 
