@@ -52,6 +52,15 @@ class CrawlerClient(ServiceClient):
             on_wait=on_wait,
         )
         self._streams.append(self._stream)
+        self._imports: MultiplexedStream[pb.ImportImagesRequest, pb.ImportImagesResponse] = (
+            MultiplexedStream(
+                self._stub.ImportImages,
+                max_message_bytes=self.max_message_bytes,
+                max_in_flight=max_in_flight,
+                on_wait=on_wait,
+            )
+        )
+        self._streams.append(self._imports)
 
     async def create_crawl(self, request: pb.CreateCrawlRequest) -> Crawl:
         """Creates and starts a crawl; the same `request_id` again gives the crawl that it made the first time."""
@@ -178,6 +187,45 @@ class CrawlerClient(ServiceClient):
         """
         request = pb.GetImageRequest(digest=digest, with_encoded=with_encoded)
         return await self._stub.GetImage(request, timeout=UNARY_TIMEOUT_S)
+
+    async def export_images(
+        self, request: pb.ExportImagesRequest
+    ) -> AsyncIterator[pb.ExportImagesResponse]:
+        """Yields how far an export goes, and then its images, each once, to the end.
+
+        When the crawler goes away it waits until it is back, for as long as the caller does, and goes on after the last
+        image; `on_wait` is told.
+        """
+        backoff = Backoff()
+        asked = pb.ExportImagesRequest()
+        asked.CopyFrom(request)
+        is_told = False
+        while True:
+            reason = "the crawler ended the export early"
+            try:
+                async for event in self._stub.ExportImages(asked):
+                    backoff.reset()
+                    self._tell(None)
+                    if event.HasField("end"):
+                        return
+                    if event.HasField("image"):
+                        asked.after_sequence = event.image.sequence
+                    elif is_told:
+                        continue
+                    else:
+                        is_told = True
+                        asked.horizon.CopyFrom(event.horizon)
+                    yield event
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _AWAY:
+                    raise
+                reason = error.details() or error.code().name
+            self._tell(reason)
+            await asyncio.sleep(backoff.next_s())
+
+    async def import_image(self, request: pb.ImportImagesRequest) -> pb.ImportImagesResponse:
+        """Takes an exported image into the store, behind those of earlier calls; waits as `judge` does."""
+        return await self._imports.call(request)
 
     async def rejudge_images(
         self, profile: str, *, dry_run: bool = False

@@ -44,6 +44,8 @@ from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
+from services.crawler.moving.exporting import Exporting
+from services.crawler.moving.importing import Importing
 from services.crawler.receivers.gallery_search import MAX_BYTES, GallerySearch
 from services.crawler.receivers.receiver_client import ReceiverClient, receiver_url
 from services.crawler.rejudging.rejudging import Rejudging
@@ -130,6 +132,8 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             DuplicateSearch(inspector, database, seen),
             purging,
             Rejudging(parts, models, board.fetch_again),
+            Exporting(database, store),
+            Importing(parts, partial(_decoder, settings, {})),
             database,
             store,
             screen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.crawler.rpc.crawl_servicer import CrawlServicer
 from services.crawler.rpc.image_servicer import ImageServicer
 from services.crawler.rpc.judge_servicer import JudgeServicer
+from services.crawler.rpc.move_servicer import MoveServicer
 from services.crawler.rpc.rejudge_servicer import RejudgeServicer
 from services.crawler.rpc.score_servicer import ScoreServicer
 from services.crawler.rpc.sink_servicer import SinkServicer
@@ -15,6 +16,7 @@ class CrawlerServicer(
     CrawlServicer,
     JudgeServicer,
     ImageServicer,
+    MoveServicer,
     SourceServicer,
     ScoreServicer,
     RejudgeServicer,

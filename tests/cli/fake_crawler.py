@@ -31,6 +31,9 @@ class FakeCrawler(CrawlerServiceServicer):
         scored: What ListScoreDistributions answers; None is UNAVAILABLE.
         scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
+        exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
+            early before the third, once each.
+        exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
@@ -61,6 +64,8 @@ class FakeCrawler(CrawlerServiceServicer):
         self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
         self.scored_days = []
         self.purges = []
+        self.exported = []
+        self.exports = []
         self.rejudgements = []
         self.rejudged = []
         self.rejudge_summary = crawler_service_pb2.RejudgeSummary()
@@ -193,6 +198,22 @@ class FakeCrawler(CrawlerServiceServicer):
             details = "the novelty service is unavailable: no answer"
             context.abort(grpc.StatusCode.UNAVAILABLE, details)
         return self.scored
+
+    def ExportImages(self, request, context):  # noqa: N802 - the contract's name
+        self.exports.append(request)
+        horizon = crawler_service_pb2.ExportHorizon(sequence=9, digest=f"{len(self.exports)}" * 64)
+        if request.HasField("horizon"):
+            horizon = request.horizon
+        yield crawler_service_pb2.ExportImagesResponse(horizon=horizon)
+        for image in self.exported:
+            if image.sequence <= request.after_sequence:
+                continue
+            if image is self.exported[1] and len(self.exports) == 1:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
+            if image is self.exported[2] and len(self.exports) == 2:
+                return
+            yield crawler_service_pb2.ExportImagesResponse(image=image)
+        yield crawler_service_pb2.ExportImagesResponse(end=crawler_service_pb2.ExportEnd())
 
     def RejudgeImages(self, request, context):  # noqa: N802 - the contract's name
         self.rejudgements.append(request)

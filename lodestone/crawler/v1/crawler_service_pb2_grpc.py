@@ -120,6 +120,16 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.FromString,
                 _registered_method=True)
+        self.ExportImages = channel.unary_stream(
+                '/lodestone.crawler.v1.CrawlerService/ExportImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.FromString,
+                _registered_method=True)
+        self.ImportImages = channel.stream_stream(
+                '/lodestone.crawler.v1.CrawlerService/ImportImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.FromString,
+                _registered_method=True)
         self.ListHosts = channel.unary_unary(
                 '/lodestone.crawler.v1.CrawlerService/ListHosts',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
@@ -300,6 +310,25 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportImages(self, request, context):
+        """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+        the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+        horizon is one of another catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportImages(self, request_iterator, context):
+        """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+        out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+        Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHosts(self, request, context):
         """Returns what each host has answered so far, most listings first, at most 10,000.
         """
@@ -439,6 +468,16 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.PurgeImages,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.SerializeToString,
+            ),
+            'ExportImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.SerializeToString,
+            ),
+            'ImportImages': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.SerializeToString,
             ),
             'ListHosts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHosts,
@@ -936,6 +975,60 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/PurgeImages',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ExportImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportImages(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ImportImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,17 @@ class CrawlerServiceStub:
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
     Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
     """
+    ExportImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]
+    """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+    the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+    horizon is one of another catalogue.
+    """
+    ImportImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]
+    """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+    out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+    Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+    """
     ListHosts: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
     ListSourceKinds: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceKindsRequest, _crawler_service_pb2.ListSourceKindsResponse]
@@ -190,6 +201,17 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
     Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+    """
+    ExportImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]  # type: ignore[assignment]
+    """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+    the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+    horizon is one of another catalogue.
+    """
+    ImportImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]  # type: ignore[assignment]
+    """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+    out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+    Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
     """
     ListHosts: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]  # type: ignore[assignment]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
@@ -381,6 +403,29 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
         digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
         Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportImages(
+        self,
+        request: _crawler_service_pb2.ExportImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ExportImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ExportImagesResponse]]:
+        """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+        the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+        horizon is one of another catalogue.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportImages(
+        self,
+        request_iterator: _MaybeAsyncIterator[_crawler_service_pb2.ImportImagesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ImportImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ImportImagesResponse]]:
+        """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+        out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+        Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
         """
 
     @_abc_1.abstractmethod

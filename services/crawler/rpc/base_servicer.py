@@ -12,6 +12,8 @@ from services.crawler.catalogue.database import Database
 from services.crawler.crawl.crawl_board import CrawlBoard
 from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.judging import Judging
+from services.crawler.moving.exporting import Exporting
+from services.crawler.moving.importing import Importing
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
@@ -32,6 +34,8 @@ class CrawlerParts:
     duplicates: DuplicateSearch
     purging: Purging
     rejudging: Rejudging
+    exporting: Exporting
+    importing: Importing
     database: Database
     store: BlobStore
     screen: Screen
