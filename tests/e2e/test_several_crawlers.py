@@ -75,7 +75,7 @@ def crawled(team, site, tmp_path_factory):
     urls = tmp_path_factory.mktemp("urls") / "urls.txt"
     urls.write_text("\n".join(site.urls(EACH)))
     [made] = team.ask("crawl", f"urls:{urls}", "--profile", "hills", "--detach")
-    crawl_id = made["crawl_id"]
+    crawl_id = made["crawl"]["crawl_id"]
     wait_for(lambda: settled_count(team, crawl_id) >= 40, 120)
     told(team.addresses[1], "pause_crawl", crawl_id)
     wait_for(lambda: is_still(team, crawl_id))

@@ -61,7 +61,7 @@ async def test_a_crawler_that_lost_its_catalogue_ends(definition, postgres, url)
     await asyncio.to_thread(postgres.stop, "immediate")
     await asyncio.to_thread(postgres.start)
     other = await asyncio.to_thread(Database, url)
-    with pytest.raises(Broken, match="another crawler"):
+    with pytest.raises(Broken, match="taken over"):
         await definition.probe()
     other.close()
 
