@@ -41,6 +41,7 @@ from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
+from services.crawler.places import Places
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
@@ -53,7 +54,6 @@ from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
-from services.crawler.store.s3_address import S3Access
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
@@ -71,9 +71,12 @@ _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 async def build(settings: CrawlerSettings) -> ServiceDefinition:
     """Wires the service together."""
     stack = AsyncExitStack()
+    places = Places.of(_catalogue(settings), settings.store)
+    places.require_catalogue(settings.data)
     database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
     store = await _store(settings, database)
+    places.write(settings.data)
     keeping = SeenKeeping(database, settings.data / "cache" / "seen")
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
@@ -117,6 +120,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         )
     )
 
+    # First of all that is closed: the others wait for their work with it.
+    stack.callback(database.give_up)
+
     def register(server: grpc.aio.Server) -> None:
         crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
 
@@ -142,13 +148,8 @@ def _catalogue(settings: CrawlerSettings) -> Path | URL:
 
 
 async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
-    access = S3Access(
-        settings.store_endpoint,
-        settings.store_region,
-        settings.store_access_key_id.get_secret_value(),
-        settings.store_secret_access_key.get_secret_value(),
-    )
-    store = await asyncio.to_thread(open_store, settings.store, settings.data, access)
+    opening = partial(open_store, settings.store, settings.data, settings.s3_access)
+    store = await asyncio.to_thread(opening)
     if settings.store:
         await asyncio.to_thread(require_images, store, await database.run(_newest))
     return store

@@ -16,6 +16,7 @@ import structlog
 from services.crawler.catalogue import crawl_sources, crawls, frontier, refetches
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
 from services.crawler.crawl.lister import Resolve
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
@@ -24,7 +25,7 @@ from services.crawler.models.model_services import ModelServices
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
-from services.servicekit.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
+from services.servicekit.errors import Broken, FailedPrecondition, InvalidInput, NotFound, Unavailable
 
 ParseSource = Callable[[str], Source]
 # As a person wrote it, and how it is listed.
@@ -208,6 +209,10 @@ class CrawlBoard:
         except (InvalidInput, NotFound) as error:
             # A folder, file or profile that was there when the crawl was created may be gone after a restart.
             state, reason = CrawlState.FAILED, str(error)
+        except (Broken, CatalogueAway) as error:
+            # The process ends, and the next one goes on with the crawl.
+            log.warning("crawl_left", cause=str(error))
+            return
         except Exception as error:
             log.exception("crawl_broke")
             state, reason = CrawlState.FAILED, f"internal error: {type(error).__name__}"

@@ -99,6 +99,11 @@ class BlobStore(Protocol):
         StoreAway: It cannot be done for now; nothing half done can be seen.
     """
 
+    @property
+    def address(self) -> str:
+        """Where it is, for people: `s3://bucket/prefix`; empty for the data folder."""
+        ...
+
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
         ...
@@ -132,6 +137,14 @@ class BlobStore(Protocol):
             BlobLost: No bytes are given, and there are none.
             BlobDamaged: What is there has another size.
             SidecarDamaged: What is beside it is no sidecar.
+        """
+        ...
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it, as `put_with_sidecar` does, whether its bytes are there or not.
+
+        Raises:
+            SidecarDamaged: What is there is no sidecar.
         """
         ...
 

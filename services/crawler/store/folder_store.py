@@ -52,6 +52,11 @@ class FolderStore:
             message = f"cannot write the data folder {data}: {error.strerror}"
             raise Misconfigured(message) from error
 
+    @property
+    def address(self) -> str:
+        """Empty: it is the data folder."""
+        return ""
+
     def path(self, digest: str) -> Path:
         """Where the bytes of a digest are."""
         return self._blobs / digest[:2] / digest
@@ -174,7 +179,9 @@ class FolderStore:
 
     def _drop_parts(self) -> None:
         for part in self._parts.iterdir():
-            part.unlink()
+            # A folder is nothing of ours: a check tells of it.
+            if part.is_symlink() or not part.is_dir():
+                part.unlink()
 
 
 def _require_size(path: Path, digest: str, expected_bytes: int) -> None:

@@ -88,9 +88,16 @@ class Recorder:
         """Writes a finding, once the store takes it.
 
         An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
+        What a rejudgement keeps does not wait: somebody waits for its answer, and may ask again.
+
+        Raises:
+            StoreAway: The store does not take what a rejudgement keeps.
         """
         if finding.judgement.verdict is not Verdict.ACCEPTED:
             await self._commit(finding)
+            return
+        if finding.crawl_id is None:
+            await self._carry_through(finding)
             return
         await self._wait.run(lambda: self._carry_through(finding))
 

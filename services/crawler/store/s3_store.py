@@ -60,6 +60,11 @@ class S3Store:
         while not self._is_usable(deadline_s):
             time.sleep(_START_PAUSE_S)
 
+    @property
+    def address(self) -> str:
+        """Where it is: `s3://bucket/prefix`."""
+        return str(self._bucket.address)
+
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
         return self._bucket.size_bytes(_key(digest)) is not None
@@ -88,7 +93,27 @@ class S3Store:
             media_type = _MEDIA_TYPES.get(facts.get("format", ""), _BYTES)
             self._bucket.create(_key(digest), encoded, media_type=media_type)
         self._require_stored(digest, len(encoded))
-        self._add_to_sidecar(digest, facts)
+        self.put_sidecar(digest, facts)
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it, as `put_with_sidecar` does."""
+        key = _sidecar(digest)
+        new = merge_sidecar(None, digest, facts)
+        for _ in range(_MERGES):
+            if self._bucket.create(key, new, media_type=_JSON):
+                return
+            known = self._bucket.get(key)
+            if known is None:
+                continue
+            merged = merge_sidecar(known.content, digest, facts)
+            # The same: an earlier try was stored, whatever became of its answer.
+            if merged == known.content:
+                return
+            if self._bucket.replace(key, merged, known.e_tag, media_type=_JSON):
+                return
+            time.sleep(random.uniform(0.0, _MERGE_PAUSE_S))  # noqa: S311 - jitter, not a secret
+        cause = f"the sidecar of {digest[:12]} was changed by others {_MERGES} times"
+        raise StoreAway(str(self._bucket.address), cause)
 
     def link(self, digest: str, name: ReadableName) -> bool:
         """Has the service copy an image under its readable name; False if its bytes are lost."""
@@ -113,25 +138,6 @@ class S3Store:
             raise BlobLost(digest)
         if expected_bytes and size_bytes != expected_bytes:
             raise BlobDamaged(digest, size_bytes, expected_bytes)
-
-    def _add_to_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
-        key = _sidecar(digest)
-        new = merge_sidecar(None, digest, facts)
-        for _ in range(_MERGES):
-            if self._bucket.create(key, new, media_type=_JSON):
-                return
-            known = self._bucket.get(key)
-            if known is None:
-                continue
-            merged = merge_sidecar(known.content, digest, facts)
-            # The same: an earlier try was stored, whatever became of its answer.
-            if merged == known.content:
-                return
-            if self._bucket.replace(key, merged, known.e_tag, media_type=_JSON):
-                return
-            time.sleep(random.uniform(0.0, _MERGE_PAUSE_S))  # noqa: S311 - jitter, not a secret
-        cause = f"the sidecar of {digest[:12]} was changed by others {_MERGES} times"
-        raise StoreAway(str(self._bucket.address), cause)
 
     def _is_usable(self, deadline_s: float) -> bool:
         """Whether it can be used; False if it may be worth another try."""
