@@ -21,9 +21,7 @@ def verify(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option(
-            "--repair", help="Mend what loses nothing by it. No crawler may be running."
-        ),
+        typer.Option("--repair", help="Mend what loses nothing by it. No crawler may be running."),
     ] = False,
     grace: Annotated[
         float,
@@ -38,8 +36,8 @@ def verify(
     """Check catalogue and store: nothing lost, nothing twice, every byte as it was fetched.
 
     It changes nothing, and crawlers may be at work meanwhile. A line for each problem; the exit status is 0 if there is
-    none. Give it the crawler's settings where the catalogue is on PostgreSQL or the store on S3. docs/verify.md says what
-    each problem means. With `--json`: one object per problem, and `{"summary": ...}`.
+    none. Where the catalogue is on PostgreSQL or the store on S3, give it the crawler's settings. docs/verify.md says
+    what each problem means. With `--json`: one object per problem, and `{"summary": ...}`.
     """
     arguments = [f"--data={data}", f"--grace={grace}", f"--show={show}"]
     arguments += ["--deep"] if deep else []

@@ -77,7 +77,7 @@ def test_an_image_that_is_not_kept(cli, kept):
 
 
 def test_a_store_on_s3(cli, kept):
-    """Where its files are, as other programs are told; not what was removed or lost, whatever lies in the data folder."""
+    """Where its files are, as other programs are told; not what was removed or lost."""
     for image in kept:
         image.store_address = "s3://bucket/prefix"
     kept[1].file_state = FILE_STATE_REMOVED

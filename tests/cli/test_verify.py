@@ -71,7 +71,11 @@ def test_what_cannot_be_meant(cli, option):
     [
         ("STORE", "elsewhere", "error: the store is s3://bucket/prefix"),
         ("CATALOGUE", "elsewhere", "error: the catalogue is not an address like postgresql://"),
-        ("CATALOGUE_FILE", "nowhere", "error: LODESTONE_CRAWLER_CATALOGUE_FILE: nowhere cannot be read"),
+        (
+            "CATALOGUE_FILE",
+            "nowhere",
+            "error: LODESTONE_CRAWLER_CATALOGUE_FILE: nowhere cannot be read",
+        ),
         ("STOER", "s3://bucket", "error: LODESTONE_CRAWLER_STOER: there is no such setting"),
     ],
 )

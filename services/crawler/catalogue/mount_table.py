@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 
 from services.servicekit.errors import Misconfigured
 
@@ -35,17 +35,18 @@ def require_own_disk(folder: Path) -> None:
     if kind in _SHARED:
         message = (
             f"{folder} is on a network's file system ({kind}), where SQLite loses what it writes: "
-            "put the data folder on a disk of this machine, or the catalogue on PostgreSQL (LODESTONE_CRAWLER_CATALOGUE)"
+            "put the data folder on a disk of this machine, or the catalogue on PostgreSQL "
+            "(LODESTONE_CRAWLER_CATALOGUE)"
         )
         raise Misconfigured(message)
 
 
-def kind_of_mount(folder: PurePosixPath, table: str) -> str:
+def kind_of_mount(folder: PurePath, table: str) -> str:
     """The kind of file system that an absolute path is on; empty if the table has none for it.
 
     Args:
         folder: Without symbolic links.
-        table: As in `/proc/self/mountinfo` (proc_pid_mountinfo(5)); of two mounts at one place the later one counts.
+        table: As in `/proc/self/mountinfo` (proc_pid_mountinfo(5)); of two at one place the later one counts.
     """
     found, depth = "", 0
     for line in table.splitlines():
@@ -53,7 +54,7 @@ def kind_of_mount(folder: PurePosixPath, table: str) -> str:
         fields, kinds = before.split(" "), after.split(" ")
         if not separator or len(fields) < 5:
             continue
-        place = PurePosixPath(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), fields[4]))
+        place = PurePath(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), fields[4]))
         if folder.is_relative_to(place) and len(place.parts) >= depth:
             found, depth = kinds[0], len(place.parts)
     return found

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, delete, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 
@@ -17,6 +17,7 @@ from services.crawler.catalogue.damage import CatalogueBroken
 from services.crawler.catalogue.migrating import migrate
 from services.crawler.catalogue.mount_table import require_own_disk
 from services.crawler.catalogue.outage import CatalogueAway
+from services.crawler.catalogue.schema import writers
 from services.servicekit.errors import Misconfigured
 
 Result = TypeVar("Result")
@@ -51,7 +52,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
-        self._transact(migrate)
+        self._transact(_begin)
         self._file = self._file_now()
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:
@@ -85,6 +86,12 @@ class SqliteFile:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _begin(connection: Connection) -> None:
+    migrate(connection)
+    # There are none here: it tells whether the file may be written.
+    connection.execute(delete(writers))
 
 
 def _make_folder(folder: Path) -> None:

@@ -25,7 +25,13 @@ from services.crawler.models.model_services import ModelServices
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
-from services.servicekit.errors import Broken, FailedPrecondition, InvalidInput, NotFound, Unavailable
+from services.servicekit.errors import (
+    Broken,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
 
 ParseSource = Callable[[str], Source]
 # As a person wrote it, and how it is listed.

@@ -17,6 +17,7 @@ from services.crawler.store.blob_store import (
     BlobTooLarge,
     ReadableName,
     StoreAway,
+    require_whole,
 )
 from services.crawler.store.sidecar import merge_sidecar
 from services.servicekit.disk import sync
@@ -79,7 +80,7 @@ class FolderStore:
             size_bytes = os.fstat(handle.fileno()).st_size
             if size_bytes > max_bytes:
                 raise BlobTooLarge(digest, size_bytes, max_bytes)
-            return handle.read()
+            return require_whole(handle.read(), digest)
         return b""
 
     def put(self, encoded: bytes, *, digest: str) -> None:
@@ -95,7 +96,7 @@ class FolderStore:
         path = self.path(digest)
         with self._writing():
             if path.exists():
-                _require_size(path, digest, len(encoded))
+                _require_same(path, digest, encoded)
             elif encoded:
                 self._place(path, encoded)
             else:
@@ -184,11 +185,13 @@ class FolderStore:
                 part.unlink()
 
 
-def _require_size(path: Path, digest: str, expected_bytes: int) -> None:
-    """Refuses a file that was cut behind our back; without bytes there is nothing to compare it with."""
+def _require_same(path: Path, digest: str, encoded: bytes) -> None:
+    """Refuses a file that was cut or edited behind our back; without bytes there is nothing to compare it with."""
+    if not encoded:
+        return
     size_bytes = path.stat().st_size
-    if expected_bytes and size_bytes != expected_bytes:
-        raise BlobDamaged(digest, size_bytes, expected_bytes)
+    if size_bytes != len(encoded) or path.read_bytes() != encoded:
+        raise BlobDamaged(digest, size_bytes, len(encoded))
 
 
 def _link_or_copy(source: Path, part: Path) -> None:

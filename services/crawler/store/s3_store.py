@@ -14,6 +14,7 @@ from services.crawler.store.blob_store import (
     BlobTooLarge,
     ReadableName,
     StoreAway,
+    require_whole,
 )
 from services.crawler.store.s3_address import S3Access, S3Address, S3Limits
 from services.crawler.store.s3_bucket import S3Bucket
@@ -85,14 +86,15 @@ class S3Store:
         if size_bytes > max_bytes:
             raise BlobTooLarge(digest, size_bytes, max_bytes)
         found = self._bucket.get(_key(digest))
-        return b"" if found is None else found.content
+        return b"" if found is None else require_whole(found.content, digest)
 
     def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
         """Stores bytes, makes sure that they are there, then stores their sidecar. See `BlobStore.put_with_sidecar`."""
-        if encoded:
-            media_type = _MEDIA_TYPES.get(facts.get("format", ""), _BYTES)
-            self._bucket.create(_key(digest), encoded, media_type=media_type)
+        media_type = _MEDIA_TYPES.get(facts.get("format", ""), _BYTES)
+        is_new = bool(encoded) and self._bucket.create(_key(digest), encoded, media_type=media_type)
         self._require_stored(digest, len(encoded))
+        if encoded and not is_new:
+            self._require_same(digest, encoded)
         self.put_sidecar(digest, facts)
 
     def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
@@ -138,6 +140,12 @@ class S3Store:
             raise BlobLost(digest)
         if expected_bytes and size_bytes != expected_bytes:
             raise BlobDamaged(digest, size_bytes, expected_bytes)
+
+    def _require_same(self, digest: str, encoded: bytes) -> None:
+        """Refuses an object that was there already, and was edited behind our back."""
+        found = self._bucket.get(_key(digest))
+        if found is not None and found.content != encoded:
+            raise BlobDamaged(digest, len(found.content), len(encoded))
 
     def _is_usable(self, deadline_s: float) -> bool:
         """Whether it can be used; False if it may be worth another try."""

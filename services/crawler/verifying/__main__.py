@@ -64,6 +64,7 @@ def _run(parsed: argparse.Namespace, places: CheckedPlaces, report: Report) -> N
     with ExitStack() as stack:
         try:
             catalogue = places.open_catalogue()
+            stack.callback(catalogue.close)
             files = places.open_files(catalogue)
         except CatalogueDamaged as error:
             report.problem(Problem(ProblemKind.CATALOGUE_DAMAGED, error.cause))

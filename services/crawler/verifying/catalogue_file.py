@@ -65,6 +65,10 @@ class CatalogueFile:
             found = [error.cause]
         return [Problem(ProblemKind.CATALOGUE_DAMAGED, line) for line in found if line != "ok"]
 
+    def close(self) -> None:
+        """Lets go of it."""
+        self._engine.dispose()
+
     def _typed(self, error: DBAPIError) -> LodestoneError:
         said = str(error.orig).splitlines()[0]
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF

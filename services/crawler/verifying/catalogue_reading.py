@@ -56,6 +56,10 @@ class Catalogue(Protocol):
         """What the database itself finds wrong with what it has stored."""
         ...
 
+    def close(self) -> None:
+        """Lets go of it."""
+        ...
+
 
 def require_version(connection: Connection, place: object) -> None:
     """Passes a catalogue of the version that is read here.

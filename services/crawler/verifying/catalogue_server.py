@@ -34,7 +34,7 @@ _DAMAGED = ("XX001", "XX002")
 
 
 class CatalogueServer:
-    """Opened read-only: each read is a REPEATABLE READ transaction of its own, which locks nothing that crawlers need."""
+    """Opened read-only: each read is a REPEATABLE READ transaction of its own, which locks nothing that others need."""
 
     def __init__(self, url: URL) -> None:
         """Connects.
@@ -44,8 +44,12 @@ class CatalogueServer:
         """
         self._name = server_name(url)
         self._engine = make_engine(url, "lodestone-verify", _SESSION, "REPEATABLE READ")
-        with self.read() as connection:
-            require_version(connection, self._name)
+        try:
+            with self.read() as connection:
+                require_version(connection, self._name)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -61,7 +65,7 @@ class CatalogueServer:
             raise self._typed(error) from error
 
     def damage(self) -> list[Problem]:
-        """Reads every value once, a table at a time: the server checks pages, and values that it keeps apart, as it reads."""
+        """Reads every value once, a table at a time: the server checks what it has stored as it reads it."""
         found = []
         for table in metadata.sorted_tables:
             query = f"SELECT sum(hashtext(one::text)) FROM {table.name} AS one"  # noqa: S608 - our own names
@@ -72,6 +76,10 @@ class CatalogueServer:
                 message = f"table {table.name}: {error.cause}"
                 found.append(Problem(ProblemKind.CATALOGUE_DAMAGED, message))
         return found
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self._engine.dispose()
 
     def _typed(self, error: DBAPIError) -> LodestoneError:
         said = said_by(error)

@@ -82,7 +82,7 @@ class FolderFiles:
     def bring_back(self, source: str, digest: str) -> None:
         """Links the bytes to the file of a readable name, or copies them from it."""
         place, target = self._root / source, self._root / blob_path(digest)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(place, target)
         except OSError:

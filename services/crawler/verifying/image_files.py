@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from services.crawler.verifying.catalogue_reading import Catalogue
 from services.crawler.verifying.problem import Problem, ProblemKind
 from services.crawler.verifying.sidecar_facts import differing_facts, parse_sidecar
-from services.crawler.verifying.stored_image import (
-    KeptName,
-    StoredImage,
-    read_page,
-    stored_digests,
-)
 from services.crawler.verifying.stored_files import (
     StoredFiles,
     blob_path,
     name_path,
     sidecar_path,
+)
+from services.crawler.verifying.stored_image import (
+    KeptName,
+    StoredImage,
+    read_page,
+    stored_digests,
 )
 from services.crawler.verifying.terms import CheckTerms
 

@@ -72,7 +72,7 @@ class CheckedPlaces:
         if isinstance(place, URL):
             return CatalogueServer(place)
         if not place.exists() and self._has_blobs():
-            cause = "is not there, and blobs/ is not empty: restore it from a backup before a crawler makes an empty one"
+            cause = "is not there, and blobs/ is not empty: restore it from a backup before a crawler makes one"
             raise CatalogueUnreadable(place, cause)
         return CatalogueFile(place)
 

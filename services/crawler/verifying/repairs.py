@@ -35,7 +35,7 @@ class Repairs:
         files: MendableFiles,
         open_store: Callable[[], BlobStore],
     ) -> None:
-        """Takes the catalogue, whose lock keeps crawlers away, the files of the store, and what opens it for writing."""
+        """Takes the catalogue, whose lock keeps crawlers away, the store's files, and what opens it for writing."""
         self._database = database
         self._files = files
         self._open_store = open_store

@@ -38,8 +38,8 @@ _STATES = [state.value for state in OutcomeState]
 _REASONS = [reason.value for reason in OutcomeReason]
 _IS_FETCHED = listings.c.outcome_state == OutcomeState.FETCHED.value
 
-# Made once each, as sets: `crawl_listings` cannot be looked up by listing alone, and PostgreSQL goes through the whole of a
-# list that is large for every row that is to be in none.
+# Made once each, as sets: `crawl_listings` cannot be looked up by listing alone, and PostgreSQL goes through the whole
+# of a large list for every row that is to be in none.
 _LISTED = select(crawl_listings.c.listing_id)
 _TO_DO = _LISTED.where(crawl_listings.c.sequence.is_(None))
 _SETTLED = _LISTED.where(crawl_listings.c.sequence.is_not(None))
@@ -130,7 +130,9 @@ def check_references(connection: Connection) -> Iterator[Problem]:
             for row in connection.execute(_dangling(table, reference)):
                 named = ", ".join(f"{name} {value}" for name, value in row._mapping.items())  # noqa: SLF001 - public
                 parent = reference.column.table.name
-                message = f"a row of {table.name} ({named}) refers to a row of {parent} that is not there"
+                message = (
+                    f"a row of {table.name} ({named}) refers to a row of {parent} that is not there"
+                )
                 yield Problem(ProblemKind.ROW_DANGLING, message)
 
 

@@ -70,7 +70,7 @@ class Verification:
         self._threads = threads
 
     def check(self, tell: Tell) -> Iterator[Problem]:
-        """Yields what is wrong. A catalogue that its database finds damaged ends the check: nothing else would mean anything.
+        """Yields what is wrong. A catalogue that is found damaged ends the check: nothing else would mean anything.
 
         Raises:
             CatalogueUnreadable: It cannot be read any more.

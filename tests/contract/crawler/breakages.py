@@ -132,7 +132,8 @@ ROWS = [
         [
             (
                 "UPDATE candidates SET (mirrored64, mirrored256) = (SELECT hash64, hash256 FROM candidates WHERE "
-                "digest = (SELECT digest FROM images JOIN candidates USING (digest) WHERE NOT flat ORDER BY sequence LIMIT 1)) "
+                "digest = (SELECT digest FROM images JOIN candidates USING (digest) WHERE NOT flat "
+                "ORDER BY sequence LIMIT 1)) "
                 "WHERE digest = (SELECT digest FROM images JOIN candidates USING (digest) WHERE NOT flat "
                 "ORDER BY sequence DESC LIMIT 1)"
             ),

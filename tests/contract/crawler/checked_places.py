@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -23,7 +24,7 @@ _numbers = itertools.count()
 class InSqlite:
     """A catalogue in the data folder."""
 
-    settings: dict[str, str] = {}
+    settings = MappingProxyType({})
 
     def __init__(self, data):
         self._path = data / "catalog.sqlite"
@@ -66,7 +67,7 @@ class InPostgres:
 class InFolder:
     """A store in the data folder, by its paths."""
 
-    settings: dict[str, str] = {}
+    settings = MappingProxyType({})
 
     def __init__(self, data):
         self._data = data
@@ -132,7 +133,7 @@ class CheckedPlace:
 
     def __init__(self, data, catalogue, files):
         self.data, self._catalogue, self._files = data, catalogue, files
-        self.settings = catalogue.settings | files.settings
+        self.settings = {**catalogue.settings, **files.settings}
         self.sql = lambda *statements: catalogue.execute(statements)
         self.asked = catalogue.asked
         self.content, self.overwrite = files.content, files.overwrite

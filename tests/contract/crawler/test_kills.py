@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import closing
 
 import pytest
 
@@ -55,10 +56,10 @@ def verify(data, settings, *, grace_s):
     """What is wrong, and how many images there are."""
     places = CheckedPlaces(CrawlerSettings(data=data, **settings))
     places.require_noted()
-    catalogue = places.open_catalogue()
     terms = CheckTerms(time.time(), grace_s)
-    check = Verification(catalogue, places.open_files(catalogue), terms, threads=2)
-    return list(check.check(lambda _: None)), check.counts
+    with closing(places.open_catalogue()) as catalogue:
+        check = Verification(catalogue, places.open_files(catalogue), terms, threads=2)
+        return list(check.check(lambda _: None)), check.counts
 
 
 async def test_kills_at_any_instant_lose_nothing_and_keep_nothing_twice(site, tmp_path, settings):

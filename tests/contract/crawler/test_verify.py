@@ -134,7 +134,7 @@ def test_a_check_changes_nothing(verify, data):
     assert files() == before
 
 
-# What every store can have is in `breakages.py`. What is done to a file, what it is called, and whether it can be mended.
+# What every store can have is in `breakages.py`. What is done, what it is called, and whether it can be mended.
 def replaced(data):
     path = blob(data, "find-0.png")
     path.unlink()

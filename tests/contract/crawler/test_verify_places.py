@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections import Counter
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -160,9 +161,7 @@ def test_a_repair_loses_nothing(place_of, verify):
     place.overwrite(place.sidecar("find-1.png"), b"scribbled")
     breakages.purged_bytes_left(place)
     _, _, done, _ = verify("--repair")
-    name, sidecar = (
-        path.rpartition("/")[2] for path in (place.extra, place.sidecar("find-1.png"))
-    )
+    name, sidecar = (path.rpartition("/")[2] for path in (place.extra, place.sidecar("find-1.png")))
     aside = {path for path in place.paths() if path.startswith("set-aside/")}
     expected = {name: b"extra", f"{name}.2": b"extra", sidecar: b"scribbled"}
     assert aside == {f"set-aside/{one}" for one in expected}
@@ -199,7 +198,7 @@ def test_what_is_young_may_be_on_its_way(place_of, verify):
 
 
 def test_a_crawl_that_goes_on(tmp_path, postgres, s3_server):
-    """Looked at again and again while it accepts, rejects and purges: nothing is wrong, and nobody waits for anybody."""
+    """Looked at again and again while it accepts, rejects and purges: nothing is wrong, and nobody waits."""
     looks = []
     bucket = InBucket(s3_server, f"live/{time.time_ns()}")
 
@@ -209,10 +208,10 @@ def test_a_crawl_that_goes_on(tmp_path, postgres, s3_server):
         def look(data):
             places = CheckedPlaces(CrawlerSettings(data=data, **elsewhere))
             places.require_noted()
-            catalogue = places.open_catalogue()
             terms = CheckTerms(time.time(), grace_s=3600.0)
-            check = Verification(catalogue, places.open_files(catalogue), terms, threads=2)
-            assert list(check.check(lambda _: None)) == []
+            with closing(places.open_catalogue()) as catalogue:
+                check = Verification(catalogue, places.open_files(catalogue), terms, threads=2)
+                assert list(check.check(lambda _: None)) == []
             looks.append(check.counts.image_count)
 
         data = mine(fakes, tmp_path, beside=look, **elsewhere)

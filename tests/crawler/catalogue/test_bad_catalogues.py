@@ -117,18 +117,27 @@ def test_a_file_that_is_damaged(path, is_first_page):
     pages = slice(0, 4_096) if is_first_page else slice(4_096, len(content))
     spoiled = content[: pages.start] + b"\x5a" * (pages.stop - pages.start) + content[pages.stop :]
     path.write_bytes(spoiled)
-    with pytest.raises(Misconfigured, match=r"catalog\.sqlite cannot be used as a catalogue: .*(malformed|database)"):
+    with pytest.raises(
+        Misconfigured,
+        match=r"catalog\.sqlite cannot be used as a catalogue: .*(malformed|database)",
+    ):
         Database(path)
     assert path.read_bytes() == spoiled
 
 
-async def test_a_file_that_a_stranger_has_locked(path):
-    """A start waits for a while and says so; a crawler that runs waits until he lets go, and has lost nothing."""
+@pytest.mark.long
+def test_a_start_with_a_file_that_a_stranger_has_locked(path):
+    """It waits for a while, and says so."""
     stranger = sqlite3.connect(path, isolation_level=None)
     stranger.execute("BEGIN IMMEDIATE")
     with pytest.raises(Misconfigured, match=r"catalog\.sqlite cannot be used .*database is locked"):
         Database(path, patience_s=0.1)
-    stranger.execute("COMMIT")
+    stranger.close()
+
+
+async def test_a_file_that_a_stranger_locks(path):
+    """A crawler that runs waits until he lets go, and has lost nothing."""
+    stranger = sqlite3.connect(path, isolation_level=None)
     database = Database(path)
     stranger.execute("BEGIN IMMEDIATE")
     work = asyncio.create_task(add(database))
@@ -219,7 +228,9 @@ async def test_damage_ends_all_work(path):
         file.seek((page - 1) * 4_096)
         file.write(b"\x5a" * 4_096)
     database = Database(path)
-    with pytest.raises(CatalogueBroken, match=r"catalog\.sqlite: database disk image is malformed; nothing more is"):
+    with pytest.raises(
+        CatalogueBroken, match=r"catalog\.sqlite: database disk image is malformed; nothing more is"
+    ):
         await count(database)
     with pytest.raises(CatalogueBroken):
         await database.run(crawls.list_crawls)

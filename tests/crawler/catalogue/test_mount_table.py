@@ -53,7 +53,9 @@ def mounted(tmp_path, monkeypatch):
     def mount(kind):
         place = str(tmp_path).replace(" ", r"\040")
         table = tmp_path.parent / f"{tmp_path.name}.mounts"
-        table.write_text(f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:35 / {place} rw - {kind} x rw\n")
+        table.write_text(
+            f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:35 / {place} rw - {kind} x rw\n"
+        )
         monkeypatch.setattr(module, "_TABLE", table)
 
     return mount
@@ -72,7 +74,9 @@ def test_no_catalogue_is_opened_on_a_networks_disk(tmp_path, mounted, kind):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "9p", "virtiofs"])
+@pytest.mark.parametrize(
+    "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "9p", "virtiofs"]
+)
 def test_disks_of_this_machine(tmp_path, mounted, kind):
     """Those of its host among them."""
     mounted(kind)

@@ -97,7 +97,7 @@ def test_parts_of_a_crash_are_dropped(tmp_path):
 
 
 def test_what_is_no_part_is_left(tmp_path):
-    """A folder that somebody put among the parts neither stops the start nor goes; a link goes, what it leads to stays."""
+    """A folder that somebody put among the parts neither stops the start nor goes; of a link only itself goes."""
     FolderStore(tmp_path)
     notes = tmp_path / "blobs" / "tmp" / "mine" / "notes.txt"
     notes.parent.mkdir()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import closing
+
 import psycopg
 import pytest
 from sqlalchemy import func, select, text
@@ -29,15 +31,20 @@ def address(url):
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+@pytest.fixture
+def catalogue(url):
+    with closing(CatalogueServer(url)) as catalogue:
+        yield catalogue
+
+
 def seen_count(connection):
     return connection.execute(select(func.count()).select_from(seen_images)).scalar_one()
 
 
-async def test_one_state_while_a_crawler_writes(url):
+async def test_one_state_while_a_crawler_writes(url, catalogue):
     """What is committed meanwhile is not seen before the next look, and nobody waits for anybody."""
     database = Database(url)
     try:
-        catalogue = CatalogueServer(url)
         with catalogue.read() as connection:
             assert seen_count(connection) == 0
             await database.run(lambda c: c.execute(text(ADD.format("d"))))
@@ -49,22 +56,23 @@ async def test_one_state_while_a_crawler_writes(url):
         database.close()
 
 
-def test_it_cannot_be_written(url):
+def test_it_cannot_be_written(catalogue):
     """Whoever tries gets an error: a check changes nothing."""
     with (
         pytest.raises(CatalogueUnreadable, match="read-only transaction"),
-        CatalogueServer(url).read() as connection,
+        catalogue.read() as connection,
     ):
         connection.execution_options(stream_results=False).execute(text(ADD.format("d")))
 
 
-def test_rows_come_by_and_by(url, postgres):
+def test_rows_come_by_and_by(url, catalogue):
     """However many there are: a cursor of the server's has them, not this process."""
     with psycopg.connect(address(url)) as writer:
         writer.execute(
-            "INSERT INTO seen_images (profile_name, digest, hash64, hash256, flat) SELECT 'p', n::text, '0', '\\x00', false FROM generate_series(1, 5000) AS n"
+            "INSERT INTO seen_images (profile_name, digest, hash64, hash256, flat)"
+            " SELECT 'p', n::text, '0', '\\x00', false FROM generate_series(1, 5000) AS n"
         )
-    with CatalogueServer(url).read() as connection:
+    with catalogue.read() as connection:
         rows = iter(connection.execute(select(seen_images.c.digest)))
         next(rows)
         query = "SELECT count(*) FROM pg_cursors"
@@ -73,9 +81,9 @@ def test_rows_come_by_and_by(url, postgres):
         assert sum(1 for _ in rows) == 4999
 
 
-def test_what_is_forgotten_does_not_hold_the_server_up(url):
+def test_what_is_forgotten_does_not_hold_the_server_up(catalogue):
     """A reader in a transaction is ended after a while; nothing waits for a lock, or runs, for ever."""
-    with CatalogueServer(url).read() as connection:
+    with catalogue.read() as connection:
         for name, expected in (
             ("transaction_isolation", "repeatable read"),
             ("transaction_read_only", "on"),
@@ -132,14 +140,14 @@ def test_a_role_that_may_not_read(url, postgres):
         postgres.execute("DROP ROLE outsider")
 
 
-async def test_the_lock_of_a_repair(url):
+async def test_the_lock_of_a_repair(url, catalogue):
     """One at a time, and none beside a crawler; what is written under it is there."""
     first = LockedServer(url)
     with pytest.raises(Misconfigured, match="a crawler uses the PostgreSQL database"):
         LockedServer(url)
     await first.run(lambda c: c.execute(text(ADD.format("d"))))
     first.close()
-    with CatalogueServer(url).read() as connection:
+    with catalogue.read() as connection:
         assert seen_count(connection) == 1
     database = Database(url)
     with pytest.raises(Misconfigured):
@@ -160,9 +168,9 @@ async def test_a_lock_that_is_lost_ends_the_repair(url, postgres):
     locked.close()
 
 
-def test_an_error_of_a_statement_is_one_line(url):
+def test_an_error_of_a_statement_is_one_line(catalogue):
     """Not the statement, which may be long."""
-    with pytest.raises(CatalogueUnreadable) as told, CatalogueServer(url).read() as connection:
+    with pytest.raises(CatalogueUnreadable) as told, catalogue.read() as connection:
         connection.execute(text("SELECT 1 / 0"))
     assert "division by zero" in str(told.value)
     assert "\n" not in str(told.value)

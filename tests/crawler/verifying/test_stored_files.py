@@ -56,9 +56,9 @@ def store(request, tmp_path):
 
 def test_paths():
     """As the store has them."""
-    assert BLOB == f"blobs/{DIGEST[:2]}/{DIGEST}"
+    assert blob_path(DIGEST) == f"blobs/{DIGEST[:2]}/{DIGEST}"
     assert sidecar_path(DIGEST) == f"{BLOB}.json"
-    assert NAME == "kept/landscapes/sunrise.jpg"
+    assert name_path("landscapes", "sunrise.jpg") == "kept/landscapes/sunrise.jpg"
 
 
 def test_a_file_is_read(store):
