@@ -87,6 +87,8 @@ class CheckedPlaces:
         access = self.settings.s3_access
         access.require_sound()
         bucket = S3Bucket(S3Address.parse(self.settings.store), access, S3Limits())
+        # First: what it says of a refusal is told by no other request.
+        bucket.require_listing()
         files = BucketFiles(bucket)
         with catalogue.read() as connection:
             newest = _newest(connection)

@@ -113,8 +113,9 @@ def mends_as_told(verify, expected, *, mends):
     status, problems, done, _ = verify("--repair")
     assert (status, kinds(problems)) == (0 if mends else 1, expected)
     assert (len(done) == len(problems)) is mends
-    status, left, _, _ = verify()
-    assert (status, len(left)) == (0, 0) if mends else (1, len(problems) - len(done))
+    if done:
+        status, left, _, _ = verify()
+        assert (status, len(left)) == (0 if mends else 1, len(problems) - len(done))
 
 
 @pytest.mark.parametrize("kind", ["s3", "postgresql", "postgresql s3"])
@@ -122,12 +123,14 @@ def test_what_was_mined_is_well(place_of, verify, kind):
     """Wherever it is, and nothing is written anywhere; the summary is that of the folder."""
     place = place_of(kind)
     before = {path: place.content(path) for path in place.paths()}
-    status, problems, done, summary = verify("--deep")
+    # Decoding takes longest, and is the same for all.
+    deep = ["--deep"] if kind == "postgresql s3" else []
+    status, problems, done, summary = verify(*deep)
     assert (status, problems, done) == (0, [], [])
     assert (summary["listing_count"], summary["image_count"]) == (len(pictures()), 7)
     blobs = [path for path in before if path.startswith("blobs/") and "." not in path]
     assert summary["byte_count"] == sum(len(before[path]) for path in blobs)
-    assert summary["deep"]["decoded_count"] == 7
+    assert not deep or summary["deep"]["decoded_count"] == 7
     assert {path: place.content(path) for path in place.paths()} == before
     assert not (place.data / "blobs").exists() or "s3" not in kind
 
