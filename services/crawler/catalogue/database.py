@@ -75,7 +75,9 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         # Shielded: a transaction whose caller was cancelled still ends, before the next one begins.
-        return await asyncio.shield(loop.run_in_executor(self._thread, self._in_transaction, work))
+        done = loop.run_in_executor(self._thread, self._in_transaction, work)
+        done.add_done_callback(_forget)
+        return await asyncio.shield(done)
 
     def give_up(self) -> None:
         """From now on nobody waits for a database that is away: what waits, and what comes, is told."""
@@ -120,6 +122,12 @@ class Database:
             else:
                 self._outage.end()
                 return result
+
+
+def _forget(done: asyncio.Future[Result]) -> None:
+    """Whoever was cancelled does not ask how it ended."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _cause(error: CatalogueAway | DBAPIError | NotACatalogue) -> str:
