@@ -25,7 +25,15 @@ from lodestone.crawler.v1.kept_image_pb2 import FileState, KeptImage
 from lodestone.image.v1.rejection_pb2 import RejectionCode
 
 _IN_FLIGHT = 16
-_COLUMNS = ("~path", "~is nearly", "which was", ">of 64", ">of 256", "turned", "~came from")
+_COLUMNS = (
+    "~path",
+    "~is nearly",
+    "which was",
+    ">bits of 64",
+    ">bits of 256",
+    "turned",
+    "~came from",
+)
 
 
 def duplicates(

@@ -168,7 +168,9 @@ def _check_crawl(crawl: Any, there: Any, counted: Any) -> Iterator[tuple[Problem
         ("outcomes", counted["settled"], there["settled"]),
         ("outcomes that were known", counted["known"], there["known"]),
     )
-    wrong = [f"{what} {said:,} for {true:,}" for what, said, true in compared if said != true]
+    wrong = [
+        f"{what} {said:,} instead of {true:,}" for what, said, true in compared if said != true
+    ]
     if wrong:
         yield ProblemKind.COUNT_WRONG, f"it counts wrongly: {', '.join(wrong)}"
     if there["first"] != 1 or not there["places"] == there["settled"] == there["last"]:

@@ -71,8 +71,10 @@ class StrayFiles:
                 yield _foreign(ProblemKind.FILE_FOREIGN, file)
             elif not self._is_young(file):
                 what = "the sidecar" if found[2] else "the bytes"
-                whose = "an image that was purged" if found[1] in purged else "no kept image"
-                yield Problem(ProblemKind.ORPHAN, f"{what} of {whose}", file.path, found[1])
+                whose = "was purged" if found[1] in purged else "the catalogue does not know"
+                yield Problem(
+                    ProblemKind.ORPHAN, f"{what} of an image that {whose}", file.path, found[1]
+                )
 
     def _check_names(self, parent: StoredFile) -> Iterator[Problem]:
         files = self.files.files(parent.path)

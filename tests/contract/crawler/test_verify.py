@@ -431,13 +431,13 @@ def test_lines_for_a_person(data, capsys):
         "NAME_FOREIGN: 1 more (--show 0 prints all)",
     ]
     assert last.startswith("checked 7 images (")
-    assert last.endswith(" s: 4 problems")
+    assert last.endswith(" s: 4 problems (docs/verify.md says what to do)")
     assert main([f"--data={data}", "--repair", "--show=0"]) == 1
     *lines, last = capsys.readouterr().out.splitlines()
     assert lines[-1] == (
         f"repaired SIDECAR_MISSING blobs/{digest[:2]}/{digest}.json: written anew from the catalogue"
     )
-    assert last.endswith(" s: 4 problems, 1 of them repaired")
+    assert last.endswith(" s: 4 problems, 1 of them repaired (docs/verify.md says what to do)")
 
 
 @pytest.fixture
