@@ -9,15 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 
+from services.crawler.catalogue.beginning import begin_alone
 from services.crawler.catalogue.damage import CatalogueBroken
-from services.crawler.catalogue.migrating import migrate
 from services.crawler.catalogue.mount_table import require_own_disk
 from services.crawler.catalogue.outage import CatalogueAway
-from services.crawler.catalogue.schema import writers
 from services.servicekit.errors import Misconfigured
 
 Result = TypeVar("Result")
@@ -34,7 +33,12 @@ class SqliteFile:
 
     Attributes:
         name: What a message calls it.
+        is_shared: Whether other crawlers may have it open at the same time: never.
+        was_alone: Whether nobody else had it open when it was opened: always.
     """
+
+    is_shared = False
+    was_alone = True
 
     def __init__(self, path: Path) -> None:
         """Takes the file for this process; its folder is made.
@@ -52,7 +56,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
-        self._transact(_begin)
+        self._transact(begin_alone)
         self._file = self._file_now()
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:
@@ -86,12 +90,6 @@ class SqliteFile:
         except OSError:
             return None
         return found.st_dev, found.st_ino
-
-
-def _begin(connection: Connection) -> None:
-    migrate(connection)
-    # There are none here: it tells whether the file may be written.
-    connection.execute(delete(writers))
 
 
 def _make_folder(folder: Path) -> None:

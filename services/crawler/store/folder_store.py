@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import shutil
+import stat
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +26,9 @@ from services.crawler.store.sidecar import merge_sidecar
 from services.servicekit.disk import sync
 from services.servicekit.errors import Misconfigured
 
+# What another crawler writes is in its place long before.
+_UNDER_WAY_S = 3_600.0
+
 
 class FolderStore:
     """A BlobStore: `blobs/` with files named by their SHA-256, and `kept/` with hard links to them.
@@ -31,8 +37,8 @@ class FolderStore:
     catalogue names is on the disk, whole.
     """
 
-    def __init__(self, data: Path) -> None:
-        """Makes the folders.
+    def __init__(self, data: Path, *, alone: bool = True) -> None:
+        """Makes the folders, and removes what a crash left half written: of the last hour only if nobody else writes.
 
         Raises:
             Misconfigured: They cannot be written.
@@ -46,7 +52,7 @@ class FolderStore:
             for folder in (self._blobs, self._kept, self._parts):
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock.touch()
-            self._drop_parts()
+            self._drop_parts(math.inf if alone else time.time() - _UNDER_WAY_S)
             # A crash may have left a folder that is not on the disk yet.
             sync(self._blobs)
         except OSError as error:
@@ -178,11 +184,13 @@ class FolderStore:
             part.unlink(missing_ok=True)
             raise
 
-    def _drop_parts(self) -> None:
+    def _drop_parts(self, before: float) -> None:
         for part in self._parts.iterdir():
-            # A folder is nothing of ours: a check tells of it.
-            if part.is_symlink() or not part.is_dir():
-                part.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                found = part.lstat()
+                # A folder is nothing of ours: a check tells of it.
+                if found.st_mtime <= before and not stat.S_ISDIR(found.st_mode):
+                    part.unlink()
 
 
 def _require_same(path: Path, digest: str, encoded: bytes) -> None:

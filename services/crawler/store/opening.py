@@ -22,18 +22,21 @@ class Present(Protocol):
         ...
 
 
-def open_store(store: str, data: Path, access: S3Access) -> BlobStore:
+def open_store(store: str, data: Path, access: S3Access, *, alone: bool = True) -> BlobStore:
     """Opens the store; blocks.
 
     Args:
         store: `s3://bucket/prefix`; empty is the data folder.
         data: That folder.
         access: How S3 is reached.
+        alone: Whether no other crawler writes to it.
 
     Raises:
         Misconfigured: It cannot be used.
     """
-    return S3Store(S3Address.parse(store), access) if store else FolderStore(data)
+    if store:
+        return S3Store(S3Address.parse(store), access)
+    return FolderStore(data, alone=alone)
 
 
 def require_images(store: Present, kept: list[KeptImage]) -> None:

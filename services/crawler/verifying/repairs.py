@@ -101,7 +101,7 @@ class Repairs:
         if not await asyncio.to_thread(self._store.link, problem.digest, name):
             return ""
         await self._database.run(
-            partial(images.record_link, digest=problem.digest, profile_name=profile_name)
+            partial(images.record_links, links=[(problem.digest, profile_name)])
         )
         return "made"
 

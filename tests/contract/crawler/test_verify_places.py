@@ -256,7 +256,7 @@ def test_no_crawler_starts_during_a_repair(place_of):
     settings = CrawlerSettings(data=place_of("postgresql").data)
     lock = CheckedPlaces(settings).lock()
     url = parse_server(settings.catalogue.get_secret_value())
-    with pytest.raises(Exception, match="another crawler uses it"):
+    with pytest.raises(Exception, match="somebody has it to himself"):
         Database(url, patience_s=0.0)
     lock.close()
     Database(url, patience_s=5.0).close()
