@@ -10,9 +10,9 @@ from services.servicekit.server import ServiceServer
 from tests.contract.crawler.mined import mine
 from tests.fakes.colour_services import ColourServices
 from tests.fakes.serving import settings_for_tests
-from tests.postgres.fixtures import postgres
+from tests.postgres.fixtures import place, postgres
 
-__all__ = ["novelty", "postgres"]
+__all__ = ["novelty", "place", "postgres"]
 
 
 @pytest.fixture(scope="session")
