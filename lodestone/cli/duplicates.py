@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lodestone.cli.image_files import Unreadable, expand, read_image, shown
+from lodestone.cli.image_place import name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import addresses, ordered_map
@@ -24,7 +25,15 @@ from lodestone.crawler.v1.kept_image_pb2 import FileState, KeptImage
 from lodestone.image.v1.rejection_pb2 import RejectionCode
 
 _IN_FLIGHT = 16
-_COLUMNS = ("~path", "~is nearly", "which was", ">of 64", ">of 256", "turned", "~came from")
+_COLUMNS = (
+    "~path",
+    "~is nearly",
+    "which was",
+    ">bits of 64",
+    ">bits of 256",
+    "turned",
+    "~came from",
+)
 
 
 def duplicates(
@@ -94,13 +103,11 @@ def _duplicate_facts(duplicate: DuplicateImage, data: Path) -> dict[str, Any]:
 
 def _kept_facts(image: KeptImage, data: Path) -> dict[str, Any]:
     listing, profile_name = image.listing, image.judgement.profile_name
-    # The crawler may run on another machine.
-    file = data / "kept" / profile_name / image.file_name
     return {
         "profile_name": profile_name,
         "file_name": image.file_name,
         "file_state": word(FileState, image.file_state),
-        "file": str(file) if file.exists() else None,
+        "file": name_place(image, data),
         "source": listing.source,
         "url": listing.url,
         "page_url": listing.page_url,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lodestone.cli.facts import kept_image_facts
+from lodestone.cli.image_place import blob_place, name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import addresses
@@ -40,8 +40,8 @@ def show(
         facts = {
             **kept_image_facts(image),
             **_embedding_facts(found),
-            "file": _there(data / "kept" / image.judgement.profile_name / image.file_name),
-            "blob": _there(data / "blobs" / image.digest[:2] / image.digest),
+            "file": name_place(image, data),
+            "blob": blob_place(image, data),
         }
         if as_json:
             output.object(facts)
@@ -63,11 +63,6 @@ def _embedding_facts(found: GetImageResponse) -> dict[str, Any]:
         return {"encoder_id": None, "precision": None}
     embedding = found.embedding
     return {"encoder_id": embedding.encoder_id, "precision": word(Precision, embedding.precision)}
-
-
-def _there(path: Path) -> str | None:
-    """A path that is there: the crawler may run on another machine."""
-    return str(path) if path.exists() else None
 
 
 def _rows(facts: dict[str, Any], image: KeptImage) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`lodestone verify`: whether catalogue and files of a data folder agree."""
+"""`lodestone verify`: whether catalogue and store agree."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def verify(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option(
-            "--repair", help="Mend what loses nothing by it. The crawler must not be running."
-        ),
+        typer.Option("--repair", help="Mend what loses nothing by it. No crawler may be running."),
     ] = False,
     grace: Annotated[
         float,
@@ -35,10 +33,11 @@ def verify(
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Check the data folder: nothing lost, nothing twice, every byte as it was fetched.
+    """Check catalogue and store: nothing lost, nothing twice, every byte as it was fetched.
 
-    It changes nothing, and a crawler may be at work meanwhile. A line for each problem; the exit status is 0 if there
-    is none. docs/verify.md says what each means. With `--json`: one object per problem, and `{"summary": ...}`.
+    It changes nothing, and crawlers may be at work meanwhile. A line for each problem; the exit status is 0 if there is
+    none. Where the catalogue is on PostgreSQL or the store on S3, give it the crawler's settings. docs/verify.md says
+    what each problem means. With `--json`: one object per problem, and `{"summary": ...}`.
     """
     arguments = [f"--data={data}", f"--grace={grace}", f"--show={show}"]
     arguments += ["--deep"] if deep else []

@@ -46,6 +46,7 @@ from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
 from services.crawler.moving.exporting import Exporting
 from services.crawler.moving.importing import Importing
+from services.crawler.places import Places
 from services.crawler.receivers.gallery_search import MAX_BYTES, GallerySearch
 from services.crawler.receivers.receiver_client import ReceiverClient, receiver_url
 from services.crawler.rejudging.rejudging import Rejudging
@@ -64,7 +65,6 @@ from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
-from services.crawler.store.s3_address import S3Access
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
@@ -85,9 +85,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     receivers = ReceiverClient(f"lodestone/{version('lodestone')}")
     search = await asyncio.to_thread(_gallery_search, settings, receivers)
     stack = AsyncExitStack()
-    database = await asyncio.to_thread(Database, _catalogue(settings))
-    stack.callback(database.close)
-    store = await _store(settings, database)
+    database, store = await _open(settings, stack)
     sinks = _sinks(settings, receivers, store)
     await stack.enter_async_context(receivers)
     keeping = SeenKeeping(database, settings.data / "cache")
@@ -144,6 +142,9 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         )
     )
 
+    # First of all that is closed: the others wait for their work with it.
+    stack.callback(database.give_up)
+
     def register(server: grpc.aio.Server) -> None:
         crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
 
@@ -164,21 +165,26 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     )
 
 
+async def _open(settings: CrawlerSettings, stack: AsyncExitStack) -> tuple[Database, BlobStore]:
+    """Opens catalogue and store, and leaves a note of where they are."""
+    place = _catalogue(settings)
+    places = Places.of(place, settings.store)
+    places.require_catalogue(settings.data)
+    database = await asyncio.to_thread(Database, place)
+    stack.callback(database.close)
+    store = await _store(settings, database)
+    places.write(settings.data)
+    return database, store
+
+
 def _catalogue(settings: CrawlerSettings) -> Path | URL:
     address = settings.catalogue.get_secret_value()
     return parse_server(address) if address else settings.data / "catalog.sqlite"
 
 
 async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
-    access = S3Access(
-        settings.store_endpoint,
-        settings.store_region,
-        settings.store_access_key_id.get_secret_value(),
-        settings.store_secret_access_key.get_secret_value(),
-    )
-    store = await asyncio.to_thread(
-        partial(open_store, settings.store, settings.data, access, alone=database.was_alone)
-    )
+    opening = partial(open_store, settings.store, settings.data, settings.s3_access)
+    store = await asyncio.to_thread(opening, alone=database.was_alone)
     if settings.store:
         await asyncio.to_thread(require_images, store, await database.run(_newest))
     return store

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from services.crawler.store.s3_address import S3Access
 from services.servicekit.settings import ServiceSettings
 
 
@@ -147,3 +148,13 @@ class CrawlerSettings(ServiceSettings):
     )
     workers: int = Field(default=16, ge=1, description="Listings under way at once, per crawl.")
     decoders: int = Field(default=0, ge=0, description="Decoding processes; 0 is one per core.")
+
+    @property
+    def s3_access(self) -> S3Access:
+        """How a store on S3 is reached."""
+        return S3Access(
+            self.store_endpoint,
+            self.store_region,
+            self.store_access_key_id.get_secret_value(),
+            self.store_secret_access_key.get_secret_value(),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lodestone.crawler.v1.kept_image_pb2 import FILE_STATE_REMOVED
+from lodestone.crawler.v1.kept_image_pb2 import FILE_STATE_LOST, FILE_STATE_REMOVED
 from lodestone.image.v1.image_pb2 import Image
 from tests.cli.crawler_messages import kept_image
 from tests.cli.fake_embedder import embedding_of
@@ -74,3 +74,20 @@ def test_an_image_that_is_not_kept(cli, kept):
     result = cli("images", "show", "cd" * 32, "--json")
     assert (result.status, result.out) == (1, "")
     assert result.err == f"error: there is no kept image '{'cd' * 32}'\n"
+
+
+def test_a_store_on_s3(cli, kept):
+    """Where its files are, as other programs are told; not what was removed or lost."""
+    for image in kept:
+        image.store_address = "s3://bucket/prefix"
+    kept[1].file_state = FILE_STATE_REMOVED
+    first, second = cli("images", "show", "ab" * 32, "--json").objects()
+    assert first["file"] == "s3://bucket/prefix/kept/landscapes/lake_ababab.jpg"
+    assert first["blob"] == f"s3://bucket/prefix/blobs/ab/{'ab' * 32}"
+    assert (second["file"], second["blob"]) == (None, first["blob"])
+    out = cli("images", "show", "ab" * 32).out
+    assert first["file"] in out
+    assert "removed: water_ababab.jpg" in out
+    kept[0].file_state = FILE_STATE_LOST
+    [lost, _] = cli("images", "show", "ab" * 32, "--json").objects()
+    assert (lost["file"], lost["blob"]) == (None, None)

@@ -94,6 +94,16 @@ class PostgresServer:
             rows += self.execute(f"SELECT one::text FROM {table.name} AS one", database)
         return "\n".join(text for (text,) in rows)
 
+    def damage(self, table, database):
+        """Overwrites some of the first page of a table, as a disk that fails would, while the server is stopped."""
+        [[path]] = self.execute(f"SELECT pg_relation_filepath('{table}')", database)
+        self.execute("CHECKPOINT")
+        self.stop()
+        with (self._data / path).open("r+b") as file:
+            file.seek(4_000)
+            file.write(b"\x5a" * 64)
+        self.start()
+
     def start(self):
         """Starts it and waits until it answers."""
         command = [

@@ -274,7 +274,8 @@ class CrawlerServiceServicer:
 
     def GetImage(self, request, context):
         """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
+        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB,
+        or bytes that are not those of the digest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

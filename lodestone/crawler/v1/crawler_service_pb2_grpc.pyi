@@ -79,7 +79,8 @@ class CrawlerServiceStub:
     """
     GetImage: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]
     """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
+    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB,
+    or bytes that are not those of the digest.
     """
     RejudgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
@@ -182,7 +183,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     GetImage: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.GetImageRequest, _crawler_service_pb2.GetImageResponse]  # type: ignore[assignment]
     """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
+    such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB,
+    or bytes that are not those of the digest.
     """
     RejudgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.RejudgeImagesRequest, _crawler_service_pb2.RejudgeImagesResponse]  # type: ignore[assignment]
     """Judges what is known again, under a profile version, from recorded embeddings: nothing is fetched for it. Streams each
@@ -366,7 +368,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.GetImageResponse, _abc.Awaitable[_crawler_service_pb2.GetImageResponse]]:
         """Returns one kept image, under every profile that keeps it, with its embedding and if wanted its bytes. NOT_FOUND if no
-        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB.
+        such image is kept; INVALID_ARGUMENT for what is no digest, or begins several; FAILED_PRECONDITION for more than 63 MiB,
+        or bytes that are not those of the digest.
         """
 
     @_abc_1.abstractmethod

@@ -27,33 +27,33 @@ from lodestone.crawler.v1 import crawl_pb2 as lodestone_dot_crawler_dot_v1_dot_c
 from lodestone.crawler.v1 import judgement_pb2 as lodestone_dot_crawler_dot_v1_dot_judgement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/crawler/v1/kept_image.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lodestone/crawler/v1/crawl.proto\x1a$lodestone/crawler/v1/judgement.proto\"\xd5\x02\n\tKeptImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12.\n\x07listing\x18\x04 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x11\n\tfinal_url\x18\x05 \x01(\t\x12\x32\n\tjudgement\x18\x06 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nfile_state\x18\x08 \x01(\x0e\x32\x1f.lodestone.crawler.v1.FileState\x12\x34\n\ncompliance\x18\t \x01(\x0b\x32 .lodestone.crawler.v1.Compliance\"\xa7\x02\n\nCompliance\x12\x12\n\nuser_agent\x18\x01 \x01(\t\x12\x30\n\x0crequest_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfinal_address\x18\x03 \x01(\t\x12\x12\n\nrobots_url\x18\x04 \x01(\t\x12\x15\n\rrobots_status\x18\x05 \x01(\x05\x12/\n\x0brobots_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcrawl_delay_s\x18\x07 \x01(\x01\x12\x13\n\x0brobots_tags\x18\x08 \x03(\t\x12\x0f\n\x07licence\x18\t \x01(\t\x12\x15\n\rlast_modified\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xd7\x02\n\x0bSourceYield\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x04 \x01(\x03\x12\r\n\x05yield\x18\x05 \x01(\x01\x12:\n\x0eoutcome_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\x12\x16\n\x0ereceived_count\x18\x07 \x01(\x03\x12\x15\n\rdecoded_count\x18\x08 \x01(\x03\x12\x11\n\tnew_count\x18\t \x01(\x03\x12\x18\n\x10on_profile_count\x18\n \x01(\x03\x12\x13\n\x0b\x63lean_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x62ytes_per_accepted\x18\x0c \x01(\x03\x12\x1c\n\x14seconds_per_accepted\x18\r \x01(\x01\"\x82\x01\n\nHostReport\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x04 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\"]\n\x0bPurgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xe5\x01\n\rRejudgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12/\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12.\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12\x33\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32#.lodestone.crawler.v1.RejudgeAction\"\xbe\x01\n\x11ScoreDistribution\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x03\x12\x14\n\x0cpassed_count\x18\x04 \x01(\x03\x12,\n\x04\x62ins\x18\x05 \x03(\x0b\x32\x1e.lodestone.crawler.v1.ScoreBin\x12/\n\x05\x64rift\x18\x06 \x01(\x0b\x32 .lodestone.crawler.v1.ScoreDrift\">\n\x08ScoreBin\x12\x10\n\x08low_nats\x18\x01 \x01(\x01\x12\x11\n\thigh_nats\x18\x02 \x01(\x01\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x87\x01\n\nScoreDrift\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x02 \x01(\x03\x12\x0e\n\x06passed\x18\x03 \x01(\x01\x12\x10\n\x08\x64istance\x18\x04 \x01(\x01\x12\x0f\n\x07p_value\x18\x05 \x01(\x01\x12\x0f\n\x07\x64iffers\x18\x06 \x01(\x08\x12\x0f\n\x07\x66inding\x18\x07 \x01(\t*l\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46ILE_STATE_PRESENT\x10\x01\x12\x16\n\x12\x46ILE_STATE_REMOVED\x10\x02\x12\x13\n\x0f\x46ILE_STATE_LOST\x10\x03*\xbc\x01\n\rRejudgeAction\x12\x1e\n\x1aREJUDGE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13REJUDGE_ACTION_KEEP\x10\x01\x12\x18\n\x14REJUDGE_ACTION_FETCH\x10\x02\x12\x1d\n\x19REJUDGE_ACTION_STAYS_KEPT\x10\x03\x12\x19\n\x15REJUDGE_ACTION_RECORD\x10\x04\x12\x1e\n\x1aREJUDGE_ACTION_UNREACHABLE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/crawler/v1/kept_image.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lodestone/crawler/v1/crawl.proto\x1a$lodestone/crawler/v1/judgement.proto\"\xec\x02\n\tKeptImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12.\n\x07listing\x18\x04 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x11\n\tfinal_url\x18\x05 \x01(\t\x12\x32\n\tjudgement\x18\x06 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nfile_state\x18\x08 \x01(\x0e\x32\x1f.lodestone.crawler.v1.FileState\x12\x34\n\ncompliance\x18\t \x01(\x0b\x32 .lodestone.crawler.v1.Compliance\x12\x15\n\rstore_address\x18\n \x01(\t\"\xa7\x02\n\nCompliance\x12\x12\n\nuser_agent\x18\x01 \x01(\t\x12\x30\n\x0crequest_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfinal_address\x18\x03 \x01(\t\x12\x12\n\nrobots_url\x18\x04 \x01(\t\x12\x15\n\rrobots_status\x18\x05 \x01(\x05\x12/\n\x0brobots_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcrawl_delay_s\x18\x07 \x01(\x01\x12\x13\n\x0brobots_tags\x18\x08 \x03(\t\x12\x0f\n\x07licence\x18\t \x01(\t\x12\x15\n\rlast_modified\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xd7\x02\n\x0bSourceYield\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x04 \x01(\x03\x12\r\n\x05yield\x18\x05 \x01(\x01\x12:\n\x0eoutcome_counts\x18\x06 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\x12\x16\n\x0ereceived_count\x18\x07 \x01(\x03\x12\x15\n\rdecoded_count\x18\x08 \x01(\x03\x12\x11\n\tnew_count\x18\t \x01(\x03\x12\x18\n\x10on_profile_count\x18\n \x01(\x03\x12\x13\n\x0b\x63lean_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x62ytes_per_accepted\x18\x0c \x01(\x03\x12\x1c\n\x14seconds_per_accepted\x18\r \x01(\x01\"\x82\x01\n\nHostReport\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x66ound_count\x18\x02 \x01(\x03\x12\x15\n\rfetched_count\x18\x03 \x01(\x03\x12:\n\x0eoutcome_counts\x18\x04 \x03(\x0b\x32\".lodestone.crawler.v1.OutcomeCount\"]\n\x0bPurgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xe5\x01\n\rRejudgedImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12.\n\x07listing\x18\x02 \x01(\x0b\x32\x1d.lodestone.crawler.v1.Listing\x12/\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12.\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x1f.lodestone.crawler.v1.Judgement\x12\x33\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32#.lodestone.crawler.v1.RejudgeAction\"\xbe\x01\n\x11ScoreDistribution\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x03\x12\x14\n\x0cpassed_count\x18\x04 \x01(\x03\x12,\n\x04\x62ins\x18\x05 \x03(\x0b\x32\x1e.lodestone.crawler.v1.ScoreBin\x12/\n\x05\x64rift\x18\x06 \x01(\x0b\x32 .lodestone.crawler.v1.ScoreDrift\">\n\x08ScoreBin\x12\x10\n\x08low_nats\x18\x01 \x01(\x01\x12\x11\n\thigh_nats\x18\x02 \x01(\x01\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x87\x01\n\nScoreDrift\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x02 \x01(\x03\x12\x0e\n\x06passed\x18\x03 \x01(\x01\x12\x10\n\x08\x64istance\x18\x04 \x01(\x01\x12\x0f\n\x07p_value\x18\x05 \x01(\x01\x12\x0f\n\x07\x64iffers\x18\x06 \x01(\x08\x12\x0f\n\x07\x66inding\x18\x07 \x01(\t*l\n\tFileState\x12\x1a\n\x16\x46ILE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46ILE_STATE_PRESENT\x10\x01\x12\x16\n\x12\x46ILE_STATE_REMOVED\x10\x02\x12\x13\n\x0f\x46ILE_STATE_LOST\x10\x03*\xbc\x01\n\rRejudgeAction\x12\x1e\n\x1aREJUDGE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13REJUDGE_ACTION_KEEP\x10\x01\x12\x18\n\x14REJUDGE_ACTION_FETCH\x10\x02\x12\x1d\n\x19REJUDGE_ACTION_STAYS_KEPT\x10\x03\x12\x19\n\x15REJUDGE_ACTION_RECORD\x10\x04\x12\x1e\n\x1aREJUDGE_ACTION_UNREACHABLE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.kept_image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILESTATE']._serialized_start=2011
-  _globals['_FILESTATE']._serialized_end=2119
-  _globals['_REJUDGEACTION']._serialized_start=2122
-  _globals['_REJUDGEACTION']._serialized_end=2310
+  _globals['_FILESTATE']._serialized_start=2034
+  _globals['_FILESTATE']._serialized_end=2142
+  _globals['_REJUDGEACTION']._serialized_start=2145
+  _globals['_REJUDGEACTION']._serialized_end=2333
   _globals['_KEPTIMAGE']._serialized_start=169
-  _globals['_KEPTIMAGE']._serialized_end=510
-  _globals['_COMPLIANCE']._serialized_start=513
-  _globals['_COMPLIANCE']._serialized_end=808
-  _globals['_SOURCEYIELD']._serialized_start=811
-  _globals['_SOURCEYIELD']._serialized_end=1154
-  _globals['_HOSTREPORT']._serialized_start=1157
-  _globals['_HOSTREPORT']._serialized_end=1287
-  _globals['_PURGEDIMAGE']._serialized_start=1289
-  _globals['_PURGEDIMAGE']._serialized_end=1382
-  _globals['_REJUDGEDIMAGE']._serialized_start=1385
-  _globals['_REJUDGEDIMAGE']._serialized_end=1614
-  _globals['_SCOREDISTRIBUTION']._serialized_start=1617
-  _globals['_SCOREDISTRIBUTION']._serialized_end=1807
-  _globals['_SCOREBIN']._serialized_start=1809
-  _globals['_SCOREBIN']._serialized_end=1871
-  _globals['_SCOREDRIFT']._serialized_start=1874
-  _globals['_SCOREDRIFT']._serialized_end=2009
+  _globals['_KEPTIMAGE']._serialized_end=533
+  _globals['_COMPLIANCE']._serialized_start=536
+  _globals['_COMPLIANCE']._serialized_end=831
+  _globals['_SOURCEYIELD']._serialized_start=834
+  _globals['_SOURCEYIELD']._serialized_end=1177
+  _globals['_HOSTREPORT']._serialized_start=1180
+  _globals['_HOSTREPORT']._serialized_end=1310
+  _globals['_PURGEDIMAGE']._serialized_start=1312
+  _globals['_PURGEDIMAGE']._serialized_end=1405
+  _globals['_REJUDGEDIMAGE']._serialized_start=1408
+  _globals['_REJUDGEDIMAGE']._serialized_end=1637
+  _globals['_SCOREDISTRIBUTION']._serialized_start=1640
+  _globals['_SCOREDISTRIBUTION']._serialized_end=1830
+  _globals['_SCOREBIN']._serialized_start=1832
+  _globals['_SCOREBIN']._serialized_end=1894
+  _globals['_SCOREDRIFT']._serialized_start=1897
+  _globals['_SCOREDRIFT']._serialized_end=2032
 # @@protoc_insertion_point(module_scope)

@@ -101,6 +101,7 @@ class KeptImage(_message.Message):
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     FILE_STATE_FIELD_NUMBER: _builtins.int
     COMPLIANCE_FIELD_NUMBER: _builtins.int
+    STORE_ADDRESS_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """The SHA-256 of the bytes, 64 hex digits; also their name in the store."""
     file_name: _builtins.str
@@ -111,6 +112,10 @@ class KeptImage(_message.Message):
     """The address that answered, after redirects."""
     file_state: Global___FileState.ValueType
     """Whether its file is still there."""
+    store_address: _builtins.str
+    """The store that its bytes are in: `s3://bucket/prefix`, with `blobs/` and `kept/` below it; empty for the crawler's data
+    folder.
+    """
     @_builtins.property
     def listing(self) -> _crawl_pb2.Listing:
         """The listing that the profile accepted it for."""
@@ -139,10 +144,11 @@ class KeptImage(_message.Message):
         accept_time: _timestamp_pb2.Timestamp | None = ...,
         file_state: Global___FileState.ValueType = ...,
         compliance: Global___Compliance | None = ...,
+        store_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "compliance", b"compliance", "judgement", b"judgement", "listing", b"listing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "compliance", b"compliance", "digest", b"digest", "file_name", b"file_name", "file_state", b"file_state", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "compliance", b"compliance", "digest", b"digest", "file_name", b"file_name", "file_state", b"file_state", "final_url", b"final_url", "judgement", b"judgement", "listing", b"listing", "size_bytes", b"size_bytes", "store_address", b"store_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

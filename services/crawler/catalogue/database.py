@@ -16,7 +16,7 @@ from services.crawler.catalogue.migrating import NotACatalogue
 from services.crawler.catalogue.outage import CatalogueAway, Outage
 from services.crawler.catalogue.postgres_server import PostgresServer
 from services.crawler.catalogue.sqlite_file import SqliteFile
-from services.servicekit.errors import Misconfigured
+from services.servicekit.errors import Broken, Misconfigured
 
 Result = TypeVar("Result")
 
@@ -57,6 +57,7 @@ class Database:
             Misconfigured: Somebody has it to himself, it is away, it is no catalogue, or it is of another version.
         """
         self._outage = Outage()
+        self._broken: Broken | None = None
         self._engine: _Engine = (
             SqliteFile(place) if isinstance(place, Path) else PostgresServer(place)
         )
@@ -89,11 +90,17 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         # Shielded: a transaction whose caller was cancelled still ends, before the next one begins.
-        return await asyncio.shield(loop.run_in_executor(self._thread, self._in_transaction, work))
+        done = loop.run_in_executor(self._thread, self._in_transaction, work)
+        done.add_done_callback(_forget)
+        return await asyncio.shield(done)
+
+    def give_up(self) -> None:
+        """From now on nobody waits for a database that is away: what waits, and what comes, is told."""
+        self._outage.give_up()
 
     def close(self) -> None:
         """Ends the thread, closes the database and lets go of it. Whoever waits for a database that is away is told."""
-        self._outage.give_up()
+        self.give_up()
         self._thread.shutdown(wait=True)
         self._engine.close()
 
@@ -109,13 +116,20 @@ class Database:
 
     def _until(self, attempt: Callable[[], Result], deadline_s: float | None = None) -> Result:
         """Tries until it succeeds or fails for good."""
+        if self._broken is not None:
+            raise self._broken
         while True:
+            self._outage.require_hope()
             try:
                 result = attempt()
             except CatalogueAway as away:
                 if deadline_s is not None and time.monotonic() >= deadline_s:
                     raise
                 self._outage.wait(away)
+            except Broken as error:
+                # Only another process may go on.
+                self._broken = error
+                raise
             except Exception:
                 # It answers, and so does not have to be waited for.
                 self._outage.end()
@@ -123,6 +137,12 @@ class Database:
             else:
                 self._outage.end()
                 return result
+
+
+def _forget(done: asyncio.Future[Result]) -> None:
+    """Whoever was cancelled does not ask how it ended."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _cause(error: CatalogueAway | DBAPIError | NotACatalogue) -> str:

@@ -52,6 +52,15 @@ class Outage:
             raise away
         self._wait_s = min(2 * self._wait_s, _LAST_WAIT_S)
 
+    def require_hope(self) -> None:
+        """Passes unless the process ends while the database is away: another try may take long.
+
+        Raises:
+            CatalogueAway: It does.
+        """
+        if self.cause and self._ending.is_set():
+            raise CatalogueAway(self.cause)
+
     def end(self) -> None:
         """Notes that a try succeeded."""
         if self.cause:

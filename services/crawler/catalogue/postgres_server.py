@@ -87,6 +87,12 @@ def parse_server(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def server_name(url: URL) -> str:
+    """What messages call a PostgreSQL database, without user and password."""
+    place = url.host or url.query.get("host") or "this machine"
+    return f"the PostgreSQL database {url.database!r} on {place}"
+
+
 class PostgresServer:
     """One READ COMMITTED transaction at a time, over one connection.
 
@@ -103,8 +109,7 @@ class PostgresServer:
 
     def __init__(self, url: URL) -> None:
         """Connects to nothing yet."""
-        place = url.host or url.query.get("host") or "this machine"
-        self.name = f"the PostgreSQL database {url.database!r} on {place}"
+        self.name = server_name(url)
         self._writer = uuid.uuid4().hex
         # Truncated at 63 bytes by the server.
         self._application = f"lodestone-crawler {self._writer}"

@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from services.crawler.catalogue.damage import CatalogueBroken
 from services.crawler.catalogue.outage import CatalogueAway
 
 Result = TypeVar("Result")
@@ -18,6 +19,8 @@ _AWAY = ("08", "53", "57P", "58", "25006")
 # Serialization, deadlock, lock timeout, a transaction that was idle for too long.
 _CONFLICTS = ("40001", "40P01", "55P03", "25P03")
 _CONFLICTS_MAX = 10
+# data_corrupted, index_corrupted.
+_DAMAGED = ("XX001", "XX002")
 # How a refusal begins, and what else is no matter of time.
 _NEVER = ("FATAL:", "does not support SSL", "certificate", "invalid ")
 # What a server that lets nobody in for now says.
@@ -64,13 +67,17 @@ class PostgresTransaction(Generic[Result]):
 
         Raises:
             CatalogueAway: It may be called again.
+            CatalogueBroken: The server finds its files damaged.
         """
         try:
             return self._attempt()
         except DBAPIError as error:
+            said = " ".join(str(error.orig).split())
+            if getattr(error.orig, "sqlstate", None) in _DAMAGED:
+                raise CatalogueBroken(said) from error
             if not self._is_passing(error):
                 raise
-            raise CatalogueAway(" ".join(str(error.orig).split())) from error
+            raise CatalogueAway(said) from error
 
     def _attempt(self) -> Result:
         with self._engine.connect() as connection:

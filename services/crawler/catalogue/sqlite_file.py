@@ -11,9 +11,11 @@ from typing import IO, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from services.crawler.catalogue.beginning import begin_alone
+from services.crawler.catalogue.damage import CatalogueBroken
+from services.crawler.catalogue.mount_table import require_own_disk
 from services.crawler.catalogue.outage import CatalogueAway
 from services.servicekit.errors import Misconfigured
 
@@ -21,6 +23,9 @@ Result = TypeVar("Result")
 
 # The disk may be emptied, and whoever looks into the file with a tool of his own lets go of it.
 _PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
+# What was a catalogue when it was opened: a disk that fails, or can only be read, may be mended.
+_PASSING_LATER = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class SqliteFile:
@@ -39,16 +44,20 @@ class SqliteFile:
         """Takes the file for this process; its folder is made.
 
         Raises:
-            Misconfigured: Another crawler has it.
+            Misconfigured: Another crawler has it, it cannot be made, or its disk may be another machine's as well.
         """
         self.name = str(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
+        require_own_disk(path.parent)
+        self._path = path
         self._lock = _lock(path.with_suffix(".lock"))
         self._engine = _engine(path)
+        self._file: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
         self._transact(begin_alone)
+        self._file = self._file_now()
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:
         """A function that runs `work` in a transaction; it may be called again after CatalogueAway."""
@@ -60,18 +69,41 @@ class SqliteFile:
         self._lock.close()
 
     def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        if self._file is not None and self._file_now() != self._file:
+            raise CatalogueBroken(f"{self._path} was removed or replaced while it was open")
         try:
             with self._engine.begin() as connection:
                 return work(connection)
-        except OperationalError as error:
+        except DatabaseError as error:
             # The low byte is the kind, the others say more of it.
-            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _PASSING:
-                raise
-            raise CatalogueAway(str(error.orig)) from error
+            kind, said = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, str(error.orig)
+            if kind in _PASSING or (self._file is not None and kind in _PASSING_LATER):
+                raise CatalogueAway(said) from error
+            if self._file is not None and kind in _DAMAGED:
+                raise CatalogueBroken(f"{self._path}: {said}") from error
+            raise
+
+    def _file_now(self) -> tuple[int, int] | None:
+        """Which file has the path: SQLite would go on writing to one that nobody can find any more."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def _lock(path: Path) -> IO[str]:
-    handle = path.open("a")
+    try:
+        handle = path.open("a")
+    except OSError as error:
+        raise Misconfigured(f"cannot write {path}: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.crawler.catalogue import crawl_sources, crawls, refetches
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.crawl.crawl_run import CrawlRun, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.judgement import ProfileVersion
@@ -25,6 +26,7 @@ from services.crawler.score_distribution import ScoreBins
 from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
 from services.servicekit.errors import (
+    Broken,
     FailedPrecondition,
     InvalidInput,
     LodestoneError,
@@ -248,6 +250,10 @@ class CrawlBoard:
         except (InvalidInput, NotFound) as error:
             # A folder, file or profile that was there when the crawl was created may be gone after a restart.
             state, reason = CrawlState.FAILED, str(error)
+        except (Broken, CatalogueAway) as error:
+            # The process ends, and the next one goes on with the crawl.
+            log.warning("crawl_left", cause=str(error))
+            return
         except Exception as error:
             log.exception("crawl_broke")
             state, reason = CrawlState.FAILED, f"internal error: {type(error).__name__}"

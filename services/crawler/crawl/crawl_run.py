@@ -22,7 +22,7 @@ from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, R
 from services.crawler.crawl.pipeline import Pipeline
 from services.crawler.judgement import Verdict
 from services.crawler.sources.source import Source
-from services.servicekit.errors import FailedPrecondition, InvalidInput
+from services.servicekit.errors import Broken, FailedPrecondition, InvalidInput
 
 _RETRY_MAX_S = 60.0
 _SHOWN_PROBLEMS = 5
@@ -243,7 +243,7 @@ class CrawlRun:
                 await self._pipeline.process(leased)
             except FailedPrecondition as error:
                 raise _CannotJudge(str(error)) from error
-            except InvalidInput:
+            except (InvalidInput, Broken):
                 raise
             except Exception as error:  # noqa: BLE001 - an infrastructure failure is never a verdict: try again
                 await self._give_back(leased, error)

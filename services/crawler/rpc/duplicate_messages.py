@@ -33,7 +33,7 @@ def _copy_to_message(known: KnownCopy, store: BlobStore) -> duplicate_image_pb2.
         distance_256=match.distance256,
         mirrored=match.mirrored,
         kept_images=[
-            kept_to_message(image, judged, state)
+            kept_to_message(image, judged, state, store.address)
             for (image, judged), state in zip(known.kept, states, strict=True)
         ],
     )

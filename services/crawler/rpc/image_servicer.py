@@ -103,7 +103,7 @@ class ImageServicer(BaseServicer):
     async def _messages(self, known: _Known) -> list[kept_image_pb2.KeptImage]:
         states = await asyncio.to_thread(file_states, self._parts.store, known.kept)
         return [
-            kept_to_message(image, judged, state)
+            kept_to_message(image, judged, state, self._parts.store.address)
             for image, judged, state in zip(known.kept, known.judged, states, strict=True)
         ]
 

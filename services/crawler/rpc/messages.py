@@ -129,9 +129,12 @@ def listing_to_message(listing: Listing) -> crawl_pb2.Listing:
 
 
 def kept_to_message(
-    kept: KeptImage, judged: tuple[DecodedCandidate, Judgement] | None, state: FileState
+    kept: KeptImage,
+    judged: tuple[DecodedCandidate, Judgement] | None,
+    state: FileState,
+    store_address: str,
 ) -> kept_image_pb2.KeptImage:
-    """Writes a kept image and what became of its file."""
+    """Writes a kept image, what became of its file, and the store that it is in."""
     message = kept_image_pb2.KeptImage(
         digest=kept.digest,
         file_name=kept.file_name,
@@ -140,6 +143,7 @@ def kept_to_message(
         final_url=kept.final_url,
         accept_time=_timestamp(kept.accept_time),
         file_state=kept_image_pb2.FileState.Value(f"FILE_STATE_{state.name}"),
+        store_address=store_address,
     )
     if kept.compliance is not None:
         message.compliance.CopyFrom(_compliance(kept.compliance))

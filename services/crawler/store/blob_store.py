@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
@@ -49,13 +50,16 @@ class BlobDamaged(FailedPrecondition):
     Attributes:
         digest: The SHA-256, 64 hex digits.
         size_bytes: How many bytes are there.
-        expected_bytes: How many there should be.
+        expected_bytes: How many there should be; None if only the digest is known.
     """
 
-    def __init__(self, digest: str, size_bytes: int, expected_bytes: int) -> None:
+    def __init__(self, digest: str, size_bytes: int, expected_bytes: int | None = None) -> None:
+        if expected_bytes in (None, size_bytes):
+            what = f"its {size_bytes:,} bytes are not those of its name"
+        else:
+            what = f"it has {size_bytes:,} bytes instead of {expected_bytes:,}"
         super().__init__(
-            f"the stored image {digest[:12]} is damaged: it has {size_bytes:,} bytes instead of {expected_bytes:,}; "
-            "restore it from a backup, or delete it, then resume"
+            f"the stored image {digest[:12]} is damaged: {what}; restore it from a backup, or delete it, then resume"
         )
         self.digest = digest
         self.size_bytes = size_bytes
@@ -89,6 +93,17 @@ class BlobLost(NotFound):
         self.digest = digest
 
 
+def require_whole(stored: bytes, digest: str) -> bytes:
+    """Returns bytes that are those of their name.
+
+    Raises:
+        BlobDamaged: They are not.
+    """
+    if hashlib.sha256(stored).hexdigest() != digest:
+        raise BlobDamaged(digest, len(stored))
+    return stored
+
+
 class BlobStore(Protocol):
     """Blobs named by their SHA-256, each with a sidecar, and readable names.
 
@@ -98,6 +113,11 @@ class BlobStore(Protocol):
     Raises, from every method:
         StoreAway: It cannot be done for now; nothing half done can be seen.
     """
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people: `s3://bucket/prefix`; empty for the data folder."""
+        ...
 
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
@@ -116,6 +136,7 @@ class BlobStore(Protocol):
 
         Raises:
             BlobTooLarge: There are more; none was read.
+            BlobDamaged: They are not those of the digest.
         """
         ...
 
@@ -130,8 +151,16 @@ class BlobStore(Protocol):
 
         Raises:
             BlobLost: No bytes are given, and there are none.
-            BlobDamaged: What is there has another size.
+            BlobDamaged: What is there are other bytes.
             SidecarDamaged: What is beside it is no sidecar.
+        """
+        ...
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it, as `put_with_sidecar` does, whether its bytes are there or not.
+
+        Raises:
+            SidecarDamaged: What is there is no sidecar.
         """
         ...
 

@@ -7,6 +7,7 @@ import fcntl
 import math
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from services.crawler.store.blob_store import (
     BlobTooLarge,
     ReadableName,
     StoreAway,
+    require_whole,
 )
 from services.crawler.store.sidecar import merge_sidecar
 from services.servicekit.disk import sync
@@ -57,6 +59,11 @@ class FolderStore:
             message = f"cannot write the data folder {data}: {error.strerror}"
             raise Misconfigured(message) from error
 
+    @property
+    def address(self) -> str:
+        """Empty: it is the data folder."""
+        return ""
+
     def path(self, digest: str) -> Path:
         """Where the bytes of a digest are."""
         return self._blobs / digest[:2] / digest
@@ -79,7 +86,7 @@ class FolderStore:
             size_bytes = os.fstat(handle.fileno()).st_size
             if size_bytes > max_bytes:
                 raise BlobTooLarge(digest, size_bytes, max_bytes)
-            return handle.read()
+            return require_whole(handle.read(), digest)
         return b""
 
     def put(self, encoded: bytes, *, digest: str) -> None:
@@ -95,7 +102,7 @@ class FolderStore:
         path = self.path(digest)
         with self._writing():
             if path.exists():
-                _require_size(path, digest, len(encoded))
+                _require_same(path, digest, encoded)
             elif encoded:
                 self._place(path, encoded)
             else:
@@ -180,15 +187,19 @@ class FolderStore:
     def _drop_parts(self, before: float) -> None:
         for part in self._parts.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if part.stat().st_mtime <= before:
+                found = part.lstat()
+                # A folder is nothing of ours: a check tells of it.
+                if found.st_mtime <= before and not stat.S_ISDIR(found.st_mode):
                     part.unlink()
 
 
-def _require_size(path: Path, digest: str, expected_bytes: int) -> None:
-    """Refuses a file that was cut behind our back; without bytes there is nothing to compare it with."""
+def _require_same(path: Path, digest: str, encoded: bytes) -> None:
+    """Refuses a file that was cut or edited behind our back; without bytes there is nothing to compare it with."""
+    if not encoded:
+        return
     size_bytes = path.stat().st_size
-    if expected_bytes and size_bytes != expected_bytes:
-        raise BlobDamaged(digest, size_bytes, expected_bytes)
+    if size_bytes != len(encoded) or path.read_bytes() != encoded:
+        raise BlobDamaged(digest, size_bytes, len(encoded))
 
 
 def _link_or_copy(source: Path, part: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.store.blob_store import BlobStore, StoreAway
@@ -10,6 +12,14 @@ from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.s3_address import S3Access, S3Address
 from services.crawler.store.s3_store import S3Store
 from services.servicekit.errors import Misconfigured
+
+
+class Present(Protocol):
+    """What can be asked for the bytes of images."""
+
+    def present(self, digests: Iterable[str]) -> set[str]:
+        """Those of many digests whose bytes are there."""
+        ...
 
 
 def open_store(store: str, data: Path, access: S3Access, *, alone: bool = True) -> BlobStore:
@@ -29,7 +39,7 @@ def open_store(store: str, data: Path, access: S3Access, *, alone: bool = True) 
     return FolderStore(data, alone=alone)
 
 
-def require_images(store: BlobStore, kept: list[KeptImage]) -> None:
+def require_images(store: Present, kept: list[KeptImage]) -> None:
     """Passes a store that has any of the newest kept images, if there are some; blocks.
 
     Otherwise a bucket that was chosen for a catalogue with images would make every one of them a lost one.

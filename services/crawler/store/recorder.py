@@ -66,11 +66,17 @@ class Recorder:
         """Writes a finding, once the store takes it; nothing is written of a listing that another crawler has now.
 
         An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
+        What a rejudgement keeps does not wait: somebody waits for its answer, and may ask again.
+
+        Raises:
+            StoreAway: The store does not take what a rejudgement keeps.
         """
-        if finding.is_accepted:
-            await self._wait.run(lambda: self._carry_through(finding))
-        else:
+        if not finding.is_accepted:
             await self._queue.put(Entry(finding))
+        elif finding.crawl_id is None:
+            await self._carry_through(finding)
+        else:
+            await self._wait.run(lambda: self._carry_through(finding))
 
     async def settle(self, ending: Ending) -> None:
         """Ends a listing of which nothing is to be judged, as `record` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from services.crawler.store.s3_errors import cause_of, lasts
 
 if TYPE_CHECKING:
     # They are there for type checkers alone.
-    from obstore import PutMode
+    from obstore import ObjectMeta, PutMode
     from obstore.store import S3Config
+
+
+_CHUNK_BYTES = 1_000_000
+_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,25 @@ class S3Object:
 
     content: bytes
     e_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Entry:
+    """What a listing, or a question without content, says of an object.
+
+    Attributes:
+        key: Its key, without the store's prefix.
+        size_bytes: How many bytes; 0 for a prefix.
+        changed_time: When it was written, by the service's clock, seconds since 1970; 0 for a prefix.
+        e_tag: Of its bytes; may be empty.
+        is_prefix: Whether it is none, but what the keys of several begin with.
+    """
+
+    key: str
+    size_bytes: int = 0
+    changed_time: float = 0.0
+    e_tag: str = ""
+    is_prefix: bool = False
 
 
 class S3Bucket:
@@ -72,11 +96,42 @@ class S3Bucket:
 
     def size_bytes(self, key: str) -> int | None:
         """How large an object is; None if there is none."""
+        found = self.head(key)
+        return None if found is None else found.size_bytes
+
+    def head(self, key: str) -> S3Entry | None:
+        """What is known of an object; None if there is none."""
         with self._asking():
             try:
-                return self._client.head(key)["size"]
+                return _entry(self._client.head(key))
             except FileNotFoundError:
                 return None
+
+    def digest(self, key: str) -> tuple[str, int] | None:
+        """SHA-256 of an object, 64 hex digits, and its size; None if there is none. Some megabytes are in memory."""
+        summed, size_bytes = hashlib.sha256(), 0
+        with self._asking():
+            try:
+                for chunk in self._client.get(key).stream(min_chunk_size=_CHUNK_BYTES):
+                    summed.update(chunk)
+                    size_bytes += len(chunk)
+            except FileNotFoundError:
+                return None
+        return summed.hexdigest(), size_bytes
+
+    def entries(self, prefix: str) -> list[S3Entry]:
+        """Objects and prefixes right below a prefix of few, by name."""
+        with self._asking():
+            found = self._client.list_with_delimiter(prefix)
+        prefixes = [S3Entry(one.rstrip("/"), is_prefix=True) for one in found["common_prefixes"]]
+        objects = [_entry(one) for one in found["objects"]]
+        return sorted(prefixes + objects, key=lambda entry: entry.key)
+
+    def objects(self, prefix: str) -> Iterator[S3Entry]:
+        """All objects below a prefix, a page at a time."""
+        with self._asking():
+            for page in self._client.list(prefix, chunk_size=_PAGE):
+                yield from map(_entry, page)
 
     def get(self, key: str) -> S3Object | None:
         """Reads an object; None if there is none."""
@@ -114,6 +169,11 @@ class S3Bucket:
         except (BaseError, OSError) as error:
             # Not from it: its text may have what the service repeats of our keys, and would be logged.
             raise StoreAway(str(self.address), cause_of(error), lasts=lasts(error)) from None
+
+
+def _entry(found: ObjectMeta) -> S3Entry:
+    changed_time = found["last_modified"].timestamp()
+    return S3Entry(found["path"], found["size"], changed_time, found["e_tag"] or "")
 
 
 def _client(address: S3Address, access: S3Access, limits: S3Limits) -> Client:

@@ -14,6 +14,7 @@ from services.crawler.store.blob_store import (
     BlobTooLarge,
     ReadableName,
     StoreAway,
+    require_whole,
 )
 from services.crawler.store.s3_address import S3Access, S3Address, S3Limits
 from services.crawler.store.s3_bucket import S3Bucket
@@ -60,6 +61,11 @@ class S3Store:
         while not self._is_usable(deadline_s):
             time.sleep(_START_PAUSE_S)
 
+    @property
+    def address(self) -> str:
+        """Where it is: `s3://bucket/prefix`."""
+        return str(self._bucket.address)
+
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are there."""
         return self._bucket.size_bytes(_key(digest)) is not None
@@ -80,15 +86,36 @@ class S3Store:
         if size_bytes > max_bytes:
             raise BlobTooLarge(digest, size_bytes, max_bytes)
         found = self._bucket.get(_key(digest))
-        return b"" if found is None else found.content
+        return b"" if found is None else require_whole(found.content, digest)
 
     def put_with_sidecar(self, encoded: bytes, digest: str, facts: dict[str, Any]) -> None:
         """Stores bytes, makes sure that they are there, then stores their sidecar. See `BlobStore.put_with_sidecar`."""
-        if encoded:
-            media_type = _MEDIA_TYPES.get(facts.get("format", ""), _BYTES)
-            self._bucket.create(_key(digest), encoded, media_type=media_type)
+        media_type = _MEDIA_TYPES.get(facts.get("format", ""), _BYTES)
+        is_new = bool(encoded) and self._bucket.create(_key(digest), encoded, media_type=media_type)
         self._require_stored(digest, len(encoded))
-        self._add_to_sidecar(digest, facts)
+        if encoded and not is_new:
+            self._require_same(digest, encoded)
+        self.put_sidecar(digest, facts)
+
+    def put_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
+        """Writes what is known of an image beside it, as `put_with_sidecar` does."""
+        key = _sidecar(digest)
+        new = merge_sidecar(None, digest, facts)
+        for _ in range(_MERGES):
+            if self._bucket.create(key, new, media_type=_JSON):
+                return
+            known = self._bucket.get(key)
+            if known is None:
+                continue
+            merged = merge_sidecar(known.content, digest, facts)
+            # The same: an earlier try was stored, whatever became of its answer.
+            if merged == known.content:
+                return
+            if self._bucket.replace(key, merged, known.e_tag, media_type=_JSON):
+                return
+            time.sleep(random.uniform(0.0, _MERGE_PAUSE_S))  # noqa: S311 - jitter, not a secret
+        cause = f"the sidecar of {digest[:12]} was changed by others {_MERGES} times"
+        raise StoreAway(str(self._bucket.address), cause)
 
     def link(self, digest: str, name: ReadableName) -> bool:
         """Has the service copy an image under its readable name; False if its bytes are lost."""
@@ -114,24 +141,11 @@ class S3Store:
         if expected_bytes and size_bytes != expected_bytes:
             raise BlobDamaged(digest, size_bytes, expected_bytes)
 
-    def _add_to_sidecar(self, digest: str, facts: dict[str, Any]) -> None:
-        key = _sidecar(digest)
-        new = merge_sidecar(None, digest, facts)
-        for _ in range(_MERGES):
-            if self._bucket.create(key, new, media_type=_JSON):
-                return
-            known = self._bucket.get(key)
-            if known is None:
-                continue
-            merged = merge_sidecar(known.content, digest, facts)
-            # The same: an earlier try was stored, whatever became of its answer.
-            if merged == known.content:
-                return
-            if self._bucket.replace(key, merged, known.e_tag, media_type=_JSON):
-                return
-            time.sleep(random.uniform(0.0, _MERGE_PAUSE_S))  # noqa: S311 - jitter, not a secret
-        cause = f"the sidecar of {digest[:12]} was changed by others {_MERGES} times"
-        raise StoreAway(str(self._bucket.address), cause)
+    def _require_same(self, digest: str, encoded: bytes) -> None:
+        """Refuses an object that was there already, and was edited behind our back."""
+        found = self._bucket.get(_key(digest))
+        if found is not None and found.content != encoded:
+            raise BlobDamaged(digest, len(found.content), len(encoded))
 
     def _is_usable(self, deadline_s: float) -> bool:
         """Whether it can be used; False if it may be worth another try."""

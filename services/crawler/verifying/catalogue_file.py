@@ -8,45 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from services.crawler.catalogue import schema
+from services.crawler.verifying.catalogue_reading import (
+    CatalogueDamaged,
+    CatalogueUnreadable,
+    require_version,
+)
 from services.crawler.verifying.problem import Problem, ProblemKind
 from services.servicekit.errors import LodestoneError
 
-_MIGRATIONS = Path(schema.__file__).parent / "migrations"
 _LINES = 100
 _WAIT_S = 10.0
-
-
-class CatalogueUnreadable(LodestoneError):
-    """There is no catalogue that this version can read.
-
-    Attributes:
-        path: The file.
-        cause: Why, as the end of a sentence.
-    """
-
-    def __init__(self, path: Path, cause: str) -> None:
-        super().__init__(f"{path} {cause}")
-        self.path = path
-        self.cause = cause
-
-
-class CatalogueDamaged(LodestoneError):
-    """SQLite finds the file damaged while it reads.
-
-    Attributes:
-        cause: What SQLite says.
-    """
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(f"the catalogue is damaged: {cause}")
-        self.cause = cause
 
 
 class CatalogueFile:
@@ -63,7 +38,8 @@ class CatalogueFile:
             raise CatalogueUnreadable(path, "is not there")
         self._path = path
         self._engine = _engine(path)
-        self._require_version()
+        with self.read() as connection:
+            require_version(connection, path)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -89,20 +65,9 @@ class CatalogueFile:
             found = [error.cause]
         return [Problem(ProblemKind.CATALOGUE_DAMAGED, line) for line in found if line != "ok"]
 
-    def _require_version(self) -> None:
-        known = ScriptDirectory(str(_MIGRATIONS))
-        newest = known.get_current_head()
-        with self.read() as connection:
-            heads = MigrationContext.configure(connection).get_current_heads()
-        if not heads:
-            raise CatalogueUnreadable(self._path, "is no catalogue: it states no version")
-        if heads == (newest,):
-            return
-        if heads[0] in {one.revision for one in known.walk_revisions()}:
-            cause = f"is of version {heads[0]}, and {newest} is read here: start the crawler once"
-        else:
-            cause = f"is of a newer version ({heads[0]}) than is read here ({newest})"
-        raise CatalogueUnreadable(self._path, cause)
+    def close(self) -> None:
+        """Lets go of it."""
+        self._engine.dispose()
 
     def _typed(self, error: DBAPIError) -> LodestoneError:
         said = str(error.orig).splitlines()[0]

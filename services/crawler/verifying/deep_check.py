@@ -14,10 +14,9 @@ from sqlalchemy import Connection, func, select
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.catalogue.embeddings import get_embeddings
 from services.crawler.catalogue.schema import candidates, images
-from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
+from services.crawler.verifying.catalogue_reading import Catalogue
 from services.crawler.verifying.problem import Problem, ProblemKind
-from services.crawler.verifying.regular_file import read_file
+from services.crawler.verifying.stored_files import StoredFiles, blob_path
 from services.crawler.verifying.stored_image import StoredImage, read_page
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import ItemRejected, Unavailable
@@ -57,7 +56,7 @@ class DeepCheck:
 
     Attributes:
         catalogue: What was recorded.
-        folder: Where the bytes are.
+        files: Where the bytes are.
         decoder: What decodes.
         embedder: What embeds; None if nothing does.
         decoded_count: Images that were decoded.
@@ -66,8 +65,8 @@ class DeepCheck:
         away: Why the embedder was not asked to the end; empty if it was.
     """
 
-    catalogue: CatalogueFile
-    folder: DataFolder
+    catalogue: Catalogue
+    files: StoredFiles
     decoder: Decode
     embedder: Embedder | None
     decoded_count: int = 0
@@ -144,16 +143,14 @@ class DeepCheck:
 
     def _read(self, image: StoredImage) -> bytes | None:
         try:
-            encoded = read_file(
-                self.folder.blob(image.digest), max_bytes=max(1, image.row.size_bytes)
-            )
+            most = max(1, image.row.size_bytes)
+            encoded = self.files.read(blob_path(image.digest), max_bytes=most)
         except OSError:
             return None
         return encoded if hashlib.sha256(encoded).hexdigest() == image.digest else None
 
     def _problem(self, kind: ProblemKind, image: StoredImage, message: str) -> Problem:
-        path = self.folder.shown(self.folder.blob(image.digest))
-        return Problem(kind, message, path, image.digest, image.final_url)
+        return Problem(kind, message, blob_path(image.digest), image.digest, image.final_url)
 
 
 def limits_for(connection: Connection) -> DecodeLimits:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
+from services.crawler.verifying.catalogue_reading import Catalogue
 from services.crawler.verifying.problem import Problem, ProblemKind
-from services.crawler.verifying.regular_file import file_digest, is_same_file, read_file
 from services.crawler.verifying.sidecar_facts import differing_facts, parse_sidecar
+from services.crawler.verifying.stored_files import (
+    StoredFiles,
+    blob_path,
+    name_path,
+    sidecar_path,
+)
 from services.crawler.verifying.stored_image import (
     KeptName,
     StoredImage,
@@ -52,7 +55,7 @@ class FileFindings:
 
 
 def check_image_files(
-    catalogue: CatalogueFile, folder: DataFolder, terms: CheckTerms, *, threads: int
+    catalogue: Catalogue, files: StoredFiles, terms: CheckTerms, *, threads: int
 ) -> Iterator[FileFindings]:
     """Goes through the files of all images, in the order of accepting; yields what it finds some hundred at a time.
 
@@ -63,19 +66,19 @@ def check_image_files(
     with ThreadPoolExecutor(threads) as pool:
         while page := _read(catalogue, after):
             found = FileFindings()
-            for one in pool.map(lambda image: ImageFiles(folder, terms, image).check(), page):
+            for one in pool.map(lambda image: ImageFiles(files, terms, image).check(), page):
                 found.add(one)
             found.problems = _still_stored(catalogue, found.problems)
             yield found
             after = page[-1].sequence
 
 
-def _read(catalogue: CatalogueFile, after: int) -> list[StoredImage]:
+def _read(catalogue: Catalogue, after: int) -> list[StoredImage]:
     with catalogue.read() as connection:
         return read_page(connection, after=after, limit=_PAGE)
 
 
-def _still_stored(catalogue: CatalogueFile, found: list[Problem]) -> list[Problem]:
+def _still_stored(catalogue: Catalogue, found: list[Problem]) -> list[Problem]:
     if not found:
         return []
     with catalogue.read() as connection:
@@ -86,8 +89,8 @@ def _still_stored(catalogue: CatalogueFile, found: list[Problem]) -> list[Proble
 class ImageFiles:
     """The files of one image."""
 
-    def __init__(self, folder: DataFolder, terms: CheckTerms, image: StoredImage) -> None:
-        self._folder = folder
+    def __init__(self, files: StoredFiles, terms: CheckTerms, image: StoredImage) -> None:
+        self._files = files
         self._terms = terms
         self._image = image
         self._found = FileFindings(image_count=1)
@@ -102,10 +105,10 @@ class ImageFiles:
 
     def _check_blob(self) -> None:
         image = self._image
-        path = self._folder.blob(image.digest)
+        path = blob_path(image.digest)
         origin = f"it came from {image.final_url}"
         try:
-            digest, size_bytes = file_digest(path)
+            digest, size_bytes = self._files.digest(path)
         except FileNotFoundError:
             self._add(ProblemKind.BLOB_MISSING, path, f"its bytes are gone; {origin}")
             return
@@ -124,9 +127,9 @@ class ImageFiles:
             self._add(ProblemKind.SIZE_WRONG, path, message)
 
     def _check_sidecar(self) -> None:
-        path = self._folder.sidecar(self._image.digest)
+        path = sidecar_path(self._image.digest)
         try:
-            facts = parse_sidecar(read_file(path, max_bytes=_SIDECAR_MAX_BYTES))
+            facts = parse_sidecar(self._files.read(path, max_bytes=_SIDECAR_MAX_BYTES))
         except FileNotFoundError:
             self._add(ProblemKind.SIDECAR_MISSING, path, "the sidecar is gone")
             return
@@ -142,10 +145,9 @@ class ImageFiles:
 
     def _check_name(self, kept: KeptName) -> None:
         digest = self._image.digest
-        path = self._folder.name(kept.profile.name, kept.file_name)
+        path = name_path(kept.profile.name, kept.file_name)
         try:
-            # A disk without hard links has copies.
-            is_it = is_same_file(path, self._folder.blob(digest)) or file_digest(path)[0] == digest
+            is_it = self._files.holds(path, digest)
         except (FileNotFoundError, NotADirectoryError):
             self._miss_name(kept, path)
             return
@@ -157,7 +159,7 @@ class ImageFiles:
             message = "the readable name holds other bytes than were kept"
             self._add(ProblemKind.NAME_DIFFERS, path, message)
 
-    def _miss_name(self, kept: KeptName, path: Path) -> None:
+    def _miss_name(self, kept: KeptName, path: str) -> None:
         if kept.linked:
             self._found.removed_name_count += 1
         elif self._terms.is_young(kept.keep_time):
@@ -165,10 +167,9 @@ class ImageFiles:
         else:
             self._add(ProblemKind.NAME_MISSING, path, "the readable name was not made")
 
-    def _add(self, kind: ProblemKind, path: Path, message: str) -> None:
+    def _add(self, kind: ProblemKind, path: str, message: str) -> None:
         image = self._image
-        shown = self._folder.shown(path)
-        self._found.problems.append(Problem(kind, message, shown, image.digest, image.final_url))
+        self._found.problems.append(Problem(kind, message, path, image.digest, image.final_url))
 
 
 def _why(error: OSError) -> str:

@@ -86,26 +86,36 @@ class _Pictures:
         return self.digests[32 * place : 32 * place + 32].hex()
 
 
-def check_kept_pairs(connection: Connection) -> Iterator[Problem]:
+class KeptPairs:
     """Finds kept images that are near one that was kept before, or purged: as they are, or mirrored.
 
     It is the rule that accepts go by, with every image at its place in their order; flat images are near nothing. How
     the liked images stand to what is kept cannot be told: a photo may be liked after its like was kept.
     """
-    kept, purged = _Pictures(), _Pictures()
-    for query, pictures in ((_KEPT, kept), (_PURGED, purged)):
-        for row in connection.execute(query):
-            if not _is_readable(row):
-                message = "a perceptual hash in its row cannot be read"
-                yield Problem(ProblemKind.ROW_BROKEN, message, digest=row.digest)
-            elif not row.flat:
-                pictures.add(row)
-    before = kept.upright.rows()
-    pairs = near_pairs(before, before, earlier=True)
-    pairs |= near_pairs(before, kept.mirrored.rows(), earlier=True)
-    for (later, earlier), distances in sorted(pairs.items()):
-        yield _problem(kept.digest(later), kept.digest(earlier), distances, "was kept before it")
-    yield from _near_purged(kept, purged)
+
+    def __init__(self) -> None:
+        self._kept, self._purged = _Pictures(), _Pictures()
+
+    def read(self, connection: Connection) -> Iterator[Problem]:
+        """Reads all of them, 120 bytes each; yields those that cannot be read."""
+        for query, pictures in ((_KEPT, self._kept), (_PURGED, self._purged)):
+            for row in connection.execute(query):
+                if not _is_readable(row):
+                    message = "a perceptual hash in its row cannot be read"
+                    yield Problem(ProblemKind.ROW_BROKEN, message, digest=row.digest)
+                elif not row.flat:
+                    pictures.add(row)
+
+    def check(self) -> Iterator[Problem]:
+        """Compares what was read; that takes long, and needs no transaction."""
+        kept = self._kept
+        before = kept.upright.rows()
+        pairs = near_pairs(before, before, earlier=True)
+        pairs |= near_pairs(before, kept.mirrored.rows(), earlier=True)
+        for (later, earlier), distances in sorted(pairs.items()):
+            message = "was kept before it"
+            yield _problem(kept.digest(later), kept.digest(earlier), distances, message)
+        yield from _near_purged(kept, self._purged)
 
 
 def _near_purged(kept: _Pictures, purged: _Pictures) -> Iterator[Problem]:

@@ -16,7 +16,10 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Reads it; a wrong one ends the process with one line and status 2."""
-    parser = _Parser(prog="lodestone verify", description="Checks a data folder.")
+    parser = _Parser(
+        prog="lodestone verify",
+        description="Checks catalogue and store; where they are, LODESTONE_CRAWLER_… says, as for the crawler.",
+    )
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--deep", action="store_true", help="decode and embed every image again")
     parser.add_argument("--repair", action="store_true", help="mend what can safely be mended")

@@ -67,7 +67,7 @@ class Problem:
     def subject(self) -> str:
         """What it is about, as short as can be looked up."""
         crawl = f"crawl {self.crawl_id}" if self.crawl_id else ""
-        return self.path or self.digest or self.url or crawl or "catalog.sqlite"
+        return self.path or self.digest or self.url or crawl or "the catalogue"
 
     def facts(self) -> dict[str, Any]:
         """Its fields for JSON."""

@@ -1,28 +1,23 @@
-"""Mends what can be mended without losing anything; for a folder that no crawler has open."""
+"""Mends what can be mended without losing anything; for a catalogue and a store that no crawler has open."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cached_property, partial
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import NoResultFound
 
 from services.crawler.catalogue import images, purges
-from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import kept_images, purged_images
-from services.crawler.store.folder_store import FolderStore
+from services.crawler.store.blob_store import BlobStore
 from services.crawler.verifying.counting import count_again
-from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.known_sidecar import known_sidecar
+from services.crawler.verifying.locked_server import LockedCatalogue
 from services.crawler.verifying.problem import Problem, ProblemKind
-from services.crawler.verifying.regular_file import file_digest
-from services.servicekit.disk import sync
+from services.crawler.verifying.stored_files import MendableFiles, name_path, sidecar_path
 
 _Mend = Callable[[Problem], Awaitable[str]]
 
@@ -34,14 +29,20 @@ class Repairs:
     and removes nothing but what was never finished and what was purged.
     """
 
-    def __init__(self, database: Database, folder: DataFolder) -> None:
-        """Takes the catalogue, whose lock keeps crawlers away, and the folder of both."""
+    def __init__(
+        self,
+        database: LockedCatalogue,
+        files: MendableFiles,
+        open_store: Callable[[], BlobStore],
+    ) -> None:
+        """Takes the catalogue, whose lock keeps crawlers away, the store's files, and what opens it for writing."""
         self._database = database
-        self._folder = folder
+        self._files = files
+        self._open_store = open_store
         self._ways: dict[ProblemKind, _Mend] = {
             ProblemKind.COUNT_WRONG: self._count_again,
             ProblemKind.PURGE_UNFINISHED: self._finish_purge,
-            ProblemKind.BLOB_MISSING: self._link_back,
+            ProblemKind.BLOB_MISSING: self._bring_back,
             ProblemKind.SIDECAR_MISSING: self._write_sidecar,
             ProblemKind.SIDECAR_DAMAGED: self._write_sidecar,
             ProblemKind.SIDECAR_DIFFERS: self._write_sidecar,
@@ -51,9 +52,9 @@ class Repairs:
         }
 
     @cached_property
-    def _store(self) -> FolderStore:
-        # Once opened it has dropped all parts: those that are told of go before.
-        return FolderStore(self._folder.root)
+    def _store(self) -> BlobStore:
+        # A folder's drops all parts when it is opened: those that are told of go before.
+        return self._open_store()
 
     async def repair_all(self, problems: Sequence[Problem]) -> AsyncIterator[tuple[Problem, str]]:
         """Mends what can be mended; yields each problem that it mended, and what was done."""
@@ -78,9 +79,14 @@ class Repairs:
                 await self._database.run(partial(purges.record_removed, digest=digest))
         return "its files are removed"
 
-    async def _link_back(self, problem: Problem) -> str:
+    async def _bring_back(self, problem: Problem) -> str:
+        """A readable name is the same file, or a copy: while there is one, the bytes are not lost."""
         names = await self._database.run(partial(_names, digest=problem.digest))
-        return await asyncio.to_thread(self._bring_back, problem.digest, names)
+        for path in names:
+            if await asyncio.to_thread(self._holds, path, problem.digest):
+                await asyncio.to_thread(self._files.bring_back, path, problem.digest)
+                return f"brought back from {path}"
+        return ""
 
     async def _write_sidecar(self, problem: Problem) -> str:
         try:
@@ -91,75 +97,44 @@ class Repairs:
 
     async def _make_name(self, problem: Problem) -> str:
         _, profile_name, file_name = problem.path.split("/")
-        if not self._store.has(problem.digest):
+        name = (profile_name, file_name)
+        if not await asyncio.to_thread(self._store.link, problem.digest, name):
             return ""
-        await asyncio.to_thread(self._store.link, problem.digest, (profile_name, file_name))
         await self._database.run(
             partial(images.record_links, links=[(problem.digest, profile_name)])
         )
         return "made"
 
     async def _move_orphan(self, problem: Problem) -> str:
-        path = self._folder.root / problem.path
         if not await self._database.run(partial(_is_purged, digest=problem.digest)):
-            return f"moved to {await asyncio.to_thread(self._set_aside, path)}"
-        await asyncio.to_thread(path.unlink)
+            return f"moved to {await asyncio.to_thread(self._files.set_aside, problem.path)}"
+        await asyncio.to_thread(self._files.remove, problem.path)
         return "removed, as the image was purged"
 
     async def _drop_part(self, problem: Problem) -> str:
-        path = self._folder.root / problem.path
-        try:
-            await asyncio.to_thread(path.unlink)
-        except IsADirectoryError:
-            return ""
+        await asyncio.to_thread(self._files.remove, problem.path)
         return "removed"
 
-    def _bring_back(self, digest: str, names: list[tuple[str, str]]) -> str:
-        """A readable name is the same file, or a copy: while there is one, the bytes are not lost."""
-        path = self._folder.blob(digest)
-        for name in names:
-            source = self._folder.name(*name)
-            if not _holds(source, digest):
-                continue
-            try:
-                path.parent.mkdir(exist_ok=True)
-                os.link(source, path)
-                sync(path.parent)
-            except OSError:
-                self._store.put(source.read_bytes(), digest=digest)
-            return f"brought back from {self._folder.shown(source)}"
-        return ""
+    def _holds(self, path: str, digest: str) -> bool:
+        try:
+            return self._files.digest(path)[0] == digest
+        except OSError:
+            return False
 
     def _replace_sidecar(self, digest: str, facts: dict[str, Any]) -> str:
-        path = self._folder.sidecar(digest)
-        old = f"; the old one is {self._set_aside(path)}" if os.path.lexists(path) else ""
+        path, old = sidecar_path(digest), ""
+        if self._files.exists(path):
+            old = f"; the old one is {self._files.set_aside(path)}"
         self._store.put_sidecar(digest, facts)
         return f"written anew from the catalogue{old}"
 
-    def _set_aside(self, path: Path) -> str:
-        self._folder.set_aside.mkdir(exist_ok=True)
-        names = (path.name if number == 1 else f"{path.name}.{number}" for number in count(1))
-        free = (self._folder.set_aside / name for name in names)
-        target = next(place for place in free if not os.path.lexists(place))
-        path.rename(target)
-        sync(self._folder.set_aside)
-        sync(path.parent)
-        return self._folder.shown(target)
 
-
-def _names(connection: Connection, digest: str) -> list[tuple[str, str]]:
+def _names(connection: Connection, digest: str) -> list[str]:
     query = select(kept_images.c.profile_name, kept_images.c.file_name)
     rows = connection.execute(query.where(kept_images.c.digest == digest))
-    return [(row.profile_name, row.file_name) for row in rows]
+    return [name_path(row.profile_name, row.file_name) for row in rows]
 
 
 def _is_purged(connection: Connection, digest: str) -> bool:
     query = select(purged_images.c.digest).where(purged_images.c.digest == digest)
     return connection.execute(query).one_or_none() is not None
-
-
-def _holds(path: Path, digest: str) -> bool:
-    try:
-        return file_digest(path)[0] == digest
-    except OSError:
-        return False

@@ -80,7 +80,9 @@ class Report:
         if not found:
             return "all is well"
         text = _count_of(found, "problem")
-        return f"{text}, {mended:,} of them repaired" if mended else text
+        if mended:
+            text += f", {mended:,} of them repaired"
+        return f"{text} (docs/verify.md says what to do)" if found > mended else text
 
 
 def fail(error: object) -> int:

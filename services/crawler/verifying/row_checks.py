@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, cast, exists, func, or_, select
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    Integer,
+    Select,
+    Table,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from services.crawler.catalogue.crawls import CrawlState
 from services.crawler.catalogue.schema import (
@@ -15,6 +27,7 @@ from services.crawler.catalogue.schema import (
     crawls,
     judgements,
     listings,
+    metadata,
     purged_images,
 )
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -25,7 +38,8 @@ _STATES = [state.value for state in OutcomeState]
 _REASONS = [reason.value for reason in OutcomeReason]
 _IS_FETCHED = listings.c.outcome_state == OutcomeState.FETCHED.value
 
-# Made once each, as lists: `crawl_listings` cannot be looked up by listing alone.
+# Made once each, as sets: `crawl_listings` cannot be looked up by listing alone, and PostgreSQL goes through the whole
+# of a large list for every row that is to be in none.
 _LISTED = select(crawl_listings.c.listing_id)
 _TO_DO = _LISTED.where(crawl_listings.c.sequence.is_(None))
 _SETTLED = _LISTED.where(crawl_listings.c.sequence.is_not(None))
@@ -43,21 +57,23 @@ _JUDGED = (
     )
     .where(crawl_listings.c.sequence.is_not(None))
 )
+_UNLISTED = select(listings.c.listing_id).except_(_LISTED)
+_DONE = _SETTLED.except_(_TO_DO)
+_UNJUDGED = _SETTLED.except_(_JUDGED)
 _IS_CANDIDATE = exists().where(candidates.c.digest == listings.c.digest)
 
 _LISTING_RULES = (
     (
         ProblemKind.LISTING_LOST,
         "it belongs to no crawl, so that nobody fetches it",
-        listings.c.listing_id.not_in(_LISTED),
+        listings.c.listing_id.in_(_UNLISTED),
     ),
     (
         ProblemKind.LISTING_LOST,
         "it has no outcome, and no crawl has it still to do",
         and_(
             listings.c.outcome_state.is_(None),
-            listings.c.listing_id.in_(_LISTED),
-            listings.c.listing_id.not_in(_TO_DO),
+            listings.c.listing_id.in_(_DONE),
         ),
     ),
     (
@@ -84,8 +100,7 @@ _LISTING_RULES = (
         and_(
             _IS_FETCHED,
             _IS_CANDIDATE,
-            listings.c.listing_id.in_(_SETTLED),
-            listings.c.listing_id.not_in(_JUDGED),
+            listings.c.listing_id.in_(_UNJUDGED),
         ),
     ),
 )
@@ -110,9 +125,22 @@ _NO_COUNTS = {"settled": 0, "known": 0}
 
 def check_references(connection: Connection) -> Iterator[Problem]:
     """Finds rows that refer to rows that are not there."""
-    for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        message = f"row {row} of {table} refers to a row of {parent} that is not there"
-        yield Problem(ProblemKind.ROW_DANGLING, message)
+    for table in metadata.sorted_tables:
+        for reference in sorted(table.foreign_keys, key=lambda one: one.parent.name):
+            for row in connection.execute(_dangling(table, reference)):
+                named = ", ".join(f"{name} {value}" for name, value in row._mapping.items())  # noqa: SLF001 - public
+                parent = reference.column.table.name
+                message = (
+                    f"a row of {table.name} ({named}) refers to a row of {parent} that is not there"
+                )
+                yield Problem(ProblemKind.ROW_DANGLING, message)
+
+
+def _dangling(table: Table, reference: ForeignKey) -> Select[Any]:
+    """What refers to nothing, by the columns of its primary key."""
+    child = reference.parent
+    is_there = exists().where(reference.column == child)
+    return select(*table.primary_key.columns).where(child.is_not(None), ~is_there)
 
 
 def check_listings(connection: Connection) -> Iterator[Problem]:
@@ -140,7 +168,9 @@ def _check_crawl(crawl: Any, there: Any, counted: Any) -> Iterator[tuple[Problem
         ("outcomes", counted["settled"], there["settled"]),
         ("outcomes that were known", counted["known"], there["known"]),
     )
-    wrong = [f"{what} {said:,} for {true:,}" for what, said, true in compared if said != true]
+    wrong = [
+        f"{what} {said:,} instead of {true:,}" for what, said, true in compared if said != true
+    ]
     if wrong:
         yield ProblemKind.COUNT_WRONG, f"it counts wrongly: {', '.join(wrong)}"
     if there["first"] != 1 or not there["places"] == there["settled"] == there["last"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from sqlalchemy import Connection, select
 
 from services.crawler.catalogue.purges import list_pending
 from services.crawler.catalogue.schema import images, kept_images, purged_images
-from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
+from services.crawler.verifying.catalogue_reading import Catalogue
 from services.crawler.verifying.problem import Problem, ProblemKind
+from services.crawler.verifying.stored_files import BLOBS, KEPT, PARTS, StoredFile, StoredFiles
 from services.crawler.verifying.terms import CheckTerms
 
 _FOLDER = re.compile(r"[0-9a-f]{2}")
@@ -30,88 +29,77 @@ class StrayFiles:
 
     Attributes:
         catalogue: What is known.
-        folder: Where to look.
+        files: Where to look.
         terms: What it goes by.
         young_count: Files that may be on their way.
     """
 
-    catalogue: CatalogueFile
-    folder: DataFolder
+    catalogue: Catalogue
+    files: StoredFiles
     terms: CheckTerms
     young_count: int = 0
 
     def check(self) -> Iterator[Problem]:
         """Yields a problem for each file that nothing knows."""
-        for entry in _listed(self.folder.parts):
-            if self.terms.is_alone or not self._is_young(entry):
-                yield self._problem(ProblemKind.PART_LEFT, entry, "it was never finished")
-        for entry in _listed(self.folder.blobs):
-            is_ours = entry.is_dir(follow_symlinks=False) and _FOLDER.fullmatch(entry.name)
-            if is_ours:
-                yield from self._check_blobs(entry)
-            elif entry.path != str(self.folder.parts):
-                yield self._foreign(ProblemKind.FILE_FOREIGN, entry)
-        for entry in _listed(self.folder.kept):
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._check_names(entry)
+        for file in self.files.entries(PARTS):
+            if file.is_folder:
+                yield _foreign(ProblemKind.FILE_FOREIGN, file)
+            elif self.terms.is_alone or not self._is_young(file):
+                yield Problem(ProblemKind.PART_LEFT, "it was never finished", file.path)
+        for file in self.files.entries(BLOBS):
+            if file.is_folder and _FOLDER.fullmatch(file.name):
+                yield from self._check_blobs(file)
+            elif file.path != PARTS:
+                yield _foreign(ProblemKind.FILE_FOREIGN, file)
+        for file in self.files.entries(KEPT):
+            if file.is_folder:
+                yield from self._check_names(file)
             else:
-                yield self._foreign(ProblemKind.NAME_FOREIGN, entry)
+                yield _foreign(ProblemKind.NAME_FOREIGN, file)
 
-    def _check_blobs(self, parent: os.DirEntry[str]) -> Iterator[Problem]:
-        entries = _listed(parent.path)
+    def _check_blobs(self, parent: StoredFile) -> Iterator[Problem]:
+        files = list(self.files.files(parent.path))
         with self.catalogue.read() as connection:
             stored, purged, pending = _known(connection, parent.name)
-        for entry in entries:
-            found = _BLOB.fullmatch(entry.name)
-            if found is None or not entry.name.startswith(parent.name):
-                yield self._foreign(ProblemKind.FILE_FOREIGN, entry)
+        for file in files:
+            found = _BLOB.fullmatch(file.name)
+            if found is None or not file.name.startswith(parent.name):
+                yield _foreign(ProblemKind.FILE_FOREIGN, file)
             elif found[1] in stored | pending:
                 continue
-            elif not entry.is_file(follow_symlinks=False):
-                yield self._foreign(ProblemKind.FILE_FOREIGN, entry)
-            elif not self._is_young(entry):
+            elif not file.is_file:
+                yield _foreign(ProblemKind.FILE_FOREIGN, file)
+            elif not self._is_young(file):
                 what = "the sidecar" if found[2] else "the bytes"
-                whose = "an image that was purged" if found[1] in purged else "no kept image"
-                yield self._problem(ProblemKind.ORPHAN, entry, f"{what} of {whose}", found[1])
+                whose = "was purged" if found[1] in purged else "the catalogue does not know"
+                yield Problem(
+                    ProblemKind.ORPHAN, f"{what} of an image that {whose}", file.path, found[1]
+                )
 
-    def _check_names(self, parent: os.DirEntry[str]) -> Iterator[Problem]:
-        entries = iter(_listed(parent.path))
-        while some := list(islice(entries, _NAMES)):
+    def _check_names(self, parent: StoredFile) -> Iterator[Problem]:
+        files = self.files.files(parent.path)
+        while some := list(islice(files, _NAMES)):
             # All of ours are ASCII; what is no text cannot be looked up.
-            names = [entry.name for entry in some if f"{parent.name}{entry.name}".isascii()]
+            names = [file.name for file in some if f"{parent.name}{file.name}".isascii()]
             with self.catalogue.read() as connection:
                 known = _known_names(connection, parent.name, names) if names else set()
-            for entry in some:
-                if entry.name not in known:
-                    yield self._foreign(ProblemKind.NAME_FOREIGN, entry)
+            for file in some:
+                # Listed a while ago: it may have been purged since.
+                if file.name not in known and self.files.changed_time(file) is not None:
+                    yield _foreign(ProblemKind.NAME_FOREIGN, file)
 
-    def _is_young(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            changed = entry.stat(follow_symlinks=False).st_mtime
-        except FileNotFoundError:
+    def _is_young(self, file: StoredFile) -> bool:
+        changed = self.files.changed_time(file)
+        if changed is None:
             # It has found its place, or was purged.
             return True
         is_young = self.terms.is_young(changed)
         self.young_count += is_young
         return is_young
 
-    def _foreign(self, kind: ProblemKind, entry: os.DirEntry[str]) -> Problem:
-        return self._problem(kind, entry, "Lodestone knows of no such file")
 
-    def _problem(
-        self, kind: ProblemKind, entry: os.DirEntry[str], message: str, digest: str = ""
-    ) -> Problem:
-        path = os.path.relpath(entry.path, self.folder.root)
-        return Problem(kind, message, path, digest)
-
-
-def _listed(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What is in a folder, by name; nothing if it is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return []
+def _foreign(kind: ProblemKind, file: StoredFile) -> Problem:
+    return Problem(kind, "Lodestone knows of no such file", file.path)
 
 
 def _known(connection: Connection, prefix: str) -> tuple[set[str], set[str], set[str]]:

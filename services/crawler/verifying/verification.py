@@ -1,4 +1,4 @@
-"""A check of a whole data folder, one part after the other."""
+"""A check of a whole catalogue and its store, one part after the other."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from services.crawler.catalogue.schema import crawls, images, judgements, listings
-from services.crawler.verifying.catalogue_file import CatalogueDamaged, CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
+from services.crawler.verifying.catalogue_reading import Catalogue, CatalogueDamaged
 from services.crawler.verifying.image_files import check_image_files
 from services.crawler.verifying.judgement_checks import check_duplicates, check_judgements
-from services.crawler.verifying.kept_pairs import check_kept_pairs
+from services.crawler.verifying.kept_pairs import KeptPairs
 from services.crawler.verifying.problem import Problem, ProblemKind
 from services.crawler.verifying.row_checks import (
     check_crawls,
@@ -22,6 +21,7 @@ from services.crawler.verifying.row_checks import (
     check_purges,
     check_references,
 )
+from services.crawler.verifying.stored_files import StoredFiles
 from services.crawler.verifying.stray_files import StrayFiles
 from services.crawler.verifying.terms import CheckTerms
 
@@ -53,24 +53,24 @@ class CheckedCounts:
 
 
 class Verification:
-    """Checks a data folder, whether a crawler works on it or not; changes nothing.
+    """Checks a catalogue and a store, whether crawlers work on them or not; changes nothing.
 
     Attributes:
         counts: What it has looked at.
     """
 
     def __init__(
-        self, catalogue: CatalogueFile, folder: DataFolder, terms: CheckTerms, *, threads: int
+        self, catalogue: Catalogue, files: StoredFiles, terms: CheckTerms, *, threads: int
     ) -> None:
-        """Takes the opened catalogue; `threads` read files at a time."""
+        """Takes the opened catalogue, and the files of the store; `threads` are read at a time."""
         self.counts = CheckedCounts()
         self._catalogue = catalogue
-        self._folder = folder
+        self._files = files
         self._terms = terms
         self._threads = threads
 
     def check(self, tell: Tell) -> Iterator[Problem]:
-        """Yields what is wrong. A catalogue that SQLite finds damaged ends the check: nothing else would mean anything.
+        """Yields what is wrong. A catalogue that is found damaged ends the check: nothing else would mean anything.
 
         Raises:
             CatalogueUnreadable: It cannot be read any more.
@@ -88,13 +88,14 @@ class Verification:
             yield Problem(ProblemKind.CATALOGUE_DAMAGED, error.cause)
 
     def _check_rows(self, tell: Tell) -> Iterator[Problem]:
+        pairs = KeptPairs()
         parts: tuple[tuple[str, Callable[[Connection], Iterator[Problem]]], ...] = (
             ("rows that refer to others", check_references),
             ("listings", check_listings),
             ("crawls", check_crawls),
             ("judgements", check_judgements),
             ("duplicates", check_duplicates),
-            ("pairs of kept images", check_kept_pairs),
+            ("perceptual hashes", pairs.read),
             ("purged images", partial(check_purges, terms=self._terms)),
         )
         with self._catalogue.read() as connection:
@@ -105,12 +106,14 @@ class Verification:
             for what, check in parts:
                 tell(what)
                 yield from check(connection)
+        tell("pairs of kept images")
+        yield from pairs.check()
 
     def _check_files(self, tell: Tell) -> Iterator[Problem]:
         counts = self.counts
         with self._catalogue.read() as connection:
             total = _count(connection, images)
-        pages = check_image_files(self._catalogue, self._folder, self._terms, threads=self._threads)
+        pages = check_image_files(self._catalogue, self._files, self._terms, threads=self._threads)
         tell(f"files of {total:,} images")
         for found in pages:
             counts.image_count += found.image_count
@@ -122,7 +125,7 @@ class Verification:
 
     def _check_strays(self, tell: Tell) -> Iterator[Problem]:
         tell("files that nothing knows")
-        strays = StrayFiles(self._catalogue, self._folder, self._terms)
+        strays = StrayFiles(self._catalogue, self._files, self._terms)
         yield from strays.check()
         self.counts.young_count += strays.young_count
 

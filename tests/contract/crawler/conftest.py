@@ -7,10 +7,19 @@ from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from services.novelty.__main__ import build
 from services.novelty.config import NoveltySettings
 from services.servicekit.server import ServiceServer
+from tests.contract.crawler.mined import mine
+from tests.fakes.colour_services import ColourServices
 from tests.fakes.serving import settings_for_tests
 from tests.postgres.fixtures import place, postgres
 
 __all__ = ["novelty", "place", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def mined(tmp_path_factory):
+    """A good data folder. Nobody changes it."""
+    with ColourServices() as fakes:
+        return mine(fakes, tmp_path_factory.mktemp("mined"))
 
 
 @pytest.fixture

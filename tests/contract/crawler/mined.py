@@ -53,10 +53,15 @@ def pictures():
     return files
 
 
-def mine(fakes, folder, beside=None):
+def digest_of(name):
+    return hashlib.sha256(pictures()[name]).hexdigest()
+
+
+def mine(fakes, folder, beside=None, **elsewhere):
     """Mines the pictures and purges `find-5.png`. Returns the data folder; its crawler has ended.
 
-    All the while `beside`, if it is given, is called with the data folder again and again, in a thread.
+    `elsewhere` has settings of another catalogue or store. All the while `beside`, if it is given, is called with the
+    data folder again and again, in a thread.
     """
     site = folder / "site"
     site.mkdir()
@@ -68,7 +73,8 @@ def mine(fakes, folder, beside=None):
         for word in ("EMBEDDER", "NOVELTY", "WATERMARK"):
             patch.setenv(f"LODESTONE_{word}", fakes.address)
         # One after the other, so that the order of accepting is that of the names.
-        settings = settings_for_tests(CrawlerSettings, min_pixels=0, decoders=1, workers=1)
+        chosen = {"min_pixels": 0, "decoders": 1, "workers": 1, **elsewhere}
+        settings = settings_for_tests(CrawlerSettings, **chosen)
     asyncio.run(_mine(settings, site, files, beside))
     return folder / "data"
 
@@ -96,7 +102,7 @@ async def _mine(settings, site, files, beside):
                 crawl = event.crawl
         assert crawl.state == crawl_pb2.CRAWL_STATE_COMPLETED
         assert crawl.progress.found_count == len(files)
-        digest = hashlib.sha256(files["find-5.png"]).hexdigest()
+        digest = digest_of("find-5.png")
         purged = [one async for one in stub.PurgeImages(pb.PurgeImagesRequest(digests=[digest]))]
         assert len(purged) == 1
         ended.set()

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.crawler.verifying.data_folder import DataFolder
+
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from tests.contract.crawler.mined import BLUE, GREEN, RED, tinted

@@ -7,6 +7,7 @@ import time
 
 import grpc
 import pytest
+from services.crawler.verifying.data_folder import DataFolder
 
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
@@ -16,7 +17,6 @@ from lodestone.image.v1.image_pb2 import Image, Pixels
 from services.crawler.__main__ import build
 from services.crawler.config import CrawlerSettings
 from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from services.servicekit.errors import Misconfigured

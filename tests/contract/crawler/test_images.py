@@ -195,8 +195,10 @@ async def test_bytes_that_are_lost_are_empty(stub, tmp_path):
     assert answer.encoded == b""
 
 
-async def test_bytes_over_the_message_limit_are_not_sent(stub, tmp_path):
+async def test_bytes_over_the_message_limit_are_not_sent(stub, tmp_path, monkeypatch):
     """A file of 63 MiB and a byte is refused with its size; 63 MiB fit into a message of 64."""
+    module = "services.crawler.store.folder_store"
+    monkeypatch.setattr(f"{module}.require_whole", lambda stored, _digest: stored)
     image, _, _ = await images(stub)
     blob = tmp_path / "blobs" / image.digest[:2] / image.digest
     blob.unlink()
@@ -209,6 +211,20 @@ async def test_bytes_over_the_message_limit_are_not_sent(stub, tmp_path):
     os.truncate(blob, 63 * 1024 * 1024)
     assert len((await stub.GetImage(request)).encoded) == 63 * 1024 * 1024
     assert (await stub.GetImage(pb.GetImageRequest(digest=image.digest))).images
+
+
+async def test_bytes_that_somebody_edited_are_not_sent(stub, tmp_path):
+    """The error says which, and what to do; the facts can be had all the same."""
+    image, _, _ = await images(stub)
+    blob = tmp_path / "blobs" / image.digest[:2] / image.digest
+    edited = blob.read_bytes().swapcase()
+    blob.write_bytes(edited)
+    request = pb.GetImageRequest(digest=image.digest, with_encoded=True)
+    code, details = await refusal(stub.GetImage(request))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert details.startswith(f"the stored image {image.digest[:12]} is damaged: ")
+    assert (await stub.GetImage(pb.GetImageRequest(digest=image.digest))).images
+    assert blob.read_bytes() == edited
 
 
 @pytest.mark.parametrize("digest", ["", "abcdef0", "ABCDEF01", "0" * 65, "../../../etc/passwd"])

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import sys
 import time
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from lodestone.client import connect
 from lodestone.crawler.v1 import crawl_pb2
-from lodestone.crawler.v1 import crawler_service_pb2 as pb
-from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
-from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
+from services.crawler.config import CrawlerSettings
+from services.crawler.verifying.opening import CheckedPlaces
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
+from tests.contract.crawler.checked_places import InBucket
+from tests.contract.crawler.crawler_process import crawl, crawler
 from tests.contract.crawler.mined import BLUE, GREEN, RED, tinted
 from tests.crawler.pictures import encode, reencode
 from tests.fakes.colour_services import ColourServices
-from tests.fakes.ports import free_port
 
-ROOT = Path(__file__).parents[3]
 KILLS = 8
 FINDS, GREYS = 32, 16
-START_S = 60.0
 
 
 @pytest.fixture
@@ -47,73 +40,47 @@ def site(tmp_path):
     return folder
 
 
-@asynccontextmanager
-async def crawler(folder, models):
-    """The process and its stub; killed if it still runs at the end."""
-    port = free_port()
-    environment = {
-        "LODESTONE_DATA": str(folder / "data"),
-        **{f"LODESTONE_{word}": models for word in ("EMBEDDER", "NOVELTY", "WATERMARK")},
-        **{f"LODESTONE_CRAWLER_{name}": "0" for name in ("MIN_PIXELS", "METRICS_PORT")},
-        "LODESTONE_CRAWLER_PORT": str(port),
-        "LODESTONE_CRAWLER_WORKERS": "8",
-    }
-    with (folder / "crawler.err").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.crawler"),
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        async with connect(f"127.0.0.1:{port}") as channel:
-            yield process, CrawlerServiceStub(channel)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+@pytest.fixture(params=["here", pytest.param("elsewhere", marks=pytest.mark.long)])
+def settings(request):
+    """Where catalogue and images are: in the data folder, or on PostgreSQL and S3."""
+    if request.param == "here":
+        yield {}
+        return
+    postgres = request.getfixturevalue("postgres")
+    bucket = InBucket(request.getfixturevalue("s3_server"), f"kills/{time.time_ns()}")
+    with postgres.database() as url:
+        yield {"catalogue": postgres.address(url.database), **bucket.settings}
 
 
-async def crawl(stub, site, *, until):
-    """Lets the crawl, which the first call makes, settle so many listings, or all. Returns how it stands then."""
-    request = pb.CreateCrawlRequest(request_id="1", sources=[f"folder:{site}"], profile="colours")
-    made = await stub.CreateCrawl(request, wait_for_ready=True, timeout=START_S)
-    async with asyncio.timeout(START_S):
-        async for event in stub.WatchCrawl(pb.WatchCrawlRequest(crawl_id=made.crawl.crawl_id)):
-            if event.HasField("settled_listing") and event.settled_listing.sequence >= until:
-                break
-            last = event.crawl
-    return last
-
-
-def verify(data, *, grace_s):
+def verify(data, settings, *, grace_s):
     """What is wrong, and how many images there are."""
-    folder = DataFolder(data)
+    places = CheckedPlaces(CrawlerSettings(data=data, **settings))
+    places.require_noted()
     terms = CheckTerms(time.time(), grace_s)
-    check = Verification(CatalogueFile(folder.catalogue), folder, terms, threads=2)
-    return list(check.check(lambda _: None)), check.counts
+    with closing(places.open_catalogue()) as catalogue:
+        check = Verification(catalogue, places.open_files(catalogue), terms, threads=2)
+        return list(check.check(lambda _: None)), check.counts
 
 
-async def test_kills_at_any_instant_lose_nothing_and_keep_nothing_twice(site, tmp_path):
+async def test_kills_at_any_instant_lose_nothing_and_keep_nothing_twice(site, tmp_path, settings):
     """What each of them leaves is well, and in the end every listing has one outcome, every picture one copy kept."""
     rng = random.Random(8)
     listed = len(list(site.iterdir()))
     with ColourServices() as fakes:
         for kill in range(KILLS):
-            async with crawler(tmp_path, fakes.address) as (process, stub):
+            async with crawler(tmp_path, fakes.address, settings) as (process, stub):
                 await crawl(stub, site, until=listed * (kill + 1) // (KILLS + 2))
                 # Any instant within the next listings.
                 await asyncio.sleep(rng.uniform(0.0, 0.1))
                 process.kill()
                 await process.wait()
-            assert verify(tmp_path / "data", grace_s=3600.0)[0] == []
-        async with crawler(tmp_path, fakes.address) as (process, stub):
+            assert verify(tmp_path / "data", settings, grace_s=3600.0)[0] == []
+        async with crawler(tmp_path, fakes.address, settings) as (process, stub):
             ended = await crawl(stub, site, until=listed + 1)
             assert ended.state == crawl_pb2.CRAWL_STATE_COMPLETED
             process.terminate()
             assert await process.wait() == 0
-    problems, counts = verify(tmp_path / "data", grace_s=0.0)
+    problems, counts = verify(tmp_path / "data", settings, grace_s=0.0)
     # Bytes of a near copy that was about to be accepted, when another one was first after the kill.
     assert {problem.kind for problem in problems} <= {"ORPHAN"}
     assert (counts.listing_count, counts.image_count) == (listed, FINDS)

@@ -11,10 +11,10 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from services.crawler.verifying.data_folder import DataFolder
 
 from lodestone.client import CrawlerClient
 from services.crawler.verifying.catalogue_file import CatalogueFile
-from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from tests.contract.crawler.mined import mine

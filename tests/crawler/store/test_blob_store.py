@@ -110,6 +110,18 @@ def test_bytes_that_were_cut_behind_our_back(place):
     assert list(sidecar_of(place, DIGEST)["judgements"]) == ["a@1"]
 
 
+def test_bytes_that_were_edited_behind_our_back(place):
+    """As many as before: they are told where they are put again and where they are read, and left as they are."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    place.overwrite(blob_path(DIGEST), b"PICTURE")
+    with pytest.raises(BlobDamaged, match="its 7 bytes are not those of its name"):
+        place.store.put_with_sidecar(ENCODED, DIGEST, facts("b@1"))
+    with pytest.raises(BlobDamaged, match="its 7 bytes are not those of its name"):
+        place.store.read(DIGEST, max_bytes=9)
+    assert place.content(blob_path(DIGEST)) == b"PICTURE"
+    assert list(sidecar_of(place, DIGEST)["judgements"]) == ["a@1"]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b'{"judgements": 7}', b"\xff"])
 def test_a_sidecar_that_was_edited_to_something_else(place, content):
     """It is told, and left as it is."""

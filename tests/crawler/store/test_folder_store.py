@@ -96,6 +96,19 @@ def test_parts_of_a_crash_are_dropped(tmp_path):
     assert not part.exists()
 
 
+def test_what_is_no_part_is_left(tmp_path):
+    """A folder that somebody put among the parts neither stops the start nor goes; of a link only itself goes."""
+    FolderStore(tmp_path)
+    notes = tmp_path / "blobs" / "tmp" / "mine" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    link = tmp_path / "blobs" / "tmp" / "link"
+    link.symlink_to(notes.parent)
+    FolderStore(tmp_path)
+    assert notes.read_text() == "mine"
+    assert not link.is_symlink()
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     """One clear error names the folder."""
     (tmp_path / "file").write_text("")

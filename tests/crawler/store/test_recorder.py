@@ -266,6 +266,20 @@ async def test_an_accept_waits_for_room_and_is_carried_out_once(world, monkeypat
     world.recorder.require_store()
 
 
+async def test_a_rejudgement_does_not_wait_for_room(world, monkeypatch):
+    """Whoever asked for it is told; nothing is written, nobody is said to wait, and asking again keeps it."""
+    finding = world.finding(0, crawl_id=None, known=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", no_room)
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreAway, match="No space left on device"):
+                await world.recorder.record(finding)
+    assert await world.kept() == []
+    world.recorder.require_store()
+    await world.recorder.record(finding)
+    assert [image.digest for image in await world.kept()] == [world.digest(0)]
+
+
 async def test_a_name_that_finds_no_room_is_made_later(world, monkeypatch):
     """The row is written: the accept has ended, and the next one makes the name that is owed."""
 

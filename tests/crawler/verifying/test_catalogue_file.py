@@ -12,11 +12,8 @@ from sqlalchemy import func, select, text
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import seen_images
 from services.crawler.verifying import catalogue_file as module
-from services.crawler.verifying.catalogue_file import (
-    CatalogueDamaged,
-    CatalogueFile,
-    CatalogueUnreadable,
-)
+from services.crawler.verifying.catalogue_file import CatalogueFile
+from services.crawler.verifying.catalogue_reading import CatalogueDamaged, CatalogueUnreadable
 from services.crawler.verifying.problem import ProblemKind
 
 ROOT = Path(__file__).parents[3]
