@@ -66,7 +66,7 @@ def crawler_pids(team):
 
 
 def settled_count(team, crawl_id):
-    return told(team.addresses[0], "get_crawl", crawl_id).settled_count
+    return told(team.addresses[0], "get_crawl", crawl_id).progress.settled_count
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,8 @@ def test_every_listing_ends_once(team, crawled):
     """In one order without gaps, whoever settled it; and the counts are of all of them."""
     rows = team.query("SELECT sequence FROM crawl_listings ORDER BY sequence")
     assert [sequence for (sequence,) in rows] == list(range(1, HOSTS * EACH + 1))
-    assert crawled.settled_count == HOSTS * EACH
-    assert sum(one.count for one in crawled.counts) == HOSTS * EACH
+    assert crawled.progress.settled_count == HOSTS * EACH
+    assert sum(one.count for one in crawled.progress.counts) == HOSTS * EACH
     assert held(team) == []
 
 
