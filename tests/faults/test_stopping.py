@@ -1,0 +1,71 @@
+"""Crawlers that sleep, wake up, are told to end, and are killed while they do."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+from tests.faults.failpoints import Trap
+from tests.faults.places import off_loop
+from tests.faults.rig import Work, working
+
+_IDLE = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+_IDLE_S = 1
+
+
+async def stopped(crawler):
+    """Returns when it has been stopped."""
+    status = Path(f"/proc/{crawler.pid}/stat")
+    async with asyncio.timeout(60):
+        while status.read_text().rpartition(")")[2].split()[0] != "T":
+            await asyncio.sleep(0.01)
+
+
+async def test_a_crawler_that_sleeps_inside_a_transaction(rig, expected):
+    """Stopped before its COMMIT and at any instant: PostgreSQL lets go of what it held, and it goes on when it wakes up."""
+    rng = random.Random(5)
+    crawler = rig.start(Trap("WRITTEN", 7, signal.SIGSTOP), idle_s=_IDLE_S)
+    async with working(rig, expected) as work:
+        await stopped(crawler)
+        if hasattr(rig.place, "postgres"):
+            assert await off_loop(rig.place.postgres.execute, _IDLE) != [(0,)]
+            async with asyncio.timeout(10 * _IDLE_S):
+                while await off_loop(rig.place.postgres.execute, _IDLE) != [(0,)]:
+                    await asyncio.sleep(0.05)
+        crawler.signal(signal.SIGCONT)
+        for _ in range(4):
+            await work.more(5)
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
+            crawler.signal(signal.SIGSTOP)
+            await asyncio.sleep(rng.uniform(0.0, 2.0 * _IDLE_S))
+            crawler.signal(signal.SIGCONT)
+    assert not crawler.ended.done()
+
+
+async def test_a_crawler_that_is_told_to_end_under_load(rig, expected):
+    """Status 0, however often it is told; nobody holds a lease then, and the next one goes on."""
+    work = Work(rig, expected)
+    try:
+        for times in (1, 2):
+            crawler = rig.start()
+            await work.more(8)
+            for _ in range(times):
+                crawler.signal(signal.SIGTERM)
+            assert await crawler.wait(15) == 0, rig.tail()
+            assert await off_loop(rig.place.lease_count) == 0
+            assert await off_loop(rig.place.problems) == []
+        for number in range(3):
+            crawler = rig.start()
+            await work.more(4)
+            crawler.signal(signal.SIGTERM)
+            await asyncio.sleep(0.02 * number)
+            crawler.signal(signal.SIGKILL)
+            await crawler.wait()
+            assert await off_loop(rig.place.problems) == []
+        rig.start()
+        await work.finish()
+    finally:
+        await work.cancel()
+    assert await off_loop(rig.place.image_count) == work.batches * rig.batch.finds
