@@ -7,12 +7,13 @@ import contextlib
 import signal
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psutil
 
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
+from services.servicekit.server import EXIT_BROKEN
 from tests.faults.crawlers import START_S
 from tests.faults.kill_plan import plan_kills, plan_purge_kills
 from tests.faults.places import off_loop
@@ -98,6 +99,10 @@ class KillLoop:
             raise AssertionError(f"it never came to {kill}:\n{self._rig.tail()}") from None
         finally:
             crawler.signal(signal.SIGKILL)
+        if status == EXIT_BROKEN and kill.beside:
+            # What it needs to start was away: whoever supervises it starts it again.
+            await self._live(work, replace(kill, beside=""))
+            return
         assert status == _SIGKILLED, f"{kill}: status {status}\n{self._rig.tail()}"
         self._done.kills["crawler", kill.where] += 1
 

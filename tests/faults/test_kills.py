@@ -11,7 +11,7 @@ from tests.faults.kill_loop import KillLoop
 from tests.faults.places import off_loop
 
 # So many lives of a crawler in each place, besides three in purges and what is killed beside them.
-SHORT, LONG = 30, 500
+SHORT, LONG = 24, 500
 SEED = 8
 
 

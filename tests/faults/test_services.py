@@ -87,8 +87,9 @@ async def stay_away(rig, three, expected, *, away_s):
     async with working(rig, expected) as work:
         await work.more(10)
         three[0].kill()
-        while "waiting for the embedder" not in await rig.ask(_reason):
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while "waiting for the embedder" not in await rig.ask(_reason):
+                await asyncio.sleep(0.05)
         # What is under way comes to the embedder and stands still; what needs none of it is over as soon.
         await asyncio.sleep(away_s / 2)
         settled, requests = work.settled, await off_loop(rig.site.count)
@@ -102,7 +103,7 @@ async def stay_away(rig, three, expected, *, away_s):
 
 async def _reason(client):
     crawls = await client.list_crawls()
-    return crawls[0].state_reason
+    return (await client.get_crawl(crawls[0].crawl_id)).state_reason
 
 
 async def test_an_embedder_that_is_away_for_longer_than_every_retry(in_folder, three, expected):
