@@ -217,7 +217,7 @@ class ServiceServer:
 def run_service(
     build: Callable[[], Awaitable[ServiceDefinition]], settings: ServiceSettings
 ) -> None:
-    """Runs one service until SIGTERM or SIGINT; a start that fails is one line, and status 78 if it can only fail again."""
+    """Runs one service until SIGTERM or SIGINT; a start that fails is one line, and 78 if it would fail again."""
     try:
         asyncio.run(_run(build, settings))
     except LodestoneError as error:

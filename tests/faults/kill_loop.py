@@ -61,7 +61,7 @@ class KillLoop:
         self._done = Killed()
 
     async def run(self, count, seed):
-        """Kills so many crawlers, others beside them and three in purges; raises AssertionError if anything is wrong."""
+        """Kills so many crawlers, others beside them and three in purges; an AssertionError says what is wrong."""
         began = time.monotonic()
         place = self._rig.place
         others = ["decoder", "models"]

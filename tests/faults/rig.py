@@ -87,7 +87,7 @@ class Rig:
         return kept | models | named | self.place.settings | self.settings | settings
 
     def start(self, trap=None, *, number=0, **terms):
-        """Starts a crawler; all but number 0 have ports and data folders of their own, and nobody asks them anything."""
+        """Starts a crawler; all but number 0 have ports and data folders of their own, and are asked nothing."""
         own = {}
         if number:
             own["LODESTONE_CRAWLER_PORT"] = str(free_port())

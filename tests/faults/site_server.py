@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 65_536
     disable_nagle_algorithm = True
 
-    def do_GET(self):  # noqa: N802 - http.server's name
+    def do_GET(self):
         host = self.headers.get("Host", "").partition(":")[0]
         if self.path == _COUNT:
             self._answer(200, str(self.server.count).encode(), "text/plain")

@@ -1,4 +1,4 @@
-"""A catalogue whose server crashes, whose sessions are ended and whose connections break in COMMIT, under a whole crawler."""
+"""A catalogue whose server crashes, ends sessions, and loses connections in COMMIT, under a whole crawler."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from tests.faults.site_plan import Batch
 
 
 async def test_crawls_of_the_same_listings(rig):
-    """Three crawls list them at the same time, and their crawler is killed in between: one outcome and one copy of each."""
+    """Three crawls list them at once, and their crawler is killed in between: one outcome, one copy of each."""
     crawler = rig.start()
     batch = Batch(0)
     crawls = [

@@ -1,4 +1,4 @@
-"""Crawlers that share a catalogue on PostgreSQL and a store on S3, and race for the same and for near-identical images."""
+"""Crawlers that share a catalogue and a store, and race for the same and for near-identical images."""
 
 from __future__ import annotations
 

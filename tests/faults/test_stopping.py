@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from pathlib import Path
+
+import psutil
 
 from tests.faults.failpoints import Trap
 from tests.faults.places import off_loop
@@ -17,14 +18,14 @@ _IDLE_S = 1
 
 async def stopped(crawler):
     """Returns when it has been stopped."""
-    status = Path(f"/proc/{crawler.pid}/stat")
+    process = psutil.Process(crawler.pid)
     async with asyncio.timeout(60):
-        while status.read_text().rpartition(")")[2].split()[0] != "T":
+        while process.status() != psutil.STATUS_STOPPED:
             await asyncio.sleep(0.01)
 
 
 async def test_a_crawler_that_sleeps_inside_a_transaction(rig, expected):
-    """Stopped before its COMMIT and at any instant: PostgreSQL lets go of what it held, and it goes on when it wakes up."""
+    """Stopped before its COMMIT and at any instant: PostgreSQL frees what it held, and it goes on when it wakes up."""
     rng = random.Random(5)
     crawler = rig.start(Trap("WRITTEN", 7, signal.SIGSTOP), idle_s=_IDLE_S)
     async with working(rig, expected) as work:

@@ -283,7 +283,7 @@ async def test_closing_ends_every_process_and_task(poisoned: Callable[..., Decod
 
 
 async def test_a_decoder_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that end at once are a clear error and leave no process; they may start another time, so a crawl waits."""
+    """Workers that end at once are a clear error and leave no process; as they may start later, a crawl waits."""
     monkeypatch.setattr(worker_process, "WORKER_MODULE", "this")
     children = len(psutil.Process().children())
     with pytest.raises(Unavailable, match="does not start"):
