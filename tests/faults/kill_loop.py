@@ -130,7 +130,7 @@ class KillLoop:
         if not work.settled and not await off_loop(place.exists):
             return
         found = await off_loop(place.problems)
-        assert found == [], self._rig.tail()
+        assert found == [], f"{found}\n{self._rig.tail()}"
         self._done.checks += 1
 
     async def _purge(self, work):

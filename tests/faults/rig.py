@@ -217,7 +217,7 @@ class Work:
         for number in self._numbers:
             crawl_id = await self._rig.crawl(Batch(number), on_settled=self._note)
             ended = await off_loop(self._rig.place.counts, crawl_id)
-            assert ended == self._expected, self._rig.tail()
+            assert ended == self._expected, f"{ended}\n{self._rig.tail()}"
             self.batches += 1
             if self._ending:
                 return

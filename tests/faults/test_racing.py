@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
+from services.crawler.catalogue.postgres_server import PostgresServer
 from tests.faults.places import off_loop
 from tests.faults.site_plan import Batch
 from tests.faults.undisturbed import expected_counts
@@ -13,6 +16,9 @@ CRAWLERS = 8
 CONTENDED = Batch(0, finds=12, nears=8)
 
 
+@pytest.mark.skipif(
+    not hasattr(PostgresServer, "is_shared"), reason="one crawler at a time has a catalogue"
+)
 async def test_eight_crawlers_race(in_cluster):
     """Of each picture one version is kept, whoever comes first; every listing has one outcome."""
     crawlers = [in_cluster.start(number=number) for number in range(CRAWLERS)]
