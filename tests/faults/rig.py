@@ -92,9 +92,15 @@ class Rig:
         if number:
             own["LODESTONE_CRAWLER_PORT"] = str(free_port())
             own["LODESTONE_DATA"] = f"{self.place.data}-{number}"
-        crawler = self._starter.start(self.environment(**own), self.log, trap=trap, **terms)
+        crawler = self._starter.start(
+            self.environment(**own), self.log_of(number), trap=trap, **terms
+        )
         self._crawlers.append(crawler)
         return crawler
+
+    def log_of(self, number):
+        """The output of a crawler with a number; of number 0 and of those started plainly it is `log`."""
+        return self.log.with_name(f"crawler-{number}.log") if number else self.log
 
     def start_plainly(self, **settings):
         """Starts a crawler as a person does, with these settings as well."""

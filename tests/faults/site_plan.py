@@ -13,7 +13,6 @@ from tests.crawler.pictures import encode, reencode, scene
 
 # Rather more than the smallest picture that fits (see `Rig`).
 WIDTH_PX, HEIGHT_PX = 192, 144
-HOSTS = 4
 CLOSED_HOST = "closed.localhost"
 # What the profile of the fake novelty service likes, and what it does not.
 _TINTS = ((1.0, 0.05, 0.05), (0.05, 1.0, 0.05), (0.05, 0.05, 1.0))
@@ -28,11 +27,13 @@ class Batch:
         number: Which batch; no two have a picture in common.
         finds: Pictures that fit; one of each, or of its near copies, is to be kept.
         nears: Near copies of each, all near each other as well.
+        hosts: How many they are dealt to.
     """
 
     number: int
     finds: int = 20
     nears: int = 1
+    hosts: int = 4
 
     @property
     def names(self):
@@ -54,7 +55,7 @@ class Batch:
         """The addresses on a port."""
         for place, name in enumerate(self.names):
             is_closed = name.startswith("closed")
-            host = CLOSED_HOST if is_closed else f"h{place % HOSTS}.localhost"
+            host = CLOSED_HOST if is_closed else f"h{place % self.hosts}.localhost"
             yield f"http://{host}:{port}/{self.number}/{name}"
 
 

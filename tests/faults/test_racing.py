@@ -13,7 +13,7 @@ from tests.faults.undisturbed import expected_counts
 
 CRAWLERS = 8
 # Of each picture nine versions that are near each other, and some with the same bytes.
-CONTENDED = Batch(0, finds=12, nears=8)
+CONTENDED = Batch(0, finds=24, nears=8, hosts=24)
 
 
 @pytest.mark.skipif(
@@ -27,6 +27,8 @@ async def test_eight_crawlers_race(in_cluster):
     assert await off_loop(place.counts, crawl_id) == expected_counts(CONTENDED)
     assert await off_loop(place.problems) == []
     assert await off_loop(place.image_count) == CONTENDED.finds
+    logs = [in_cluster.log_of(number).read_text() for number in range(CRAWLERS)]
+    assert sum('"event": "fetch"' in log for log in logs) > CRAWLERS // 2
     for crawler in crawlers:
         crawler.signal(signal.SIGTERM)
     assert [await crawler.wait() for crawler in crawlers] == [0] * CRAWLERS
