@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -31,17 +31,18 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.servicekit.embedding import Embedding, Precision
 
-_PROFILE = ProfileVersion("benchmark", 1)
+PROFILE = ProfileVersion("benchmark", 1)
 _BINS = ScoreBins((0.0, 20.0))
-_SOURCE = "urls:/benchmark.txt"
+SOURCE = "urls:/benchmark.txt"
 _BATCH, _LEASED = 100, 64
 # At a time, as a crawl's workers.
 _WORKERS = 16
-_IMAGE_BYTES = 200_000
+IMAGE_BYTES = 200_000
 
 
 async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, float]:
@@ -54,7 +55,7 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
     """
     database = Database(place)
     recorder = Recorder(database, FolderStore(folder), SeenImages())
-    request = CrawlRequest("r", (_SOURCE,), _PROFILE)
+    request = CrawlRequest("r", (SOURCE,), PROFILE)
     await database.run(lambda c: crawls.create_crawl(c, "c1", request, now=time.time()))
     rates = {"listings": await _rate(10 * count, _add_listings(database, 10 * count))}
     leased: list[LeasedListing] = []
@@ -63,8 +64,8 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
         ("rejections", Verdict.OFF_PROFILE, leased[:count]),
         ("accepts", Verdict.ACCEPTED, leased[count : 2 * count]),
     ):
-        findings = [_finding(number, one, verdict) for number, one in enumerate(part)]
-        rates[name] = await _rate(count, _record(recorder, findings))
+        findings = [partial(finding, number, one, verdict) for number, one in enumerate(part)]
+        rates[name] = await _rate(count, record(recorder, findings))
     await recorder.close()
     database.close()
     return rates
@@ -102,7 +103,7 @@ async def _rate(count: int, work: Awaitable[None]) -> float:
 async def _add_listings(database: Database, count: int) -> None:
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
-        found = [Listing(_SOURCE, f"http://h.example/{n}.jpg", f"No {n}") for n in numbers]
+        found = [Listing(SOURCE, f"http://h.example/{n}.jpg", f"No {n}") for n in numbers]
         add = partial(frontier.add_listings, crawl_id="c1", found=found, now=time.time())
         await database.run(add)
 
@@ -113,42 +114,37 @@ async def _lease(database: Database, leased: list[LeasedListing]) -> None:
         leased += taken
 
 
-async def _record(recorder: Recorder, findings: list[Callable[[], Finding]]) -> None:
+async def record(recorder: Recorder, findings: Iterable[Callable[[], Finding]]) -> None:
+    """Records findings, as many at a time as a crawl does; each is made when it is its turn."""
     waiting = iter(findings)
 
     async def work() -> None:
-        for finding in waiting:
-            await recorder.record(finding())
+        for make in waiting:
+            await recorder.record(make())
 
     async with asyncio.TaskGroup() as group:
         for _ in range(_WORKERS):
             group.create_task(work())
 
 
-def _finding(number: int, leased: LeasedListing, verdict: Verdict) -> Callable[[], Finding]:
-    """Made when it is its turn: the bytes of all would fill the memory."""
-
-    def make() -> Finding:
-        rng = np.random.default_rng((number, verdict is Verdict.ACCEPTED))
-        encoded = rng.bytes(_IMAGE_BYTES)
-        digest = hashlib.sha256(encoded).hexdigest()
-        decoded = DecodedCandidate(
-            2000, 1000, "JPEG", False, _fingerprint(rng), _fingerprint(rng), {}
-        )
-        values = rng.normal(size=1280).astype(np.float32)
-        embedding = Embedding(values / np.linalg.norm(values), "e" * 64, Precision.FP32)
-        detection = Detection(0.1, (0.1, 0.1, 0.1, 0.1), 0.5, "d" * 64)
-        evidence = Evidence(embedding, Score(10.0, 50.0, 0.0), detection)
-        outcome = Outcome(
-            OutcomeState.FETCHED, None, "", leased.listing.url, digest, len(encoded), time.time()
-        )
-        candidate = Candidate(encoded, digest, decoded)
-        judgement = Judgement(verdict, "made up", evidence)
-        return Finding(
-            "c1", _PROFILE, leased, outcome, candidate, judgement, known=False, bins=_BINS
-        )
-
-    return make
+def finding(
+    number: int, leased: LeasedListing, verdict: Verdict, *, image_bytes: int = IMAGE_BYTES
+) -> Finding:
+    """What the gates might say of a made-up image, which is like no other of another number or verdict."""
+    rng = np.random.default_rng((number, verdict is Verdict.ACCEPTED))
+    encoded = rng.bytes(image_bytes)
+    digest = hashlib.sha256(encoded).hexdigest()
+    decoded = DecodedCandidate(2000, 1000, "JPEG", False, _fingerprint(rng), _fingerprint(rng), {})
+    values = rng.normal(size=1280).astype(np.float32)
+    embedding = Embedding(values / np.linalg.norm(values), "e" * 64, Precision.FP32)
+    detection = Detection(0.1, (0.1, 0.1, 0.1, 0.1), 0.5, "d" * 64)
+    evidence = Evidence(embedding, Score(10.0, 50.0, 0.0), detection)
+    outcome = Outcome(
+        OutcomeState.FETCHED, None, "", leased.listing.url, digest, len(encoded), time.time()
+    )
+    candidate = Candidate(encoded, digest, decoded)
+    judgement = Judgement(verdict, "made up", evidence)
+    return Finding("c1", PROFILE, leased, outcome, candidate, judgement, known=False, bins=_BINS)
 
 
 def _fingerprint(rng: np.random.Generator) -> Fingerprint:

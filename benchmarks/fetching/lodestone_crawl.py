@@ -19,7 +19,7 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
@@ -103,7 +103,7 @@ async def _run(parts: PipelineParts, urls: Path) -> dict[str, Any]:
         lambda connection: crawls.create_crawl(connection, "c1", request, now=time.time())
     )
     pipeline = Pipeline(parts, crawl, _OWNER)
-    run = CrawlRun(crawl, pipeline, RunParts(database, _OWNER, RunLimits(), _no_answer))
+    run = CrawlRun(crawl, pipeline, RunParts(database, _OWNER, RunTerms(RunLimits(), _no_answer)))
     state, reason = await run.run([source], lambda: None)
     counted = await database.run(lambda connection: crawls.list_counts(connection, "c1"))
     settled = {str(one.verdict or one.reason): one.count for one in counted}

@@ -17,7 +17,6 @@ from benchmarks.sourcing.one_core import memory_mb, take_one_core, timing
 from services.crawler.catalogue import crawl_sources, crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
-from services.crawler.catalogue.frontier import LeaseTerms
 from services.crawler.crawl.lister import Lister, ListerParts
 from services.crawler.judgement import ProfileVersion
 from services.crawler.sources.dump_filter import DumpFilter
@@ -59,12 +58,8 @@ async def measure(dump: Path, data: Path) -> dict[str, Any]:
 async def _list(database: Database, source: PushshiftDumpSource, answers: LocalAnswers) -> str:
     request = CrawlRequest("benchmark", (source.uri,), ProfileVersion("benchmark", 1))
     crawl = await database.run(lambda c: crawls.create_crawl(c, _CRAWL, request, now=time.time()))
-    parts = ListerParts(database, _CRAWL, _terms, answers.ask, _room)
+    parts = ListerParts(database, _CRAWL, "benchmark", 60.0, answers.ask, _room)
     return await Lister(source, crawl.sources[0], parts).run()
-
-
-def _terms() -> LeaseTerms:
-    return LeaseTerms("benchmark", time.time(), 60.0)
 
 
 async def _room() -> int | None:

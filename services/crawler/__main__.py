@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import fields
@@ -24,7 +25,8 @@ from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
 from services.crawler.crawl.answering import Answering
 from services.crawler.crawl.crawl_board import CrawlBoard
-from services.crawler.crawl.crawl_run import RunLimits
+from services.crawler.crawl.crawl_run import RunLimits, RunTerms
+from services.crawler.crawl.host_claims import HostClaims
 from services.crawler.crawl.pipeline import PipelineParts
 from services.crawler.crawl.placeholders import Placeholders
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
@@ -74,7 +76,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
     store = await _store(settings, database)
-    keeping = SeenKeeping(database, settings.data / "cache" / "seen")
+    keeping = SeenKeeping(database, settings.data / "cache")
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
@@ -97,7 +99,12 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     tools = _source_tools(settings, fetcher)
     sources = SourceRegistry(tools)
     limits = RunLimits(workers=settings.workers)
-    board = CrawlBoard(parts, models, sources.parse, limits, Answering(tools).ask)
+    claims = HostClaims(database, fetcher.paces, uuid.uuid4().hex) if database.is_shared else None
+    if claims is not None:
+        claims.start()
+        stack.push_async_callback(claims.close)
+    terms = RunTerms(limits, Answering(tools).ask, claims)
+    board = CrawlBoard(parts, models, sources.parse, terms)
     stack.push_async_callback(board.close)
     await board.start()
     judging = Judging(inspector, models, liked.explain, screen, seen)
@@ -148,7 +155,9 @@ async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
         settings.store_access_key_id.get_secret_value(),
         settings.store_secret_access_key.get_secret_value(),
     )
-    store = await asyncio.to_thread(open_store, settings.store, settings.data, access)
+    store = await asyncio.to_thread(
+        partial(open_store, settings.store, settings.data, access, alone=database.was_alone)
+    )
     if settings.store:
         await asyncio.to_thread(require_images, store, await database.run(_newest))
     return store

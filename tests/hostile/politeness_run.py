@@ -24,7 +24,7 @@ import structlog
 from services.crawler.catalogue import crawls
 from services.crawler.catalogue.crawls import CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
@@ -120,7 +120,7 @@ async def crawl(site, folder, on_settled):
         request = CrawlRequest("r1", (f"urls:{listed}",), PROFILE)
         begun = await database.run(lambda c: crawls.create_crawl(c, "c1", request, now=time.time()))
         limits = RunLimits(workers=64, max_held=1_024)
-        run_parts = RunParts(database, "me", limits, no_answer)
+        run_parts = RunParts(database, "me", RunTerms(limits, no_answer))
         run = CrawlRun(begun, Pipeline(parts, begun, "me"), run_parts)
         state, reason = await run.run([UrlListSource(listed)], on_settled)
         assert (state, reason) == (CrawlState.COMPLETED, "")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import asdict
+from collections.abc import Iterable
 from typing import Final
 
 from lodestone.cli.errors import CliError
-from lodestone.client import Addresses
-from lodestone.client.addresses import split_address
+from lodestone.cli.up.places import Place
 
 _METRICS_OFFSET: Final = 10_000
 _LAST_PORT: Final = 65_535
@@ -21,7 +20,7 @@ def metrics_port(port: int) -> int:
     return shifted if shifted <= _LAST_PORT else 0
 
 
-def require_free(where: Addresses) -> None:
+def require_free(places: Iterable[Place]) -> None:
     """Tries every port, those of the metrics too.
 
     Another server on one of them would answer our questions for health in our child's stead.
@@ -29,13 +28,12 @@ def require_free(where: Addresses) -> None:
     Raises:
         CliError: One cannot be had; how to choose another.
     """
-    for word, address in asdict(where).items():
-        host, port = split_address(address)
-        choose = f"LODESTONE_{word.upper()}=127.0.0.1:PORT"
-        _try(host, port, f"for the {word} service", f"{choose} chooses another")
-        if metrics_port(port):
-            whose = f"for the {word} service's metrics (its port + 10000)"
-            _try(host, metrics_port(port), whose, f"{choose} moves both")
+    for place in places:
+        choose = f"LODESTONE_{place.word.upper()}=127.0.0.1:PORT"
+        _try(place.host, place.port, f"for the {place.name} service", f"{choose} chooses another")
+        if metrics_port(place.port):
+            whose = f"for the {place.name} service's metrics (its port + 10000)"
+            _try(place.host, metrics_port(place.port), whose, f"{choose} moves both")
 
 
 def _try(host: str, port: int, whose: str, way_out: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +15,17 @@ import typer
 
 from lodestone.cli.checkout import module_command, module_environment, require_checkout
 from lodestone.cli.encoder_folders import require_encoder
+from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import addresses
 from lodestone.cli.up.child import ChildSpec
 from lodestone.cli.up.data_folder import locked
 from lodestone.cli.up.health import HealthCheck
+from lodestone.cli.up.places import Place, places_of
 from lodestone.cli.up.ports import metrics_port, require_free
 from lodestone.cli.up.supervisor import Supervisor
 from lodestone.client import Addresses
-from lodestone.client.addresses import split_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class UpOptions:
         host_requests_per_s: The crawler's fastest pace for one host; None is its default.
         detector: The watermark detector's name or folder; empty leaves the service's own setting.
         watermark_backend: What computes it; empty leaves the service's own setting.
+        crawlers: How many crawlers share the work.
     """
 
     data: Path
@@ -50,6 +52,7 @@ class UpOptions:
     host_requests_per_s: float | None = None
     detector: str = ""
     watermark_backend: str = ""
+    crawlers: int = 1
 
 
 def up(
@@ -92,12 +95,20 @@ def up(
             help="What computes the detector; embedder for a head over the embedder's embeddings.",
         ),
     ] = "",
+    crawlers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="So many crawlers share the work; more than one need a catalogue on PostgreSQL.",
+        ),
+    ] = 1,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Run the four services in the foreground until Ctrl-C.
 
-    Prints their addresses and `ready` once all four serve. Their output goes to DATA/logs; one that dies is started
+    Prints their addresses and `ready` once all serve. Their output goes to DATA/logs; one that dies is started
     again. LODESTONE_EMBEDDER=127.0.0.1:6001 (and _NOVELTY, _WATERMARK, _CRAWLER) choose other ports, here and for the
     other commands; every other setting of a service comes from its own variables, for example
     LODESTONE_CRAWLER_CONTACT.
@@ -111,33 +122,47 @@ def up(
         host_requests_per_s,
         detector,
         watermark_backend,
+        crawlers,
     )
     checkout = require_checkout()
     where = addresses()
+    places = places_of(where, crawlers=crawlers)
+    _require_server(crawlers)
     if encoder:
         require_encoder(encoder, options.data, checkout)
     if not options.data.exists():
         # What cannot start makes no folder; in one that is there, its lock has the clearer answer.
-        require_free(where)
+        require_free(places)
     with locked(options.data):
-        require_free(where)
+        require_free(places)
         asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
+
+
+def _require_server(crawlers: int) -> None:
+    names = ("LODESTONE_CRAWLER_CATALOGUE", "LODESTONE_CRAWLER_CATALOGUE_FILE")
+    if crawlers > 1 and not any(os.environ.get(name) for name in names):
+        message = (
+            f"{crawlers} crawlers need a catalogue that they can share: set {names[0]} (or {names[1]}) to the address "
+            "of a PostgreSQL database; docs/catalogue.md"
+        )
+        raise CliError(message)
 
 
 async def _up(output: Output, options: UpOptions, checkout: Path, where: Addresses) -> None:
     stopping = asyncio.Event()
     environment = module_environment(checkout, os.environ)
+    places = places_of(where, crawlers=options.crawlers)
     specs = []
     checks = []
-    for word, address in asdict(where).items():
-        check = HealthCheck(address)
+    for place in places:
+        check = HealthCheck(place.address)
         checks.append(check)
         specs.append(
             ChildSpec(
-                word=word,
-                command=tuple(module_command(f"services.{word}")),
-                environment=service_environment(word, where, options, environment),
-                log=options.data / "logs" / f"{word}.log",
+                word=place.name,
+                command=tuple(module_command(f"services.{place.word}")),
+                environment=service_environment(place, where, options, environment),
+                log=options.data / "logs" / f"{place.name}.log",
                 is_healthy=check.is_serving,
             )
         )
@@ -145,17 +170,17 @@ async def _up(output: Output, options: UpOptions, checkout: Path, where: Address
     _stop_on_signals(stopping, supervisor)
     output.aside(f"starting the four services; what they say goes to {options.data / 'logs'}")
     try:
-        await supervisor.run(stopping, lambda: _announce(output, supervisor, where, options.data))
+        await supervisor.run(stopping, lambda: _announce(output, supervisor, places, options.data))
     finally:
         for check in checks:
             await check.close()
 
 
 def service_environment(
-    word: str, where: Addresses, options: UpOptions, environment: Mapping[str, str]
+    place: Place, where: Addresses, options: UpOptions, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of one service: what `up` was started with, and what it was asked for."""
-    host, port = split_address(getattr(where, word))
+    """The environment of one process: what `up` was started with, and what it was asked for."""
+    word, host, port = place.word, place.host, place.port
     prefix = f"LODESTONE_{word.upper()}_"
     settings = {
         "LODESTONE_DATA": str(options.data),
@@ -198,15 +223,15 @@ def _crawler_settings(prefix: str, options: UpOptions) -> dict[str, str]:
     return settings
 
 
-def _announce(output: Output, supervisor: Supervisor, where: Addresses, data: Path) -> None:
+def _announce(output: Output, supervisor: Supervisor, places: Sequence[Place], data: Path) -> None:
     services = [
         {
-            "service": child.spec.word,
-            "address": getattr(where, child.spec.word),
+            "service": place.name,
+            "address": place.address,
             "pid": child.pid,
             "log": str(child.spec.log),
         }
-        for child in supervisor.children
+        for place, child in zip(places, supervisor.children, strict=True)
     ]
     if output.as_json:
         output.object({"ready": True, "data": str(data), "services": services})

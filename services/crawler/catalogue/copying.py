@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from services.crawler.catalogue.schema import candidates, crawls, listings, metadata, writers
+from services.crawler.catalogue.schema import crawls, hosts, listings, metadata, writers
 from services.servicekit.errors import FailedPrecondition
 
 _AT_ONCE: Final = 1_000
@@ -29,14 +29,14 @@ def copy_catalogue(source: Connection, target: Connection) -> int:
         if target.execute(select(table.primary_key.columns[0]).limit(1)).first() is not None:
             raise NotEmpty
     # Rows that others refer to go first.
-    tables = [table for table in metadata.sorted_tables if table is not writers]
+    tables = [table for table in metadata.sorted_tables if table not in (hosts, writers)]
     return sum(_copy(source, target, table) for table in tables)
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> int:
     columns = [column for column in table.columns if not column.system]
-    # Candidates are numbered anew, in the same order.
-    order = [candidates.c.position] if table is candidates else list(table.primary_key)
+    # What has a position is numbered anew, in the same order.
+    order = [column for column in table.columns if column.system] or list(table.primary_key)
     query = select(*columns).order_by(*order).execution_options(yield_per=_AT_ONCE)
     count = 0
     for page in source.execute(query).mappings().partitions():

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from services.crawler.catalogue.frontier import LeaseTerms, add_listings
-from services.crawler.catalogue.schema import crawl_post_counts, crawl_sources
+from services.crawler.catalogue.schema import crawl_post_counts, crawl_sources, crawls
 from services.crawler.catalogue.upsert import insert_on
 from services.crawler.listing import Listing
 from services.crawler.post_rules import PostReason
@@ -42,6 +42,18 @@ class LeaseLost(LodestoneError):
         super().__init__(f"source {position} of crawl {crawl_id} is listed by another crawler now")
         self.crawl_id = crawl_id
         self.position = position
+
+
+class RoomTaken(LodestoneError):
+    """Another crawler has listed since: the crawl has not as much room left as it had.
+
+    Attributes:
+        crawl_id: The crawl.
+    """
+
+    def __init__(self, crawl_id: str) -> None:
+        super().__init__(f"crawl {crawl_id} has less room for listings now")
+        self.crawl_id = crawl_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,11 @@ class CrawlSource:
     last_gap: str = ""
     post_counts: Mapping[PostReason | None, int] = field(default_factory=dict)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it failed or is blocked, and is not looked at again by itself."""
+        return _is_given_up(self.state, self.next_poll_time)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -113,18 +130,26 @@ class Standing:
     list_time: float | None = None
 
 
-def list_sources(connection: Connection, crawl_id: str) -> list[CrawlSource]:
-    """Returns the sources of a crawl in their order."""
+def get_source(connection: Connection, crawl_id: str, position: int) -> CrawlSource:
+    """Returns one source of a crawl."""
+    [source] = list_sources(connection, crawl_id, position=position)
+    return source
+
+
+def list_sources(
+    connection: Connection, crawl_id: str, *, position: int | None = None
+) -> list[CrawlSource]:
+    """Returns the sources of a crawl in their order, or the one of a position."""
     counts: dict[int, dict[PostReason | None, int]] = {}
     query = select(crawl_post_counts).where(crawl_post_counts.c.crawl_id == crawl_id)
+    chosen = select(crawl_sources).where(crawl_sources.c.crawl_id == crawl_id)
+    if position is not None:
+        query = query.where(crawl_post_counts.c.position == position)
+        chosen = chosen.where(crawl_sources.c.position == position)
     for row in connection.execute(query).mappings():
         reason = PostReason(row["reason"]) if row["reason"] else None
         counts.setdefault(row["position"], {})[reason] = row["count"]
-    rows = connection.execute(
-        select(crawl_sources)
-        .where(crawl_sources.c.crawl_id == crawl_id)
-        .order_by(crawl_sources.c.position)
-    )
+    rows = connection.execute(chosen.order_by(crawl_sources.c.position))
     return [
         CrawlSource(
             row.position,
@@ -211,7 +236,7 @@ def release_owner(connection: Connection, owner: str) -> None:
 
 
 def release_all(connection: Connection) -> None:
-    """Gives every source back. Only for a crawler that has just opened its own catalogue."""
+    """Gives every source back. Only for a crawler that alone has just opened the catalogue."""
     connection.execute(update(crawl_sources).values(lease_owner=None, lease_expire_time=None))
 
 
@@ -221,7 +246,7 @@ def begin_look(connection: Connection, crawl_id: str, position: int, owner: str)
     Raises:
         LeaseLost: Another crawler lists the source.
     """
-    source = list_sources(connection, crawl_id)[position]
+    source = get_source(connection, crawl_id, position)
     values: dict[str, object] = {"state": SourceState.LISTING.value, "next_poll_time": None}
     if not source.cursor:
         values |= {"listed_count": 0, "skipped_count": 0}
@@ -264,7 +289,7 @@ def record_progress(
 def set_standing(
     connection: Connection, crawl_id: str, position: int, owner: str, standing: Standing
 ) -> None:
-    """Writes what a lister does now; `list_time` stays unless it is given.
+    """Writes what a lister does now; `list_time` stays unless it is given. A source that is done is let go of.
 
     Raises:
         LeaseLost: Another crawler lists the source.
@@ -277,7 +302,27 @@ def set_standing(
     }
     if standing.list_time is not None:
         values["list_time"] = standing.list_time
+    if standing.state is SourceState.DONE or _is_given_up(standing.state, standing.next_poll_time):
+        values |= {"lease_owner": None, "lease_expire_time": None}
     _update_owned(connection, crawl_id, position, owner, values)
+
+
+def require_room(connection: Connection, crawl_id: str, room: int | None) -> None:
+    """Passes if a crawl may still have `room` listings, to the end of the transaction; None is any number.
+
+    Raises:
+        RoomTaken: It may not, for another crawler has listed meanwhile.
+    """
+    if room is None:
+        return
+    query = select(crawls.c.max_listings, crawls.c.found_count).where(crawls.c.crawl_id == crawl_id)
+    row = connection.execute(query.with_for_update()).one()
+    if row.max_listings and row.max_listings - row.found_count < room:
+        raise RoomTaken(crawl_id)
+
+
+def _is_given_up(state: SourceState, next_poll_time: float | None) -> bool:
+    return state in (SourceState.FAILED, SourceState.BLOCKED) and next_poll_time is None
 
 
 def _update_owned(

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from services.crawler.catalogue.crawl_sources import CrawlSource, add_sources, list_sources
 from services.crawler.catalogue.frontier import Outcome, listing_of, outcome_of
-from services.crawler.catalogue.schema import (
-    crawl_counts,
-    crawl_listings,
-    crawls,
-    kept_images,
-    listings,
-)
-from services.crawler.catalogue.upsert import Upsert
+from services.crawler.catalogue.schema import crawl_counts, crawl_listings, crawls, listings
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -121,21 +114,6 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """How a listing ends.
-
-    Attributes:
-        outcome: What became of fetching it.
-        verdict: Of its judgement; None when it is not fetched.
-        known: Whether the outcome was known before this crawl.
-    """
-
-    outcome: Outcome
-    verdict: Verdict | None
-    known: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SettledListing:
     """A listing of a crawl that is done.
 
@@ -152,50 +130,6 @@ class SettledListing:
     outcome: Outcome
     known: bool
     repeated: bool
-
-
-# Built once, with the values bound: building a statement costs six times what running it does (measured).
-_OF_LISTING = (
-    crawl_listings.c.crawl_id == bindparam("of_crawl"),
-    crawl_listings.c.listing_id == bindparam("of_listing"),
-)
-_GET_SEQUENCE = select(crawl_listings.c.sequence).where(*_OF_LISTING)
-_NEXT_SEQUENCE = (
-    update(crawls)
-    .where(crawls.c.crawl_id == bindparam("of_crawl"))
-    .values(last_sequence=crawls.c.last_sequence + 1)
-    .returning(crawls.c.last_sequence)
-)
-_MARK_SETTLED = (
-    update(crawl_listings)
-    .where(*_OF_LISTING)
-    .values({name: bindparam(name) for name in ("sequence", "known", "repeated")})
-)
-_HAS_SETTLED = (
-    select(crawl_listings.c.listing_id)
-    .join(listings)
-    .where(
-        crawl_listings.c.crawl_id == bindparam("of_crawl"),
-        crawl_listings.c.sequence.is_not(None),
-        listings.c.digest == bindparam("of_digest"),
-        listings.c.outcome_state == OutcomeState.FETCHED.value,
-    )
-    .limit(1)
-)
-_IS_KEPT_FOR_ANOTHER = (
-    select(kept_images.c.digest)
-    .join(crawls, crawls.c.profile_name == kept_images.c.profile_name)
-    .where(
-        crawls.c.crawl_id == bindparam("of_crawl"),
-        kept_images.c.digest == bindparam("of_digest"),
-        kept_images.c.listing_id != bindparam("of_listing"),
-    )
-)
-_COUNT = Upsert(
-    lambda insert: insert(crawl_counts).on_conflict_do_update(
-        index_elements=crawl_counts.primary_key, set_={"count": crawl_counts.c.count + 1}
-    )
-)
 
 
 def create_crawl(
@@ -240,6 +174,13 @@ def list_crawls(connection: Connection, *, limit: int = 1000) -> list[Crawl]:
     return [_crawl_of(connection, row) for row in connection.execute(query).all()]
 
 
+def list_running(connection: Connection) -> list[Crawl]:
+    """Returns the crawls that are RUNNING, oldest first."""
+    running = select(crawls).where(crawls.c.state == CrawlState.RUNNING.value)
+    rows = connection.execute(running.order_by(crawls.c.create_time)).all()
+    return [_crawl_of(connection, row) for row in rows]
+
+
 def set_state(connection: Connection, crawl_id: str, state: CrawlState, reason: str = "") -> None:
     """Changes what a crawl is doing; an ended crawl stays as it is."""
     going = (CrawlState.RUNNING.value, CrawlState.PAUSED.value)
@@ -248,20 +189,6 @@ def set_state(connection: Connection, crawl_id: str, state: CrawlState, reason: 
         .where(crawls.c.crawl_id == crawl_id, crawls.c.state.in_(going))
         .values(state=state.value, state_reason=reason)
     )
-
-
-def settle(connection: Connection, crawl_id: str, listing_id: int, settlement: Settlement) -> None:
-    """Marks a listing of a crawl as done and counts it; a second time changes nothing."""
-    mine = {"of_crawl": crawl_id, "of_listing": listing_id}
-    if connection.execute(_GET_SEQUENCE, mine).scalar_one() is not None:
-        return
-    digest = settlement.outcome.digest
-    repeated = bool(digest) and _is_repeated(connection, mine | {"of_digest": digest})
-    sequence = connection.execute(_NEXT_SEQUENCE, {"of_crawl": crawl_id}).scalar_one()
-    settled = {"sequence": sequence, "known": settlement.known, "repeated": repeated}
-    connection.execute(_MARK_SETTLED, mine | settled)
-    verdict = Verdict.DUPLICATE if repeated else settlement.verdict
-    _count(connection, crawl_id, replace(settlement, verdict=verdict))
 
 
 def list_counts(connection: Connection, crawl_id: str) -> list[Count]:
@@ -313,27 +240,6 @@ def _failed_before(row: Row[tuple[object, ...]]) -> Outcome:
         columns["size_bytes"] or 0,
         columns["outcome_time"] or 0.0,
     )
-
-
-def _is_repeated(connection: Connection, mine: dict[str, object]) -> bool:
-    """Whether another listing had the same bytes before: of this crawl, or the one that they were kept for."""
-    return any(
-        connection.execute(query, mine).first() is not None
-        for query in (_HAS_SETTLED, _IS_KEPT_FOR_ANOTHER)
-    )
-
-
-def _count(connection: Connection, crawl_id: str, settlement: Settlement) -> None:
-    outcome = settlement.outcome
-    row = {
-        "crawl_id": crawl_id,
-        "outcome_state": outcome.state.value,
-        "outcome_reason": outcome.reason.value if outcome.reason else "",
-        "verdict": settlement.verdict.value if settlement.verdict else "",
-        "known": settlement.known,
-        "count": 1,
-    }
-    connection.execute(_COUNT.on(connection), row)
 
 
 def _crawl_of(connection: Connection, row: Row[tuple[object, ...]]) -> Crawl:

@@ -29,6 +29,10 @@ class _Engine(Protocol):
 
     name: str
 
+    @property
+    def is_shared(self) -> bool: ...
+    @property
+    def was_alone(self) -> bool: ...
     def open(self) -> None: ...
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]: ...
     def close(self) -> None: ...
@@ -37,8 +41,9 @@ class _Engine(Protocol):
 class Database:
     """The catalogue: the SQLite file of a data folder, or a PostgreSQL database.
 
-    Every piece of work runs as one transaction in one thread: it is the one writer, and what it returned is on the
-    disk. While the database is away, work waits. It may run several times before it is committed, which happens once.
+    Every piece of work runs as one transaction in one thread, and what it returned is on the disk. While the database
+    is away, work waits. It may run several times before it is committed, which happens once. A SQLite file has one
+    crawler, a PostgreSQL database any number.
     """
 
     def __init__(self, place: Path | URL, *, patience_s: float = _PATIENCE_S) -> None:
@@ -46,10 +51,10 @@ class Database:
 
         Args:
             place: The file, or the address that `parse_server` gives.
-            patience_s: For how long to wait for a database that is away or that another crawler still has, seconds.
+            patience_s: For how long to wait for a database that is away or that somebody has to himself, seconds.
 
         Raises:
-            Misconfigured: Another crawler has it open, it is away, it is no catalogue, or it is of a newer version.
+            Misconfigured: Somebody has it to himself, it is away, it is no catalogue, or it is of another version.
         """
         self._outage = Outage()
         self._engine: _Engine = (
@@ -61,6 +66,16 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other crawlers may have it open at the same time."""
+        return self._engine.is_shared
+
+    @property
+    def was_alone(self) -> bool:
+        """Whether no other crawler had it open when this one began."""
+        return self._engine.was_alone
 
     @property
     def waits_for(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     bindparam,
     exists,
     func,
@@ -68,6 +69,7 @@ class LeasedListing:
         attempts: How often it was tried before.
         outcome: What is known of it; None if it was never fetched.
         host: The host to ask; empty for a local file.
+        owner: Who holds it; empty if nobody needs to.
     """
 
     listing_id: int
@@ -75,6 +77,12 @@ class LeasedListing:
     attempts: int
     outcome: Outcome | None
     host: str = ""
+    owner: str = ""
+
+    @property
+    def asked_host(self) -> str:
+        """The host that is asked for it; empty if nobody must be: it was fetched before, or is a local file."""
+        return self.host if self.outcome is None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,8 @@ class LeaseTerms:
     """Who holds a lease, and for how long.
 
     Attributes:
-        owner: The crawler process.
-        now: Seconds since 1970.
+        owner: Who works on it.
+        now: Seconds since 1970, by the catalogue's clock.
         duration_s: After so many seconds another may take it.
     """
 
@@ -170,6 +178,29 @@ def lease(
     but_hosts: Sequence[str] = (),
 ) -> list[LeasedListing]:
     """Takes up to `limit` listings of a crawl that are to do, oldest first, none of `but_hosts`."""
+    chosen = listings.c.host.not_in(but_hosts)
+    found = find_pending(connection, crawl_id, terms, chosen, limit=limit)
+    take(connection, [one.listing_id for one in found], terms)
+    return found
+
+
+def find_pending(
+    connection: Connection,
+    crawl_id: str,
+    terms: LeaseTerms,
+    chosen: ColumnElement[bool],
+    *,
+    limit: int,
+) -> list[LeasedListing]:
+    """Returns up to `limit` chosen listings of a crawl that are to do, oldest first. They are to be taken next.
+
+    What another takes just now is passed over, not waited for. What expired is taken from everybody but the owner, who
+    still works on it: his clock jumped, or he was late.
+    """
+    is_free = or_(
+        listings.c.lease_expire_time.is_(None),
+        and_(listings.c.lease_expire_time < terms.now, listings.c.lease_owner != terms.owner),
+    )
     query = (
         select(listings)
         .join(crawl_listings)
@@ -177,20 +208,30 @@ def lease(
             crawl_listings.c.crawl_id == crawl_id,
             crawl_listings.c.sequence.is_(None),
             listings.c.next_attempt_time <= terms.now,
-            or_(listings.c.lease_expire_time.is_(None), listings.c.lease_expire_time < terms.now),
-            listings.c.host.not_in(but_hosts),
+            is_free,
+            chosen,
         )
         .order_by(crawl_listings.c.listing_id)
         .limit(limit)
+        .with_for_update(of=listings, skip_locked=True)
     )
-    rows = connection.execute(query).all()
-    ids = [row.listing_id for row in rows]
-    held = {"lease_owner": terms.owner, "lease_expire_time": terms.now + terms.duration_s}
-    connection.execute(update(listings).where(listings.c.listing_id.in_(ids)).values(held))
     return [
-        LeasedListing(row.listing_id, listing_of(row), row.attempts, outcome_of(row), row.host)
-        for row in rows
+        LeasedListing(
+            row.listing_id,
+            listing_of(row),
+            row.attempts,
+            outcome_of(row),
+            row.host,
+            terms.owner,
+        )
+        for row in connection.execute(query)
     ]
+
+
+def take(connection: Connection, listing_ids: Sequence[int], terms: LeaseTerms) -> None:
+    """Leases listings that were found pending in the same transaction."""
+    held = {"lease_owner": terms.owner, "lease_expire_time": terms.now + terms.duration_s}
+    connection.execute(update(listings).where(listings.c.listing_id.in_(listing_ids)).values(held))
 
 
 def release(
@@ -236,43 +277,27 @@ def renew(connection: Connection, terms: LeaseTerms) -> None:
 
 
 def release_all(connection: Connection) -> int:
-    """Gives every listing back. Only for a crawler that has just opened its own catalogue: nobody else can hold any."""
+    """Gives every listing back. Only for a crawler that alone has just opened the catalogue: nobody else holds any."""
     held = listings.c.lease_owner.is_not(None)
     free = {"lease_owner": None, "lease_expire_time": None}
     return connection.execute(update(listings).where(held).values(free)).rowcount
 
 
-def record_outcome(connection: Connection, listing_id: int, outcome: Outcome) -> None:
-    """Writes what became of a listing and lets go of it."""
-    width_px, height_px = outcome.size_px or (None, None)
-    row = {
-        "of_listing": listing_id,
-        "lease_owner": None,
-        "lease_expire_time": None,
-        "outcome_state": outcome.state.value,
-        "outcome_reason": outcome.reason.value if outcome.reason else None,
-        "outcome_message": outcome.message,
-        "final_url": outcome.final_url,
-        "digest": outcome.digest or None,
-        "size_bytes": outcome.size_bytes,
-        "width_px": width_px,
-        "height_px": height_px,
-        "outcome_time": outcome.time,
-        "work_s": outcome.work_s,
-        # Should it be fetched again, it has all of its tries.
-        "attempts": 0,
-        "next_attempt_time": 0.0,
-    }
-    if outcome.reason is not None and is_passing(outcome.reason):
+def record_outcomes(connection: Connection, outcomes: Mapping[int, Outcome | None]) -> None:
+    """Writes what became of listings, by their rows, and lets go of them; None is one whose outcome stands."""
+    stands = [{"of_listing": one} for one, outcome in outcomes.items() if outcome is None]
+    rows = [_outcome_row(one, outcome) for one, outcome in outcomes.items() if outcome is not None]
+    passing = [row for row in rows if row["outcome_reason"] in PASSING_REASONS]
+    lasting = [row for row in rows if row["outcome_reason"] not in PASSING_REASONS]
+    for row in passing:
         del row["digest"]
-        connection.execute(_RECORD_PASSING_FAILURE, row)
-    else:
-        connection.execute(_RECORD_OUTCOME, row)
-
-
-def let_go(connection: Connection, listing_id: int) -> None:
-    """Ends the lease of a listing whose outcome stands."""
-    connection.execute(_LET_GO, {"of_listing": listing_id})
+    for statement, found in (
+        (_LET_GO, stands),
+        (_RECORD_PASSING_FAILURE, passing),
+        (_RECORD_OUTCOME, lasting),
+    ):
+        if found:
+            connection.execute(statement, found)
 
 
 def count_unsettled(connection: Connection, crawl_id: str) -> int:
@@ -312,6 +337,28 @@ def outcome_of(row: object) -> Outcome | None:
         columns["outcome_time"],
         (columns["width_px"], columns["height_px"]) if columns["width_px"] else None,
     )
+
+
+def _outcome_row(listing_id: int, outcome: Outcome) -> dict[str, object]:
+    width_px, height_px = outcome.size_px or (None, None)
+    return {
+        "of_listing": listing_id,
+        "lease_owner": None,
+        "lease_expire_time": None,
+        "outcome_state": outcome.state.value,
+        "outcome_reason": outcome.reason.value if outcome.reason else None,
+        "outcome_message": outcome.message,
+        "final_url": outcome.final_url,
+        "digest": outcome.digest or None,
+        "size_bytes": outcome.size_bytes,
+        "width_px": width_px,
+        "height_px": height_px,
+        "outcome_time": outcome.time,
+        "work_s": outcome.work_s,
+        # Should it be fetched again, it has all of its tries.
+        "attempts": 0,
+        "next_attempt_time": 0.0,
+    }
 
 
 def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> int:

@@ -9,14 +9,25 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, bindparam, select, update
 
 from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.schema import candidates, images, kept_images, seen_images
 from services.crawler.catalogue.upsert import Upsert
 from services.crawler.judgement import ProfileVersion
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
-_INSERT_IMAGE = Upsert(lambda insert: insert(images).on_conflict_do_nothing())
-_INSERT_KEPT = Upsert(lambda insert: insert(kept_images).on_conflict_do_nothing())
+_INSERT_IMAGE = Upsert(
+    lambda insert: (
+        insert(images).on_conflict_do_nothing().returning(images.c.digest, images.c.sequence)
+    )
+)
+_INSERT_KEPT = Upsert(
+    lambda insert: (
+        insert(kept_images)
+        .on_conflict_do_nothing()
+        .returning(kept_images.c.digest, kept_images.c.profile_name)
+    )
+)
 _INSERT_SEEN = Upsert(lambda insert: insert(seen_images).on_conflict_do_nothing())
 # A server would send millions at once.
 _READ_AT_ONCE = 10_000
@@ -31,18 +42,39 @@ _MARK_LINKED = (
 )
 
 
-def record_image(
-    connection: Connection, digest: str, listing_id: int, outcome: Outcome, *, now: float
-) -> bool:
-    """Writes that an image is in the store; its bytes must be there already. Returns False if it was known before."""
-    row = {
-        "digest": digest,
-        "listing_id": listing_id,
-        "final_url": outcome.final_url,
-        "accept_time": now,
-        "compliance": json.dumps(asdict(outcome.compliance)) if outcome.compliance else None,
-    }
-    return connection.execute(_INSERT_IMAGE.on(connection), row).rowcount > 0
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image whose bytes are in the store.
+
+    Attributes:
+        digest: SHA-256 of its bytes, 64 hex digits.
+        listing_id: The listing that it was fetched for.
+        outcome: What became of fetching it.
+    """
+
+    digest: str
+    listing_id: int
+    outcome: Outcome
+
+
+def record_images(
+    connection: Connection, stored: Sequence[StoredImage], *, now: float
+) -> dict[str, int]:
+    """Writes that images are in the store, in this order. Returns the sequences of those that were not, by digest."""
+    rows = [
+        {
+            "digest": one.digest,
+            "listing_id": one.listing_id,
+            "final_url": one.outcome.final_url,
+            "accept_time": now,
+            "compliance": _compliance_text(one.outcome),
+        }
+        for one in stored
+    ]
+    if not rows:
+        return {}
+    new = connection.execute(_INSERT_IMAGE.on(connection), rows)
+    return {row.digest: row.sequence for row in new}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +82,38 @@ class Keep:
     """An image is kept under a profile's name.
 
     Attributes:
+        digest: The image.
         profile: The version that accepted it.
         listing_id: The listing that it was accepted for.
         file_name: Its readable name.
         time: When, seconds since 1970.
     """
 
+    digest: str
     profile: ProfileVersion
     listing_id: int
     file_name: str
     time: float
 
 
-def keep(connection: Connection, digest: str, kept: Keep) -> bool:
-    """Keeps a stored image under a profile's name. Returns False if it was kept there before."""
-    row = {
-        "digest": digest,
-        "profile_name": kept.profile.name,
-        "profile_version": kept.profile.version,
-        "file_name": kept.file_name,
-        "linked": False,
-        "listing_id": kept.listing_id,
-        "keep_time": kept.time,
-    }
-    return connection.execute(_INSERT_KEPT.on(connection), row).rowcount > 0
+def keep(connection: Connection, keeps: Sequence[Keep]) -> set[tuple[str, str]]:
+    """Keeps stored images under profiles' names. Returns (digest, profile name) of those that were not kept before."""
+    rows = [
+        {
+            "digest": one.digest,
+            "profile_name": one.profile.name,
+            "profile_version": one.profile.version,
+            "file_name": one.file_name,
+            "linked": False,
+            "listing_id": one.listing_id,
+            "keep_time": one.time,
+        }
+        for one in keeps
+    ]
+    if not rows:
+        return set()
+    new = connection.execute(_INSERT_KEPT.on(connection), rows)
+    return {(row.digest, row.profile_name) for row in new}
 
 
 def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
@@ -83,15 +123,18 @@ def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
     return [(row.digest, row.profile_name, row.file_name) for row in rows]
 
 
-def record_link(connection: Connection, digest: str, profile_name: str) -> None:
-    """Writes that a kept image has its readable name."""
-    connection.execute(_MARK_LINKED, {"of_digest": digest, "of_name": profile_name})
+def record_links(connection: Connection, links: Sequence[tuple[str, str]]) -> None:
+    """Writes that kept images have their readable names: (digest, profile name) of each."""
+    rows = [{"of_digest": digest, "of_name": profile_name} for digest, profile_name in links]
+    if rows:
+        connection.execute(_MARK_LINKED, rows)
 
 
 def mark_seen(
     connection: Connection, profile_name: str, digest: str, fingerprint: Fingerprint
 ) -> None:
-    """Writes that an image counts as seen under a profile's name."""
+    """Writes that an image counts as seen under a profile's name: from now on, in the order of accepts."""
+    take_accept_lock(connection)
     row = {
         "profile_name": profile_name,
         "digest": digest,
@@ -131,3 +174,7 @@ def iterate_seen_fingerprints(connection: Connection) -> Iterator[tuple[str, str
     for row in connection.execute(query):
         fingerprint = Fingerprint(int(row.hash64, 16), row.hash256, row.flat)
         yield row.profile_name, row.digest, fingerprint
+
+
+def _compliance_text(outcome: Outcome) -> str | None:
+    return json.dumps(asdict(outcome.compliance)) if outcome.compliance else None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Executable, bindparam, select
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.catalogue.embeddings import embedding_of
 from services.crawler.catalogue.schema import candidates, judgements
-from services.crawler.catalogue.upsert import Upsert, insert_on
+from services.crawler.catalogue.upsert import NewInsert, Upsert
 from services.crawler.judgement import (
     Detection,
     Evidence,
@@ -22,8 +24,33 @@ from services.crawler.judgement import (
 )
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
-_INSERT_CANDIDATE = Upsert(lambda insert: insert(candidates).on_conflict_do_nothing())
-_INSERT_JUDGEMENT = Upsert(lambda insert: insert(judgements).on_conflict_do_nothing())
+_EMBEDDING_COLUMNS = ("encoder_id", "precision", "embedding")
+_DETECTION_COLUMNS = ("detector_id", "watermark_probability", "quadrant_probabilities")
+
+
+def _upsert_candidate(names: tuple[str, ...]) -> Upsert:
+    def build(insert: NewInsert) -> Executable:
+        new = insert(candidates)
+        if not names:
+            return new.on_conflict_do_nothing()
+        found = {name: new.excluded[name] for name in names}
+        return new.on_conflict_do_update(index_elements=["digest"], set_=found)
+
+    return Upsert(build)
+
+
+_UPSERT_CANDIDATE: Mapping[tuple[str, ...], Upsert] = {
+    names: _upsert_candidate(names)
+    for names in (
+        (),
+        _EMBEDDING_COLUMNS,
+        _DETECTION_COLUMNS,
+        _EMBEDDING_COLUMNS + _DETECTION_COLUMNS,
+    )
+}
+_INSERT_JUDGEMENT = Upsert(
+    lambda insert: insert(judgements).on_conflict_do_nothing().returning(judgements.c.digest)
+)
 _GET_JUDGEMENT = (
     select(candidates, judgements)
     .join(judgements)
@@ -35,34 +62,31 @@ _GET_JUDGEMENT = (
 )
 
 
-def record_candidate(
-    connection: Connection,
-    digest: str,
-    decoded: DecodedCandidate,
-    *,
-    size_bytes: int,
-    evidence: Evidence,
-) -> None:
-    """Writes what was learned of a candidate; evidence that was recorded before and is not there now stays."""
-    facts = {
-        "digest": digest,
-        "size_bytes": size_bytes,
-        "width_px": decoded.width_px,
-        "height_px": decoded.height_px,
-        "format": decoded.format,
-        "animated": decoded.animated,
-        "hash64": decoded.fingerprint.hex,
-        "hash256": decoded.fingerprint.hash256,
-        "mirrored64": decoded.mirrored.hex,
-        "mirrored256": decoded.mirrored.hash256,
-        "flat": decoded.fingerprint.flat,
-    }
-    found = _evidence_columns(evidence)
-    if not found:
-        connection.execute(_INSERT_CANDIDATE.on(connection), facts)
-        return
-    statement = insert_on(connection)(candidates).values(facts | found)
-    connection.execute(statement.on_conflict_do_update(index_elements=["digest"], set_=found))
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned of a candidate.
+
+    Attributes:
+        digest: SHA-256 of its bytes, 64 hex digits.
+        decoded: Its facts and hashes.
+        size_bytes: How many bytes it has.
+        evidence: What the gates found out.
+    """
+
+    digest: str
+    decoded: DecodedCandidate
+    size_bytes: int
+    evidence: Evidence
+
+
+def record_candidates(connection: Connection, found: Iterable[Learned]) -> None:
+    """Writes what was learned of candidates; evidence that was recorded before and is not there now stays."""
+    by_evidence: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    for one in sorted(found, key=lambda learned: learned.digest):
+        evidence = _evidence_columns(one.evidence)
+        by_evidence[tuple(evidence)].append(_candidate_columns(one) | evidence)
+    for names, rows in by_evidence.items():
+        connection.execute(_UPSERT_CANDIDATE[names].on(connection), rows)
 
 
 def get_candidate(
@@ -78,28 +102,31 @@ def get_candidate(
     return decoded_of(row), evidence_of(row, encoder_id=encoder_id, detector_id=detector_id)
 
 
-def record_judgement(
-    connection: Connection,
-    digest: str,
-    profile: ProfileVersion,
-    judgement: Judgement,
-    *,
-    now: float,
-) -> bool:
-    """Writes a judgement. There is one per digest and profile version: a second one changes nothing, and is False."""
-    row = _judgement_columns(digest, profile, judgement, now=now)
-    return connection.execute(_INSERT_JUDGEMENT.on(connection), row).rowcount > 0
-
-
 def record_judgements(
     connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
-) -> None:
-    """Writes judgements by digest, as `record_judgement` does; those of candidates that were purged are left out."""
+) -> set[str]:
+    """Writes judgements by digest; those of candidates that are not there, for they were purged, are left out.
+
+    There is one per digest and profile version: a second one changes nothing. Returns the digests of the new ones.
+    """
     query = select(candidates.c.digest).where(candidates.c.digest.in_(list(judged)))
-    there = connection.execute(query).scalars()
+    there = sorted(connection.execute(query).scalars())
     rows = [_judgement_columns(digest, profile, judged[digest], now=now) for digest in there]
-    if rows:
-        connection.execute(_INSERT_JUDGEMENT.on(connection), rows)
+    if not rows:
+        return set()
+    return set(connection.execute(_INSERT_JUDGEMENT.on(connection), rows).scalars())
+
+
+def list_verdicts(
+    connection: Connection, digests: Collection[str], profile: ProfileVersion
+) -> dict[str, Verdict]:
+    """Returns the verdicts under a profile version of those of these bytes that were judged; by digest."""
+    query = select(judgements.c.digest, judgements.c.verdict).where(
+        judgements.c.digest.in_(digests),
+        judgements.c.profile_name == profile.name,
+        judgements.c.profile_version == profile.version,
+    )
+    return {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
 
 
 def get_judgement(
@@ -146,6 +173,23 @@ def judgement_of(row: Any) -> Judgement:
         detection = _detection_of(row, threshold=row.watermark_threshold)
     evidence = Evidence(score=score, detection=detection)
     return Judgement(Verdict(row.verdict), row.reason, evidence, row.duplicate_of_digest)
+
+
+def _candidate_columns(learned: Learned) -> dict[str, object]:
+    decoded = learned.decoded
+    return {
+        "digest": learned.digest,
+        "size_bytes": learned.size_bytes,
+        "width_px": decoded.width_px,
+        "height_px": decoded.height_px,
+        "format": decoded.format,
+        "animated": decoded.animated,
+        "hash64": decoded.fingerprint.hex,
+        "hash256": decoded.fingerprint.hash256,
+        "mirrored64": decoded.mirrored.hex,
+        "mirrored256": decoded.mirrored.hash256,
+        "flat": decoded.fingerprint.flat,
+    }
 
 
 def _evidence_columns(evidence: Evidence) -> dict[str, object]:

@@ -28,11 +28,22 @@ def migrate(connection: Connection) -> None:
     Raises:
         NotACatalogue: It is of a newer version, or another application's.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
     _require_own(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def is_newest(connection: Connection) -> bool:
+    """Whether no migration is missing."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == newest
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 def _require_own(connection: Connection, script: ScriptDirectory) -> None:

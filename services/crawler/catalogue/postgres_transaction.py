@@ -29,7 +29,8 @@ _NOT_YET = (
 _GET_COMMIT = text("SELECT commit_number FROM writers WHERE writer = :writer")
 # Only a transaction that has written something has a number by then: what only reads needs none.
 _COUNT_COMMIT = text(
-    "UPDATE writers SET commit_number = commit_number + 1"
+    "UPDATE writers SET commit_number = commit_number + 1,"
+    " seen_time = extract(epoch FROM clock_timestamp())"
     " WHERE writer = :writer AND pg_current_xact_id_if_assigned() IS NOT NULL"
     " RETURNING commit_number"
 )

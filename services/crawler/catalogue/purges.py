@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.schema import (
     candidates,
@@ -97,7 +98,9 @@ def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: fl
     """Removes all that the catalogue knows of an image but its digest, perceptual hash and addresses.
 
     Its listings get the outcome PURGED, so that they are never asked for again. Its files are to be removed next.
+    Nobody records anything meanwhile, so no crawler writes anew what is removed here.
     """
+    take_accept_lock(connection)
     digest = image.digest
     columns = ("digest", "hash64", "hash256", "flat")
     row = connection.execute(

@@ -26,6 +26,12 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 _Digest = String(64)
 _PENDING = text("sequence IS NULL")
 
+
+def _position() -> Column[int]:
+    """Numbers rows as they come: SQLite's own number of a row; on PostgreSQL the migrations add it."""
+    return Column("rowid", BigInteger, key="position", system=True)
+
+
 crawls = Table(
     "crawls",
     metadata,
@@ -150,8 +156,8 @@ crawl_counts = Table(
 candidates = Table(
     "candidates",
     metadata,
-    # In the order in which they were first judged. SQLite's own number of a row; on PostgreSQL the migrations add it.
-    Column("rowid", BigInteger, key="position", system=True),
+    # In the order in which they were first judged.
+    _position(),
     Column("digest", _Digest, primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("width_px", Integer, nullable=False),
@@ -220,6 +226,8 @@ images = Table(
 purged_images = Table(
     "purged_images",
     metadata,
+    # In the order of purging.
+    _position(),
     Column("digest", _Digest, primary_key=True),
     Column("hash64", String(16), nullable=False),
     Column("hash256", LargeBinary(32), nullable=False),
@@ -249,6 +257,8 @@ kept_images = Table(
 seen_images = Table(
     "seen_images",
     metadata,
+    # In the order of marking.
+    _position(),
     Column("profile_name", String(64), primary_key=True),
     Column("digest", _Digest, primary_key=True),
     Column("hash64", String(16), nullable=False),
@@ -256,10 +266,29 @@ seen_images = Table(
     Column("flat", Boolean, nullable=False),
 )
 
-# The crawler process that has a PostgreSQL catalogue, and how many transactions it has committed. SQLite needs no row.
+# Hosts that crawlers on one PostgreSQL catalogue share: one of them asks a host at a time, at its own pace. Times are
+# those of the catalogue's clock.
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", String(253), primary_key=True),
+    # The crawler that may ask it, and until when; null while nobody does.
+    Column("owner", String(32)),
+    Column("expire_time", Float),
+    # When another crawler last wanted it in vain.
+    Column("wanted_time", Float),
+    # What the next owner goes on with.
+    Column("ready_time", Float, nullable=False, server_default="0"),
+    Column("gap_s", Float, nullable=False, server_default="0"),
+    Column("down_time", Float, nullable=False, server_default="0"),
+)
+
+# The crawlers on a PostgreSQL catalogue: how many transactions each has committed, and when it was last heard of.
+# SQLite needs no row.
 writers = Table(
     "writers",
     metadata,
     Column("writer", String(32), primary_key=True),
     Column("commit_number", BigInteger, nullable=False),
+    Column("seen_time", Float, nullable=False, server_default="0"),
 )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 
-from services.crawler.catalogue.migrating import migrate
+from services.crawler.catalogue.beginning import begin_alone
 from services.crawler.catalogue.outage import CatalogueAway
 from services.servicekit.errors import Misconfigured
 
@@ -28,7 +28,12 @@ class SqliteFile:
 
     Attributes:
         name: What a message calls it.
+        is_shared: Whether other crawlers may have it open at the same time: never.
+        was_alone: Whether nobody else had it open when it was opened: always.
     """
+
+    is_shared = False
+    was_alone = True
 
     def __init__(self, path: Path) -> None:
         """Takes the file for this process; its folder is made.
@@ -43,7 +48,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
-        self._transact(migrate)
+        self._transact(begin_alone)
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:
         """A function that runs `work` in a transaction; it may be called again after CatalogueAway."""

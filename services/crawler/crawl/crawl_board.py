@@ -7,61 +7,74 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from services.crawler.catalogue import crawl_sources, crawls, frontier, refetches
+from services.crawler.catalogue import crawl_sources, crawls, refetches
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
-from services.crawler.crawl.lister import Resolve
+from services.crawler.crawl.crawl_run import CrawlRun, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.judgement import ProfileVersion
 from services.crawler.models.model_services import ModelServices
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.source_settings import SourceSettings
 from services.crawler.sources.source import Source
-from services.servicekit.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
+from services.servicekit.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    LodestoneError,
+    NotFound,
+    Unavailable,
+)
 
 ParseSource = Callable[[str], Source]
 # As a person wrote it, and how it is listed.
 ChosenSource: TypeAlias = tuple[str, SourceSettings]
 
 _AWAY_RETRY_S = 1.0
+# How often it is looked what other crawlers were told.
+_FOLLOW_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    crawl: Crawl
+    task: asyncio.Task[None]
 
 
 class CrawlBoard:
-    """Runs every crawl that is RUNNING as one task. Belongs to one event loop."""
+    """Runs every crawl that is RUNNING as one task: alone, or with other crawlers. Belongs to one event loop."""
 
     def __init__(
         self,
         parts: PipelineParts,
         models: ModelServices,
         parse_source: ParseSource,
-        limits: RunLimits,
-        answer: Resolve,
+        terms: RunTerms,
     ) -> None:
-        self._answer = answer
+        self._terms = terms
         self._parts = parts
         self._models = models
         self._parse_source = parse_source
-        self._limits = limits
-        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, _Run] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._away = ""
         self._refetching = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+        # Counts what this crawler was told, or ended by itself.
+        self._told = 0
 
     async def start(self) -> None:
-        """Goes on with what an earlier process left."""
-        await self._database.run(frontier.release_all)
-        await self._database.run(crawl_sources.release_all)
+        """Goes on with what an earlier process left, and joins in what other crawlers do."""
         await self._parts.recorder.make_missing_links()
-        for crawl in await self._database.run(crawls.list_crawls):
-            if crawl.state is CrawlState.RUNNING:
-                self._begin(crawl)
+        await self._follow()
+        if self._database.is_shared:
+            self._following = asyncio.create_task(self._keep_following())
 
     async def create(
         self, request_id: str, sources: Sequence[ChosenSource], profile: str, limits: CrawlLimits
@@ -181,21 +194,48 @@ class CrawlBoard:
         return self._changed.setdefault(crawl_id, asyncio.Event())
 
     async def close(self) -> None:
-        """Stops all runs; their crawls stay RUNNING and go on at the next start."""
-        runs = list(self._runs.values())
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
+        """Stops all runs; their crawls stay RUNNING and go on at the next start, or with other crawlers."""
+        tasks = [run.task for run in self._runs.values()]
+        if self._following is not None:
+            tasks.append(self._following)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._parts.recorder.close()
 
     @property
     def _database(self) -> Database:
         return self._parts.database
 
+    async def _keep_following(self) -> None:
+        """Does what was told to other crawlers: they write it into the catalogue alone."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            try:
+                await self._follow()
+            except (LodestoneError, SQLAlchemyError) as error:
+                structlog.get_logger().warning("crawls_not_followed", cause=str(error))
+
+    async def _follow(self) -> None:
+        told = self._told
+        running = await self._database.run(crawls.list_running)
+        if told != self._told:
+            # Something was told to this crawler meanwhile, and may not be in what was read.
+            return
+        going = {crawl.crawl_id: crawl for crawl in running}
+        for crawl_id, run in list(self._runs.items()):
+            if crawl_id not in going or _chosen(going[crawl_id]) != _chosen(run.crawl):
+                await self._end_run(crawl_id)
+        for crawl in running:
+            self._begin(crawl)
+        for crawl_id in list(self._changed):
+            self._announce(crawl_id)
+
     def _begin(self, crawl: Crawl) -> None:
         if crawl.crawl_id not in self._runs:
+            self._told += 1
             task = asyncio.create_task(self._run(crawl))
-            self._runs[crawl.crawl_id] = task
+            self._runs[crawl.crawl_id] = _Run(crawl, task)
             task.add_done_callback(lambda _: self._runs.pop(crawl.crawl_id, None))
 
     async def _run(self, crawl: Crawl) -> None:
@@ -218,7 +258,7 @@ class CrawlBoard:
         bins = await self._wait_for_models(crawl.request.profile)
         owner = uuid.uuid4().hex
         pipeline = Pipeline(self._parts, crawl, owner, bins)
-        parts = RunParts(self._database, owner, self._limits, self._answer)
+        parts = RunParts(self._database, owner, self._terms)
         sources = [self._parse_source(uri) for uri in crawl.request.sources]
         run = CrawlRun(crawl, pipeline, parts)
         return await run.run(sources, lambda: self._announce(crawl.crawl_id))
@@ -248,17 +288,19 @@ class CrawlBoard:
         return await self.get(crawl_id)
 
     async def _end_run(self, crawl_id: str) -> None:
+        self._told += 1
         run = self._runs.get(crawl_id)
         if run is not None:
-            run.cancel()
+            run.task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await run
+                await run.task
 
     def _canonical(self, sources: Sequence[ChosenSource]) -> dict[str, SourceSettings]:
         """Settings by canonical URI; of a place that is named twice the last count."""
         return {self._parse_source(uri).uri: settings for uri, settings in sources}
 
     async def _set_state(self, crawl_id: str, state: CrawlState, reason: str) -> None:
+        self._told += 1
         await self._database.run(lambda c: crawls.set_state(c, crawl_id, state, reason))
         self._announce(crawl_id)
 
@@ -266,6 +308,11 @@ class CrawlBoard:
         event = self._changed.pop(crawl_id, None)
         if event is not None:
             event.set()
+
+
+def _chosen(crawl: Crawl) -> object:
+    """What a run is made of: if it changes, another run is to be made."""
+    return crawl.request.sources, crawl.request.settings
 
 
 def _require_going(crawl: Crawl) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +11,12 @@ import structlog
 from sqlalchemy import Connection
 
 from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.crawl_sources import LeaseLost
 from services.crawler.catalogue.crawls import Crawl, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
+from services.crawler.crawl.host_claims import HostClaims
 from services.crawler.crawl.host_queue import HostQueue
 from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Resolve
 from services.crawler.crawl.pipeline import Pipeline
@@ -24,6 +26,8 @@ from services.servicekit.errors import FailedPrecondition, InvalidInput
 
 _RETRY_MAX_S = 60.0
 _SHOWN_PROBLEMS = 5
+# How often it is looked whether a source is free that another crawler lists, seconds for each source.
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +60,47 @@ class _CannotJudge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class RunTerms:
+    """What all runs of a crawler have in common.
+
+    Attributes:
+        limits: The bounds of each.
+        answer: Gets what resolvers ask for.
+        claims: The hosts that several crawlers share; None where there is one crawler.
+    """
+
+    limits: RunLimits
+    answer: Resolve
+    claims: HostClaims | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunParts:
     """What a run works with besides its pipeline.
 
     Attributes:
         database: The catalogue.
         owner: The name under which it holds leases.
-        limits: Its bounds.
-        answer: Gets what resolvers ask for.
+        terms: What it has in common with others.
     """
 
     database: Database
     owner: str
-    limits: RunLimits
-    answer: Resolve
+    terms: RunTerms
 
 
 class CrawlRun:
     """Runs one crawl. `run` returns the state that the crawl ends in; cancelling it gives its listings back."""
 
     def __init__(self, crawl: Crawl, pipeline: Pipeline, parts: RunParts) -> None:
-        self._answer = parts.answer
+        self._answer = parts.terms.answer
         self._crawl = crawl
         self._pipeline = pipeline
         self._database = parts.database
         self._owner = parts.owner
-        self._limits = limits = parts.limits
+        self._claims = parts.terms.claims
+        self._in_use: Counter[str] = Counter()
+        self._limits = limits = parts.terms.limits
         self._queue = HostQueue(pipeline.paces, patience_s=limits.patience_s)
         self._problems: list[str] = []
         self._listing_done = False
@@ -112,6 +131,8 @@ class CrawlRun:
         except ExceptionGroup as group:
             return _ended_by(group)
         finally:
+            for host in self._in_use.elements():
+                self._end_claim(host)
             await self._database.run(self._release)
         return await self._conclusion(len(sources))
 
@@ -128,7 +149,15 @@ class CrawlRun:
 
     async def _list_sources(self, sources: Sequence[Source], changed: Callable[[], None]) -> None:
         parts = ListerParts(
-            self._database, self._crawl.crawl_id, self._terms, self._answer, self._room, changed
+            self._database,
+            self._crawl.crawl_id,
+            self._owner,
+            self._limits.lease_s,
+            self._answer,
+            self._room,
+            changed,
+            # Each look is a transaction of its own.
+            look_s=max(self._limits.poll_s, _LOOK_S * len(sources)),
         )
         places = await self._database.run(
             lambda c: crawl_sources.list_sources(c, self._crawl.crawl_id)
@@ -174,6 +203,7 @@ class CrawlRun:
             await self._queue.wait_for_room(self._limits.max_held)
             leased = await self._lease()
             for listing in leased:
+                self._begin_use(listing.asked_host)
                 self._queue.put(listing)
             if leased:
                 continue
@@ -182,11 +212,29 @@ class CrawlRun:
             await asyncio.sleep(self._limits.poll_s)
 
     async def _lease(self) -> list[LeasedListing]:
-        crawl_id, terms, crowded = self._crawl.crawl_id, self._terms(), self._queue.crowded_hosts
+        crawl_id, crowded = self._crawl.crawl_id, self._queue.crowded_hosts
         limit = max(self._limits.workers, self._limits.max_held // 4)
+        if self._claims is not None:
+            lease_s = self._limits.lease_s
+            return await self._claims.lease(
+                crawl_id, self._owner, lease_s=lease_s, limit=limit, but_hosts=crowded
+            )
         return await self._database.run(
-            lambda c: frontier.lease(c, crawl_id, terms, limit=limit, but_hosts=crowded)
+            lambda c: frontier.lease(c, crawl_id, self._terms(c), limit=limit, but_hosts=crowded)
         )
+
+    def _begin_use(self, host: str) -> None:
+        self._in_use[host] += 1
+        if self._claims is not None:
+            self._claims.begin_use(host)
+
+    def _end_use(self, host: str) -> None:
+        self._in_use[host] -= 1
+        self._end_claim(host)
+
+    def _end_claim(self, host: str) -> None:
+        if self._claims is not None:
+            self._claims.end_use(host)
 
     async def _process(self, on_settled: Callable[[], None]) -> None:
         while True:
@@ -201,18 +249,21 @@ class CrawlRun:
                 await self._give_back(leased, error)
             finally:
                 self._queue.done(leased)
+                self._end_use(leased.asked_host)
             on_settled()
             await self._check_limits()
 
     async def _give_back(self, leased: LeasedListing, error: Exception) -> None:
         delay_s = min(_RETRY_MAX_S, 2.0**leased.attempts)
         self._log.error("listing_retried", url=leased.listing.url, delay_s=delay_s, exc_info=error)
-        again = time.time() + delay_s
-        await self._database.run(
-            lambda c: frontier.release(
-                c, leased.listing_id, self._owner, next_attempt_time=again, tried=True
+
+        def work(connection: Connection) -> None:
+            again = catalogue_time(connection) + delay_s
+            frontier.release(
+                connection, leased.listing_id, self._owner, next_attempt_time=again, tried=True
             )
-        )
+
+        await self._database.run(work)
 
     async def _check_limits(self) -> None:
         limit = self._crawl.request.limits.max_accepted
@@ -230,15 +281,16 @@ class CrawlRun:
             await self._database.run(self._renew)
 
     def _renew(self, connection: Connection) -> None:
-        frontier.renew(connection, self._terms())
-        crawl_sources.renew(connection, self._terms())
+        terms = self._terms(connection)
+        frontier.renew(connection, terms)
+        crawl_sources.renew(connection, terms)
 
     async def _unsettled(self) -> int:
         crawl_id = self._crawl.crawl_id
         return await self._database.run(lambda c: frontier.count_unsettled(c, crawl_id))
 
-    def _terms(self) -> LeaseTerms:
-        return LeaseTerms(self._owner, time.time(), self._limits.lease_s)
+    def _terms(self, connection: Connection) -> LeaseTerms:
+        return LeaseTerms(self._owner, catalogue_time(connection), self._limits.lease_s)
 
 
 def _nothing_found(crawl: Crawl) -> str:

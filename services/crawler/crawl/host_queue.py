@@ -43,7 +43,7 @@ class HostQueue:
 
     def put(self, leased: LeasedListing) -> None:
         """Adds a listing."""
-        self._waiting.setdefault(_host(leased), deque()).append(leased)
+        self._waiting.setdefault(leased.asked_host, deque()).append(leased)
         self._count += 1
         self._changed.notify()
 
@@ -60,7 +60,7 @@ class HostQueue:
 
     def done(self, leased: LeasedListing) -> None:
         """A listing that was handed out is settled or given back."""
-        host = _host(leased)
+        host = leased.asked_host
         self._handed_out[host] -= 1
         if not self._handed_out[host]:
             del self._handed_out[host]
@@ -100,8 +100,3 @@ class HostQueue:
         self._handed_out[host] += 1
         self._changed.notify()
         return leased
-
-
-def _host(leased: LeasedListing) -> str:
-    """The host to ask; empty if nothing must be asked."""
-    return leased.host if leased.outcome is None else ""

@@ -9,12 +9,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from services.crawler.catalogue import crawl_sources
-from services.crawler.catalogue.crawl_sources import CrawlSource, Progress, SourceState, Standing
+from services.crawler.catalogue.clock import catalogue_time
+from services.crawler.catalogue.crawl_sources import (
+    CrawlSource,
+    Progress,
+    RoomTaken,
+    SourceState,
+    Standing,
+)
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms
 from services.crawler.listing import Listing
@@ -54,19 +61,23 @@ class ListerParts:
     Attributes:
         database: The catalogue.
         crawl_id: The crawl.
-        terms: The lease, as of now.
+        owner: The name under which sources are leased.
+        lease_s: For how long, seconds.
         answer: Gets what resolvers ask for.
         room: Waits until the frontier has room; returns how many listings the crawl may still have, None for no limit.
         changed: Called when a source's state or counts change.
+        look_s: How often to look whether a source that another crawler lists is free, seconds.
         recording: Held while listings are recorded that the crawl has room for.
     """
 
     database: Database
     crawl_id: str
-    terms: Callable[[], LeaseTerms]
+    owner: str
+    lease_s: float
     answer: Resolve
     room: Callable[[], Awaitable[int | None]]
     changed: Callable[[], None] = lambda: None
+    look_s: float = 1.0
     recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -118,8 +129,9 @@ class Lister:
         """
         if self._place.state is SourceState.DONE:
             return ""
-        await self._acquire()
-        await _sleep_until(self._place.next_poll_time)
+        ended = await self._acquire()
+        if ended is not None:
+            return ended
         empty = failures = 0
         while True:
             try:
@@ -135,22 +147,38 @@ class Lister:
             failures = 0
             empty = 0 if new_count else empty + 1
             if not self._settings.follow or 0 < self._settings.max_empty_polls <= empty:
-                await self._stand(Standing(SourceState.DONE, list_time=time.time()))
+                await self._stand(lambda now: Standing(SourceState.DONE, list_time=now))
                 return ""
             await self._wait_for_news(empty)
 
-    async def _acquire(self) -> None:
+    async def _acquire(self) -> str | None:
+        """Waits until the source is this lister's and it is time to look at it; else returns how another ended it."""
+        waited = False
         while True:
-            terms = self._parts.terms()
-            take = partial(
-                crawl_sources.acquire,
-                crawl_id=self._parts.crawl_id,
-                position=self._place.position,
-                terms=terms,
-            )
-            if await self._parts.database.run(take):
-                return
-            await asyncio.sleep(terms.duration_s / 3)
+            place, is_mine, wait_s = await self._parts.database.run(self._try_to_acquire)
+            if place.state is SourceState.DONE:
+                return ""
+            if waited and place.is_given_up:
+                return place.state_reason
+            if is_mine:
+                if wait_s:
+                    await asyncio.sleep(wait_s)
+                return None
+            waited = True
+            await asyncio.sleep(self._parts.look_s)
+
+    def _try_to_acquire(self, connection: Connection) -> tuple[CrawlSource, bool, float]:
+        """How the source stands, whether it is this lister's now, and how long it is to be left alone, seconds."""
+        crawl_id, position = self._parts.crawl_id, self._place.position
+        place = crawl_sources.get_source(connection, crawl_id, position)
+        terms = self._terms(connection)
+        is_mine = place.state is not SourceState.DONE and crawl_sources.acquire(
+            connection, crawl_id, position, terms
+        )
+        return place, is_mine, max(0.0, (place.next_poll_time or 0.0) - terms.now)
+
+    def _terms(self, connection: Connection) -> LeaseTerms:
+        return LeaseTerms(self._parts.owner, catalogue_time(connection), self._parts.lease_s)
 
     async def _wait_for_news(self, empty: int) -> None:
         if empty == _ALERT_EMPTY_POLLS:
@@ -158,8 +186,9 @@ class Lister:
         wait_s = self._settings.poll_s or self._source.poll_s
         if empty and self._settings.poll_s is None:
             wait_s += _EMPTY_POLL_S
-        now = time.time()
-        await self._stand(Standing(SourceState.WAITING, next_poll_time=now + wait_s, list_time=now))
+        await self._stand(
+            lambda now: Standing(SourceState.WAITING, next_poll_time=now + wait_s, list_time=now)
+        )
         await asyncio.sleep(wait_s)
 
     def _wait_after(self, failure: SourceFailed, failures: int) -> float | None:
@@ -177,26 +206,30 @@ class Lister:
             "source_blocked" if blocked else "source_failed", cause=failure.cause, retry_s=wait_s
         )
         await self._stand(
-            Standing(
+            lambda now: Standing(
                 SourceState.BLOCKED if blocked else SourceState.FAILED,
                 str(failure),
                 failure.reason if isinstance(failure, SourceBlocked) else None,
-                None if wait_s is None else time.time() + wait_s,
+                None if wait_s is None else now + wait_s,
             )
         )
 
-    async def _stand(self, standing: Standing) -> None:
-        owner = self._parts.terms().owner
-        await self._parts.database.run(
-            lambda c: crawl_sources.set_standing(
-                c, self._parts.crawl_id, self._place.position, owner, standing
+    async def _stand(self, standing: Callable[[float], Standing]) -> None:
+        def work(connection: Connection) -> None:
+            crawl_sources.set_standing(
+                connection,
+                self._parts.crawl_id,
+                self._place.position,
+                self._parts.owner,
+                standing(catalogue_time(connection)),
             )
-        )
+
+        await self._parts.database.run(work)
         self._parts.changed()
 
     async def _look(self) -> int:
         """Lists what there is now; returns how many listings are new to the crawl."""
-        owner = self._parts.terms().owner
+        owner = self._parts.owner
         place = await self._parts.database.run(
             lambda c: crawl_sources.begin_look(c, self._parts.crawl_id, self._place.position, owner)
         )
@@ -302,20 +335,25 @@ class Lister:
                 progress = pending.progress(
                     part, is_first=is_first, is_last=not rest, relists=relists
                 )
-                new_count = await self._record(progress)
+                try:
+                    new_count = await self._record(progress, room)
+                except RoomTaken:
+                    rest = [*part, *rest]
+                    continue
             added, is_first = added + new_count, False
             if room is not None and new_count >= room:
                 raise EnoughListings
             if not rest:
                 return added
 
-    async def _record(self, progress: Progress) -> int:
-        terms = self._parts.terms()
-        added = await self._parts.database.run(
-            lambda c: crawl_sources.record_progress(
-                c, self._parts.crawl_id, self._place, terms, progress
-            )
-        )
+    async def _record(self, progress: Progress, room: int | None) -> int:
+        def work(connection: Connection) -> int:
+            crawl_id = self._parts.crawl_id
+            crawl_sources.require_room(connection, crawl_id, room)
+            terms = self._terms(connection)
+            return crawl_sources.record_progress(connection, crawl_id, self._place, terms, progress)
+
+        added = await self._parts.database.run(work)
         if progress.gap:
             self._log.warning("listing_gap", gap=progress.gap)
         self._parts.changed()
@@ -331,8 +369,3 @@ def _facts_text(facts: Mapping[str, object]) -> str:
     while sum(map(len, texts.values())) > _FACTS_MAX_CHARACTERS:
         del texts[max(texts, key=lambda name: len(texts[name]))]
     return f"{{{', '.join(texts.values())}}}" if texts else ""
-
-
-async def _sleep_until(moment: float | None) -> None:
-    if moment is not None:
-        await asyncio.sleep(max(0.0, moment - time.time()))

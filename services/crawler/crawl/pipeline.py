@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue import frontier, judgements
-from services.crawler.catalogue.crawls import Crawl, Settlement
+from services.crawler.catalogue.clock import catalogue_time
+from services.crawler.catalogue.crawls import Crawl
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
+from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.crawl.placeholders import Placeholders
 from services.crawler.fetch.fetcher import Fetcher
 from services.crawler.fetch.host_paces import HostPaces, HostResting
@@ -31,7 +33,8 @@ from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.blob_store import BlobStore
-from services.crawler.store.recorder import Finding, Recorder, settle
+from services.crawler.store.finding import Finding
+from services.crawler.store.recorder import Recorder
 from services.servicekit.errors import ItemRejected
 
 MAX_ATTEMPTS = 3
@@ -200,9 +203,9 @@ class Pipeline:
 
     async def _rest(self, leased: LeasedListing, resting: HostResting) -> None:
         """Gives a listing back that was not asked for, and holds back the others of its host."""
-        until = time.time() + resting.wait_s
 
         def work(connection: Connection) -> None:
+            until = catalogue_time(connection) + resting.wait_s
             self._release(connection, leased, until, tried=False)
             if resting.host == leased.host:
                 frontier.rest_host(connection, resting.host, until=until)
@@ -219,12 +222,9 @@ class Pipeline:
     async def _settle_failure(
         self, leased: LeasedListing, failure: FetchFailed, began: float
     ) -> None:
-        tries, now = leased.attempts + 1, time.time()
+        tries = leased.attempts + 1
         if failure.retryable and tries < MAX_ATTEMPTS:
-            wait_s = max(_RETRY_AFTER_S * 2**leased.attempts, failure.retry_after_s or 0.0)
-            await self._parts.database.run(
-                lambda connection: self._release(connection, leased, now + wait_s, tried=True)
-            )
+            await self._try_again(leased, failure)
             return
         message = f"{failure} (after {tries} tries)" if failure.retryable else str(failure)
         outcome = Outcome(
@@ -234,11 +234,20 @@ class Pipeline:
             failure.final_url,
             "",
             failure.size_bytes,
-            now,
+            time.time(),
             failure.size_px,
             work_s=time.monotonic() - began,
         )
         await self._settle(leased, Settlement(outcome, None, known=False))
+
+    async def _try_again(self, leased: LeasedListing, failure: FetchFailed) -> None:
+        wait_s = max(_RETRY_AFTER_S * 2**leased.attempts, failure.retry_after_s or 0.0)
+
+        def work(connection: Connection) -> None:
+            until = catalogue_time(connection) + wait_s
+            self._release(connection, leased, until, tried=True)
+
+        await self._parts.database.run(work)
 
     async def _verdict(self, digest: str) -> Verdict | None:
         judged = await self._parts.database.run(
@@ -247,10 +256,7 @@ class Pipeline:
         return None if judged is None else judged[1].verdict
 
     async def _settle(self, leased: LeasedListing, settlement: Settlement) -> None:
-        def work(connection: Connection) -> None:
-            settle(connection, self._crawl_id, leased, settlement)
-
-        await self._parts.database.run(work)
+        await self._parts.recorder.settle(Ending(self._crawl_id, leased, settlement))
 
 
 async def _digest(encoded: bytes) -> str:

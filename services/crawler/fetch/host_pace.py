@@ -8,10 +8,26 @@ algorithm (ITU-T I.371). Pauses double, with jitter (https://aws.amazon.com/blog
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 from services.crawler.fetch.pace_limits import PaceLimits
 
 _JITTER_MIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class HostStanding:
+    """What the next to ask a host needs to know of how it was asked.
+
+    Attributes:
+        ready_in_s: When the next request may start, seconds from now.
+        gap_s: Seconds between requests.
+        down_in_s: For how long it is not asked at all, seconds from now.
+    """
+
+    ready_in_s: float = 0.0
+    gap_s: float = 0.0
+    down_in_s: float = 0.0
 
 
 class HostPace:
@@ -68,6 +84,20 @@ class HostPace:
     def set_crawl_delay(self, delay_s: float) -> None:
         """Takes over the delay that robots.txt asks for, seconds; 0 for none."""
         self._crawl_delay_s = delay_s
+
+    def standing(self, now: float) -> HostStanding:
+        """How it stands; requests under way are to end first."""
+        ready_in_s = max(0.0, self.ready_time() - now, self._full_time - now)
+        return HostStanding(ready_in_s, self._gap_s, max(0.0, self._down_until - now))
+
+    def go_on(self, now: float, standing: HostStanding) -> None:
+        """Goes on where another stood."""
+        self._gap_s = max(self._gap_s, standing.gap_s)
+        # The bucket is full when the other's would be, which is no earlier than the next request may start.
+        self._full_time = max(self._full_time, now + standing.ready_in_s)
+        self._down_until = max(self._down_until, now + standing.down_in_s)
+        if standing.ready_in_s > self._limits.burst * self.gap_s:
+            self._paused_until = max(self._paused_until, now + standing.ready_in_s)
 
     def start(self, now: float) -> None:
         """A request starts."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from services.crawler.fetch.host_pace import HostPace
+from services.crawler.fetch.host_pace import HostPace, HostStanding
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.servicekit.errors import LodestoneError
 
@@ -52,6 +53,14 @@ class _Host:
     delays_s: dict[Hashable, float] = field(default_factory=dict)
 
 
+class HostSharing(Protocol):
+    """Whether this process may ask a host that others want to ask too."""
+
+    def asking(self, host: str) -> AbstractAsyncContextManager[None]:
+        """While it is held, nobody else asks the host; raises HostResting while somebody does."""
+        ...
+
+
 class HostPaces:
     """Hands out turns; hosts that nobody asks are forgotten once nothing is lost by it."""
 
@@ -60,6 +69,7 @@ class HostPaces:
         self._limits = limits
         self._total = asyncio.Semaphore(connections)
         self._hosts: dict[str, _Host] = {}
+        self._sharing: HostSharing | None = None
         self._sweep_at = _SWEEP_AT
         # Spreads pauses; nothing secret depends on it.
         self._jitter = random.Random()  # noqa: S311
@@ -68,6 +78,19 @@ class HostPaces:
     def host_count(self) -> int:
         """How many hosts are remembered."""
         return len(self._hosts)
+
+    def share(self, sharing: HostSharing) -> None:
+        """From now on hosts are asked when `sharing` lets us."""
+        self._sharing = sharing
+
+    def standing(self, host: str) -> HostStanding:
+        """How a host stands that is not asked just now."""
+        known = self._hosts.get(host)
+        return HostStanding() if known is None else known.pace.standing(_now())
+
+    def go_on(self, host: str, standing: HostStanding) -> None:
+        """Goes on where another process stood."""
+        (self._hosts.get(host) or self._remember(host)).pace.go_on(_now(), standing)
 
     def wait_s(self, host: str) -> float:
         """For how long a host is not to be asked, seconds, as far as time decides; 0 if it may be asked or is down."""
@@ -106,8 +129,17 @@ class HostPaces:
 
         Raises:
             HostDown: It is not asked for a while.
-            HostResting: Its turn does not come in time.
+            HostResting: Its turn does not come in time, or another process asks it.
         """
+        if self._sharing is None:
+            async with self._turn(host, patience_s) as pace:
+                yield pace
+        else:
+            async with self._sharing.asking(host), self._turn(host, patience_s) as pace:
+                yield pace
+
+    @asynccontextmanager
+    async def _turn(self, host: str, patience_s: float) -> AsyncIterator[HostPace]:
         known = self._hosts.get(host) or self._remember(host)
         known.users += 1
         try:

@@ -25,7 +25,7 @@ from services.crawler.rejudging.rejudgement import (
     RejudgedImage,
     RejudgeSummary,
 )
-from services.crawler.store.recorder import Finding
+from services.crawler.store.finding import Finding
 
 _PAGE = 1_024
 # Images between two turns for other work.

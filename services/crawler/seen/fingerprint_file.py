@@ -37,6 +37,18 @@ class FingerprintFileDamaged(LodestoneError):
         self.cause = cause
 
 
+class FingerprintFileTaken(Misconfigured):
+    """Another crawler has the file open.
+
+    Attributes:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"another crawler uses {path}")
+        self.path = path
+
+
 class FingerprintFile:
     """`NAME.rows`, 72 bytes an image in the order of adding, and `NAME.json`: how many of them count, and their CRC-32.
 
@@ -49,7 +61,8 @@ class FingerprintFile:
         """Opens or creates the file of that path without a suffix; it has nothing until `load`.
 
         Raises:
-            Misconfigured: Another process has it open, or it cannot be opened.
+            FingerprintFileTaken: Another process has it open.
+            Misconfigured: It cannot be opened.
         """
         self._path = path.with_suffix(".rows")
         self._facts_path = path.with_suffix(".json")
@@ -62,7 +75,7 @@ class FingerprintFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise Misconfigured(f"another crawler uses {self._path}") from error
+            raise FingerprintFileTaken(self._path) from error
         self._count = 0
         self._crc = 0
 

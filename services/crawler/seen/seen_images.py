@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.seen.duplicate_index import DuplicateIndex, Match
+from services.crawler.seen.news import Horizon, News
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,18 @@ class SeenImages:
     """The in-memory replica of what the catalogue holds for finding duplicates.
 
     One thread may add while others look up.
+
+    Attributes:
+        horizon: Up to where it has the catalogue's logs.
     """
 
     def __init__(self, archive: DuplicateIndex | None = None) -> None:
         """Takes the index of the kept images that are in a file; those kept since are added."""
+        self.horizon = Horizon()
         self._archive = DuplicateIndex() if archive is None else archive
         self._recent = DuplicateIndex()
         self._purged = DuplicateIndex()
+        self._purged_digests: set[str] = set()
         self._forbidden: set[str] = set()
         self._marked: dict[str, DuplicateIndex] = defaultdict(DuplicateIndex)
         self._marked_digests: dict[str, set[str]] = defaultdict(set)
@@ -71,6 +77,17 @@ class SeenImages:
         """Adds an image of the store; it counts under every profile."""
         self._recent.add(digest, fingerprint)
 
+    def learn(self, news: News) -> None:
+        """Adds what came to the catalogue, behind the horizon or partly before it."""
+        for sequence, digest, fingerprint in news.kept:
+            if sequence > self.horizon.kept:
+                self.add_kept(digest, fingerprint)
+        for digest, fingerprint in news.purged:
+            self.add_purged(digest, fingerprint)
+        for name, digest, fingerprint in news.marked:
+            self.mark(name, digest, fingerprint)
+        self.horizon = self.horizon.furthest(news.horizon)
+
     def let_go(self, digests: Collection[str]) -> None:
         """Takes kept images out of memory that are in the archive now."""
         self._recent = self._recent.without(digests)
@@ -80,8 +97,10 @@ class SeenImages:
         self._forbidden.add(digest)
 
     def add_purged(self, digest: str, fingerprint: Fingerprint) -> None:
-        """Adds an image that was purged before this process began."""
-        self._purged.add(digest, fingerprint)
+        """Adds an image that was purged before this process began, or by another."""
+        if digest not in self._purged_digests:
+            self._purged_digests.add(digest)
+            self._purged.add(digest, fingerprint)
         self.forbid(digest)
 
     def is_forbidden(self, digest: str) -> bool:

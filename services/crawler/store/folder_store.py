@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +24,9 @@ from services.crawler.store.sidecar import merge_sidecar
 from services.servicekit.disk import sync
 from services.servicekit.errors import Misconfigured
 
+# What another crawler writes is in its place long before.
+_UNDER_WAY_S = 3_600.0
+
 
 class FolderStore:
     """A BlobStore: `blobs/` with files named by their SHA-256, and `kept/` with hard links to them.
@@ -30,8 +35,8 @@ class FolderStore:
     catalogue names is on the disk, whole.
     """
 
-    def __init__(self, data: Path) -> None:
-        """Makes the folders.
+    def __init__(self, data: Path, *, alone: bool = True) -> None:
+        """Makes the folders, and removes what a crash left half written: of the last hour only if nobody else writes.
 
         Raises:
             Misconfigured: They cannot be written.
@@ -45,7 +50,7 @@ class FolderStore:
             for folder in (self._blobs, self._kept, self._parts):
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock.touch()
-            self._drop_parts()
+            self._drop_parts(math.inf if alone else time.time() - _UNDER_WAY_S)
             # A crash may have left a folder that is not on the disk yet.
             sync(self._blobs)
         except OSError as error:
@@ -172,9 +177,11 @@ class FolderStore:
             part.unlink(missing_ok=True)
             raise
 
-    def _drop_parts(self) -> None:
+    def _drop_parts(self, before: float) -> None:
         for part in self._parts.iterdir():
-            part.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime <= before:
+                    part.unlink()
 
 
 def _require_size(path: Path, digest: str, expected_bytes: int) -> None:

@@ -12,18 +12,21 @@ from services.crawler.store.s3_store import S3Store
 from services.servicekit.errors import Misconfigured
 
 
-def open_store(store: str, data: Path, access: S3Access) -> BlobStore:
+def open_store(store: str, data: Path, access: S3Access, *, alone: bool = True) -> BlobStore:
     """Opens the store; blocks.
 
     Args:
         store: `s3://bucket/prefix`; empty is the data folder.
         data: That folder.
         access: How S3 is reached.
+        alone: Whether no other crawler writes to it.
 
     Raises:
         Misconfigured: It cannot be used.
     """
-    return S3Store(S3Address.parse(store), access) if store else FolderStore(data)
+    if store:
+        return S3Store(S3Address.parse(store), access)
+    return FolderStore(data, alone=alone)
 
 
 def require_images(store: BlobStore, kept: list[KeptImage]) -> None:

@@ -4,55 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
-from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, images, judgements, score_counts
-from services.crawler.catalogue.crawls import Settlement
+from services.crawler.catalogue import images
 from services.crawler.catalogue.database import Database
-from services.crawler.catalogue.frontier import LeasedListing, Outcome
-from services.crawler.judgement import Judgement, ProfileVersion, Verdict
-from services.crawler.score_distribution import ScoreBins
+from services.crawler.catalogue.settling import Ending
+from services.crawler.judgement import Judgement, Verdict
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.accept_turns import AcceptTurns
 from services.crawler.store.blob_store import BlobStore, ReadableName, StoreAway
 from services.crawler.store.file_name import kept_file_name
+from services.crawler.store.finding import Finding
+from services.crawler.store.record_queue import RecordQueue
+from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.sidecar import judgement_facts, sidecar_facts
 from services.crawler.store.store_wait import StoreWait
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A listing's end that is ready to be written.
-
-    Attributes:
-        crawl_id: The crawl that it ends for; None for what a rejudgement found, which ends no listing.
-        profile: The profile version that judged.
-        leased: The listing.
-        outcome: What became of fetching it.
-        candidate: The image; its bytes are empty if they are in the store already.
-        judgement: What the gates said.
-        known: Whether the outcome was known before this crawl.
-        bins: Where its score is counted; None for what says nothing of how a source's candidates score.
-    """
-
-    crawl_id: str | None
-    profile: ProfileVersion
-    leased: LeasedListing
-    outcome: Outcome
-    candidate: Candidate
-    judgement: Judgement
-    known: bool
-    bins: ScoreBins | None = None
-
-
 class Recorder:
-    """The only writer of judgements and images.
+    """The only writer of judgements, images and outcomes, and what comes at the same time is written together.
 
-    Accepts are decided one after the other: an image is accepted only if none that was accepted before is near it.
-    While the store is away, accepts wait.
+    Accepts are decided in one order: an image is accepted only if none that was accepted before is near it, by whatever
+    crawler. While the store is away, accepts wait.
     """
 
     def __init__(
@@ -66,7 +43,8 @@ class Recorder:
         self._store = store
         self._seen = seen
         self._wait = wait or StoreWait()
-        self._accepting = asyncio.Lock()
+        self._turns = AcceptTurns()
+        self._queue = RecordQueue(self._write)
         self._accepts: set[asyncio.Task[None]] = set()
         self._unnamed: list[tuple[str, ReadableName]] = []
         self._linked: list[tuple[str, str]] = []
@@ -85,14 +63,18 @@ class Recorder:
         self._wait.require_there()
 
     async def record(self, finding: Finding) -> None:
-        """Writes a finding, once the store takes it.
+        """Writes a finding, once the store takes it; nothing is written of a listing that another crawler has now.
 
         An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
         """
-        if finding.judgement.verdict is not Verdict.ACCEPTED:
-            await self._commit(finding)
-            return
-        await self._wait.run(lambda: self._carry_through(finding))
+        if finding.is_accepted:
+            await self._wait.run(lambda: self._carry_through(finding))
+        else:
+            await self._queue.put(Entry(finding))
+
+    async def settle(self, ending: Ending) -> None:
+        """Ends a listing of which nothing is to be judged, as `record` does."""
+        await self._queue.put(Entry(ending))
 
     async def is_stored(self, digest: str) -> bool:
         """Whether the bytes of a digest are in the store; waits while it is away."""
@@ -108,6 +90,7 @@ class Recorder:
     async def close(self) -> None:
         """Waits for the accepts under way."""
         await asyncio.gather(*self._accepts, return_exceptions=True)
+        await self._queue.join()
 
     async def _carry_through(self, finding: Finding) -> None:
         task = asyncio.create_task(self._accept(finding))
@@ -122,14 +105,15 @@ class Recorder:
             task.exception()
 
     async def _accept(self, finding: Finding) -> None:
-        async with self._accepting:
+        candidate = finding.candidate
+        async with self._turns.turn(candidate.digest, candidate.decoded):
             file_name = await self._decide(finding)
         if file_name:
             name = (finding.profile.name, file_name)
-            self._unnamed.append((finding.candidate.digest, name))
+            self._unnamed.append((candidate.digest, name))
             await self._make_links()
-        # Whoever accepts now writes it in the same transaction as its own row.
-        if not self._accepting.locked():
+        # Whoever is written next takes it along.
+        if self._queue.is_idle:
             await self._record_links()
 
     async def _decide(self, finding: Finding) -> str:
@@ -139,14 +123,24 @@ class Recorder:
         if sighting is not None:
             evidence = finding.judgement.evidence
             late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
-            await self._commit(replace(finding, judgement=late))
+            await self._queue.put(Entry(replace(finding, judgement=late)))
             return ""
         await asyncio.to_thread(self._write_files, finding)
         file_name = _file_name(finding)
-        new_image, new_keep = await self._commit(finding, file_name)
-        if new_image:
-            self._seen.add_kept(candidate.digest, candidate.decoded.fingerprint)
-        return file_name if new_keep else ""
+        end = await self._queue.put(Entry(finding, file_name))
+        if end is End.PURGED:
+            # By another crawler, between its bytes and now: they are not to stay.
+            await asyncio.to_thread(self._store.remove, candidate.digest, ())
+        return file_name if end is End.KEPT else ""
+
+    async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
+        """One transaction; what it brings of others is remembered with what is its own."""
+        recorded = await self._database.run(Recording(entries, self._take_linked(), self._seen))
+        self._seen.learn(recorded.news)
+        lost = sum(end is End.LEASE_LOST for end in recorded.ends)
+        if lost:
+            structlog.get_logger().warning("leases_lost", count=lost)
+        return recorded.ends
 
     def _write_files(self, finding: Finding) -> None:
         candidate, profile = finding.candidate, finding.profile
@@ -177,72 +171,12 @@ class Recorder:
     async def _record_links(self) -> None:
         linked = self._take_linked()
         if linked:
-            await self._database.run(lambda connection: _write_links(connection, linked))
+            await self._database.run(partial(images.record_links, links=linked))
 
     def _take_linked(self) -> list[tuple[str, str]]:
         """Links that no row tells of yet; should the row fail, the next start makes them again."""
         linked, self._linked = self._linked, []
         return linked
-
-    async def _commit(self, finding: Finding, file_name: str = "") -> tuple[bool, bool]:
-        """One transaction. Returns whether the image is new to the store, and new under the profile."""
-        linked = self._take_linked()
-
-        def work(connection: Connection) -> tuple[bool, bool]:
-            _write_links(connection, linked)
-            return _write(connection, finding, file_name)
-
-        return await self._database.run(work)
-
-
-def _write_links(connection: Connection, linked: list[tuple[str, str]]) -> None:
-    for digest, profile_name in linked:
-        images.record_link(connection, digest, profile_name)
-
-
-def settle(
-    connection: Connection, crawl_id: str, leased: LeasedListing, settlement: Settlement
-) -> None:
-    """Ends a listing for one crawl and lets go of it; a new outcome is written."""
-    if not settlement.known:
-        frontier.record_outcome(connection, leased.listing_id, settlement.outcome)
-    else:
-        frontier.let_go(connection, leased.listing_id)
-    crawls.settle(connection, crawl_id, leased.listing_id, settlement)
-
-
-def _write(connection: Connection, finding: Finding, file_name: str) -> tuple[bool, bool]:
-    now = time.time()
-    candidate, judgement, profile = finding.candidate, finding.judgement, finding.profile
-    judgements.record_candidate(
-        connection,
-        candidate.digest,
-        candidate.decoded,
-        size_bytes=finding.outcome.size_bytes,
-        evidence=judgement.evidence,
-    )
-    if judgements.record_judgement(connection, candidate.digest, profile, judgement, now=now):
-        _count_score(connection, finding, now)
-    new_image = new_keep = False
-    if file_name:
-        new_image = images.record_image(
-            connection, candidate.digest, finding.leased.listing_id, finding.outcome, now=now
-        )
-        kept = images.Keep(profile, finding.leased.listing_id, file_name, now)
-        new_keep = images.keep(connection, candidate.digest, kept)
-    if finding.crawl_id is not None:
-        settlement = Settlement(finding.outcome, judgement.verdict, finding.known)
-        settle(connection, finding.crawl_id, finding.leased, settlement)
-    return new_image, new_keep
-
-
-def _count_score(connection: Connection, finding: Finding, now: float) -> None:
-    score = finding.judgement.evidence.score
-    if finding.bins is None or score is None:
-        return
-    scored = finding.bins.range_of(score.log_likelihood)
-    source = finding.leased.listing.source
-    score_counts.count_score(connection, finding.profile, source, scored, now=now)
 
 
 def _file_name(finding: Finding) -> str:

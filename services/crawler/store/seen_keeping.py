@@ -15,14 +15,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import images, purges
+from services.crawler.catalogue.accept_order import read_horizon, read_news
 from services.crawler.catalogue.database import Database
 from services.crawler.seen.duplicate_index import DuplicateIndex, Entry
-from services.crawler.seen.fingerprint_file import FingerprintFile, FingerprintFileDamaged
+from services.crawler.seen.fingerprint_file import (
+    FingerprintFile,
+    FingerprintFileDamaged,
+    FingerprintFileTaken,
+)
 from services.crawler.seen.seen_images import SeenImages
 from services.servicekit.errors import LodestoneError
 
 # Images that are read in one transaction.
 _PAGE = 4_096
+# Crawlers that may share a data folder.
+_FILES = 64
 # The last images of the file that are looked for in the catalogue.
 _CHECKED = 1_024
 
@@ -34,10 +41,12 @@ class ArchiveTerms:
     Attributes:
         batch: So many at a time; fewer stay in memory.
         look_s: How often to look whether there are so many, seconds.
+        follow_s: How often to look what other crawlers added, seconds.
     """
 
     batch: int = 65_536
     look_s: float = 60.0
+    follow_s: float = 2.0
 
 
 class SeenKeeping:
@@ -49,26 +58,28 @@ class SeenKeeping:
     """
 
     def __init__(
-        self, database: Database, path: Path, terms: ArchiveTerms = ArchiveTerms()
+        self, database: Database, folder: Path, terms: ArchiveTerms = ArchiveTerms()
     ) -> None:
-        """Opens the file of that path without a suffix.
+        """Opens `seen.rows` in that folder; `seen-2.rows` and so on where several crawlers share it.
 
         Raises:
             Misconfigured: Another process has it open, or it cannot be opened.
         """
         self._database = database
         self._terms = terms
-        self._file = FingerprintFile(path)
+        self._file = _open_file(folder, _FILES if database.is_shared else 1)
         self._archive = DuplicateIndex(self._file)
         self._seen = SeenImages(self._archive)
         self._log = structlog.get_logger()
         self._closing = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def load(self) -> SeenImages:
         """Reads all that was seen; what is kept from now on is to be added to it. Begins to look after the file."""
         started_s = time.monotonic()
         await self._open_archive()
+        # All that is behind it is in memory in the end, whoever adds to it meanwhile.
+        horizon = await self._database.run(read_horizon)
         for digest, fingerprint in await self._archive_new():
             self._seen.add_kept(digest, fingerprint)
         # Work that a database may run again changes nothing else: it is read first.
@@ -76,20 +87,22 @@ class SeenKeeping:
             self._seen.add_purged(digest, fingerprint)
         for name, digest, fingerprint in await self._database.run(_read_marked):
             self._seen.mark(name, digest, fingerprint)
+        self._seen.horizon = horizon
         self._log.info(
             "seen_loaded",
             archived=len(self._archive),
             recent=self._seen.recent_count,
             seconds=round(time.monotonic() - started_s, 1),
         )
-        self._task = asyncio.create_task(self._keep())
+        self._tasks = [asyncio.create_task(self._keep())]
+        if self._database.is_shared:
+            self._tasks.append(asyncio.create_task(self._follow()))
         return self._seen
 
     async def close(self) -> None:
         """Ends what is under way, and closes the file."""
         self._closing.set()
-        if self._task is not None:
-            await self._task
+        await asyncio.gather(*self._tasks)
         self._file.close()
 
     async def _open_archive(self) -> None:
@@ -105,7 +118,7 @@ class SeenKeeping:
 
     async def _keep(self) -> None:
         due = self._terms.batch
-        while not await self._is_closing():
+        while not await self._is_closing(self._terms.look_s):
             if self._seen.recent_count < due:
                 continue
             try:
@@ -117,10 +130,21 @@ class SeenKeeping:
                 new_count = sum(not fingerprint.flat for _, fingerprint in rest)
                 due = self._terms.batch + self._seen.recent_count - new_count
 
-    async def _is_closing(self) -> bool:
+    async def _follow(self) -> None:
+        """Remembers what other crawlers kept, purged and marked, so that most copies are found before they accept."""
+        while not await self._is_closing(self._terms.follow_s):
+            read = partial(read_news, horizon=self._seen.horizon)
+            try:
+                news = await self._database.run(read)
+            except (LodestoneError, SQLAlchemyError) as error:
+                self._log.warning("news_not_read", cause=str(error).splitlines()[0])
+            else:
+                self._seen.learn(news)
+
+    async def _is_closing(self, wait_s: float) -> bool:
         """Waits until it is time to look again, or it is to end."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._terms.look_s):
+            async with asyncio.timeout(wait_s):
                 await self._closing.wait()
         return self._closing.is_set()
 
@@ -159,6 +183,14 @@ class SeenKeeping:
             if kept:
                 return max(kept.values())
         return 0
+
+
+def _open_file(folder: Path, count: int) -> FingerprintFile:
+    """The first of so many files that no other process has open."""
+    for number in range(1, count):
+        with contextlib.suppress(FingerprintFileTaken):
+            return FingerprintFile(folder / (f"seen-{number}" if number > 1 else "seen"))
+    return FingerprintFile(folder / (f"seen-{count}" if count > 1 else "seen"))
 
 
 def _read_purged(connection: Connection) -> list[Entry]:

@@ -95,7 +95,7 @@ class Repairs:
             return ""
         await asyncio.to_thread(self._store.link, problem.digest, (profile_name, file_name))
         await self._database.run(
-            partial(images.record_link, digest=problem.digest, profile_name=profile_name)
+            partial(images.record_links, links=[(problem.digest, profile_name)])
         )
         return "made"
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from lodestone.cli.errors import CliError
+from lodestone.cli.up.places import places_of
 from lodestone.cli.up.ports import metrics_port, require_free
 from lodestone.client import Addresses
 from lodestone.client.addresses import split_address
@@ -21,7 +22,7 @@ def free():
     for first in random.sample(range(12_000, 22_000, 4), 100):
         where = Addresses(*(f"127.0.0.1:{first + i}" for i in range(4)))
         with contextlib.suppress(CliError):
-            require_free(where)
+            require_free(places_of(where))
             return where
     raise AssertionError("no four free ports in a row")
 
@@ -44,12 +45,12 @@ def test_a_port_in_use_names_the_service_and_the_way_out(free, word, offset, who
     """A service's own port, and the one of its metrics; both are free again when the other is gone."""
     port = split_address(getattr(free, word))[1] + offset
     with socket.create_server(("0.0.0.0", port)), pytest.raises(CliError) as raised:
-        require_free(free)
+        require_free(places_of(free))
     assert str(raised.value) == (
         f"port {port} of 127.0.0.1, for {whose}, is in use by another program or `lodestone up`: "
         f"LODESTONE_{word.upper()}=127.0.0.1:PORT {does}"
     )
-    assert require_free(free) is None
+    assert require_free(places_of(free)) is None
 
 
 def test_an_address_of_another_machine_cannot_be_served_on(free):
@@ -58,4 +59,4 @@ def test_an_address_of_another_machine_cannot_be_served_on(free):
     with pytest.raises(
         CliError, match=r"192\.0\.2\.1, for the watermark service, cannot be had \("
     ):
-        require_free(elsewhere)
+        require_free(places_of(elsewhere))

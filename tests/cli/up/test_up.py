@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lodestone.cli.up.places import places_of
 from lodestone.cli.up.up import UpOptions, service_environment
 from lodestone.client import Addresses
 from tests.cli.processes import eventually_sync, is_running, lines_of
@@ -204,11 +205,18 @@ def test_a_killed_up_takes_its_services_along_and_can_be_started_again(up, tmp_p
     assert json.loads((tmp_path / "out").read_text())["ready"] is True
 
 
+def place(word, where):
+    """Where a service's first process serves."""
+    return next(one for one in places_of(where) if one.word == word)
+
+
 def test_localhost_is_an_address_for_the_services():
     """The services take addresses only; other settings of the environment stay."""
     options = UpOptions(Path("/data"), "", (), None)
     where = Addresses(novelty="localhost:6002")
-    environment = service_environment("novelty", where, options, {"LODESTONE_NOVELTY_DRAIN_S": "5"})
+    environment = service_environment(
+        place("novelty", where), where, options, {"LODESTONE_NOVELTY_DRAIN_S": "5"}
+    )
     assert environment["LODESTONE_NOVELTY_HOST"] == "127.0.0.1"
     assert environment["LODESTONE_NOVELTY_PORT"] == "6002"
     assert environment["LODESTONE_NOVELTY_METRICS_PORT"] == "16002"
@@ -222,12 +230,16 @@ def test_the_watermark_service_is_told_its_detector_and_backend():
     options = UpOptions(Path("/data"), "", (), detector="mine", watermark_backend="embedder")
     own = {"LODESTONE_WATERMARK_DETECTOR": "theirs"}
 
-    told = service_environment("watermark", where, options, own)
-    untold = service_environment("watermark", where, UpOptions(Path("/data"), "", ()), own)
+    told = service_environment(place("watermark", where), where, options, own)
+    untold = service_environment(
+        place("watermark", where), where, UpOptions(Path("/data"), "", ()), own
+    )
 
     assert told["LODESTONE_WATERMARK_DETECTOR"] == "mine"
     assert told["LODESTONE_WATERMARK_BACKEND"] == "embedder"
     assert told["LODESTONE_EMBEDDER"] == where.embedder
     assert untold["LODESTONE_WATERMARK_DETECTOR"] == "theirs"
     assert "LODESTONE_WATERMARK_BACKEND" not in untold
-    assert "LODESTONE_WATERMARK_DETECTOR" not in service_environment("crawler", where, options, {})
+    assert "LODESTONE_WATERMARK_DETECTOR" not in service_environment(
+        place("crawler", where), where, options, {}
+    )

@@ -25,8 +25,9 @@ from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.perceptual_hash import fingerprint
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from tests.crawler.pictures import encode, resized, scene
 from tests.crawler.subjects import accepted, decoded_candidate
 from tests.fakes.colour_services import ColourServices

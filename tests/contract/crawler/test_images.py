@@ -25,8 +25,9 @@ from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.servicekit.messages import embedding_to_message
 from services.servicekit.server import ServiceServer
 from tests.cli.fake_services import FakeServices

@@ -23,8 +23,9 @@ from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Scor
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.servicekit.embedding import Embedding, Precision
 from tests.cli.fake_services import FakeServices
 from tests.contract.novelty.calls import fit, liked, messages

@@ -48,7 +48,7 @@ async def count_candidates(data):
     def count(connection, version, source, log_likelihoods, now):
         for one in log_likelihoods:
             scored = bins.range_of(one)
-            score_counts.count_score(connection, version, source, scored, now=now)
+            score_counts.count_scores(connection, version, {(source, scored): 1}, now=now)
 
     def work(connection):
         count(connection, NEW, "folder:/a", drawn(RNG, 300), NOW - DAY_S)

@@ -6,13 +6,21 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from services.crawler.catalogue import crawls, frontier, images, judgements, score_counts
+from services.crawler.catalogue import (
+    crawls,
+    frontier,
+    images,
+    judgements,
+    score_counts,
+    settling,
+)
 from services.crawler.catalogue.copying import NotEmpty, copy_catalogue
-from services.crawler.catalogue.crawls import CrawlRequest, Settlement
+from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.images import Keep
 from services.crawler.catalogue.schema import candidates, metadata
+from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.judgement import Evidence, ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
@@ -31,18 +39,20 @@ def fill(connection, count=5):
         digest = f"{count - number:064x}"
         outcome = Outcome(OutcomeState.FETCHED, None, "", "", digest, 9, 3.0)
         evidence = Evidence(embedding(number), None, detection())
-        judgements.record_candidate(
-            connection, digest, decoded_candidate(number), size_bytes=9, evidence=evidence
+        judgements.record_candidates(
+            connection, [judgements.Learned(digest, decoded_candidate(number), 9, evidence)]
         )
-        judgements.record_judgement(connection, digest, PROFILE, accepted(), now=4.0)
-        frontier.record_outcome(connection, leased.listing_id, outcome)
-        images.record_image(connection, digest, leased.listing_id, outcome, now=4.0)
-        kept = Keep(PROFILE, leased.listing_id, f"{number}.jpg", 4.0)
-        images.keep(connection, digest, kept)
+        judgements.record_judgements(connection, PROFILE, {digest: accepted()}, now=4.0)
+        frontier.record_outcomes(connection, {leased.listing_id: outcome})
+        images.record_images(
+            connection, [images.StoredImage(digest, leased.listing_id, outcome)], now=4.0
+        )
+        kept = Keep(digest, PROFILE, leased.listing_id, f"{number}.jpg", 4.0)
+        images.keep(connection, [kept])
         settlement = Settlement(outcome, Verdict.ACCEPTED, known=False)
-        crawls.settle(connection, "c1", leased.listing_id, settlement)
+        settling.settle(connection, [Ending("c1", leased, settlement)])
     images.mark_seen(connection, "p", "d", decoded_candidate(9).fingerprint)
-    score_counts.count_score(connection, PROFILE, "urls:/a", (-math.inf, 0.0), now=5.0)
+    score_counts.count_scores(connection, PROFILE, {("urls:/a", (-math.inf, 0.0)): 1}, now=5.0)
 
 
 def everything(connection):

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from services.crawler.catalogue import crawls, frontier
+from services.crawler.catalogue import crawls, frontier, settling
 from services.crawler.catalogue.crawls import (
     Count,
     CrawlLimits,
     CrawlRequest,
     CrawlState,
-    Settlement,
 )
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -32,8 +32,8 @@ def settled_crawl(connection, settlements):
     frontier.add_listings(connection, "c1", found, now=1.0)
     leased = frontier.lease(connection, "c1", LeaseTerms("me", 2.0, 9.0), limit=99)
     for one, settlement in zip(leased, settlements, strict=True):
-        frontier.record_outcome(connection, one.listing_id, settlement.outcome)
-        crawls.settle(connection, "c1", one.listing_id, settlement)
+        frontier.record_outcomes(connection, {one.listing_id: settlement.outcome})
+        settling.settle(connection, [Ending("c1", one, settlement)])
     return leased
 
 
@@ -109,7 +109,7 @@ async def test_settling_twice_changes_nothing(database):
 
     def work(connection):
         leased = settled_crawl(connection, [settlement])
-        crawls.settle(connection, "c1", leased[0].listing_id, settlement)
+        settling.settle(connection, [Ending("c1", leased[0], settlement)])
         return crawls.get_crawl(connection, "c1").last_sequence, crawls.list_counts(
             connection, "c1"
         )

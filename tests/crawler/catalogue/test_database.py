@@ -22,7 +22,10 @@ from services.servicekit.errors import Misconfigured
 from tests.crawler.subjects import random_fingerprint
 
 # What PostgreSQL has in addition: SQLite numbers rows by itself.
-_NUMBERS = ("rowid", "ix_candidates_rowid")
+_NUMBERS = (
+    "rowid",
+    *(f"ix_{table}_rowid" for table in ("candidates", "purged_images", "seen_images")),
+)
 
 
 @contextlib.contextmanager
@@ -67,12 +70,15 @@ def test_an_empty_database_becomes_a_catalogue(nothing):
         assert connection.execute(select(func.count()).select_from(seen_images)).scalar_one() == 0
 
 
-async def test_one_crawler_at_a_time(database, place):
-    """A second process (here: a second handle) is refused with the place named."""
+def test_one_crawler_at_a_time(tmp_path):
+    """A second process (here: a second handle) is refused a SQLite file, with the place named."""
+    place = tmp_path / "catalog.sqlite"
+    database = Database(place)
     with pytest.raises(Misconfigured, match="another crawler uses") as refused:
         Database(place, patience_s=0.0)
-    name = str(place.parent) if isinstance(place, Path) else place.database
-    assert name in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+    assert (database.is_shared, database.was_alone) == (False, True)
+    database.close()
 
 
 async def test_failed_work_is_rolled_back(database):

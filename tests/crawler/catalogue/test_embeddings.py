@@ -14,12 +14,9 @@ async def test_embeddings_come_back_as_they_were_recorded(database):
 
     def record(connection):
         for digest, found in [*recorded.items(), ("c" * 64, None)]:
-            judgements.record_candidate(
+            judgements.record_candidates(
                 connection,
-                digest,
-                decoded_candidate(1),
-                size_bytes=7,
-                evidence=Evidence(embedding=found),
+                [judgements.Learned(digest, decoded_candidate(1), 7, Evidence(embedding=found))],
             )
 
     await database.run(record)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.crawler.catalogue import crawls, frontier
-from services.crawler.catalogue.crawls import CrawlRequest, Settlement
+from services.crawler.catalogue import crawls, frontier, settling
+from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -119,9 +120,8 @@ async def test_what_another_crawl_tries_again_stays_settled_for_the_first(databa
         frontier.add_listings(connection, "c1", LISTINGS[:1], now=1.0)
         (leased,) = frontier.lease(connection, "c1", TERMS, limit=1)
         outcome = failed(OutcomeReason.TIMEOUT)
-        frontier.record_outcome(connection, leased.listing_id, outcome)
         settlement = Settlement(outcome, None, known=False)
-        crawls.settle(connection, "c1", leased.listing_id, settlement)
+        settling.settle(connection, [Ending("c1", leased, settlement)])
         frontier.add_listings(connection, "c2", LISTINGS[:1], now=2.0)
         return crawls.list_settled(connection, "c1", after=0, limit=9)
 
@@ -148,9 +148,8 @@ async def test_a_later_crawl_tries_passing_failures_again(database, reason, trie
         make_crawl(connection)
         frontier.add_listings(connection, "c1", LISTINGS[:1], now=1.0)
         leased = frontier.lease(connection, "c1", TERMS, limit=1)[0]
-        frontier.record_outcome(connection, leased.listing_id, failed(reason))
         settlement = Settlement(failed(reason), None, known=False)
-        crawls.settle(connection, "c1", leased.listing_id, settlement)
+        settling.settle(connection, [Ending("c1", leased, settlement)])
         frontier.add_listings(connection, "c1", LISTINGS[:1], now=2.0)
         assert frontier.count_unsettled(connection, "c1") == 0
         make_crawl(connection, "c2")
@@ -170,7 +169,7 @@ async def test_what_is_fetched_again_has_all_of_its_tries(database):
         leased = frontier.lease(connection, "c1", TERMS, limit=1)[0]
         frontier.release(connection, leased.listing_id, "me", next_attempt_time=99.0, tried=True)
         fetched = Outcome(OutcomeState.FETCHED, None, "", "", "d" * 64, 9, 2.0)
-        frontier.record_outcome(connection, leased.listing_id, fetched)
+        frontier.record_outcomes(connection, {leased.listing_id: fetched})
         make_crawl(connection, "c2")
         assert frontier.add_known(connection, "c2", [leased.listing_id]) == 1
         assert frontier.add_known(connection, "c2", [leased.listing_id]) == 0

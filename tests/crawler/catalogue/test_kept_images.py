@@ -31,15 +31,17 @@ async def catalogue(database):
         leased = frontier.lease(connection, "c1", LeaseTerms("me", 2.0, 60.0), limit=4)
         for one, digest in zip(leased, [*DIGESTS, "f" * 64], strict=True):
             outcome = Outcome(OutcomeState.FETCHED, None, "", one.listing.url, digest, 7, 3.0)
-            judgements.record_candidate(
-                connection, digest, decoded_candidate(1), size_bytes=7, evidence=Evidence()
+            judgements.record_candidates(
+                connection, [judgements.Learned(digest, decoded_candidate(1), 7, Evidence())]
             )
-            images.record_image(connection, digest, one.listing_id, outcome, now=3.0)
+            images.record_images(
+                connection, [images.StoredImage(digest, one.listing_id, outcome)], now=3.0
+            )
             for profile in (LANDSCAPES, CATS):
                 if profile == LANDSCAPES or digest == DIGESTS[1]:
-                    kept = Keep(profile, one.listing_id, f"{digest}.jpg", 4.0)
+                    kept = Keep(digest, profile, one.listing_id, f"{digest}.jpg", 4.0)
                     if digest != "f" * 64:
-                        images.keep(connection, digest, kept)
+                        images.keep(connection, [kept])
 
     await database.run(fill)
     return database

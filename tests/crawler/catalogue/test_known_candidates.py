@@ -43,14 +43,18 @@ async def listing_ids(database):
         leased = frontier.lease(connection, "c", LeaseTerms("me", 2.0, 60.0), limit=9)
         for one, number in zip(leased, numbers, strict=True):
             outcome = Outcome(OutcomeState.FETCHED, None, "", "", digest(number), 9, 3.0)
-            frontier.record_outcome(connection, one.listing_id, outcome)
+            frontier.record_outcomes(connection, {one.listing_id: outcome})
         for number in range(4):
-            judgements.record_candidate(
+            judgements.record_candidates(
                 connection,
-                digest(number),
-                decoded_candidate(number),
-                size_bytes=9 + number,
-                evidence=Evidence(embedding(number), None, detection()),
+                [
+                    judgements.Learned(
+                        digest(number),
+                        decoded_candidate(number),
+                        9 + number,
+                        Evidence(embedding(number), None, detection()),
+                    )
+                ],
             )
         return [one.listing_id for one in leased]
 
@@ -90,7 +94,7 @@ async def test_judgements_of_this_and_earlier_versions(database, listing_ids):
     def record(connection):
         for profile, number in judged:
             judgement = Judgement(Verdict.OFF_PROFILE, str(profile), Evidence(score=score(-1.0)))
-            judgements.record_judgement(connection, digest(number), profile, judgement, now=1.0)
+            judgements.record_judgements(connection, profile, {digest(number): judgement}, now=1.0)
 
     await database.run(record)
     found = await pages(database, 9)
@@ -118,9 +122,12 @@ async def test_kept_under_the_name_by_any_version(database, listing_ids):
     def keep(connection):
         for number, name in ((0, "landscapes"), (1, "sunsets")):
             outcome = Outcome(OutcomeState.FETCHED, None, "", "", digest(number), 9, 3.0)
-            images.record_image(connection, digest(number), listing_ids[0], outcome, now=1.0)
-            kept = Keep(ProfileVersion(name, 1), listing_ids[0], f"{number}.jpg", 1.0)
-            images.keep(connection, digest(number), kept)
+            images.record_images(
+                connection, [images.StoredImage(digest(number), listing_ids[0], outcome)], now=1.0
+            )
+            profile = ProfileVersion(name, 1)
+            kept = Keep(digest(number), profile, listing_ids[0], f"{number}.jpg", 1.0)
+            images.keep(connection, [kept])
 
     await database.run(keep)
     assert [one.kept for one in await pages(database, 9)] == [True, False, False, False]
@@ -133,7 +140,7 @@ async def test_listings_whose_bytes_are_gone(database, listing_ids):
         def work(connection):
             gone = Outcome(OutcomeState.FAILED, OutcomeReason.NOT_FOUND, "404", "", "", 0, 4.0)
             for place in places:
-                frontier.record_outcome(connection, listing_ids[place], gone)
+                frontier.record_outcomes(connection, {listing_ids[place]: gone})
 
         return database.run(work)
 
@@ -144,7 +151,9 @@ async def test_listings_whose_bytes_are_gone(database, listing_ids):
     assert (await pages(database, 9))[0].leased is None
     outcome = Outcome(OutcomeState.FETCHED, None, "", "", digest(0), 9, 3.0)
     await database.run(
-        lambda c: images.record_image(c, digest(0), listing_ids[0], outcome, now=1.0)
+        lambda c: images.record_images(
+            c, [images.StoredImage(digest(0), listing_ids[0], outcome)], now=1.0
+        )
     )
     first = (await pages(database, 9))[0]
     assert first.leased.listing_id == listing_ids[0]
@@ -157,7 +166,7 @@ async def test_a_host_that_is_away_may_still_have_the_bytes(database, listing_id
     def fail(connection):
         away = Outcome(OutcomeState.FAILED, OutcomeReason.HOST_DOWN, "away", "", "", 0, 4.0)
         for place in (0, 4):
-            frontier.record_outcome(connection, listing_ids[place], away)
+            frontier.record_outcomes(connection, {listing_ids[place]: away})
 
     await database.run(fail)
     first = (await pages(database, 9))[0]

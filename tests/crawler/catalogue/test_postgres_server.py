@@ -3,13 +3,20 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import psycopg
 import pytest
 
-from services.crawler.catalogue import crawls
+from services.crawler.catalogue import crawlers, crawls, frontier
+from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.frontier import LeaseTerms
 from services.crawler.catalogue.postgres_server import CatalogueLost, parse_server
+from services.crawler.judgement import ProfileVersion
+from services.crawler.listing import Listing
 from services.servicekit.errors import Misconfigured
 from tests.fakes.canary import CANARY, has_canary
+
+PROFILE = ProfileVersion("p", 1)
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ async def test_what_a_session_is_told(url):
         ("transaction_isolation", "read committed"),
         ("statement_timeout", "5min"),
         ("lock_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "1min"),
+        ("idle_in_transaction_session_timeout", "5s"),
         ("tcp_keepalives_idle", "10"),
     ):
         query = f"SHOW {name}"
@@ -128,26 +135,88 @@ def test_two_catalogues_share_a_database(postgres, url):
 
 
 def test_crawlers_that_start_together(postgres):
-    """Of eight, one makes the catalogue and has it; the others are refused."""
-    opened, refused = [], []
-
-    def start(url):
-        try:
-            opened.append(Database(url, patience_s=0.3))
-        except Misconfigured as error:
-            refused.append(str(error))
+    """Of eight, one makes the catalogue, alone; the others wait for it, and join."""
+    opened = []
 
     with postgres.database("template0") as empty:
-        threads = [threading.Thread(target=start, args=(empty,)) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: opened.append(Database(empty))) for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        [first] = opened
-        first.close()
-        assert len(refused) == 7
-        assert all("another crawler uses it" in message for message in refused)
-        Database(empty, patience_s=0.0).close()
+        assert len(opened) == 8
+        assert sum(database.was_alone for database in opened) == 1
+        for database in opened:
+            database.close()
+
+
+async def test_who_begins_alone_tidies_up(url):
+    """What an earlier crawler held is free; what one that is there holds is not."""
+
+    def hold(connection):
+        crawls.create_crawl(connection, "c", CrawlRequest("r", ("urls:/a",), PROFILE), now=1.0)
+        found = [Listing("urls:/a", f"http://h/{number}.jpg") for number in range(2)]
+        frontier.add_listings(connection, "c", found, now=1.0)
+        return frontier.lease(connection, "c", LeaseTerms("first", 2.0, 1e9), limit=1)
+
+    def lease(connection):
+        return frontier.lease(connection, "c", LeaseTerms("other", 3.0, 60.0), limit=9)
+
+    first = Database(url)
+    await first.run(hold)
+    second = Database(url)
+    assert not second.was_alone
+    assert [one.listing.url for one in await second.run(lease)] == ["http://h/1.jpg"]
+    first.close()
+    second.close()
+    third = Database(url)
+    assert third.was_alone
+    assert len(await third.run(lease)) == 2
+    third.close()
+
+
+def test_somebody_has_it_to_himself(postgres, url):
+    """Who repairs keeps crawlers out, and is kept out by them."""
+    lock = "SELECT pg_try_advisory_lock(1282368613, hashtext('public'))"
+    with psycopg.connect(postgres.address(url.database), autocommit=True) as repairer:
+        assert repairer.execute(lock).fetchone() == (True,)
+        with pytest.raises(Misconfigured, match="somebody has it to himself"):
+            Database(url, patience_s=0.2)
+    database = Database(url)
+    with psycopg.connect(postgres.address(url.database), autocommit=True) as repairer:
+        assert repairer.execute(lock).fetchone() == (False,)
+    database.close()
+
+
+def test_crawlers_of_another_version_are_not_joined(postgres, url):
+    """A new one migrates once they are gone, and says meanwhile what it waits for."""
+    old = Database(url)
+    postgres.execute("UPDATE alembic_version SET version_num = '0006'", url.database)
+    with pytest.raises(Misconfigured, match="crawlers of another version use it"):
+        Database(url, patience_s=0.2)
+    postgres.execute("UPDATE alembic_version SET version_num = '0007'", url.database)
+    old.close()
+
+
+async def test_crawlers_are_counted(postgres, url):
+    """Those that were heard of just now; what a dead one left is forgotten after a day."""
+    first, second = Database(url), Database(url)
+    assert await first.run(crawlers.count_crawlers) == 2
+    postgres.execute("UPDATE writers SET seen_time = seen_time - 60", url.database)
+    assert await second.run(crawlers.count_crawlers) == 1
+    await first.run(crawlers.count_crawlers)
+    assert await second.run(crawlers.count_crawlers) == 2
+    second.close()
+    postgres.execute(
+        "UPDATE writers SET seen_time = seen_time - 90000 WHERE seen_time IN "
+        "(SELECT min(seen_time) FROM writers)",
+        url.database,
+    )
+    await first.run(crawlers.count_crawlers)
+    assert postgres.execute("SELECT count(*) FROM writers", url.database) == [(1,)]
+    first.close()
 
 
 def test_a_server_that_comes_later(postgres, url):
@@ -191,12 +260,12 @@ async def test_a_process_that_ends_does_not_wait(postgres, url):
 
 
 async def test_another_crawler_has_had_the_catalogue(postgres, url):
-    """What the first one remembers may be wrong by then: it does nothing more, even if the other is gone."""
+    """Who begins alone takes it for dead: what it remembers may be wrong, and it does nothing more."""
     first = Database(url)
     postgres.stop()
     await asyncio.to_thread(postgres.start)
     second = Database(url)
-    with pytest.raises(CatalogueLost, match="another crawler has taken the catalogue over"):
+    with pytest.raises(CatalogueLost, match="taken over while it could not be reached"):
         await first.run(crawls.list_crawls)
     second.close()
     with pytest.raises(CatalogueLost):

@@ -24,7 +24,7 @@ async def listing_ids(database):
         leased = frontier.lease(connection, "first", LeaseTerms("me", 2.0, 60.0), limit=9)
         for one in leased:
             fetched = Outcome(OutcomeState.FETCHED, None, "", "", "d" * 64, 9, 3.0)
-            frontier.record_outcome(connection, one.listing_id, fetched)
+            frontier.record_outcomes(connection, {one.listing_id: fetched})
         return [one.listing_id for one in leased[:2]]
 
     return await database.run(work)
@@ -75,7 +75,7 @@ async def test_a_host_that_was_away_is_asked_again(database, listing_ids, reason
     failed = Outcome(OutcomeState.FAILED, reason, "no", "", "", 0, 6.0)
     for listing_id in listing_ids:
         await database.run(
-            lambda c, listing_id=listing_id: frontier.record_outcome(c, listing_id, failed)
+            lambda c, listing_id=listing_id: frontier.record_outcomes(c, {listing_id: failed})
         )
     await database.run(lambda c: crawls.set_state(c, "a", CrawlState.COMPLETED))
     await again(database, "b", listing_ids)

@@ -53,7 +53,7 @@ async def reported(database):
         frontier.add_listings(connection, "c1", found, now=1.0)
         leased = frontier.lease(connection, "c1", TERMS, limit=len(ENDS))
         for number, (one, (outcome, verdict)) in enumerate(zip(leased, ENDS, strict=True)):
-            frontier.record_outcome(connection, one.listing_id, outcome)
+            frontier.record_outcomes(connection, {one.listing_id: outcome})
             if verdict is None:
                 continue
             judgement = (
@@ -61,16 +61,21 @@ async def reported(database):
                 if verdict is Verdict.ACCEPTED
                 else Judgement(verdict, "why", accepted().evidence)
             )
-            judgements.record_candidate(
+            judgements.record_candidates(
                 connection,
-                outcome.digest,
-                decoded_candidate(number),
-                size_bytes=100,
-                evidence=judgement.evidence,
+                [
+                    judgements.Learned(
+                        outcome.digest, decoded_candidate(number), 100, judgement.evidence
+                    )
+                ],
             )
-            judgements.record_judgement(connection, outcome.digest, PROFILE, judgement, now=5.0)
+            judgements.record_judgements(connection, PROFILE, {outcome.digest: judgement}, now=5.0)
             if verdict is Verdict.ACCEPTED:
-                images.record_image(connection, outcome.digest, one.listing_id, outcome, now=5.0)
+                images.record_images(
+                    connection,
+                    [images.StoredImage(outcome.digest, one.listing_id, outcome)],
+                    now=5.0,
+                )
 
     await database.run(work)
     return database
@@ -126,9 +131,9 @@ async def test_copies_and_second_profiles(reported):
         leased = frontier.lease(connection, "c1", TERMS, limit=99)
         ids = [one.listing_id for one in leased if one.listing.source == "folder:/copies"]
         for listing_id in ids:
-            frontier.record_outcome(connection, listing_id, fetched("d1"))
+            frontier.record_outcomes(connection, {listing_id: fetched("d1")})
         other = ProfileVersion("other", 1)
-        images.keep(connection, "d1", images.Keep(other, ids[1], "d1.jpg", 6.0))
+        images.keep(connection, [images.Keep("d1", other, ids[1], "d1.jpg", 6.0)])
         return reports.list_source_yields(connection)
 
     found = {one.source: one for one in await reported.run(work)}

@@ -21,7 +21,7 @@ async def count(database, *scored, source="folder:/a", profile=PROFILE, now=NOON
 
     def work(connection):
         for one in scored:
-            score_counts.count_score(connection, profile, source, one, now=now)
+            score_counts.count_scores(connection, profile, {(source, one): 1}, now=now)
 
     await database.run(work)
 

@@ -14,7 +14,7 @@ from services.crawler.catalogue import crawls, frontier, judgements, kept_images
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import crawl_sources, listings
-from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts
+from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
 from services.crawler.fetch.host_paces import HostPaces
 from services.crawler.fetch.identity import ContactMissing
@@ -185,7 +185,7 @@ class World:
             self.seen,
         )
         pipeline = Pipeline(parts, crawl, "me", BINS)
-        run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", LIMITS, no_answer))
+        run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", RunTerms(LIMITS, no_answer)))
         return await asyncio.wait_for(run.run(sources, self.count), 60)
 
     async def verdicts(self, crawl_id="c1"):

@@ -95,10 +95,12 @@ class World:
         parts = ListerParts(
             self.database,
             "c1",
-            lambda: LeaseTerms(owner, time.time(), 60.0),
+            owner,
+            60.0,
             self.answer,
             self.room,
             self.changed,
+            0.01,
             self.recording,
         )
         return Lister(source, place, parts)
@@ -457,7 +459,7 @@ async def test_one_lister_at_a_time(world, monkeypatch) -> None:
     clock = Clock(monkeypatch, limit=3)
     with pytest.raises(EnoughSlept):
         await (await world.lister(source)).run()
-    assert (clock.slept, source.cursors) == ([20.0] * 3, [])
+    assert (clock.slept, source.cursors) == ([0.01] * 3, [])
 
     class Stolen(FakeSource):
         async def list_posts(self, cursor):

@@ -26,8 +26,9 @@ from services.crawler.rejudging.rejudgement import RejudgeSummary
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.servicekit.embedding import Embedding, Precision
 from services.servicekit.errors import NotFound
 from services.servicekit.resize import InputShape
@@ -377,7 +378,7 @@ async def test_what_no_address_has_any_more_is_said(world):
     """The fetch failed since: there is nothing to lease, and nothing is recorded."""
     digest = await world.judged(1, 5.0)
     gone = Outcome(OutcomeState.FAILED, OutcomeReason.NOT_FOUND, "404", "", "", 0, 4.0)
-    await world.database.run(lambda c: frontier.record_outcome(c, 1, gone))
+    await world.database.run(lambda c: frontier.record_outcomes(c, {1: gone}))
     found = [one async for one in world.rejudging.rejudge("landscapes", dry_run=False)]
     assert (found[0].listing, found[0].action.value) == (None, "UNREACHABLE")
     assert world.fetched_again == []

@@ -16,8 +16,9 @@ from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.crawler.store.store_wait import StoreWait
 from tests.crawler.subjects import accepted, decoded_candidate
 

@@ -18,9 +18,10 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.purging import PurgeRequest, Purging
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.servicekit.errors import InvalidInput
 from tests.crawler.store.stores import put_bytes
 from tests.crawler.subjects import decoded_candidate, embedding

@@ -31,8 +31,9 @@ from services.crawler.outcome import OutcomeState
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.recorder import Finding, Recorder
+from services.crawler.store.recorder import Recorder
 from services.crawler.store.store_wait import StoreWait
 from tests.crawler.subjects import (
     accepted,
@@ -340,7 +341,7 @@ async def test_a_judgement_that_is_not_written_is_not_counted(world, monkeypatch
     def broken(*_arguments):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("services.crawler.store.recorder.settle", broken)
+    monkeypatch.setattr("services.crawler.catalogue.settling.settle", broken)
     with pytest.raises(OSError, match="Input/output"):
         await world.recorder.record(world.finding(0, bins=BINS))
     assert await counted(world) == []

@@ -47,7 +47,7 @@ class World:
     async def start(self, *, batch=10, look_s=60.0):
         """Starts; returns what was logged."""
         terms = ArchiveTerms(batch, look_s)
-        self.keeping = SeenKeeping(self.database, self.folder / "cache" / "seen", terms)
+        self.keeping = SeenKeeping(self.database, self.folder / "cache", terms)
         with capture_logs() as logs:
             self.seen = await self.keeping.load()
         return {entry["event"]: entry for entry in logs}
@@ -96,10 +96,12 @@ class World:
         for number in numbers:
             digest = digest_of(number)
             outcome = Outcome(OutcomeState.FETCHED, None, "", LISTING.url, digest, 9, 3.0)
-            judgements.record_candidate(
-                connection, digest, candidate_of(number), size_bytes=9, evidence=Evidence()
+            judgements.record_candidates(
+                connection, [judgements.Learned(digest, candidate_of(number), 9, Evidence())]
             )
-            images.record_image(connection, digest, self.listing_id, outcome, now=1.0)
+            images.record_images(
+                connection, [images.StoredImage(digest, self.listing_id, outcome)], now=1.0
+            )
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Lets accepts of near-identical images wait for each other before any of them writes its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.crawler.candidate import DecodedCandidate
+from services.crawler.seen.seen_images import SeenImages
+
+
+class AcceptTurns:
+    """The accepts of this crawler that are under way.
+
+    Which of them is accepted is decided in the catalogue. Here those that are near one under way wait until it is
+    decided, so that of a picture that comes many times at once the bytes are written once. Belongs to one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, tuple[SeenImages, asyncio.Event]] = {}
+
+    @asynccontextmanager
+    async def turn(self, digest: str, decoded: DecodedCandidate) -> AsyncIterator[None]:
+        """Waits until no accept of a near-identical image is under way, then is one itself."""
+        while (other := self._near(digest, decoded)) is not None:
+            await other.wait()
+        mine = SeenImages()
+        mine.add_kept(digest, decoded.fingerprint)
+        done = asyncio.Event()
+        key = f"{digest} {id(done)}"
+        self._under_way[key] = mine, done
+        try:
+            yield
+        finally:
+            del self._under_way[key]
+            done.set()
+
+    def _near(self, digest: str, decoded: DecodedCandidate) -> asyncio.Event | None:
+        """The end of an accept under way that is near."""
+        for pictures, done in self._under_way.values():
+            if pictures.find("", digest, decoded) is not None:
+                return done
+        return None

@@ -1,0 +1,48 @@
+"""What the recorder is given to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.crawler.candidate import Candidate
+from services.crawler.catalogue.frontier import LeasedListing, Outcome
+from services.crawler.catalogue.settling import Ending, Settlement
+from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.score_distribution import ScoreBins
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A listing's end that is ready to be written.
+
+    Attributes:
+        crawl_id: The crawl that it ends for; None for what a rejudgement found, which ends no listing.
+        profile: The profile version that judged.
+        leased: The listing.
+        outcome: What became of fetching it.
+        candidate: The image; its bytes are empty if they are in the store already.
+        judgement: What the gates said.
+        known: Whether the outcome was known before this crawl.
+        bins: Where its score is counted; None for what says nothing of how a source's candidates score.
+    """
+
+    crawl_id: str | None
+    profile: ProfileVersion
+    leased: LeasedListing
+    outcome: Outcome
+    candidate: Candidate
+    judgement: Judgement
+    known: bool
+    bins: ScoreBins | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether every gate passed it."""
+        return self.judgement.verdict is Verdict.ACCEPTED
+
+    def ending(self, verdict: Verdict | None) -> Ending | None:
+        """How its listing ends under a verdict; None if it ends none."""
+        if self.crawl_id is None:
+            return None
+        settlement = Settlement(self.outcome, verdict, self.known)
+        return Ending(self.crawl_id, self.leased, settlement)

@@ -1,0 +1,267 @@
+"""One transaction with everything that came in meanwhile: judgements, images and outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum, auto
+
+from sqlalchemy import Connection
+
+from services.crawler.catalogue import images, judgements, purges, score_counts, settling
+from services.crawler.catalogue.accept_order import (
+    read_news,
+    share_accept_lock,
+    take_accept_lock,
+)
+from services.crawler.catalogue.frontier import LeasedListing
+from services.crawler.catalogue.images import Keep, StoredImage
+from services.crawler.catalogue.judgements import Learned
+from services.crawler.catalogue.settling import Ending
+from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.seen.news import Horizon, News
+from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.finding import Finding
+
+
+class End(StrEnum):
+    """What became of something that was to be recorded."""
+
+    KEPT = auto()
+    KEPT_BEFORE = auto()
+    NOT_KEPT = auto()
+    PURGED = auto()
+    LEASE_LOST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something to record.
+
+    Attributes:
+        content: What was found, or how a listing ends of which nothing is to be judged.
+        file_name: The readable name of what is accepted; else empty.
+    """
+
+    content: Finding | Ending
+    file_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a transaction came to.
+
+    Attributes:
+        ends: One for each entry, in order.
+        news: What the catalogue got since the horizon that it began with, its own images included.
+    """
+
+    ends: tuple[End, ...]
+    news: News
+
+
+class Recording:
+    """Writes entries in one transaction: called with a connection, it changes nothing but the catalogue.
+
+    What another crawler leases by now is left to it. Accepts are decided here, under the one order of accepts: by what
+    is in memory, by what others added since, and by each other.
+    """
+
+    def __init__(
+        self, entries: Sequence[Entry], links: Sequence[tuple[str, str]], seen: SeenImages
+    ) -> None:
+        """Takes the entries, (digest, profile name) of readable names that were made, and what was seen."""
+        self._entries = entries
+        self._links = links
+        self._seen = seen
+        self._horizon = seen.horizon
+
+    def __call__(self, connection: Connection) -> Recorded:
+        """Writes all of them."""
+        attempt = _Attempt(connection, self._seen)
+        images.record_links(connection, self._links)
+        return attempt.write(self._entries, self._horizon)
+
+
+class _Attempt:
+    """One run of a transaction, which may have to be run again."""
+
+    def __init__(self, connection: Connection, seen: SeenImages) -> None:
+        self._connection = connection
+        self._seen = seen
+        # What is not in memory yet: what others added, and what this transaction accepts.
+        self._late = SeenImages()
+        self._ends: dict[int, End] = {}
+        self._endings: list[Ending] = []
+
+    def write(self, entries: Sequence[Entry], horizon: Horizon) -> Recorded:
+        news = self._begin(entries, horizon)
+        lost = settling.lost_leases(self._connection, [_leased(entry) for entry in entries])
+        found: list[tuple[int, Finding, str]] = []
+        for place, entry in enumerate(entries):
+            if _leased(entry).listing_id in lost:
+                self._ends[place] = End.LEASE_LOST
+            elif isinstance(entry.content, Finding):
+                found.append((place, entry.content, entry.file_name))
+            else:
+                self._ends[place] = End.NOT_KEPT
+                self._endings.append(entry.content)
+        kept = self._write_findings(found)
+        settling.settle(self._connection, self._endings)
+        ends = tuple(self._ends[place] for place in range(len(entries)))
+        return Recorded(ends, _with_own(news, kept))
+
+    def _begin(self, entries: Sequence[Entry], horizon: Horizon) -> News:
+        """Takes the lock that the entries need; returns what others added, where that matters."""
+        if not any(entry.file_name for entry in entries):
+            share_accept_lock(self._connection)
+            return News(horizon=horizon)
+        take_accept_lock(self._connection)
+        news = read_news(self._connection, horizon)
+        self._late.learn(news)
+        return news
+
+    def _write_findings(
+        self, found: Sequence[tuple[int, Finding, str]]
+    ) -> dict[str, tuple[int, Finding]]:
+        """Returns the sequences of images that are new to the store, by digest."""
+        purged = purges.find_purged(self._connection, {one.candidate.digest for _, one, _ in found})
+        verdicts = self._verdicts([one for _, one, _ in found])
+        written: list[Finding] = []
+        keeps: dict[int, tuple[Finding, str]] = {}
+        for place, finding, file_name in found:
+            digest = finding.candidate.digest
+            if digest in purged:
+                self._ends[place] = End.PURGED
+                self._end(_purged(finding), None)
+                continue
+            judgement = self._decide(finding)
+            # What was judged before stands.
+            verdict = verdicts.get((digest, finding.profile), judgement.verdict)
+            written.append(replace(finding, judgement=judgement))
+            self._ends[place] = End.NOT_KEPT
+            if file_name and verdict is Verdict.ACCEPTED:
+                keeps[place] = finding, file_name
+                self._late.add_kept(digest, finding.candidate.decoded.fingerprint)
+            self._end(finding, verdict)
+        self._record(written)
+        return self._keep(keeps)
+
+    def _verdicts(self, found: Iterable[Finding]) -> dict[tuple[str, ProfileVersion], Verdict]:
+        digests: defaultdict[ProfileVersion, set[str]] = defaultdict(set)
+        for one in found:
+            digests[one.profile].add(one.candidate.digest)
+        return {
+            (digest, profile): verdict
+            for profile, named in digests.items()
+            for digest, verdict in judgements.list_verdicts(
+                self._connection, named, profile
+            ).items()
+        }
+
+    def _decide(self, finding: Finding) -> Judgement:
+        """The judgement as it stands now that all earlier accepts are known."""
+        if not finding.is_accepted:
+            return finding.judgement
+        candidate, name = finding.candidate, finding.profile.name
+        for seen in (self._seen, self._late):
+            sighting = seen.find(name, candidate.digest, candidate.decoded)
+            if sighting is not None:
+                return Judgement(
+                    Verdict.DUPLICATE,
+                    sighting.reason,
+                    finding.judgement.evidence,
+                    sighting.digest,
+                )
+        return finding.judgement
+
+    def _end(self, finding: Finding, verdict: Verdict | None) -> None:
+        ending = finding.ending(verdict)
+        if ending is not None:
+            self._endings.append(ending)
+
+    def _record(self, written: Sequence[Finding]) -> None:
+        now = time.time()
+        judgements.record_candidates(
+            self._connection,
+            [
+                Learned(
+                    one.candidate.digest,
+                    one.candidate.decoded,
+                    one.outcome.size_bytes,
+                    one.judgement.evidence,
+                )
+                for one in written
+            ],
+        )
+        by_profile: defaultdict[ProfileVersion, list[Finding]] = defaultdict(list)
+        for one in written:
+            by_profile[one.profile].append(one)
+        for profile, mine in by_profile.items():
+            judged = {one.candidate.digest: one.judgement for one in mine}
+            new = judgements.record_judgements(self._connection, profile, judged, now=now)
+            score_counts.count_scores(self._connection, profile, _scored(mine, new), now=now)
+
+    def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:
+        now = time.time()
+        stored = [
+            StoredImage(one.candidate.digest, one.leased.listing_id, one.outcome)
+            for one, _ in keeps.values()
+        ]
+        sequences = images.record_images(self._connection, stored, now=now)
+        new = images.keep(
+            self._connection,
+            [
+                Keep(one.candidate.digest, one.profile, one.leased.listing_id, name, now)
+                for one, name in keeps.values()
+            ],
+        )
+        for place, (one, _) in keeps.items():
+            is_new = (one.candidate.digest, one.profile.name) in new
+            self._ends[place] = End.KEPT if is_new else End.KEPT_BEFORE
+        return {
+            one.candidate.digest: (sequences[one.candidate.digest], one)
+            for one, _ in keeps.values()
+            if one.candidate.digest in sequences
+        }
+
+
+def _leased(entry: Entry) -> LeasedListing:
+    return entry.content.leased
+
+
+def _purged(finding: Finding) -> Finding:
+    """The end of a listing whose bytes another crawler purged meanwhile."""
+    message = f"the image {finding.candidate.digest[:12]} was purged"
+    outcome = replace(
+        finding.outcome,
+        state=OutcomeState.BLOCKED,
+        reason=OutcomeReason.PURGED,
+        message=message,
+        digest="",
+    )
+    return replace(finding, outcome=outcome, known=False)
+
+
+def _scored(found: Sequence[Finding], new: Collection[str]) -> Counter[score_counts.Scored]:
+    """How many of those whose judgement is new scored where."""
+    return Counter(
+        (one.leased.listing.source, one.bins.range_of(one.judgement.evidence.score.log_likelihood))
+        for one in found
+        if one.bins and one.judgement.evidence.score and one.candidate.digest in new
+    )
+
+
+def _with_own(news: News, kept: dict[str, tuple[int, Finding]]) -> News:
+    """What others added, and behind it what this transaction did: nobody else accepts in between."""
+    own = sorted(
+        (sequence, digest, finding.candidate.decoded.fingerprint)
+        for digest, (sequence, finding) in kept.items()
+    )
+    if not own:
+        return news
+    horizon = replace(news.horizon, kept=own[-1][0])
+    return replace(news, kept=news.kept + tuple(own), horizon=horizon)
