@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from services.crawler.catalogue import crawl_sources, frontier
+from services.crawler.catalogue import crawl_sources, frontier, shared_hosts
 from services.crawler.fetch.fetcher import Fetcher
-from services.crawler.store import recorder
+from services.crawler.store import recorder, recording
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.purging import Purging
 from services.crawler.store.s3_bucket import S3Bucket
@@ -151,7 +151,7 @@ def _is_sidecar(path, *_):
 
 _HOOKS = {
     Point.LISTED: (_after(crawl_sources, "record_progress"),),
-    Point.LEASED: (_after(frontier, "lease"),),
+    Point.LEASED: (_after(frontier, "lease"), _after(shared_hosts, "lease_shared")),
     Point.FETCHED: (_after(Fetcher, "fetch"),),
     Point.SYNCED: (_after(os, "fsync"),),
     Point.PLACED: (
@@ -163,8 +163,8 @@ _HOOKS = {
         _after(FolderStore, "put_with_sidecar"),
         _after(S3Store, "put_with_sidecar"),
     ),
-    Point.WRITTEN: (_after(recorder, "_write"),),
-    Point.COMMITTED: (_after(recorder.Recorder, "_commit"),),
+    Point.WRITTEN: (_after(recording.Recording, "__call__"),),
+    Point.COMMITTED: (_after(recorder.Recorder, "_write"),),
     Point.NAMED: (_after(FolderStore, "link"), _after(S3Store, "link")),
     Point.PURGE_COMMITTED: (_before(Purging, "_remove_files"),),
     Point.PURGE_HALF: (_after(Path, "unlink", _is_sidecar), _all_but_one_deleted),

@@ -37,15 +37,21 @@ def main(arguments):
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     sys.stderr.write(f"seed {options.seed}\n")
+    found = {}
     with ExitStack() as stack:
-        found = _run(stack, options)
-    (options.out / "reliability.json").write_text(
-        json.dumps(as_json(found, options.seed), indent=2)
-    )
+        for word, killed in _run(stack, options):
+            found[word] = killed
+            _write(found, options)
+    return 1 if any(isinstance(one, str) for one in found.values()) else 0
+
+
+def _write(found, options):
+    """What there is so far: the second place takes as long again."""
+    facts = json.dumps(as_json(found, options.seed), indent=2)
+    (options.out / "reliability.json").write_text(facts)
     text = as_markdown(found, options.seed)
     (options.out / "reliability.md").write_text(text)
     sys.stdout.write(text)
-    return 1 if any(isinstance(one, str) for one in found.values()) else 0
 
 
 def _run(stack, options):
@@ -63,17 +69,15 @@ def _run(stack, options):
         InFolder(folder / "folder"),
         stack.enter_context(cluster(folder / "cluster", postgres, s3_server)),
     )
-    found = {}
     for place in places:
         models = stack.enter_context(ModelProcess())
         rig = stack.enter_context(Rig(place, starter, site, models, place.data.parent))
         loop = KillLoop(rig, expected_counts(Batch(0)), check_every=25)
         try:
-            found[place.word] = asyncio.run(loop.run(options.kills // 2, options.seed))
+            yield place.word, asyncio.run(loop.run(options.kills // 2, options.seed))
         except (AssertionError, TimeoutError) as error:
-            found[place.word] = str(error) or type(error).__name__
             sys.stderr.write(f"{place.word}: {error}\n")
-    return found
+            yield place.word, str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
-from services.crawler.catalogue.postgres_server import PostgresServer
 from tests.faults.places import off_loop
 from tests.faults.site_plan import Batch
 from tests.faults.undisturbed import expected_counts
@@ -16,9 +13,6 @@ CRAWLERS = 8
 CONTENDED = Batch(0, finds=24, nears=8, hosts=24)
 
 
-@pytest.mark.skipif(
-    not hasattr(PostgresServer, "is_shared"), reason="one crawler at a time has a catalogue"
-)
 async def test_eight_crawlers_race(in_cluster):
     """Of each picture one version is kept, whoever comes first; every listing has one outcome."""
     crawlers = [in_cluster.start(number=number) for number in range(CRAWLERS)]
