@@ -7,6 +7,7 @@ import random
 import signal
 
 import psutil
+import pytest
 
 from tests.faults.failpoints import Trap
 from tests.faults.places import off_loop
@@ -70,3 +71,20 @@ async def test_a_crawler_that_is_told_to_end_under_load(rig, expected):
     finally:
         await work.cancel()
     assert await off_loop(rig.place.image_count) == work.batches * rig.batch.finds
+
+
+@pytest.mark.long
+async def test_a_crawler_that_wakes_up_when_another_has_its_work(in_cluster, expected):
+    """The other has it within 40 s; what the first one wakes up with counts for nothing."""
+    terms = {"lease_s": 2.0, "idle_s": _IDLE_S}
+    in_cluster.start(**terms)
+    sleeper, log = in_cluster.start(number=1, **terms), in_cluster.log_of(1)
+    async with working(in_cluster, expected) as work:
+        async with asyncio.timeout(60):
+            while not log.exists() or '"event": "fetch"' not in log.read_text():
+                await asyncio.sleep(0.01)
+        sleeper.signal(signal.SIGSTOP)
+        await work.more(2 * len(in_cluster.batch.names), timeout_s=40)
+        sleeper.signal(signal.SIGCONT)
+        await work.more(10)
+    assert not sleeper.ended.done()
