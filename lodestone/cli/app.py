@@ -15,12 +15,14 @@ from lodestone.cli import (
     images,
     judge,
     purge,
+    sinks,
     sources,
     verify,
     watermark,
 )
 from lodestone.cli.crawl import crawl
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
+from lodestone.cli.moving import export, import_images
 from lodestone.cli.profile import commands as profile
 from lodestone.cli.rejudge import rejudge
 from lodestone.cli.up import up
@@ -50,6 +52,9 @@ app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
 app.command("verify")(verify.verify)
+app.add_typer(sinks.app, name="sinks")
+app.command("export")(export.export)
+app.command("import")(import_images.import_images)
 app.add_typer(images.app, name="images")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(watermark.app, name="watermark")

@@ -11,13 +11,16 @@ import grpc
 
 MEBIBYTE: Final = 1024 * 1024
 
-# What outlives its server by other means: MultiplexedStream and CrawlerClient.watch_crawl open them again.
+# What outlives its server by other means: MultiplexedStream and CrawlerClient (watch_crawl, export_images) open them
+# again.
 _REOPENED: Final = (
     ("lodestone.embedder.v1.EmbedderService", "StreamEmbedImages"),
     ("lodestone.novelty.v1.NoveltyService", "StreamScoreEmbeddings"),
     ("lodestone.watermark.v1.WatermarkService", "StreamDetectWatermarks"),
     ("lodestone.crawler.v1.CrawlerService", "StreamJudgeImages"),
     ("lodestone.crawler.v1.CrawlerService", "WatchCrawl"),
+    ("lodestone.crawler.v1.CrawlerService", "ExportImages"),
+    ("lodestone.crawler.v1.CrawlerService", "ImportImages"),
 )
 
 # Their services say when there will be room in a full queue.

@@ -18,6 +18,7 @@ from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, PurgedImage, SourceYield
+from lodestone.crawler.v1.sink_pb2 import Sink
 from lodestone.image.v1.image_pb2 import Image
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ class CrawlerClient(ServiceClient):
             on_wait=on_wait,
         )
         self._streams.append(self._stream)
+        self._imports: MultiplexedStream[pb.ImportImagesRequest, pb.ImportImagesResponse] = (
+            MultiplexedStream(
+                self._stub.ImportImages,
+                max_message_bytes=self.max_message_bytes,
+                max_in_flight=max_in_flight,
+                on_wait=on_wait,
+            )
+        )
+        self._streams.append(self._imports)
 
     async def create_crawl(self, request: pb.CreateCrawlRequest) -> Crawl:
         """Creates and starts a crawl; the same `request_id` again gives the crawl that it made the first time."""
@@ -178,6 +188,45 @@ class CrawlerClient(ServiceClient):
         request = pb.GetImageRequest(digest=digest, with_encoded=with_encoded)
         return await self._stub.GetImage(request, timeout=UNARY_TIMEOUT_S)
 
+    async def export_images(
+        self, request: pb.ExportImagesRequest
+    ) -> AsyncIterator[pb.ExportImagesResponse]:
+        """Yields how far an export goes, and then its images, each once, to the end.
+
+        When the crawler goes away it waits until it is back, for as long as the caller does, and goes on after the last
+        image; `on_wait` is told.
+        """
+        backoff = Backoff()
+        asked = pb.ExportImagesRequest()
+        asked.CopyFrom(request)
+        is_told = False
+        while True:
+            reason = "the crawler ended the export early"
+            try:
+                async for event in self._stub.ExportImages(asked):
+                    backoff.reset()
+                    self._tell(None)
+                    if event.HasField("end"):
+                        return
+                    if event.HasField("image"):
+                        asked.after_sequence = event.image.sequence
+                    elif is_told:
+                        continue
+                    else:
+                        is_told = True
+                        asked.horizon.CopyFrom(event.horizon)
+                    yield event
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _AWAY:
+                    raise
+                reason = error.details() or error.code().name
+            self._tell(reason)
+            await asyncio.sleep(backoff.next_s())
+
+    async def import_image(self, request: pb.ImportImagesRequest) -> pb.ImportImagesResponse:
+        """Takes an exported image into the store, behind those of earlier calls; waits as `judge` does."""
+        return await self._imports.call(request)
+
     async def rejudge_images(
         self, profile: str, *, dry_run: bool = False
     ) -> AsyncIterator[pb.RejudgeImagesResponse]:
@@ -232,6 +281,23 @@ class CrawlerClient(ServiceClient):
         request = pb.DiscoverSourcesRequest(profile_name=profile_name, max_proposals=max_proposals)
         answer = await self._stub.DiscoverSources(request, timeout=UNARY_TIMEOUT_S)
         return list(answer.proposals)
+
+    async def list_sinks(self) -> list[Sink]:
+        """Every sink that kept images were ever to be delivered to, by name."""
+        answer = await self._stub.ListSinks(pb.ListSinksRequest(), timeout=UNARY_TIMEOUT_S)
+        return list(answer.sinks)
+
+    async def retry_sink(self, name: str) -> int:
+        """Tries a sink again at once; returns how many deliveries it had refused."""
+        request = pb.RetrySinkRequest(name=name)
+        answer = await self._stub.RetrySink(request, timeout=UNARY_TIMEOUT_S)
+        return answer.retried_count
+
+    async def backfill_sink(self, name: str) -> int:
+        """Lets a sink have all that was kept before it was there; returns how many images are new to it."""
+        request = pb.BackfillSinkRequest(name=name)
+        answer = await self._stub.BackfillSink(request, timeout=UNARY_TIMEOUT_S)
+        return answer.added_count
 
     def _tell(self, reason: str | None) -> None:
         if self._on_wait is not None:

@@ -37,21 +37,30 @@ from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
+from services.crawler.gates.gallery import Search
 from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.inspector import Inspector
 from services.crawler.judging.judging import Judging
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
+from services.crawler.moving.exporting import Exporting
+from services.crawler.moving.importing import Importing
+from services.crawler.receivers.gallery_search import MAX_BYTES, GallerySearch
+from services.crawler.receivers.receiver_client import ReceiverClient, receiver_url
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
 from services.crawler.servicer import CrawlerServicer
+from services.crawler.sinks.delivering import Delivering
+from services.crawler.sinks.registry import SinkTools, open_sinks
+from services.crawler.sinks.sink import Sink
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
@@ -60,6 +69,7 @@ from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
+from services.servicekit.metrics import new_registry
 from services.servicekit.resize import InputShape
 from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
@@ -72,10 +82,14 @@ _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 
 async def build(settings: CrawlerSettings) -> ServiceDefinition:
     """Wires the service together."""
+    receivers = ReceiverClient(f"lodestone/{version('lodestone')}")
+    search = await asyncio.to_thread(_gallery_search, settings, receivers)
     stack = AsyncExitStack()
     database = await asyncio.to_thread(Database, _catalogue(settings))
     stack.callback(database.close)
     store = await _store(settings, database)
+    sinks = _sinks(settings, receivers, store)
+    await stack.enter_async_context(receivers)
     keeping = SeenKeeping(database, settings.data / "cache")
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
@@ -87,7 +101,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
     liked = LikedServices(channels[0], channels[1])
     precision = PrecisionCheck(models, liked)
-    inspector = Inspector(models, precision, seen, partial(_decoder, settings))
+    inspector = Inspector(models, precision, seen, partial(_decoder, settings), search)
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
@@ -98,12 +112,15 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     await purging.finish()
     tools = _source_tools(settings, fetcher)
     sources = SourceRegistry(tools)
-    limits = RunLimits(workers=settings.workers)
+    registry = new_registry()
+    delivering = Delivering(database, store, sinks, registry)
+    stack.push_async_callback(delivering.close)
+    await delivering.start(alone=database.was_alone)
     claims = HostClaims(database, fetcher.paces, uuid.uuid4().hex) if database.is_shared else None
     if claims is not None:
         claims.start()
         stack.push_async_callback(claims.close)
-    terms = RunTerms(limits, Answering(tools).ask, claims)
+    terms = RunTerms(RunLimits(workers=settings.workers), Answering(tools).ask, claims)
     board = CrawlBoard(parts, models, sources.parse, terms)
     stack.push_async_callback(board.close)
     await board.start()
@@ -115,11 +132,14 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             DuplicateSearch(inspector, database, seen),
             purging,
             Rejudging(parts, models, board.fetch_again),
+            Exporting(database, store),
+            Importing(parts, partial(_decoder, settings, {})),
             database,
             store,
             screen,
             sources,
             ScoreReports(database, models),
+            delivering,
             settings.stream_idle_s,
         )
     )
@@ -140,6 +160,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
         close=stack.aclose,
+        registry=registry,
     )
 
 
@@ -166,6 +187,29 @@ async def _store(settings: CrawlerSettings, database: Database) -> BlobStore:
 def _newest(connection: Connection) -> list[KeptImage]:
     after = kept_images.before_newest(connection, "", _LOOKED_FOR)
     return kept_images.list_kept(connection, "", after=after)
+
+
+def _sinks(settings: CrawlerSettings, client: ReceiverClient, store: BlobStore) -> list[Sink]:
+    blob_path = store.path if isinstance(store, FolderStore) else None
+    addresses, secrets = settings.sinks.get_secret_value(), settings.sink_secrets.get_secret_value()
+    return open_sinks(addresses, secrets, SinkTools(client, blob_path))
+
+
+def _gallery_search(settings: CrawlerSettings, client: ReceiverClient) -> Search | None:
+    """Looks into the gallery that the settings name, if they do."""
+    if not settings.gallery:
+        return None
+    url = receiver_url(settings.gallery, path="/reverse_search")
+    if settings.gallery_canary is None:
+        raise Misconfigured("the gallery needs a canary: LODESTONE_CRAWLER_GALLERY_CANARY")
+    if settings.max_bytes > MAX_BYTES:
+        raise Misconfigured(f"the gallery takes {MAX_BYTES:,} bytes: LODESTONE_CRAWLER_MAX_BYTES")
+    try:
+        canary = settings.gallery_canary.read_bytes()
+    except OSError as error:
+        message = f"the canary {settings.gallery_canary} cannot be read: {error.strerror}"
+        raise Misconfigured(message) from error
+    return GallerySearch(client, url, canary).find
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:

@@ -90,6 +90,25 @@ class CrawlerSettings(ServiceSettings):
     store_secret_access_key: SecretStr = Field(
         default=SecretStr(""), description="What they are signed with."
     )
+    sinks: SecretStr = Field(
+        default=SecretStr(""),
+        description='Where kept images are delivered to, a JSON object of names and addresses: `{"mirror": '
+        '"folder:/srv/mirror"}`; `webhook:`, `webhook+bytes:` and `scenery:` take a URL. An address may be a secret: '
+        "better in a file that LODESTONE_CRAWLER_SINKS_FILE names.",
+    )
+    sink_secrets: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secrets of sinks, a JSON object by name: `whsec_…` signs what a webhook gets, of scenery it "
+        "is the password of its import bot.",
+    )
+    gallery: str = Field(
+        default="",
+        description="A gallery whose reverse search is asked before an image is kept, ambience's: `http://host:port`.",
+    )
+    gallery_canary: Path | None = Field(
+        default=None,
+        description="An image that the gallery is known to have: while the search does not find it, it is not trusted.",
+    )
     contact: str = Field(
         default="",
         max_length=200,

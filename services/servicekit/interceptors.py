@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -254,12 +254,18 @@ def _parsed(parse: Parse | None, raw: bytes) -> Any:
 
 
 async def _each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
-    async for raw in raws:
-        message = _parsed(parse, raw)
-        # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
-        del raw
-        yield message
-        del message
+    iterator = aiter(raws)
+    try:
+        async for raw in iterator:
+            message = _parsed(parse, raw)
+            # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
+            del raw
+            yield message
+            del message
+    finally:
+        # gRPC's own keeps the last message until a full garbage collection: few objects, many bytes.
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
 
 
 def _status(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:

@@ -25,12 +25,15 @@ class FakeCrawler(CrawlerServiceServicer):
         watching: Set when a watch has sent everything and waits.
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
         duplicates: The DuplicateReport of each image, by its bytes.
-        kept, yields: What the lists answer.
+        kept, yields, sinks: What the lists answer.
         embeddings, encoded: Of kept images, by digest.
         nearest: The LikedNeighbour messages of every explanation.
         scored: What ListScoreDistributions answers; None is UNAVAILABLE.
         scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
+        exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
+            early before the third, once each.
+        exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
@@ -57,9 +60,12 @@ class FakeCrawler(CrawlerServiceServicer):
         self.proposals = []
         self.added = []
         self.hosts = []
+        self.sinks = []
         self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
         self.scored_days = []
         self.purges = []
+        self.exported = []
+        self.exports = []
         self.rejudgements = []
         self.rejudged = []
         self.rejudge_summary = crawler_service_pb2.RejudgeSummary()
@@ -193,6 +199,22 @@ class FakeCrawler(CrawlerServiceServicer):
             context.abort(grpc.StatusCode.UNAVAILABLE, details)
         return self.scored
 
+    def ExportImages(self, request, context):  # noqa: N802 - the contract's name
+        self.exports.append(request)
+        horizon = crawler_service_pb2.ExportHorizon(sequence=9, digest=f"{len(self.exports)}" * 64)
+        if request.HasField("horizon"):
+            horizon = request.horizon
+        yield crawler_service_pb2.ExportImagesResponse(horizon=horizon)
+        for image in self.exported:
+            if image.sequence <= request.after_sequence:
+                continue
+            if image is self.exported[1] and len(self.exports) == 1:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
+            if image is self.exported[2] and len(self.exports) == 2:
+                return
+            yield crawler_service_pb2.ExportImagesResponse(image=image)
+        yield crawler_service_pb2.ExportImagesResponse(end=crawler_service_pb2.ExportEnd())
+
     def RejudgeImages(self, request, context):  # noqa: N802 - the contract's name
         self.rejudgements.append(request)
         if request.profile != "landscapes":
@@ -225,9 +247,26 @@ class FakeCrawler(CrawlerServiceServicer):
         chosen = self.proposals if request.profile_name in ("", "landscapes") else []
         return crawler_service_pb2.DiscoverSourcesResponse(proposals=chosen)
 
+    def ListSinks(self, request, context):  # noqa: N802 - the contract's name
+        return crawler_service_pb2.ListSinksResponse(sinks=self.sinks)
+
+    def RetrySink(self, request, context):  # noqa: N802 - the contract's name
+        refused = self._sink(request.name, context).refused_count
+        return crawler_service_pb2.RetrySinkResponse(retried_count=refused)
+
+    def BackfillSink(self, request, context):  # noqa: N802 - the contract's name
+        self._sink(request.name, context)
+        return crawler_service_pb2.BackfillSinkResponse(added_count=5)
+
     def ListSourceYields(self, request, context):  # noqa: N802 - the contract's name
         found = self.communities if request.by_community else self.yields
         return crawler_service_pb2.ListSourceYieldsResponse(source_yields=found)
+
+    def _sink(self, name, context):
+        for sink in self.sinks:
+            if sink.name == name:
+                return sink
+        return context.abort(grpc.StatusCode.NOT_FOUND, f"there is no sink {name!r}")
 
     def _judge(self, request):
         rejection = rejection_of(request.image)

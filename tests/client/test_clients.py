@@ -15,7 +15,11 @@ from lodestone.client import (
     WatermarkClient,
 )
 from lodestone.crawler.v1 import crawl_pb2
-from lodestone.crawler.v1.crawler_service_pb2 import CreateCrawlRequest, JudgeOptions
+from lodestone.crawler.v1.crawler_service_pb2 import (
+    CreateCrawlRequest,
+    ExportImagesRequest,
+    JudgeOptions,
+)
 from lodestone.image.v1 import rejection_pb2, verdict_pb2
 from lodestone.image.v1.embedding_pb2 import PRECISION_BF16, Embedding
 from lodestone.image.v1.image_pb2 import Image
@@ -26,6 +30,7 @@ from tests.cli.conftest import png
 from tests.cli.crawler_messages import fetched, kept_image
 from tests.cli.fake_embedder import ENCODER_ID, embedding_of
 from tests.cli.fake_services import FakeServices
+from tests.cli.moving.made import exported
 
 PICTURE = Image(encoded=png(4, 4))
 TEXT = Image(encoded=b"no image")
@@ -263,3 +268,21 @@ async def test_a_watch_of_no_crawl_is_an_error(fakes):
         with pytest.raises(grpc.aio.AioRpcError):
             async for _ in crawler.watch_crawl("c9"):
                 pass
+
+
+async def test_an_export_over_a_crawler_that_goes_away(fakes):
+    """It goes on behind the last image, to the horizon that it began with; every image comes once."""
+    fakes.crawler.exported = [exported(seed) for seed in range(4)]
+    waits = []
+    async with CrawlerClient(fakes.address, on_wait=waits.append) as crawler:
+        request = ExportImagesRequest(profile="landscapes")
+        first, *events = [event async for event in crawler.export_images(request)]
+    assert [event.image for event in events] == fakes.crawler.exported
+    assert first.horizon.digest == "1" * 64
+    assert [one.after_sequence for one in fakes.crawler.exports] == [0, 1, 2]
+    assert [one.horizon.digest for one in fakes.crawler.exports] == ["", "1" * 64, "1" * 64]
+    assert {one.profile for one in fakes.crawler.exports} == {"landscapes"}
+    assert [wait for wait in waits if wait] == [
+        "it is shutting down",
+        "the crawler ended the export early",
+    ]

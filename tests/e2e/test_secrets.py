@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import importlib
 import json
@@ -23,6 +24,8 @@ from tests.hostile.failing_web import FailingWeb
 pytestmark = pytest.mark.e2e
 
 _USER, _PASSWORD = f"{CANARY}user", f"{CANARY}password"
+# Keys of webhooks are in base64.
+_SIGNING = f"whsec_{base64.b64encode(f'{CANARY:_<24}'.encode()).decode()}"
 _INTERFACES = (
     "https://api.flickr.com",
     "https://api.imgur.com",
@@ -57,6 +60,8 @@ def planted(folder: Path, proxy_port: int, catalogue: str) -> dict[str, str]:
     used = {
         "LODESTONE_CRAWLER_CATALOGUE": catalogue,
         "LODESTONE_CRAWLER_EGRESS_PROXY": f"http://{_USER}:{_PASSWORD}@127.0.0.1:{proxy_port}",
+        "LODESTONE_CRAWLER_SINKS": json.dumps({"hook": f"webhook:http://127.0.0.1:1/{CANARY}"}),
+        "LODESTONE_CRAWLER_SINK_SECRETS": json.dumps({"hook": _SIGNING}),
     }
     environment = {}
     for number, name in enumerate(secret_names()):
@@ -185,7 +190,9 @@ def test_no_file_has_a_secret(crawled: Crawled) -> None:
     assert any(path.suffix == ".json" and "blobs" in path.parts for path in files)
     assert "missing.localhost" in crawled.catalogue
     assert not has_canary(crawled.catalogue)
-    assert b"TLS_FAILED" in (crawled.running.data / "logs" / "crawler.log").read_bytes()
+    log = (crawled.running.data / "logs" / "crawler.log").read_bytes()
+    assert b"TLS_FAILED" in log
+    assert b"sink_waits" in log
     assert [str(path) for path in files if has_canary(path.read_bytes())] == []
 
 
@@ -270,8 +277,6 @@ def test_a_proxy_that_is_none_is_not_quoted(tmp_path: Path) -> None:
 
 def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
     """As text, in a header's base64, as hex digits, and in the middle of a binary file."""
-    import base64
-
     for number, text in enumerate(
         (
             CANARY.encode(),

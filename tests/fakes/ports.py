@@ -43,3 +43,13 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """So many, no two the same."""
     return [free_port() for _ in range(count)]
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of so many, one after the other."""
+    while True:
+        first = free_port()
+        if all(
+            _is_free(port) and _is_free(metrics_port(port)) for port in range(first, first + count)
+        ):
+            return first

@@ -6,12 +6,16 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lodestone.crawler.v1 import crawl_pb2 as _crawl_pb2
 from lodestone.crawler.v1 import crawl_source_pb2 as _crawl_source_pb2
 from lodestone.crawler.v1 import duplicate_image_pb2 as _duplicate_image_pb2
+from lodestone.crawler.v1 import image_record_pb2 as _image_record_pb2
 from lodestone.crawler.v1 import judgement_pb2 as _judgement_pb2
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
+from lodestone.crawler.v1 import sink_pb2 as _sink_pb2
 from lodestone.image.v1 import embedding_pb2 as _embedding_pb2
 from lodestone.image.v1 import image_pb2 as _image_pb2
 from lodestone.image.v1 import rejection_pb2 as _rejection_pb2
@@ -25,6 +29,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ImportAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_ACTION_UNSPECIFIED: _ImportAction.ValueType  # 0
+    """Not stated; not sent."""
+    IMPORT_ACTION_KEPT: _ImportAction.ValueType  # 1
+    """It is kept now, under at least one profile that did not keep it before."""
+    IMPORT_ACTION_KNOWN: _ImportAction.ValueType  # 2
+    """It was kept here before."""
+    IMPORT_ACTION_DUPLICATE: _ImportAction.ValueType  # 3
+    """It is a duplicate of an image that is kept, or was purged, or is marked as seen here."""
+    IMPORT_ACTION_PURGED: _ImportAction.ValueType  # 4
+    """It, or its address, was purged here."""
+    IMPORT_ACTION_JUDGED_OTHERWISE: _ImportAction.ValueType  # 5
+    """The same profile version said otherwise here, which stands."""
+
+class ImportAction(_ImportAction, metaclass=_ImportActionEnumTypeWrapper):
+    """What is done about an image that is imported. New values may be added."""
+
+IMPORT_ACTION_UNSPECIFIED: ImportAction.ValueType  # 0
+"""Not stated; not sent."""
+IMPORT_ACTION_KEPT: ImportAction.ValueType  # 1
+"""It is kept now, under at least one profile that did not keep it before."""
+IMPORT_ACTION_KNOWN: ImportAction.ValueType  # 2
+"""It was kept here before."""
+IMPORT_ACTION_DUPLICATE: ImportAction.ValueType  # 3
+"""It is a duplicate of an image that is kept, or was purged, or is marked as seen here."""
+IMPORT_ACTION_PURGED: ImportAction.ValueType  # 4
+"""It, or its address, was purged here."""
+IMPORT_ACTION_JUDGED_OTHERWISE: ImportAction.ValueType  # 5
+"""The same profile version said otherwise here, which stands."""
+Global___ImportAction: _TypeAlias = ImportAction  # noqa: Y015
 
 @_typing.final
 class CreateCrawlRequest(_message.Message):
@@ -1276,3 +1316,430 @@ class ListHostsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListHostsResponse: _TypeAlias = ListHostsResponse  # noqa: Y015
+
+@_typing.final
+class ListSinksRequest(_message.Message):
+    """The request message for `CrawlerService.ListSinks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSinksRequest: _TypeAlias = ListSinksRequest  # noqa: Y015
+
+@_typing.final
+class ListSinksResponse(_message.Message):
+    """The response message for `CrawlerService.ListSinks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sinks(self) -> _containers.RepeatedCompositeFieldContainer[_sink_pb2.Sink]:
+        """The sinks, by name."""
+
+    def __init__(
+        self,
+        *,
+        sinks: _abc.Iterable[_sink_pb2.Sink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sinks", b"sinks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSinksResponse: _TypeAlias = ListSinksResponse  # noqa: Y015
+
+@_typing.final
+class RetrySinkRequest(_message.Message):
+    """The request message for `CrawlerService.RetrySink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The sink's name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySinkRequest: _TypeAlias = RetrySinkRequest  # noqa: Y015
+
+@_typing.final
+class RetrySinkResponse(_message.Message):
+    """The response message for `CrawlerService.RetrySink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETRIED_COUNT_FIELD_NUMBER: _builtins.int
+    retried_count: _builtins.int
+    """Deliveries that had been given up and are pending again."""
+    def __init__(
+        self,
+        *,
+        retried_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["retried_count", b"retried_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySinkResponse: _TypeAlias = RetrySinkResponse  # noqa: Y015
+
+@_typing.final
+class BackfillSinkRequest(_message.Message):
+    """The request message for `CrawlerService.BackfillSink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The sink's name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackfillSinkRequest: _TypeAlias = BackfillSinkRequest  # noqa: Y015
+
+@_typing.final
+class BackfillSinkResponse(_message.Message):
+    """The response message for `CrawlerService.BackfillSink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    added_count: _builtins.int
+    """Images that the sink is now owed and was not before, once for each profile that keeps them."""
+    def __init__(
+        self,
+        *,
+        added_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackfillSinkResponse: _TypeAlias = BackfillSinkResponse  # noqa: Y015
+
+@_typing.final
+class ExportImagesRequest(_message.Message):
+    """The request message for `CrawlerService.ExportImages`. An image is selected if it matches every field that is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    WITHOUT_ENCODED_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
+    HORIZON_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """Only images kept for this profile: `landscapes` for any version, `landscapes@3` for a certain one; and of what is said
+    of them only what is said under that name. Empty is all.
+    """
+    source: _builtins.str
+    """Only images that this source listed."""
+    without_encoded: _builtins.bool
+    """Leave the bytes out."""
+    after_sequence: _builtins.int
+    """Only images after this sequence: of a stream that broke off, those that did not come."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only images accepted at that time or later; absent is from the beginning."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only images accepted before that time; absent is to the end."""
+
+    @_builtins.property
+    def earlier(self) -> Global___ExportHorizon:
+        """How far an earlier export went: only what came since is sent. That is images that were accepted since, and those that
+        another profile came to keep since. Absent is from the beginning.
+        """
+
+    @_builtins.property
+    def horizon(self) -> Global___ExportHorizon:
+        """How far this export goes; absent is as far as there is anything. A stream that broke off is asked for again with the
+        horizon that it gave.
+        """
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        source: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        without_encoded: _builtins.bool = ...,
+        earlier: Global___ExportHorizon | None = ...,
+        horizon: Global___ExportHorizon | None = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["earlier", b"earlier", "horizon", b"horizon", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "earlier", b"earlier", "horizon", b"horizon", "profile", b"profile", "since_time", b"since_time", "source", b"source", "until_time", b"until_time", "without_encoded", b"without_encoded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportImagesRequest: _TypeAlias = ExportImagesRequest  # noqa: Y015
+
+@_typing.final
+class ExportImagesResponse(_message.Message):
+    """The response message for `CrawlerService.ExportImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HORIZON_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def horizon(self) -> Global___ExportHorizon:
+        """How far the export goes; the first message."""
+
+    @_builtins.property
+    def image(self) -> Global___ExportedImage:
+        """An image."""
+
+    @_builtins.property
+    def end(self) -> Global___ExportEnd:
+        """The end; the last message."""
+
+    def __init__(
+        self,
+        *,
+        horizon: Global___ExportHorizon | None = ...,
+        image: Global___ExportedImage | None = ...,
+        end: Global___ExportEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "horizon", b"horizon", "image", b"image"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "horizon", b"horizon", "image", b"image"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["horizon", "image", "end"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ExportImagesResponse: _TypeAlias = ExportImagesResponse  # noqa: Y015
+
+@_typing.final
+class ExportHorizon(_message.Message):
+    """How far an export goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The last image that was in the store; 0 if there was none."""
+    digest: _builtins.str
+    """Its digest, 64 hex digits; empty if there was none."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When that was."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        digest: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportHorizon: _TypeAlias = ExportHorizon  # noqa: Y015
+
+@_typing.final
+class ExportedImage(_message.Message):
+    """An image that is exported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
+    ENCODED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Its place in the order of accepting, from 1."""
+    encoded: _builtins.bytes
+    """Its bytes, if wanted."""
+    missing: _builtins.str
+    """Why the bytes are wanted and not there, one sentence; empty if all is well."""
+    @_builtins.property
+    def record(self) -> _image_record_pb2.ImageRecord:
+        """What is known of it."""
+
+    @_builtins.property
+    def embedding(self) -> _embedding_pb2.Embedding:
+        """Its embedding; absent if none is recorded."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        record: _image_record_pb2.ImageRecord | None = ...,
+        embedding: _embedding_pb2.Embedding | None = ...,
+        encoded: _builtins.bytes = ...,
+        missing: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "encoded", b"encoded", "missing", b"missing", "record", b"record", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedImage: _TypeAlias = ExportedImage  # noqa: Y015
+
+@_typing.final
+class ExportEnd(_message.Message):
+    """The end of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_COUNT_FIELD_NUMBER: _builtins.int
+    image_count: _builtins.int
+    """How many images were sent on this stream."""
+    def __init__(
+        self,
+        *,
+        image_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image_count", b"image_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEnd: _TypeAlias = ExportEnd  # noqa: Y015
+
+@_typing.final
+class ImportImagesRequest(_message.Message):
+    """The request message for `CrawlerService.ImportImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
+    ENCODED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Chosen by the client, at most 128 characters, echoed in the answer."""
+    encoded: _builtins.bytes
+    """Its bytes."""
+    @_builtins.property
+    def record(self) -> _image_record_pb2.ImageRecord:
+        """What is known of the image."""
+
+    @_builtins.property
+    def embedding(self) -> _embedding_pb2.Embedding:
+        """Its embedding; absent if there is none."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        record: _image_record_pb2.ImageRecord | None = ...,
+        embedding: _embedding_pb2.Embedding | None = ...,
+        encoded: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "encoded", b"encoded", "id", b"id", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportImagesRequest: _TypeAlias = ImportImagesRequest  # noqa: Y015
+
+@_typing.final
+class ImportImagesResponse(_message.Message):
+    """The response message for `CrawlerService.ImportImages`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The id of the request that this answers."""
+    @_builtins.property
+    def value(self) -> Global___ImportedImage:
+        """What became of the image."""
+
+    @_builtins.property
+    def rejection(self) -> _rejection_pb2.Rejection:
+        """Why it was not looked at further."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        value: Global___ImportedImage | None = ...,
+        rejection: _rejection_pb2.Rejection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "outcome", b"outcome", "rejection", b"rejection", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["value", "rejection"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ImportImagesResponse: _TypeAlias = ImportImagesResponse  # noqa: Y015
+
+@_typing.final
+class ImportedImage(_message.Message):
+    """What became of an image that was imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    action: Global___ImportAction.ValueType
+    """What was done."""
+    reason: _builtins.str
+    """Why it is not kept, one sentence; empty if it is."""
+    def __init__(
+        self,
+        *,
+        action: Global___ImportAction.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedImage: _TypeAlias = ImportedImage  # noqa: Y015

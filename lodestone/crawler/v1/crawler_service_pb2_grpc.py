@@ -120,6 +120,16 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.FromString,
                 _registered_method=True)
+        self.ExportImages = channel.unary_stream(
+                '/lodestone.crawler.v1.CrawlerService/ExportImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.FromString,
+                _registered_method=True)
+        self.ImportImages = channel.stream_stream(
+                '/lodestone.crawler.v1.CrawlerService/ImportImages',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.FromString,
+                _registered_method=True)
         self.ListHosts = channel.unary_unary(
                 '/lodestone.crawler.v1.CrawlerService/ListHosts',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.SerializeToString,
@@ -139,6 +149,21 @@ class CrawlerServiceStub:
                 '/lodestone.crawler.v1.CrawlerService/ListSourceYields',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.FromString,
+                _registered_method=True)
+        self.ListSinks = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/ListSinks',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.FromString,
+                _registered_method=True)
+        self.RetrySink = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/RetrySink',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.FromString,
+                _registered_method=True)
+        self.BackfillSink = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/BackfillSink',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.FromString,
                 _registered_method=True)
 
 
@@ -285,6 +310,25 @@ class CrawlerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportImages(self, request, context):
+        """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+        the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+        horizon is one of another catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportImages(self, request_iterator, context):
+        """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+        out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+        Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHosts(self, request, context):
         """Returns what each host has answered so far, most listings first, at most 10,000.
         """
@@ -309,6 +353,29 @@ class CrawlerServiceServicer:
 
     def ListSourceYields(self, request, context):
         """Returns what each source has given so far, best yield first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSinks(self, request, context):
+        """Returns every sink that kept images were ever to be delivered to, by name, with what is pending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySink(self, request, context):
+        """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+        there is none of that name. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackfillSink(self, request, context):
+        """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+        alone. NOT_FOUND if there is none of that name. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,6 +469,16 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.PurgeImagesResponse.SerializeToString,
             ),
+            'ExportImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.SerializeToString,
+            ),
+            'ImportImages': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportImages,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.SerializeToString,
+            ),
             'ListHosts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHosts,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListHostsRequest.FromString,
@@ -421,6 +498,21 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.ListSourceYields,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.SerializeToString,
+            ),
+            'ListSinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSinks,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.SerializeToString,
+            ),
+            'RetrySink': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySink,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.SerializeToString,
+            ),
+            'BackfillSink': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackfillSink,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -894,6 +986,60 @@ class CrawlerService:
             _registered_method=True)
 
     @staticmethod
+    def ExportImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ExportImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ExportImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportImages(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ImportImages',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ImportImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListHosts(request,
             target,
             options=(),
@@ -991,6 +1137,87 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/ListSourceYields',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSourceYieldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListSinks',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListSinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/RetrySink',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.RetrySinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackfillSink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/BackfillSink',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.BackfillSinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,17 @@ class CrawlerServiceStub:
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
     Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
     """
+    ExportImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]
+    """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+    the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+    horizon is one of another catalogue.
+    """
+    ImportImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]
+    """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+    out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+    Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+    """
     ListHosts: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
     ListSourceKinds: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceKindsRequest, _crawler_service_pb2.ListSourceKindsResponse]
@@ -109,6 +120,16 @@ class CrawlerServiceStub:
     """
     ListSourceYields: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]
     """Returns what each source has given so far, best yield first."""
+    ListSinks: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSinksRequest, _crawler_service_pb2.ListSinksResponse]
+    """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+    RetrySink: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.RetrySinkRequest, _crawler_service_pb2.RetrySinkResponse]
+    """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+    there is none of that name. Idempotent.
+    """
+    BackfillSink: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.BackfillSinkRequest, _crawler_service_pb2.BackfillSinkResponse]
+    """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+    alone. NOT_FOUND if there is none of that name. Idempotent.
+    """
 
 @_typing.type_check_only
 class CrawlerServiceAsyncStub(CrawlerServiceStub):
@@ -181,6 +202,17 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
     Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
     """
+    ExportImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]  # type: ignore[assignment]
+    """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+    the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+    horizon is one of another catalogue.
+    """
+    ImportImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]  # type: ignore[assignment]
+    """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+    out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+    Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+    """
     ListHosts: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]  # type: ignore[assignment]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
     ListSourceKinds: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceKindsRequest, _crawler_service_pb2.ListSourceKindsResponse]  # type: ignore[assignment]
@@ -191,6 +223,16 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     ListSourceYields: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSourceYieldsRequest, _crawler_service_pb2.ListSourceYieldsResponse]  # type: ignore[assignment]
     """Returns what each source has given so far, best yield first."""
+    ListSinks: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListSinksRequest, _crawler_service_pb2.ListSinksResponse]  # type: ignore[assignment]
+    """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+    RetrySink: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.RetrySinkRequest, _crawler_service_pb2.RetrySinkResponse]  # type: ignore[assignment]
+    """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+    there is none of that name. Idempotent.
+    """
+    BackfillSink: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.BackfillSinkRequest, _crawler_service_pb2.BackfillSinkResponse]  # type: ignore[assignment]
+    """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+    alone. NOT_FOUND if there is none of that name. Idempotent.
+    """
 
 class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Crawls image sources and keeps the new pictures that fit a profile."""
@@ -364,6 +406,29 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ExportImages(
+        self,
+        request: _crawler_service_pb2.ExportImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ExportImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ExportImagesResponse]]:
+        """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
+        the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
+        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
+        horizon is one of another catalogue.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportImages(
+        self,
+        request_iterator: _MaybeAsyncIterator[_crawler_service_pb2.ImportImagesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ImportImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ImportImagesResponse]]:
+        """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
+        out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
+        Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+        """
+
+    @_abc_1.abstractmethod
     def ListHosts(
         self,
         request: _crawler_service_pb2.ListHostsRequest,
@@ -396,5 +461,33 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.ListSourceYieldsResponse, _abc.Awaitable[_crawler_service_pb2.ListSourceYieldsResponse]]:
         """Returns what each source has given so far, best yield first."""
+
+    @_abc_1.abstractmethod
+    def ListSinks(
+        self,
+        request: _crawler_service_pb2.ListSinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.ListSinksResponse, _abc.Awaitable[_crawler_service_pb2.ListSinksResponse]]:
+        """Returns every sink that kept images were ever to be delivered to, by name, with what is pending."""
+
+    @_abc_1.abstractmethod
+    def RetrySink(
+        self,
+        request: _crawler_service_pb2.RetrySinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.RetrySinkResponse, _abc.Awaitable[_crawler_service_pb2.RetrySinkResponse]]:
+        """Tries a sink again at once: all that it refused, all that waits, and the sink itself if it was stopped. NOT_FOUND if
+        there is none of that name. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def BackfillSink(
+        self,
+        request: _crawler_service_pb2.BackfillSinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.BackfillSinkResponse, _abc.Awaitable[_crawler_service_pb2.BackfillSinkResponse]]:
+        """Lets a sink have all that was kept before it was there, or while it was not configured. What it has or is owed is left
+        alone. NOT_FOUND if there is none of that name. Idempotent.
+        """
 
 def add_CrawlerServiceServicer_to_server(servicer: CrawlerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -47,6 +47,8 @@ class _RejectionCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejecti
     """Pixels whose length is not height × width × 3, or a side outside 1 to 16384."""
     REJECTION_CODE_BAD_EMBEDDING: _RejectionCode.ValueType  # 11
     """An embedding of another dimension, not finite, or whose L2 norm is not 1 within 0.001."""
+    REJECTION_CODE_BAD_RECORD: _RejectionCode.ValueType  # 12
+    """What is said of an image cannot be read, or cannot be true of it: its bytes have another digest."""
 
 class RejectionCode(_RejectionCode, metaclass=_RejectionCodeEnumTypeWrapper):
     """The closed set of reasons for which an item is rejected. New values may be added."""
@@ -75,6 +77,8 @@ REJECTION_CODE_BAD_PIXELS: RejectionCode.ValueType  # 10
 """Pixels whose length is not height × width × 3, or a side outside 1 to 16384."""
 REJECTION_CODE_BAD_EMBEDDING: RejectionCode.ValueType  # 11
 """An embedding of another dimension, not finite, or whose L2 norm is not 1 within 0.001."""
+REJECTION_CODE_BAD_RECORD: RejectionCode.ValueType  # 12
+"""What is said of an image cannot be read, or cannot be true of it: its bytes have another digest."""
 Global___RejectionCode: _TypeAlias = RejectionCode  # noqa: Y015
 
 @_typing.final

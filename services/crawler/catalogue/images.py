@@ -50,11 +50,13 @@ class StoredImage:
         digest: SHA-256 of its bytes, 64 hex digits.
         listing_id: The listing that it was fetched for.
         outcome: What became of fetching it.
+        time: When it was accepted, seconds since 1970; None is now.
     """
 
     digest: str
     listing_id: int
     outcome: Outcome
+    time: float | None = None
 
 
 def record_images(
@@ -66,7 +68,7 @@ def record_images(
             "digest": one.digest,
             "listing_id": one.listing_id,
             "final_url": one.outcome.final_url,
-            "accept_time": now,
+            "accept_time": now if one.time is None else one.time,
             "compliance": _compliance_text(one.outcome),
         }
         for one in stored
@@ -87,6 +89,7 @@ class Keep:
         listing_id: The listing that it was accepted for.
         file_name: Its readable name.
         time: When, seconds since 1970.
+        is_removed: Whether the readable name was made before, elsewhere, and removed: it is not made again.
     """
 
     digest: str
@@ -94,6 +97,7 @@ class Keep:
     listing_id: int
     file_name: str
     time: float
+    is_removed: bool = False
 
 
 def keep(connection: Connection, keeps: Sequence[Keep]) -> set[tuple[str, str]]:
@@ -104,7 +108,7 @@ def keep(connection: Connection, keeps: Sequence[Keep]) -> set[tuple[str, str]]:
             "profile_name": one.profile.name,
             "profile_version": one.profile.version,
             "file_name": one.file_name,
-            "linked": False,
+            "linked": one.is_removed,
             "listing_id": one.listing_id,
             "keep_time": one.time,
         }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue import outbox
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.schema import (
@@ -114,6 +115,7 @@ def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: fl
             "pending_names": json.dumps(image.names),
         }
         connection.execute(_INSERT_PURGED.on(connection), left)
+    outbox.withdraw(connection, digest, now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))

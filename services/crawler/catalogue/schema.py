@@ -25,6 +25,8 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _Digest = String(64)
 _PENDING = text("sequence IS NULL")
+_TO_DELIVER = text("state = 'PENDING'")
+_LEASED = text("lease_owner IS NOT NULL")
 
 
 def _position() -> Column[int]:
@@ -291,4 +293,56 @@ writers = Table(
     Column("writer", String(32), primary_key=True),
     Column("commit_number", BigInteger, nullable=False),
     Column("seen_time", Float, nullable=False, server_default="0"),
+)
+
+# Where kept images are delivered to, by the names that the settings give.
+sinks = Table(
+    "sinks",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    # Whether the crawler that started last has it: what is accepted meanwhile is to be delivered to it.
+    Column("configured", Boolean, nullable=False),
+    # Whether it asked never to be told again; a person's word starts it again.
+    Column("stopped", Boolean, nullable=False),
+    # Why nothing is delivered just now; empty while deliveries go on.
+    Column("waiting_for", Text, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("last_error_time", Float),
+    Column("create_time", Float, nullable=False),
+)
+
+# The outbox: what is to be delivered to which sink, written with what it tells of. In the order of accepting.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("delivery_id", _Id, primary_key=True, autoincrement=True),
+    Column("sink", ForeignKey("sinks.name"), nullable=False),
+    Column("event", String(16), nullable=False),
+    # Of an image that may be purged: what is left of it here is told to those who had it.
+    Column("digest", _Digest, nullable=False),
+    Column("profile_name", String(64), nullable=False),
+    # Of a purge that is still to be told: the readable name that the image had.
+    Column("file_name", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    # How often it was begun; more than once, and once after a crash, the receiver may have it already.
+    Column("tries", Integer, nullable=False),
+    # How often the receiver said no to this one.
+    Column("failed_count", Integer, nullable=False),
+    Column("next_attempt_time", Float, nullable=False),
+    Column("lease_owner", String(32)),
+    Column("lease_expire_time", Float),
+    # What the receiver said, or why it has not got it.
+    Column("message", Text, nullable=False),
+    Column("create_time", Float, nullable=False),
+    Column("end_time", Float),
+    UniqueConstraint("digest", "profile_name", "sink", "event"),
+    Index(
+        "ix_outbox_pending",
+        "sink",
+        "delivery_id",
+        sqlite_where=_TO_DELIVER,
+        postgresql_where=_TO_DELIVER,
+    ),
+    Index("ix_outbox_leased", "sink", sqlite_where=_LEASED, postgresql_where=_LEASED),
 )

@@ -150,7 +150,8 @@ class Pipeline:
         decoded = await self._parts.inspector.decode(fetched.encoded)
         self._parts.placeholders.refuse_picture(decoded.fingerprint, final_url=fetched.final_url)
         self._parts.screen.check(decoded.width_px, decoded.height_px)
-        judgement = await judge(self._gates, Subject(digest, decoded, Evidence()))
+        subject = Subject(digest, decoded, Evidence(), fetched.encoded)
+        judgement = await judge(self._gates, subject)
         return Candidate(fetched.encoded, digest, decoded), judgement
 
     async def _judge_recorded(self, leased: LeasedListing, outcome: Outcome) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from services.crawler.candidate import DecodedCandidate
@@ -34,11 +34,13 @@ class Subject:
         digest: SHA-256 of the bytes, 64 hex digits; empty for an image that was given as pixels.
         decoded: Facts, hashes and inputs; of a recorded image, without inputs.
         evidence: What is known already: a gate does not ask for it again.
+        encoded: The bytes; empty if only the recorded facts are at hand.
     """
 
     digest: str
     decoded: DecodedCandidate
     evidence: Evidence
+    encoded: bytes = field(default=b"", repr=False)
 
     def pixels_for(self, service: str) -> Rgb:
         """The input of one service, (h, w, 3) uint8.

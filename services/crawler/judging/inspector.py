@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.decoding.decoder import Decoder
 from services.crawler.gates.duplicate import DuplicateGate
+from services.crawler.gates.gallery import GalleryGate, Search
 from services.crawler.gates.gate import Gate
 from services.crawler.gates.novelty import NoveltyGate, ScoreEmbedding
 from services.crawler.gates.watermark import WatermarkGate
@@ -51,11 +52,13 @@ class Inspector:
         precision: PrecisionCheck,
         seen: SeenImages,
         make_decoder: MakeDecoder,
+        search: Search | None = None,
     ) -> None:
         self.precision = precision
         self._models = models
         self._seen = seen
         self._make_decoder = make_decoder
+        self._search = search
         self._served: ServedModels | None = None
         self._decoder: Decoder | None = None
         self._stack = AsyncExitStack()
@@ -116,6 +119,8 @@ class Inspector:
         ]
         if duplicates:
             gates.append(DuplicateGate(self._seen, profile_name=profile.name))
+        if duplicates and self._search is not None:
+            gates.append(GalleryGate(self._search))
         return gates
 
     def with_threshold(self, evidence: Evidence) -> Evidence:

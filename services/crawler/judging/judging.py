@@ -10,7 +10,7 @@ from typing import Protocol
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue import images
 from services.crawler.catalogue.database import Database
-from services.crawler.gates.gate import Subject, judge
+from services.crawler.gates.gate import NeedsPixels, Subject, judge
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion
 from services.crawler.judging.inspector import Inspector
 from services.crawler.models.model_services import ModelServices
@@ -18,7 +18,7 @@ from services.crawler.profile_facts import Explanation, LikedNeighbour
 from services.crawler.screen import Screen
 from services.crawler.seen.seen_images import SeenImages
 from services.servicekit.embedding import Embedding
-from services.servicekit.errors import Unavailable
+from services.servicekit.errors import FailedPrecondition, Unavailable
 from services.servicekit.image import Rgb
 
 _PATIENCE_S = 45.0
@@ -119,8 +119,13 @@ class Judging:
         if options.screen:
             self._screen.check(decoded.width_px, decoded.height_px)
         gates = self._inspector.gates(profile, duplicates=options.screen)
-        subject = Subject(digest, decoded, Evidence())
-        judgement = await judge(gates, subject, all_gates=options.all_gates)
+        encoded = image if isinstance(image, bytes) else b""
+        subject = Subject(digest, decoded, Evidence(), encoded)
+        try:
+            judgement = await judge(gates, subject, all_gates=options.all_gates)
+        except NeedsPixels as need:
+            message = f"the {need.service} takes encoded images, not pixels"
+            raise FailedPrecondition(message) from need
         judged = Judged(digest, decoded, profile, judgement)
         return await self._explained(judged) if options.explain else judged
 

@@ -12,9 +12,12 @@ from services.crawler.catalogue.database import Database
 from services.crawler.crawl.crawl_board import CrawlBoard
 from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.judging import Judging
+from services.crawler.moving.exporting import Exporting
+from services.crawler.moving.importing import Importing
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
+from services.crawler.sinks.delivering import Delivering
 from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.purging import Purging
@@ -31,11 +34,14 @@ class CrawlerParts:
     duplicates: DuplicateSearch
     purging: Purging
     rejudging: Rejudging
+    exporting: Exporting
+    importing: Importing
     database: Database
     store: BlobStore
     screen: Screen
     sources: SourceRegistry
     score_reports: ScoreReports
+    delivering: Delivering
     stream_idle_s: float
 
 

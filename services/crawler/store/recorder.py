@@ -108,7 +108,7 @@ class Recorder:
         candidate = finding.candidate
         async with self._turns.turn(candidate.digest, candidate.decoded):
             file_name = await self._decide(finding)
-        if file_name:
+        if file_name and not finding.is_removed:
             name = (finding.profile.name, file_name)
             self._unnamed.append((candidate.digest, name))
             await self._make_links()
@@ -146,7 +146,10 @@ class Recorder:
         candidate, profile = finding.candidate, finding.profile
         facts = sidecar_facts(finding.leased.listing, finding.outcome, candidate, finding.judgement)
         judged = judgement_facts(
-            profile, finding.judgement, crawl_id=finding.crawl_id, time=time.time()
+            profile,
+            finding.judgement,
+            crawl_id=finding.crawl_id,
+            time=finding.judge_time(time.time()),
         )
         facts["judgements"] = {str(profile): judged}
         self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
@@ -184,5 +187,5 @@ def _file_name(finding: Finding) -> str:
         finding.leased.listing,
         format_name=finding.candidate.decoded.format,
         digest=finding.candidate.digest,
-        time=time.time(),
+        time=finding.accept_time(time.time()),
     )

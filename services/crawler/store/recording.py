@@ -10,7 +10,14 @@ from enum import StrEnum, auto
 
 from sqlalchemy import Connection
 
-from services.crawler.catalogue import images, judgements, purges, score_counts, settling
+from services.crawler.catalogue import (
+    images,
+    judgements,
+    outbox,
+    purges,
+    score_counts,
+    settling,
+)
 from services.crawler.catalogue.accept_order import (
     read_news,
     share_accept_lock,
@@ -197,28 +204,35 @@ class _Attempt:
                 for one in written
             ],
         )
-        by_profile: defaultdict[ProfileVersion, list[Finding]] = defaultdict(list)
+        groups: defaultdict[tuple[ProfileVersion, float], list[Finding]] = defaultdict(list)
         for one in written:
-            by_profile[one.profile].append(one)
-        for profile, mine in by_profile.items():
+            groups[one.profile, one.judge_time(now)].append(one)
+        for (profile, judged_at), mine in groups.items():
             judged = {one.candidate.digest: one.judgement for one in mine}
-            new = judgements.record_judgements(self._connection, profile, judged, now=now)
-            score_counts.count_scores(self._connection, profile, _scored(mine, new), now=now)
+            new = judgements.record_judgements(self._connection, profile, judged, now=judged_at)
+            score_counts.count_scores(self._connection, profile, _scored(mine, new), now=judged_at)
 
     def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:
         now = time.time()
         stored = [
-            StoredImage(one.candidate.digest, one.leased.listing_id, one.outcome)
+            StoredImage(
+                one.candidate.digest, one.leased.listing_id, one.outcome, one.accept_time(now)
+            )
             for one, _ in keeps.values()
         ]
         sequences = images.record_images(self._connection, stored, now=now)
         new = images.keep(
             self._connection,
             [
-                Keep(one.candidate.digest, one.profile, one.leased.listing_id, name, now)
+                Keep(
+                    *(one.candidate.digest, one.profile, one.leased.listing_id),
+                    *(name, one.accept_time(now), one.is_removed),
+                )
                 for one, name in keeps.values()
             ],
         )
+        pairs = [(one.candidate.digest, one.profile.name) for one, _ in keeps.values()]
+        outbox.add(self._connection, [pair for pair in pairs if pair in new], now=now)
         for place, (one, _) in keeps.items():
             is_new = (one.candidate.digest, one.profile.name) in new
             self._ends[place] = End.KEPT if is_new else End.KEPT_BEFORE

@@ -16,6 +16,7 @@ from services.crawler.catalogue.schema import (
     purged_images,
     seen_images,
 )
+from services.crawler.gates.gallery import FOUND
 from services.crawler.judgement import Verdict
 from services.crawler.seen.duplicate_index import MAX_DISTANCE_256
 from services.crawler.seen.near_hashes import MAX_DISTANCE_64
@@ -81,7 +82,14 @@ _DUPLICATES = (
             seen_images.c.profile_name == judgements.c.profile_name,
         ),
     )
-    .where(judgements.c.verdict == Verdict.DUPLICATE.value)
+    .where(
+        judgements.c.verdict == Verdict.DUPLICATE.value,
+        # What a gallery has is no image of ours.
+        ~and_(
+            judgements.c.duplicate_of_digest == "",
+            judgements.c.reason.startswith(FOUND, autoescape=True),
+        ),
+    )
 )
 
 

@@ -8,9 +8,9 @@ from services.novelty.__main__ import build
 from services.novelty.config import NoveltySettings
 from services.servicekit.server import ServiceServer
 from tests.fakes.serving import settings_for_tests
-from tests.postgres.fixtures import postgres
+from tests.postgres.fixtures import place, postgres
 
-__all__ = ["novelty", "postgres"]
+__all__ = ["novelty", "place", "postgres"]
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ async def test_nothing_of_it_is_left_but_hash_and_address(world):
     assert all(secret not in text for secret in SECRETS)
     assert len(tables["candidates"]) == len(tables["judgements"]) == len(tables["images"]) == 1
     (left,) = tables["purged_images"]
-    assert left[0] == first
+    assert left[1] == first
     assert "http://h0.example/0.jpg" in text
 
 

@@ -1,0 +1,1 @@
+"""Exports of kept images, and imports of them."""

@@ -1,0 +1,119 @@
+"""`lodestone sinks`: where kept images are delivered to, and how that goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.output import Output
+from lodestone.cli.running import addresses
+from lodestone.cli.words import count_of, minute_text, spoken, word
+from lodestone.client import CrawlerClient
+from lodestone.crawler.v1.sink_pb2 import Sink, SinkState
+
+Answer = TypeVar("Answer")
+NameArgument = Annotated[str, typer.Argument(metavar="SINK", help="Its name in the settings.")]
+
+_COLUMNS = (
+    *("sink", "kind", "state", ">pending", ">delivered", ">refused", "waiting since"),
+    "~last error",
+)
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Say where kept images are delivered to, and how that goes.\n\n"
+    "Sinks are settings of the crawler: LODESTONE_CRAWLER_SINKS.",
+)
+
+
+@app.callback()
+def list_sinks(
+    context: typer.Context, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
+) -> None:
+    """List the sinks: what is pending, delivered, refused, and the last error."""
+    if context.invoked_subcommand is not None:
+        return
+    output = Output(as_json=as_json)
+    found = _ask(lambda crawler: crawler.list_sinks())
+    if as_json:
+        for sink in found:
+            output.object(_facts(sink))
+    elif found:
+        output.table(_COLUMNS, [_row(sink) for sink in found])
+        if any(sink.refused_count for sink in found):
+            output.text("what was refused is tried again with: lodestone sinks retry SINK")
+    else:
+        output.text("no sinks: name some in LODESTONE_CRAWLER_SINKS and start the crawler again")
+
+
+@app.command()
+def retry(
+    name: NameArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
+) -> None:
+    """Try a sink again at once: all that it refused, and itself if it was stopped."""
+    count = _ask(lambda crawler: crawler.retry_sink(name))
+    text = f"{name}: tried again at once, with {count_of(count, 'image')} that it had refused"
+    _say(as_json, {"sink": name, "retried_count": count}, text)
+
+
+@app.command()
+def backfill(
+    name: NameArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
+) -> None:
+    """Deliver all that was kept before a sink was there, too; what it has it does not get again."""
+    count = _ask(lambda crawler: crawler.backfill_sink(name))
+    text = f"{name}: {count_of(count, 'image')} more to deliver"
+    _say(as_json, {"sink": name, "added_count": count}, text)
+
+
+def _say(as_json: bool, facts: dict[str, Any], text: str) -> None:
+    output = Output(as_json=as_json)
+    if as_json:
+        output.object(facts)
+    else:
+        output.text(text)
+
+
+def _ask(ask: Callable[[CrawlerClient], Awaitable[Answer]]) -> Answer:
+    async def asking() -> Answer:
+        async with CrawlerClient(addresses().crawler) as crawler:
+            await crawler.require_reachable()
+            return await ask(crawler)
+
+    return asyncio.run(asking())
+
+
+def _facts(sink: Sink) -> dict[str, Any]:
+    oldest, failed = sink.oldest_pending_time, sink.last_error_time
+    return {
+        "sink": sink.name,
+        "kind": sink.kind,
+        "state": word(SinkState, sink.state),
+        "waiting_for": sink.waiting_for,
+        "pending_count": sink.pending_count,
+        "delivered_count": sink.delivered_count,
+        "refused_count": sink.refused_count,
+        "oldest_pending_time": oldest.ToJsonString() if _has_oldest(sink) else None,
+        "last_error": sink.last_error,
+        "last_error_time": failed.ToJsonString() if sink.HasField("last_error_time") else None,
+    }
+
+
+def _row(sink: Sink) -> tuple[str, ...]:
+    counts = (sink.pending_count, sink.delivered_count, sink.refused_count)
+    return (
+        sink.name,
+        sink.kind,
+        spoken(word(SinkState, sink.state)),
+        *(f"{count:,}" for count in counts),
+        minute_text(sink.oldest_pending_time) if _has_oldest(sink) else "",
+        sink.last_error if sink.pending_count or sink.refused_count else "",
+    )
+
+
+def _has_oldest(sink: Sink) -> bool:
+    return sink.HasField("oldest_pending_time")

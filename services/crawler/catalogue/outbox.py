@@ -1,0 +1,336 @@
+"""The outbox: which images are to be delivered to which sinks, who delivers them, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import (
+    Connection,
+    Float,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from services.crawler.catalogue.frontier import LeaseTerms
+from services.crawler.catalogue.schema import images, kept_images, outbox, sinks
+from services.crawler.catalogue.upsert import Upsert, insert_on
+
+_BACKFILLED_AT_ONCE = 5_000
+
+
+class Event(StrEnum):
+    """What a delivery tells."""
+
+    ACCEPTED = "ACCEPTED"
+    PURGED = "PURGED"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that this crawler holds until its lease expires.
+
+    Attributes:
+        delivery_id: Its row.
+        sink: The name of the sink.
+        event: What it tells.
+        digest: Of the image, SHA-256, 64 hex digits.
+        profile_name: The profile that keeps it, or kept it.
+        file_name: Of a purge, the readable name that the image had.
+        tries: How often it was begun, this time included.
+        failed_count: How often the receiver said no to it.
+        message: Of a purge, what the receiver said when it got the image.
+    """
+
+    delivery_id: int
+    sink: str
+    event: Event
+    digest: str
+    profile_name: str
+    file_name: str
+    tries: int
+    failed_count: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a delivery did not succeed, and what is to become of it.
+
+    Attributes:
+        message: One sentence.
+        refused: Whether it is given up until a person asks for it again.
+        counted: Whether the receiver said no to this one.
+        wait_s: After so many seconds it may be tried again.
+    """
+
+    message: str
+    refused: bool
+    counted: bool
+    wait_s: float
+
+
+_COLUMNS = (
+    *("sink", "event", "digest", "profile_name", "file_name", "state"),
+    *("tries", "failed_count", "next_attempt_time", "message", "create_time"),
+)
+_NEW = (
+    *(literal(""), literal(DeliveryState.PENDING.value)),
+    *(literal(0), literal(0), literal(0.0), literal("")),
+)
+# Built once, with the values bound: building a statement costs six times what running it does (measured).
+_ADD = Upsert(
+    lambda insert: (
+        insert(outbox)
+        .from_select(
+            list(_COLUMNS),
+            select(
+                sinks.c.name,
+                literal(Event.ACCEPTED.value),
+                bindparam("of_digest", type_=String),
+                bindparam("of_profile", type_=String),
+                *_NEW,
+                bindparam("of_time", type_=Float),
+            ).where(sinks.c.configured),
+        )
+        .on_conflict_do_nothing()
+    )
+)
+_earlier = outbox.alias()
+
+
+def add(connection: Connection, kept: Collection[tuple[str, str]], *, now: float) -> None:
+    """Owes every sink that is configured images that are kept now; belongs into the transaction that keeps them.
+
+    Args:
+        connection: That transaction's.
+        kept: (digest, profile name) of each, in the order of accepting.
+        now: Seconds since 1970.
+    """
+    rows = [
+        {"of_digest": digest, "of_profile": profile_name, "of_time": now}
+        for digest, profile_name in kept
+    ]
+    if rows:
+        connection.execute(_ADD.on(connection), rows)
+
+
+def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -> list[Due]:
+    """Takes deliveries of a sink that are due, oldest first; all crawlers together hold at most `limit` of them.
+
+    None for a sink that is stopped. A purge waits for as long as the image itself may be on its way.
+    """
+    # Whoever else leases for this sink waits here, and who accepts does not. SQLite has one writer anyway.
+    locked = select(sinks.c.stopped).where(sinks.c.name == sink).with_for_update(key_share=True)
+    if connection.execute(locked).scalar_one():
+        return []
+    held = select(func.count()).where(
+        outbox.c.sink == sink,
+        outbox.c.lease_owner.is_not(None),
+        outbox.c.lease_expire_time >= terms.now,
+    )
+    room = limit - connection.execute(held).scalar_one()
+    if room <= 0:
+        return []
+    on_its_way = exists().where(
+        _earlier.c.digest == outbox.c.digest,
+        _earlier.c.profile_name == outbox.c.profile_name,
+        _earlier.c.sink == outbox.c.sink,
+        _earlier.c.delivery_id < outbox.c.delivery_id,
+        _earlier.c.lease_expire_time >= terms.now,
+    )
+    query = (
+        select(outbox)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.state == literal(DeliveryState.PENDING.value, literal_execute=True),
+            outbox.c.next_attempt_time <= terms.now,
+            or_(outbox.c.lease_expire_time.is_(None), outbox.c.lease_expire_time < terms.now),
+            ~on_its_way,
+        )
+        .order_by(outbox.c.delivery_id)
+        .limit(room)
+        # Whoever writes how one ended may wait for the sink next: nobody waits for him meanwhile.
+        .with_for_update(of=outbox, skip_locked=True)
+    )
+    rows = connection.execute(query).all()
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.delivery_id.in_([row.delivery_id for row in rows]))
+        .values(
+            lease_owner=terms.owner,
+            lease_expire_time=terms.now + terms.duration_s,
+            tries=outbox.c.tries + 1,
+        )
+    )
+    return [
+        Due(
+            row.delivery_id,
+            row.sink,
+            Event(row.event),
+            row.digest,
+            row.profile_name,
+            row.file_name,
+            row.tries + 1,
+            row.failed_count,
+            row.message,
+        )
+        for row in rows
+    ]
+
+
+def record_delivered(
+    connection: Connection, delivery_id: int, owner: str, *, note: str, now: float
+) -> bool:
+    """Writes that a delivery has arrived. False if it is not this owner's any more, or was withdrawn meanwhile."""
+    values = {"state": DeliveryState.DELIVERED.value, "message": note, "file_name": ""}
+    return _end(connection, delivery_id, owner, values | {"end_time": now})
+
+
+def record_failure(
+    connection: Connection, delivery_id: int, owner: str, failure: Failure, *, now: float
+) -> bool:
+    """Writes why a delivery did not succeed. False as for `record_delivered`."""
+    state = DeliveryState.REFUSED if failure.refused else DeliveryState.PENDING
+    values = {
+        "state": state.value,
+        "message": failure.message,
+        "failed_count": outbox.c.failed_count + int(failure.counted),
+        "next_attempt_time": now + failure.wait_s if failure.wait_s else 0.0,
+        "end_time": now if failure.refused else None,
+    }
+    return _end(connection, delivery_id, owner, values)
+
+
+def release_owner(connection: Connection, owner: str) -> None:
+    """Gives back everything that one owner holds."""
+    _release(connection, owner)
+
+
+def release_all(connection: Connection) -> None:
+    """Gives everything back. Only for a crawler that alone has the catalogue: nobody else can hold any."""
+    _release(connection, None)
+
+
+def withdraw(connection: Connection, digest: str, *, now: float) -> None:
+    """Takes back what is owed of an image that is purged, and owes the purge to whoever has it or may have it.
+
+    Belongs into the transaction that purges it, before its readable names are forgotten.
+    """
+    ours = and_(outbox.c.digest == digest, outbox.c.event == Event.ACCEPTED.value)
+    untried = and_(outbox.c.tries == 0, outbox.c.state != DeliveryState.DELIVERED.value)
+    connection.execute(outbox.delete().where(ours, untried))
+    same_image = and_(
+        kept_images.c.digest == outbox.c.digest,
+        kept_images.c.profile_name == outbox.c.profile_name,
+    )
+    told = (
+        select(
+            outbox.c.sink,
+            literal(Event.PURGED.value),
+            outbox.c.digest,
+            outbox.c.profile_name,
+            kept_images.c.file_name,
+            literal(DeliveryState.PENDING.value),
+            *(literal(0), literal(0), literal(0.0)),
+            outbox.c.message,
+            literal(now),
+        )
+        .select_from(outbox.join(kept_images, same_image))
+        .where(ours)
+    )
+    connection.execute(
+        insert_on(connection)(outbox).from_select(list(_COLUMNS), told).on_conflict_do_nothing()
+    )
+    kept_state = case(
+        (outbox.c.state == DeliveryState.DELIVERED.value, outbox.c.state),
+        else_=DeliveryState.WITHDRAWN.value,
+    )
+    # What a receiver said may tell of the image.
+    connection.execute(update(outbox).where(ours).values(state=kept_state, message=""))
+
+
+def retry(connection: Connection, sink: str) -> int:
+    """Lets a sink be tried again at once, with all that it refused. Returns how many those are."""
+    of_sink = outbox.c.sink == sink
+    again = {"failed_count": 0, "next_attempt_time": 0.0}
+    waiting = outbox.c.state == DeliveryState.PENDING.value
+    delayed = outbox.c.next_attempt_time > 0.0
+    connection.execute(update(outbox).where(of_sink, waiting, delayed).values(again))
+    refused = outbox.c.state == DeliveryState.REFUSED.value
+    back = again | {"state": DeliveryState.PENDING.value, "end_time": None}
+    count = connection.execute(update(outbox).where(of_sink, refused).values(back)).rowcount
+    # Last, as by whoever writes how a delivery ended.
+    connection.execute(update(sinks).where(sinks.c.name == sink).values(stopped=False))
+    return count
+
+
+def backfill(
+    connection: Connection, sink: str, *, after_sequence: int, now: float
+) -> tuple[int, int]:
+    """Owes a sink some of the images that were kept before it was there, in the order of accepting.
+
+    Returns the sequence to go on after, 0 if there are no more, and how many are new to it.
+    """
+    page = (
+        select(images.c.sequence)
+        .where(images.c.sequence > after_sequence)
+        .order_by(images.c.sequence)
+        .limit(_BACKFILLED_AT_ONCE)
+    )
+    sequences = connection.scalars(page).all()
+    if not sequences:
+        return 0, 0
+    chosen = (
+        select(
+            literal(sink),
+            literal(Event.ACCEPTED.value),
+            kept_images.c.digest,
+            kept_images.c.profile_name,
+            *_NEW,
+            literal(now),
+        )
+        .join(images, images.c.digest == kept_images.c.digest)
+        .where(images.c.sequence > after_sequence, images.c.sequence <= sequences[-1])
+        .order_by(images.c.sequence, kept_images.c.profile_name)
+    )
+    statement = (
+        insert_on(connection)(outbox).from_select(list(_COLUMNS), chosen).on_conflict_do_nothing()
+    )
+    return sequences[-1], connection.execute(statement).rowcount
+
+
+def _end(
+    connection: Connection, delivery_id: int, owner: str, values: Mapping[str, object]
+) -> bool:
+    free = {"lease_owner": None, "lease_expire_time": None}
+    held = and_(outbox.c.delivery_id == delivery_id, outbox.c.lease_owner == owner)
+    pending = outbox.c.state == DeliveryState.PENDING.value
+    if connection.execute(update(outbox).where(held, pending).values({**free, **values})).rowcount:
+        return True
+    connection.execute(update(outbox).where(held).values(free))
+    return False
+
+
+def _release(connection: Connection, owner: str | None) -> None:
+    whose = outbox.c.lease_owner.is_not(None) if owner is None else outbox.c.lease_owner == owner
+    free = {"lease_owner": None, "lease_expire_time": None}
+    connection.execute(update(outbox).where(whose).values(free))

@@ -1,0 +1,1 @@
+"""Moving kept images with all that is known of them: out of a catalogue and its store, and into others."""

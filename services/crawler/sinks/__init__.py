@@ -1,0 +1,1 @@
+"""Sinks: where kept images are delivered to; one file a kind, listed in one line of `registry.py`."""
