@@ -13,6 +13,8 @@ from tests.fakes.canary import has_canary
 # other on a busy core turn a second of arithmetic into a minute. What loads the libraries comes later.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# A child that is forked while another thread is inside of gRPC dies of gRPC's own handler, before it is a program.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 # The same examples on every run: a failure is found again, and no folder of examples is left behind.
 settings.register_profile(

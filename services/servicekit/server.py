@@ -38,7 +38,8 @@ LIVENESS = "liveness"
 """The health name that is SERVING while the process answers, whatever the probe says; the others are readiness."""
 
 EXIT_BROKEN = 70
-"""The exit status of a process whose work fails for good: a supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
+"""The exit status of a process whose work fails for good, or that lacks something at its start which may come back: a
+supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 
 _LAST_CALLS_S = 1.0
 # After the drain: what a service holds is closed in far less, unless a computation hangs.
@@ -216,12 +217,13 @@ class ServiceServer:
 def run_service(
     build: Callable[[], Awaitable[ServiceDefinition]], settings: ServiceSettings
 ) -> None:
-    """Runs one service until SIGTERM or SIGINT; a start that cannot succeed is one line and exit 78."""
+    """Runs one service until SIGTERM or SIGINT; a start that fails is one line, and 78 if it would fail again."""
     try:
         asyncio.run(_run(build, settings))
     except LodestoneError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(EXIT_MISCONFIGURED)
+        # What is away may be there at the next start.
+        sys.exit(EXIT_BROKEN if isinstance(error, Unavailable) else EXIT_MISCONFIGURED)
 
 
 async def _run(

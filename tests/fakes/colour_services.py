@@ -245,14 +245,14 @@ def embed_bytes(encoded):
 
 
 class ColourServices:
-    """All three behind one address; a context manager.
+    """All three behind one address, of a free port unless one is given; a context manager.
 
     Attributes:
         address: `host:port`.
         embedder, novelty, watermark: The servicers.
     """
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.embedder = ColourEmbedder()
         self.novelty = ColourNovelty()
         self._server = grpc.server(futures.ThreadPoolExecutor(16))
@@ -260,7 +260,7 @@ class ColourServices:
         add_NoveltyServiceServicer_to_server(self.novelty, self._server)
         self.watermark = PlainWatermark()
         add_WatermarkServiceServicer_to_server(self.watermark, self._server)
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.address = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
 
     def __enter__(self):
         self._server.start()

@@ -116,17 +116,23 @@ class PostgresServer:
             "127.0.0.1",
         ]
         command += ["-k", self._folder, *(f"-c{setting}" for setting in _SETTINGS)]
-        with (self._folder / "log").open("a") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as)
+        self._process = self._launch(command)
         deadline = time.monotonic() + 30
         while True:
             try:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
-                assert time.monotonic() < deadline, (self._folder / "log").read_text()
+                assert time.monotonic() < deadline, (self._folder / "log").read_text()[-4_000:]
                 time.sleep(0.02)
             else:
                 return
+            if self._process.poll() is not None:
+                # The sessions of one that was killed notice it only after a while, and keep the next one out.
+                self._process = self._launch(command)
+
+    def _launch(self, command):
+        with (self._folder / "log").open("a") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, **self._as)
 
     def stop(self, how="fast"):
         """Stops it: `fast` ends its sessions, `immediate` and `killed` are crashes, which it sees coming or not."""

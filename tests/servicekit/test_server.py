@@ -15,7 +15,7 @@ from h2.connection import H2Connection
 
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.heap import Heap
-from services.servicekit.server import LIVENESS, Probing, ServiceServer
+from services.servicekit.server import LIVENESS, Probing, ServiceServer, run_service
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
@@ -463,3 +463,18 @@ async def test_a_call_that_does_not_end_is_cut_off_after_the_drain():
             await server.stop()
             with pytest.raises(grpc.aio.AioRpcError):
                 await running
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unavailable("the store", "it is away"), 70), (Misconfigured("no"), 78)]
+)
+def test_a_start_that_fails(capsys, error, status):
+    """One line; a supervisor starts again what lacked only something that may come back."""
+
+    async def build():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_service(build, settings_for_tests())
+    assert ended.value.code == status
+    assert capsys.readouterr().err == f"error: {error}\n"

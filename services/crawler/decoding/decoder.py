@@ -18,7 +18,7 @@ from services.crawler.decoding.wire import (
     shapes_to_json,
 )
 from services.crawler.decoding.worker_process import WorkerDied, WorkerProcess
-from services.servicekit.errors import ItemRejected, Misconfigured, Unavailable
+from services.servicekit.errors import ItemRejected, Unavailable
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape
@@ -76,7 +76,7 @@ class Decoder:
         """Starts the workers.
 
         Raises:
-            Misconfigured: They do not start.
+            Unavailable: They do not start; they may another time.
         """
         starts = (worker.ensure_started() for worker in self._workers)
         failures = [
@@ -86,7 +86,7 @@ class Decoder:
         ]
         if failures:
             await self._end()
-            raise Misconfigured(str(failures[0])) from failures[0]
+            raise Unavailable("the decoder", str(failures[0])) from failures[0]
         for worker in self._workers:
             self._idle.put_nowait(worker)
         self._open = True

@@ -68,7 +68,7 @@ class Inspector:
         """Asks what is served and makes the decoder fit it.
 
         Raises:
-            Unavailable: The embedder or the watermark service is away.
+            Unavailable: The embedder or the watermark service is away, or no decoder starts.
         """
         served = ServedModels(await self._models.encoder(), await self._models.detector())
         async with self._changing:

@@ -16,7 +16,7 @@ import pytest_asyncio
 from services.crawler.decoding import worker_process
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.decoding.worker import candidate_of
-from services.servicekit.errors import ItemRejected, Misconfigured, Unavailable
+from services.servicekit.errors import ItemRejected, Unavailable
 from services.servicekit.image import DecodeLimits, decode, open_image
 from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape, ResizeRule, to_input
@@ -283,10 +283,10 @@ async def test_closing_ends_every_process_and_task(poisoned: Callable[..., Decod
 
 
 async def test_a_decoder_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that end at once are a clear error at the start and leave no process."""
+    """Workers that end at once are a clear error and leave no process; as they may start later, a crawl waits."""
     monkeypatch.setattr(worker_process, "WORKER_MODULE", "this")
     children = len(psutil.Process().children())
-    with pytest.raises(Misconfigured, match="does not start"):
+    with pytest.raises(Unavailable, match="does not start"):
         async with Decoder(shapes=SHAPES):
             pass
     assert len(psutil.Process().children()) == children
