@@ -26,7 +26,7 @@ from services.crawler.config import CrawlerSettings
 from services.crawler.crawl.answering import Answering
 from services.crawler.crawl.crawl_board import CrawlBoard
 from services.crawler.crawl.crawl_run import RunLimits, RunTerms
-from services.crawler.crawl.host_claims import HostClaims
+from services.crawler.crawl.host_claims import ClaimTerms, HostClaims
 from services.crawler.crawl.pipeline import PipelineParts
 from services.crawler.crawl.placeholders import Placeholders
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
@@ -114,7 +114,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     delivering = Delivering(database, store, sinks, registry)
     stack.push_async_callback(delivering.close)
     await delivering.start(alone=database.was_alone)
-    claims = HostClaims(database, fetcher.paces, uuid.uuid4().hex) if database.is_shared else None
+    claims = _claims(settings, database, fetcher)
     if claims is not None:
         claims.start()
         stack.push_async_callback(claims.close)
@@ -216,6 +216,14 @@ def _gallery_search(settings: CrawlerSettings, client: ReceiverClient) -> Search
         message = f"the canary {settings.gallery_canary} cannot be read: {error.strerror}"
         raise Misconfigured(message) from error
     return GallerySearch(client, url, canary).find
+
+
+def _claims(settings: CrawlerSettings, database: Database, fetcher: Fetcher) -> HostClaims | None:
+    if not database.is_shared:
+        return None
+    # As many as keep the workers busy, and the next ones.
+    terms = ClaimTerms(most=2 * settings.workers)
+    return HostClaims(database, fetcher.paces, uuid.uuid4().hex, terms)
 
 
 def _placeholders(settings: CrawlerSettings) -> Placeholders:

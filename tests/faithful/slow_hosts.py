@@ -30,10 +30,15 @@ class SlowHosts:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
+    @property
+    def addresses(self):
+        """Where each host is."""
+        return [f"{host}:{self._port}" for host in self.hosts]
+
     def urls(self, each):
         """So many addresses of each host, the hosts by turns."""
         return [
-            f"http://{host}:{self._port}/{number}" for number in range(each) for host in self.hosts
+            f"http://{address}/{number}" for number in range(each) for address in self.addresses
         ]
 
     def __enter__(self):

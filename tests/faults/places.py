@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from services.crawler.verifying.data_folder import DataFolder
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import NullPool
 
@@ -19,7 +20,6 @@ from services.crawler.catalogue.schema import crawl_counts, images, kept_images,
 from services.crawler.store.s3_address import S3Address, S3Limits
 from services.crawler.store.s3_bucket import S3Bucket
 from services.crawler.verifying.catalogue_file import CatalogueFile, CatalogueUnreadable
-from services.crawler.verifying.data_folder import DataFolder
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from tests.faults.cluster_check import check_cluster

@@ -41,7 +41,7 @@ class ClaimTerms:
     """
 
     lease_s: float = 20.0
-    most: int = 64
+    most: int = 32
     idle_s: float = 0.5
     hold_s: float = 5.0
     look_s: float = 0.5
