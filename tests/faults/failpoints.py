@@ -158,7 +158,7 @@ _HOOKS = {
         _after(FolderStore, "_place", _is_blob),
         _after(S3Bucket, "create", _is_blob_key),
     ),
-    Point.BETWEEN: (_before(FolderStore, "put_sidecar"), _before(S3Store, "_add_to_sidecar")),
+    Point.BETWEEN: (_before(FolderStore, "put_sidecar"), _before(S3Store, "put_sidecar")),
     Point.STORED: (
         _after(FolderStore, "put_with_sidecar"),
         _after(S3Store, "put_with_sidecar"),

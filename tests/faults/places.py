@@ -12,17 +12,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from services.crawler.verifying.data_folder import DataFolder
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import NullPool
 
 from services.crawler.catalogue.schema import crawl_counts, images, kept_images, listings
-from services.crawler.store.s3_address import S3Address, S3Limits
-from services.crawler.store.s3_bucket import S3Bucket
-from services.crawler.verifying.catalogue_file import CatalogueFile, CatalogueUnreadable
+from services.crawler.config import CrawlerSettings
+from services.crawler.store.s3_address import S3Address
+from services.crawler.verifying.catalogue_reading import CatalogueUnreadable
+from services.crawler.verifying.opening import CheckedPlaces
+from services.crawler.verifying.stored_files import blob_path, name_path, sidecar_path
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
-from tests.faults.cluster_check import check_cluster
 from tests.faults.failpoints import BUCKET_POINTS, FOLDER_POINTS
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,56 @@ YOUNG_S = 3_600.0
 
 
 class _Place:
-    """What both have in common; `_read` gives a connection to the catalogue."""
+    """What both have in common; `_read` gives a connection to the catalogue.
+
+    Attributes:
+        word: What a report calls it.
+        points: Those that its crawler passes.
+        data: The data folder.
+        settings: Its crawler's, as variables.
+    """
+
+    def problems(self, *, grace_s=YOUNG_S):
+        """What `lodestone verify` finds wrong, as (kind, message)."""
+        places = self._checked()
+        catalogue = places.open_catalogue()
+        try:
+            files, terms = places.open_files(catalogue), CheckTerms(time.time(), grace_s)
+            check = Verification(catalogue, files, terms, threads=places.threads)
+            return [(one.kind.value, one.message) for one in check.check(lambda _: None)]
+        finally:
+            catalogue.close()
+
+    def verify_deep(self, embedder):
+        """Runs the command, which decodes and embeds everything again; returns its summary. No crawler runs."""
+        command = ["-m", "services.crawler.verifying", f"--data={self.data}", "--deep", "--json"]
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False,
+            env=os.environ | self.settings | {"LODESTONE_EMBEDDER": embedder}, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["summary"]
+
+    def files_of(self, digest, names):
+        """The files of an image that are there."""
+        places = self._checked()
+        catalogue = places.open_catalogue()
+        try:
+            files = places.open_files(catalogue)
+            paths = [blob_path(digest), sidecar_path(digest)]
+            paths += [name_path("colours", name) for name in names]
+            return [path for path in paths if files.exists(path)]
+        finally:
+            catalogue.close()
+
+    def _checked(self):
+        prefix = "LODESTONE_CRAWLER_"
+        named = {
+            name.removeprefix(prefix).lower(): value
+            for name, value in self.settings.items()
+            if name.startswith(prefix)
+        }
+        return CheckedPlaces(CrawlerSettings(data=self.data, **named))
 
     def counts(self, crawl_id):
         """How many listings of a crawl ended which way."""
@@ -72,13 +121,7 @@ class _Place:
 
 
 class InFolder(_Place):
-    """A data folder, with SQLite.
-
-    Attributes:
-        word: What a report calls it.
-        points: Those that its crawler passes.
-        settings: Its crawler's.
-    """
+    """A data folder, with SQLite."""
 
     word = "sqlite + folder"
     points = FOLDER_POINTS
@@ -90,37 +133,19 @@ class InFolder(_Place):
     def exists(self):
         """Whether there is a catalogue."""
         try:
-            CatalogueFile(DataFolder(self.data).catalogue)
+            self._checked().open_catalogue().close()
         except CatalogueUnreadable:
             return False
         return True
 
-    def problems(self, *, grace_s=YOUNG_S):
-        """What is wrong, as (kind, message)."""
-        folder = DataFolder(self.data)
-        terms = CheckTerms(time.time(), grace_s)
-        check = Verification(CatalogueFile(folder.catalogue), folder, terms, threads=2)
-        return [(one.kind.value, one.message) for one in check.check(lambda _: None)]
-
-    def verify_deep(self, embedder):
-        """Runs the command, which decodes and embeds everything again; returns its summary. No crawler runs."""
-        command = ["-m", "services.crawler.verifying", f"--data={self.data}", "--deep", "--json"]
-        done = subprocess.run(
-            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False,
-            env=os.environ | {"LODESTONE_EMBEDDER": embedder}, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout.splitlines()[-1])["summary"]
-
-    def files_of(self, digest, names):
-        """The files of an image that are there."""
-        folder = DataFolder(self.data)
-        paths = [folder.blob(digest), folder.sidecar(digest)]
-        paths += [folder.name("colours", name) for name in names]
-        return [path for path in paths if path.exists()]
-
+    @contextlib.contextmanager
     def _read(self):
-        return CatalogueFile(DataFolder(self.data).catalogue).read()
+        catalogue = self._checked().open_catalogue()
+        try:
+            with catalogue.read() as connection:
+                yield connection
+        finally:
+            catalogue.close()
 
 
 class InCluster(_Place):
@@ -150,24 +175,6 @@ class InCluster(_Place):
     def exists(self):
         """Its database begins with one."""
         return True
-
-    def problems(self, *, grace_s=YOUNG_S):
-        """What is wrong, as (kind, message)."""
-        terms = CheckTerms(time.time(), grace_s)
-        with self._read() as connection:
-            return check_cluster(connection, self._address, self.s3_server.access(), terms)
-
-    def verify_deep(self, _embedder):
-        """Checks it once more; the command does not see a cluster yet."""
-        assert self.problems() == []
-        return {"image_count": self.image_count()}
-
-    def files_of(self, digest, names):
-        """The objects of an image that are there."""
-        bucket = S3Bucket(self._address, self.s3_server.access(), S3Limits())
-        key = f"blobs/{digest[:2]}/{digest}"
-        keys = [key, f"{key}.json", *(f"kept/colours/{name}" for name in names)]
-        return [one for one in keys if bucket.size_bytes(one) is not None]
 
     @contextlib.contextmanager
     def _read(self):

@@ -10,8 +10,8 @@ import psycopg
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from services.crawler.catalogue.beginning import begin_alone
-from services.crawler.catalogue.migrating import NotACatalogue, is_newest
+from services.crawler.catalogue.beginning import give_back_all
+from services.crawler.catalogue.migrating import NotACatalogue, is_newest, migrate
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.catalogue.postgres_transaction import PostgresTransaction, refuses_for_good
 from services.servicekit.errors import Broken, Misconfigured
@@ -158,7 +158,8 @@ class PostgresServer:
             raise NotACatalogue(f"its encoding is {encoding}: make one with ENCODING 'UTF8'")
         is_alone = bool(connection.exec_driver_sql(_TAKE).scalar_one())
         if is_alone:
-            begin_alone(connection)
+            migrate(connection)
+            give_back_all(connection)
         elif not connection.exec_driver_sql(_SHARE).scalar_one():
             raise CatalogueAway(_TAKEN)
         elif not is_newest(connection):

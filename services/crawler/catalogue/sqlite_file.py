@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 
-from services.crawler.catalogue.beginning import begin_alone
 from services.crawler.catalogue.damage import CatalogueBroken
+from services.crawler.catalogue.migrating import migrate
 from services.crawler.catalogue.mount_table import require_own_disk
 from services.crawler.catalogue.outage import CatalogueAway
 from services.servicekit.errors import Misconfigured
@@ -56,7 +56,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
-        self._transact(begin_alone)
+        self._transact(migrate)
         self._file = self._file_now()
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:

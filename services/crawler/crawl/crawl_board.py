@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.crawler.catalogue import crawl_sources, crawls, refetches
+from services.crawler.catalogue.beginning import give_back_all
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.outage import CatalogueAway
@@ -73,6 +74,9 @@ class CrawlBoard:
 
     async def start(self) -> None:
         """Goes on with what an earlier process left, and joins in what other crawlers do."""
+        if not self._database.is_shared:
+            # On a server whoever begins alone has done that before others could come.
+            await self._database.run(give_back_all)
         await self._parts.recorder.make_missing_links()
         await self._follow()
         if self._database.is_shared:

@@ -15,7 +15,7 @@ from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.image_records import ExportChoice, Reach, RecordPage
 from services.crawler.image_record import ImageRecord, RecordedKeep
-from services.crawler.store.blob_store import BlobStore, BlobTooLarge, ReadableName
+from services.crawler.store.blob_store import BlobDamaged, BlobStore, BlobTooLarge, ReadableName
 
 # Records, with their embeddings, that are in memory at a time.
 _PAGE = 64
@@ -82,7 +82,7 @@ class Exporting:
         read = partial(self._store.read, record.digest, max_bytes=_MAX_ENCODED_BYTES)
         try:
             encoded = await asyncio.to_thread(read)
-        except BlobTooLarge as error:
+        except (BlobDamaged, BlobTooLarge) as error:
             return ExportedImage(record, missing=str(error))
         if encoded:
             return ExportedImage(record, encoded)

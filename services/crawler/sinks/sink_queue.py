@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from services.crawler.sinks.delivery_limits import DeliveryLimits
 from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Purge, Sink
 from services.crawler.sinks.sink_log import SinkLog
 from services.crawler.sinks.sink_metrics import DeliveryResult, SinkMetrics
-from services.crawler.store.blob_store import BlobStore, BlobTooLarge, StoreAway
+from services.crawler.store.blob_store import BlobDamaged, BlobStore, BlobTooLarge, StoreAway
 from services.servicekit.errors import NotFound
 
 _PAUSES = frozenset({FailureKind.AWAY, FailureKind.BROKEN})
@@ -146,11 +145,10 @@ class SinkQueue:
             )
         except BlobTooLarge as error:
             raise DeliveryFailed(FailureKind.REFUSED, str(error)) from error
+        except BlobDamaged as error:
+            raise DeliveryFailed(FailureKind.REFUSED, "its stored bytes are damaged") from error
         if not encoded:
             raise DeliveryFailed(FailureKind.REFUSED, "its stored bytes are lost")
-        found = await asyncio.to_thread(lambda: hashlib.sha256(encoded).hexdigest())
-        if found != digest:
-            raise DeliveryFailed(FailureKind.REFUSED, "its stored bytes are damaged")
         return encoded
 
     async def _note_delivered(self, due: Due, note: str) -> None:

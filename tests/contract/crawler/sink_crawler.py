@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.crawler.verifying.data_folder import DataFolder
-
 from lodestone.client import connect
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from services.crawler.verifying.catalogue_file import CatalogueFile
+from services.crawler.verifying.folder_files import FolderFiles
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from tests.contract.crawler.mined import BLUE, GREEN, RED, tinted
@@ -132,7 +131,9 @@ class Place:
 
     def problems(self):
         """What `lodestone verify` finds, whatever runs."""
-        folder = DataFolder(self.folder / "data")
+        folder = self.folder / "data"
         terms = CheckTerms(time.time(), 3_600.0)
-        check = Verification(CatalogueFile(folder.catalogue), folder, terms, threads=2)
+        check = Verification(
+            CatalogueFile(folder / "catalog.sqlite"), FolderFiles(folder), terms, threads=2
+        )
         return list(check.check(lambda _: None))

@@ -7,7 +7,6 @@ import time
 
 import grpc
 import pytest
-from services.crawler.verifying.data_folder import DataFolder
 
 from lodestone.crawler.v1 import crawl_pb2
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
@@ -17,6 +16,7 @@ from lodestone.image.v1.image_pb2 import Image, Pixels
 from services.crawler.__main__ import build
 from services.crawler.config import CrawlerSettings
 from services.crawler.verifying.catalogue_file import CatalogueFile
+from services.crawler.verifying.folder_files import FolderFiles
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from services.servicekit.errors import Misconfigured
@@ -55,9 +55,11 @@ def settings(tmp_path, monkeypatch, gallery):
 
 
 def problems(data):
-    folder = DataFolder(data)
+    folder = data
     terms = CheckTerms(time.time(), 3_600.0)
-    check = Verification(CatalogueFile(folder.catalogue), folder, terms, threads=2)
+    check = Verification(
+        CatalogueFile(folder / "catalog.sqlite"), FolderFiles(folder), terms, threads=2
+    )
     return list(check.check(lambda _: None))
 
 

@@ -417,6 +417,6 @@ async def test_bytes_that_are_gone_are_left_out(mined, tmp_path):
         "shard": 1,
     }
     assert "its stored bytes are gone" in err
-    assert "not those of its digest" in err
+    assert "are not those of its name" in err
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert set(manifest["left_out"]) == {first.name, second.name}

@@ -11,10 +11,10 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from services.crawler.verifying.data_folder import DataFolder
 
 from lodestone.client import CrawlerClient
 from services.crawler.verifying.catalogue_file import CatalogueFile
+from services.crawler.verifying.folder_files import FolderFiles
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import Verification
 from tests.contract.crawler.mined import mine
@@ -110,9 +110,11 @@ async def image_count(client):
 
 
 def problems(data, *, grace_s=3600.0):
-    folder = DataFolder(data)
+    folder = data
     terms = CheckTerms(time.time(), grace_s)
-    check = Verification(CatalogueFile(folder.catalogue), folder, terms, threads=2)
+    check = Verification(
+        CatalogueFile(folder / "catalog.sqlite"), FolderFiles(folder), terms, threads=2
+    )
     return list(check.check(lambda _: None))
 
 

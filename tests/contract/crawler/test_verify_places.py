@@ -34,11 +34,12 @@ from tests.fakes.colour_services import ColourServices
 @pytest.fixture(scope="session")
 def template(mined, postgres):
     """A database with the catalogue of the mined folder, as the command that moves it makes it."""
-    with postgres.database() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LODESTONE_DATA", str(mined))
-        patch.setenv("LODESTONE_CRAWLER_CATALOGUE", postgres.address(url.database))
-        assert to_postgresql.main() == 0
-        structlog.reset_defaults()
+    with postgres.database() as url:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LODESTONE_DATA", str(mined))
+            patch.setenv("LODESTONE_CRAWLER_CATALOGUE", postgres.address(url.database))
+            assert to_postgresql.main() == 0
+            structlog.reset_defaults()
         yield url.database
 
 
