@@ -173,6 +173,7 @@ def test_no_key_is_written_anywhere(crawled, on_s3):
     assert [line for line in lines if has_canary(line)] == []
 
 
+@pytest.mark.long
 def test_a_crawler_that_is_killed_while_it_waits(server, tmp_path, pictures):
     """It is started again while the service is away, waits for it, and ends with every image in the bucket once."""
     address = S3Address(ADDRESS.bucket, "killed")

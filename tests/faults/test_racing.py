@@ -11,7 +11,7 @@ from tests.faults.undisturbed import expected_counts
 CRAWLERS = 8
 # Of each picture nine versions that are near each other, and some with the same bytes; each on a host of its own, as a
 # host has one owner at a time, and an owner 64 hosts.
-CONTENDED = Batch(0, finds=36, nears=8, hosts=1_000)
+CONTENDED = Batch(0, finds=18, nears=8, hosts=1_000)
 
 
 async def test_eight_crawlers_race(in_cluster):
