@@ -56,7 +56,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Creates the catalogue or brings it to the newest version."""
-        self._transact(migrate)
+        self._transact(_prepare)
         self._file = self._file_now()
 
     def transaction(self, work: Callable[[Connection], Result]) -> Callable[[], Result]:
@@ -97,6 +97,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+def _prepare(connection: Connection) -> None:
+    migrate(connection)
+    # A file that may only be read is told now: this writes what is there already, into the first page alone.
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA user_version = {int(version)}")
 
 
 def _lock(path: Path) -> IO[str]:

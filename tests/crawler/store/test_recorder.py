@@ -258,7 +258,8 @@ async def test_an_accept_waits_for_room_and_is_carried_out_once(world, monkeypat
         await world.recorder.record(world.finding(9, judgement=rejected))
         assert await world.kept() == []
         assert [await world.outcome(n) for n in (0, 1, 2, 3, 9)] == [None] * 4 + ["FETCHED"]
-        assert [path for path in (world.folder / "blobs").rglob("*") if path.is_file()] == []
+        # One tries again just now, beside the place.
+        assert [path for path in (world.folder / "blobs").glob("??/*") if path.is_file()] == []
     await asyncio.gather(*waiting)
     assert {image.digest for image in await world.kept()} == {world.digest(n) for n in range(4)}
     assert [await world.outcome(n) for n in range(4)] == ["FETCHED"] * 4
