@@ -25,6 +25,7 @@ from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.recorder import Recorder
+from services.servicekit.logs import configure_logs
 
 
 def main() -> None:
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, required=True, help="number of the first image")
     parser.add_argument("--accept-every", type=int, required=True)
     parser.add_argument("--image-bytes", type=int, required=True)
+    # Standard output is for whoever started this.
+    configure_logs("benchmark", as_json=True)
     # The address has a password, which is nobody's business in a list of processes.
     address = sys.stdin.readline().strip()
     asyncio.run(_work(parser.parse_args(), address))
