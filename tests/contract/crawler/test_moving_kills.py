@@ -21,6 +21,7 @@ from tests.contract.crawler.mined import mine
 from tests.contract.crawler.moving import ROOT, crawler_at, rows_of, run, start
 from tests.fakes.colour_services import ColourServices
 from tests.fakes.ports import free_port
+from tests.faults.tcp_proxy import Fault, TcpProxy
 
 COUNT = 7
 
@@ -51,11 +52,16 @@ async def test_an_export_that_is_killed_again_and_again(word, mined, tmp_path):
     """Each time it goes on behind its last shard; in the end it is byte by byte what it is without kills."""
     rng = random.Random(8)
     options = ("--format", word, "--shard-images", "1")
-    async with crawler_at(mined) as (address, _):
+    async with (
+        crawler_at(mined) as (address, _),
+        # Slow enough that a busy machine sees a shard before the last one is there.
+        TcpProxy(int(address.rpartition(":")[2]), latency_s=0.2) as slow,
+    ):
         await run(address, "export", tmp_path / "whole", *options)
+        slow.fault = Fault.SLOW
         cut, cut_off = tmp_path / "cut", 0
         for kill in (1, 3, 5):
-            process = await start(address, "export", cut, *options)
+            process = await start(slow.address, "export", cut, *options)
             while len([name for name in names(cut) if name.startswith("shard-")]) < kill:
                 assert process.returncode is None
                 await asyncio.sleep(0.001)
