@@ -56,8 +56,10 @@ class Combination:
         """Everything, with the service's process beside this one."""
         images = images_for(self.folder.input_shape)
         raw = RawNetwork(self.folder, self.options, images.inputs)
-        one_by_one = RawNetwork(self.folder, _ONE_BY_ONE, images.inputs, sizes=[1])
-        self._tell(f"the raw network is fastest in batches of {raw.best}")
+        one_by_one = RawNetwork(self.folder, _ONE_BY_ONE, images.inputs, sizes=[1], instances=[1])
+        self._tell(
+            f"the raw network is fastest with {raw.best.instances} batches of {raw.best.batch} at once"
+        )
         async with served_embedder(self.folder.path, self.options, self.plan.streams) as served:
             turns = Turns(images, raw, one_by_one, served, self.peer)
             await turns.run_images(IN_FLIGHT)
@@ -112,7 +114,7 @@ class Combination:
                     turns.served.process.metrics,
                     rate_per_s,
                     seconds,
-                    IdealServer(turns.raw.seconds, delay_s),
+                    IdealServer(turns.raw.served_seconds, delay_s, turns.raw.served_instances),
                 )
             )
         return found

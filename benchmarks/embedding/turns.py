@@ -59,10 +59,9 @@ class Turns:
 
     def _count(self, seconds: float) -> int:
         """Images for so long at the raw network's best, in whole batches of every size; 256 at least."""
-        per_s = self.raw.best / self.raw.seconds[self.raw.best]
-        return max(_FEWEST, round(per_s * seconds / IN_FLIGHT) * IN_FLIGHT)
+        return max(_FEWEST, round(self.raw.per_s * seconds / IN_FLIGHT) * IN_FLIGHT)
 
     def _one_by_one_count(self, count: int) -> int:
         """Images for its share of the time that the raw network takes for `count`, which on a GPU are very many."""
-        seconds = _ONE_BY_ONE_SHARE * count * self.raw.seconds[self.raw.best] / self.raw.best
-        return max(1, round(seconds / self.one_by_one.seconds[1]))
+        seconds = _ONE_BY_ONE_SHARE * count / self.raw.per_s
+        return max(1, round(seconds * self.one_by_one.per_s))

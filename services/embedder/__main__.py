@@ -39,6 +39,7 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
         backend=settings.backend,
         precision=Precision(settings.precision.upper()),
         threads=settings.threads,
+        instances=settings.instances,
         gpu_memory_bytes=settings.gpu_memory_bytes,
     )
     encoder = Encoder(folder, load_backend(folder.read_model(), options))
@@ -48,10 +49,11 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
         encoder=folder.name,
         execution_provider=encoder.execution_provider,
         precision=encoder.precision.lower(),
+        instances=encoder.instances,
         max_batch=buckets.largest,
         batch_ms=round(1000 * buckets.seconds[buckets.largest], 1),
     )
-    return define(encoder, settings.fitted(buckets))
+    return define(encoder, settings.fitted(buckets, encoder.instances))
 
 
 def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:

@@ -46,7 +46,7 @@ class NoEmbeddings(FailedPrecondition):
 
 
 class Encoder:
-    """Turns images of the input's size into embeddings. `embed` is called from one thread at a time.
+    """Turns images of the input's size into embeddings; `embed` is called from a thread for each instance.
 
     Attributes:
         facts: What the encoder is.
@@ -71,6 +71,11 @@ class Encoder:
     def execution_provider(self) -> str:
         """What computes, for example `CPUExecutionProvider`."""
         return self._backend.execution_provider
+
+    @property
+    def instances(self) -> int:
+        """Batches that it computes at once."""
+        return self._backend.instances
 
     def embed(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embeds (n, input_height_px, input_width_px, 3) uint8 RGB as (n, dimension) float32, L2 norm 1.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,8 @@ Result = TypeVar("Result")
 # How much the newest batch counts in the mean seconds of an item.
 _SMOOTHING = 0.2
 _UNKNOWN_RETRY_S = 1.0
-# Batches that the thread has: one that it computes, and a full one that is next.
-_AHEAD = 2
+# Full batches that wait for a thread, so that it never waits for the event loop.
+_AHEAD = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class BatchLimits:
 
     Attributes:
         max_batch: Items per computation at most.
-        max_delay_s: How long the first item of a batch waits for others while nothing is computed, seconds.
+        max_delay_s: How long the first item of a batch waits for others while a computation could begin, seconds.
         queue_limit: Items that wait at most, over all calls and streams.
         stuck_s: A computation that takes longer is taken for one that hangs, seconds.
         fresh_s: So long after a computation succeeded nothing more is computed to see whether one does, seconds.
+        instances: Batches that are computed at once.
     """
 
     max_batch: int = 32
@@ -48,14 +50,16 @@ class BatchLimits:
     queue_limit: int = 1024
     stuck_s: float = 4.0
     fresh_s: float = 4.0
+    instances: int = 1
 
 
 class Batcher(Generic[Item, Result]):
-    """One queue in front of one computing thread. Must be made inside a running event loop.
+    """One queue in front of a computing thread for each instance. Must be made inside a running event loop.
 
-    `compute` gets 1 to `max_batch` items and returns as many results in their order. An item whose caller has gone
-    leaves the queue and is not computed. While one batch is computed the next one fills up; a full one is handed over
-    before the first is done, so that the thread never waits for the event loop.
+    `compute` gets 1 to `max_batch` items and returns as many results in their order; it is called from as many threads
+    at once as there are instances. An item whose caller has gone leaves the queue and is not computed. While all
+    threads compute, the next batch fills up; a full one is handed over before any is done, so that no thread waits for
+    the event loop.
     """
 
     def __init__(
@@ -72,12 +76,13 @@ class Batcher(Generic[Item, Result]):
         self._limits = limits
         self._clock = clock
         self._queue: BatchQueue[Item, Result] = BatchQueue(limits.queue_limit, clock)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-compute")
+        self._threads = ThreadPoolExecutor(limits.instances, thread_name_prefix=f"{name}-compute")
         self._metrics = BatchMetrics(name, registry)
         self._metrics.watch_depth(lambda: len(self._queue))
         self._unanswered: set[asyncio.Future[Result]] = set()
         self._computing: set[asyncio.Task[None]] = set()
-        self._begun_s: float | None = None
+        # When each thread that computes began to.
+        self._begun_s: dict[int, float] = {}
         self._succeeded_s: float | None = None
         # Of the largest batch that failed, until one as large succeeds.
         self._failed_size = 0
@@ -120,8 +125,9 @@ class Batcher(Generic[Item, Result]):
         if self._task.done():
             raise BatcherEnded(self._name)
         now_s = self._clock()
-        if self._begun_s is not None and now_s - self._begun_s > self._limits.stuck_s:
-            raise ComputationStuck(f"{self._name}'s computation", now_s - self._begun_s)
+        takes_s = now_s - min(self._begun_s.copy().values(), default=now_s)
+        if takes_s > self._limits.stuck_s:
+            raise ComputationStuck(f"{self._name}'s computation", takes_s)
         is_fresh = (
             self._succeeded_s is not None and now_s - self._succeeded_s < self._limits.fresh_s
         )
@@ -150,7 +156,7 @@ class Batcher(Generic[Item, Result]):
                 # Its caller may be on the way out as well; asyncio would log an error that nobody fetched.
                 future.exception()
         await asyncio.gather(self._task, *self._computing, return_exceptions=True)
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
 
     def _new_future(self) -> asyncio.Future[Result]:
         if self._closed:
@@ -177,17 +183,21 @@ class Batcher(Generic[Item, Result]):
             task.add_done_callback(self._computing.discard)
 
     async def _next_batch(self) -> list[Waiting[Item, Result]]:
-        """What waits, once that is a full batch, or the first has waited long enough and nothing is computed."""
+        """What waits, once that is a full batch, or the first has waited long enough and a thread is free."""
         limits = self._limits
         while True:
             await self._queue.wait_until(1)
-            if len(self._computing) >= _AHEAD:
+            free = limits.instances - len(self._computing)
+            if free <= -_AHEAD:
                 await asyncio.wait(self._computing, return_when=asyncio.FIRST_COMPLETED)
                 continue
             left_s = limits.max_delay_s - self._queue.oldest_wait_s
-            if len(self._queue) >= limits.max_batch or not (self._computing or left_s > 0):
+            if len(self._queue) >= limits.max_batch:
                 return self._queue.take(limits.max_batch)
-            if self._computing:
+            if free > 0 and left_s <= 0:
+                # What waits is shared among the threads that are free.
+                return self._queue.take(-(-len(self._queue) // free))
+            if free <= 0:
                 await self._full_or_computed()
             else:
                 await self._queue.wait_until(limits.max_batch, left_s)
@@ -209,7 +219,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _run(self, batch: Sequence[Waiting[Item, Result]]) -> None:
         loop = asyncio.get_running_loop()
-        computed = await loop.run_in_executor(self._thread, self._timed, batch)
+        computed = await loop.run_in_executor(self._threads, self._timed, batch)
         if computed is None:
             return
         for one, result in zip(computed.batch, computed.results, strict=True):
@@ -217,16 +227,16 @@ class Batcher(Generic[Item, Result]):
             if not one.future.done():
                 one.future.set_result(result)
         self._metrics.computed(len(computed.batch), computed.seconds)
-        each = computed.seconds / len(computed.batch)
+        each = computed.seconds / len(computed.batch) / self._limits.instances
         before = each if self._seconds_per_item is None else self._seconds_per_item
         self._seconds_per_item = before + _SMOOTHING * (each - before)
 
     def _timed(self, batch: Sequence[Waiting[Item, Result]]) -> _Computed[Item, Result] | None:
-        """In the thread: computes those that are still wanted, and notes meanwhile since when."""
+        """In a thread: computes those that are still wanted, and notes meanwhile since when."""
         wanted = [one for one in batch if not one.future.done()]
         if not wanted:
             return None
-        begun_s = self._begun_s = self._clock()
+        begun_s = self._begun_s[threading.get_ident()] = self._clock()
         try:
             results = self._compute([one.item for one in wanted])
             if len(results) != len(wanted):
@@ -238,7 +248,7 @@ class Batcher(Generic[Item, Result]):
                 self._failed_size = max(self._failed_size, len(wanted))
             raise
         finally:
-            self._begun_s = None
+            del self._begun_s[threading.get_ident()]
         self._succeeded_s = self._clock()
         if len(wanted) >= self._failed_size:
             self._failed_size = 0

@@ -17,36 +17,43 @@ class Drain:
 
     def __init__(self) -> None:
         self._begun = asyncio.Event()
+        # What every `until` waits for.
+        self._upcoming: set[asyncio.Task[Any]] = set()
 
     def begin(self) -> None:
         """Lets every `until` end."""
         self._begun.set()
+        for upcoming in tuple(self._upcoming):
+            upcoming.cancel()
 
     async def until(self, items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
         """Yields the items that come before the drain begins."""
         iterator = aiter(items)
-        begun = asyncio.ensure_future(self._begun.wait())
-        upcoming: asyncio.Future[tuple[Item] | tuple[()]] | None = None
         try:
             while not self._begun.is_set():
-                upcoming = asyncio.ensure_future(_next(iterator))
-                await asyncio.wait({upcoming, begun}, return_when=asyncio.FIRST_COMPLETED)
-                if not upcoming.done():
-                    return
-                item = upcoming.result()
+                item = await self._before_begun(iterator)
                 if not item:
                     return
                 yield item[0]
                 # Until the next one comes this one may be gone.
                 del item
-                upcoming = None
         finally:
-            waits: list[asyncio.Future[Any]] = [begun] if upcoming is None else [begun, upcoming]
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
+
+    async def _before_begun(self, iterator: AsyncIterator[Item]) -> tuple[Item] | tuple[()]:
+        """The next item; nothing after the last one, or once the drain begins."""
+        upcoming = asyncio.create_task(_next(iterator))
+        self._upcoming.add(upcoming)
+        try:
+            return await upcoming
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if not self._begun.is_set() or (waiting is not None and waiting.cancelling()):
+                raise
+            return ()
+        finally:
+            self._upcoming.discard(upcoming)
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Does the work, and cancels it when the drain begins.

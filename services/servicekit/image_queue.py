@@ -50,8 +50,9 @@ class _Opened:
 class ImageQueue(Generic[Value]):
     """What all calls of one service share. Must be made inside a running event loop.
 
-    `compute` gets (n, height_px, width_px, 3) uint8 RGB of `shape` and returns n values. The `write` of the methods
-    turns the value of an image, or why it has none, into the answer.
+    `compute` gets (n, height_px, width_px, 3) uint8 RGB of `shape` and returns n values; it is called from as many
+    threads at once as the settings have instances. The `write` of the methods turns the value of an image, or why it
+    has none, into the answer.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ImageQueue(Generic[Value]):
                 queue_limit=settings.queue_limit,
                 stuck_s=settings.stuck_s,
                 fresh_s=settings.stuck_s,
+                instances=settings.instances,
             ),
             registry=registry,
         )
@@ -207,6 +209,9 @@ class ImageQueue(Generic[Value]):
         return write(computed)
 
     async def _opened(self, image: image_pb2.Image, since_s: float) -> Computed[Value] | _Opened:
+        if self._cache is None and self._is_input(image):
+            # Nothing is decoded or scaled: going to a thread and back would take longer.
+            return self._find_or_open(image, since_s)
         await self._openings.acquire()
         loop = asyncio.get_running_loop()
         opening = loop.run_in_executor(self._decoding, self._find_or_open, image, since_s)
@@ -214,6 +219,10 @@ class ImageQueue(Generic[Value]):
         # Not cancelled with the caller: a thread would still hold the image until its turn.
         await asyncio.wait((opening,))
         return opening.result()
+
+    def _is_input(self, image: image_pb2.Image) -> bool:
+        size = (image.pixels.height_px, image.pixels.width_px)
+        return size == (self._shape.height_px, self._shape.width_px)
 
     def _leave_opening(self, opening: asyncio.Future[Computed[Value] | _Opened]) -> None:
         self._openings.release()

@@ -18,14 +18,25 @@ _STUCK_BATCHES: Final = 4
 class ImageSettings(ServiceSettings):
     """What the embedder and the watermark service have in common; both set their own sizes."""
 
-    def fitted(self, buckets: Buckets) -> Self:
-        """These settings with the batch size that pays, and time for a batch: one that takes seconds is not stuck."""
+    def fitted(self, buckets: Buckets, instances: int) -> Self:
+        """These settings with what there is: the batch size that pays, time for a batch, and the backend's instances.
+
+        A batch that takes seconds is not stuck.
+        """
         batch_s = buckets.seconds[buckets.largest]
         stuck_s = max(self.stuck_s, _STUCK_BATCHES * batch_s)
-        return self.model_copy(update={"max_batch": buckets.largest, "stuck_s": stuck_s})
+        found = {"max_batch": buckets.largest, "stuck_s": stuck_s, "instances": instances}
+        return self.model_copy(update=found)
 
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
+    )
+    instances: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Batches that the network computes at once, each with its share of the threads; a GPU "
+        "computes one.",
     )
     max_batch: int = Field(
         default=32,
@@ -37,7 +48,7 @@ class ImageSettings(ServiceSettings):
         default=0.002,
         ge=0,
         le=1,
-        description="How long the first image of a batch waits for others while nothing is computed, seconds.",
+        description="How long the first image of a batch waits for others while a computation could begin, seconds.",
     )
     stuck_s: float = Field(
         default=4.0,

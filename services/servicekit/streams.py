@@ -84,6 +84,8 @@ def _leave(room: StreamRoom, size_bytes: int, _: asyncio.Future[Answer]) -> None
 async def _next(
     finished: asyncio.Queue[asyncio.Task[Answer] | None], idle_s: float
 ) -> asyncio.Task[Answer] | None:
+    if not finished.empty():
+        return finished.get_nowait()
     try:
         async with asyncio.timeout(idle_s):
             return await finished.get()

@@ -34,11 +34,14 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
         Misconfigured: The detector or the backend is not there or not usable.
     """
     folder = load_detector_folder(DETECTORS.find(settings.detector, settings.data))
-    backend = detector_backend(folder, settings.backend, threads=settings.threads)
+    backend = detector_backend(
+        folder, settings.backend, threads=settings.threads, instances=settings.instances
+    )
     if settings.backend is WatermarkBackend.EMBEDDER:
         return await _build_head(folder, backend, settings)
     detector = Detector(folder, backend, threshold=settings.threshold)
-    return define(detector, settings.fitted(detector.warm_up(settings.max_batch)))
+    buckets = detector.warm_up(settings.max_batch)
+    return define(detector, settings.fitted(buckets, detector.instances))
 
 
 async def _build_head(
@@ -56,7 +59,7 @@ async def _build_head(
         raise
     # A batch may wait so long for its embedder.
     stuck_s = max(settings.stuck_s, 2 * settings.embedder_timeout_s)
-    settings = settings.model_copy(update={"stuck_s": stuck_s})
+    settings = settings.model_copy(update={"stuck_s": stuck_s, "instances": detector.instances})
     return define(detector, settings, close=embedder.close)
 
 

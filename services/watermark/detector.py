@@ -66,7 +66,7 @@ class Detection:
 
 
 class Detector:
-    """Finds watermarks in images of the input's size. `detect` is called from one thread at a time."""
+    """Finds watermarks in images of the input's size; `detect` is called from a thread for each instance."""
 
     def __init__(
         self, folder: DetectorFolder, backend: Backend, *, threshold: float | None
@@ -91,6 +91,11 @@ class Detector:
     def execution_provider(self) -> str:
         """What computes, for example `CPUExecutionProvider`."""
         return self._backend.execution_provider
+
+    @property
+    def instances(self) -> int:
+        """Batches that it judges at once."""
+        return self._backend.instances
 
     def detect(self, inputs: npt.NDArray[np.uint8]) -> list[Detection]:
         """Judges (n, input_height_px, input_width_px, 3) uint8 RGB; one detection each.

@@ -19,7 +19,7 @@ from services.watermark.detector_folder import (
 
 
 def detector_backend(
-    folder: DetectorFolder, backend: WatermarkBackend, *, threads: int
+    folder: DetectorFolder, backend: WatermarkBackend, *, threads: int, instances: int = 1
 ) -> OnnxRuntimeBackend:
     """Loads the model; that of a head, which takes embeddings, on the CPU: it is next to nothing to compute.
 
@@ -27,6 +27,7 @@ def detector_backend(
         folder: The detector.
         backend: What is to compute it.
         threads: CPU threads; 0 is one per core.
+        instances: Batches that a CPU computes at once.
 
     Raises:
         DetectorUnfit: The model does not load, or has other inputs or outputs than a detector's.
@@ -34,15 +35,17 @@ def detector_backend(
     """
     _require_fit(folder, backend)
     try:
-        return _load(folder, backend, threads)
+        options = BackendOptions(threads=threads, instances=instances, output_names=OUTPUTS)
+        return _load(folder, backend, options)
     except ModelUnfit as error:
         raise DetectorUnfit(folder.path, str(error)) from error
 
 
-def _load(folder: DetectorFolder, backend: WatermarkBackend, threads: int) -> OnnxRuntimeBackend:
-    options = BackendOptions(threads=threads, output_names=OUTPUTS)
+def _load(
+    folder: DetectorFolder, backend: WatermarkBackend, options: BackendOptions
+) -> OnnxRuntimeBackend:
     if backend is WatermarkBackend.EMBEDDER:
-        options = replace(options, input_name=HEAD_INPUT)
+        options = replace(options, input_name=HEAD_INPUT, instances=1)
     else:
         options = replace(options, backend=BackendName(backend))
     return OnnxRuntimeBackend(folder.model, options)

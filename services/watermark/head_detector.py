@@ -81,6 +81,11 @@ class HeadDetector(Detector):
         super().__init__(folder, head, threshold=threshold)
 
     @property
+    def instances(self) -> int:
+        """One: the batches wait for the embedder, which has several."""
+        return 1
+
+    @property
     def execution_provider(self) -> str:
         """What computes the embeddings, which is nearly all there is to compute."""
         return "embedder"

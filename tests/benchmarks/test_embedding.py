@@ -21,7 +21,7 @@ from benchmarks.embedding.memory import MemoryWatch, growth_mb_per_min, memory_f
 from benchmarks.embedding.metrics_page import Batches, parse_batches, ridden_seconds
 from benchmarks.embedding.plan import Plan
 from benchmarks.embedding.rates import Rates
-from benchmarks.embedding.raw import RawNetwork
+from benchmarks.embedding.raw import RawNetwork, RawWay
 from benchmarks.embedding.served import Refused, served_embedder
 from benchmarks.embedding.turns import Turns
 from benchmarks.embedding.ways import JPEGS, ONE_BY_ONE, RAW, STREAM, UNARY
@@ -171,12 +171,24 @@ def test_a_server_without_overhead_computes_what_waits():
     assert ridden_s == pytest.approx((1.0 + 3 * 2.0 + 4 * 2.5 + 1.0) / 9)
 
 
+def test_two_instances_share_what_waits():
+    """Three that wait for both are computed as two and one; whoever comes meanwhile waits for the first to be free."""
+    server = IdealServer({1: 1.0, 2: 2.0, 4: 4.0}, delay_s=0.0, instances=2)
+
+    latencies_s, ridden_s = server.wait([0.0, 0.0, 0.0, 0.5, 9.0])
+
+    assert latencies_s == [2.0, 2.0, 1.0, 1.5, 1.0]
+    assert ridden_s == pytest.approx((2 * 2.0 + 3 * 1.0) / 5)
+
+
 def test_callers_at_random_wait_over_four_times_at_half_load():
     """As in queueing theory: with a constant time an image, p99 of an M/D/1 queue is 4.3 of them at half load."""
     arrivals_s = poisson_arrivals(0.5, 100_000.0, seed=1)
     latencies_s, ridden_s = IdealServer({1: 1.0}, delay_s=0.0).wait(arrivals_s)
     assert ridden_s == 1.0
     assert percentile(latencies_s, 99) == pytest.approx(4.3, abs=0.3)
+    both = IdealServer({1: 2.0}, delay_s=0.0, instances=2).wait(arrivals_s)[0]
+    assert percentile(both, 99) / 2.0 == pytest.approx(2.6, abs=0.3)
 
 
 def test_the_sizes_within_a_range_are_such_that_there_were_so_many_images():
@@ -190,15 +202,20 @@ def test_the_sizes_within_a_range_are_such_that_there_were_so_many_images():
 
 async def test_one_lucky_run_makes_no_best_batch(monkeypatch, images):
     """The median of five rounds or more counts, after one that warms up."""
-    took_s = {1: iter([9.0, *[1.0] * 60]), 2: iter([9.0, 0.1, *[3.0] * 60])}
-    monkeypatch.setattr(RawNetwork, "_timed", lambda self, size: next(took_s[size]))
+    took_s = {
+        RawWay(1, 1): iter([9.0, *[1.0] * 60]),
+        RawWay(1, 2): iter([9.0, 0.1, *[3.0] * 60]),
+        RawWay(2, 1): iter([9.0, *[1.9] * 60]),
+        RawWay(2, 2): iter([9.0, 0.1, *[4.1] * 60]),
+    }
+    monkeypatch.setattr(RawNetwork, "_timed", lambda self, way: next(took_s[way]))
 
-    raw = RawNetwork(
-        load_encoder_folder(find_encoder(LITE0)), BackendOptions(), images.inputs, [1, 2]
-    )
+    folder = load_encoder_folder(find_encoder(LITE0))
+    raw = RawNetwork(folder, BackendOptions(threads=2), images.inputs, sizes=[1, 2])
 
-    assert raw.seconds == {1: 1.0, 2: 3.0}
-    assert raw.best == 1
+    assert raw.served_seconds == {1: 1.9, 2: 4.1}
+    assert raw.best == RawWay(2, 1)
+    assert raw.per_s == pytest.approx(2 / 1.9)
     assert raw.facts()["timed_runs"] >= 5
 
 

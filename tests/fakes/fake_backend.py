@@ -26,6 +26,7 @@ class FakeBackend:
     """
 
     execution_provider = "FakeExecutionProvider"
+    instances = 1
     precision = Precision.FP32
 
     def __init__(self, dimension: int = 64) -> None:

@@ -188,6 +188,52 @@ async def test_items_of_callers_that_have_gone_are_not_computed():
     assert compute.batches == [[0], [3]]
 
 
+class Meeting(Squares):
+    """Two computations at once, each of which waits for the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = threading.Barrier(2, timeout=10)
+
+    def __call__(self, items):
+        self.both.wait()
+        return super().__call__(items)
+
+
+async def test_instances_compute_at_once_and_share_what_waits():
+    """Neither is left without work while the other has two items."""
+    compute = Meeting()
+    async with batching(compute, max_batch=4, instances=2) as batcher:
+        calls = [asyncio.create_task(batcher.compute_now(item)) for item in range(3)]
+        assert await asyncio.gather(*calls) == [0, 1, 4]
+    assert sorted(compute.batches) == [[0, 1], [2]]
+
+
+async def test_one_instance_that_hangs_is_told():
+    """The other goes on, and that is no proof."""
+    clock = Clock()
+    compute = Squares()
+    begun, ended = threading.Event(), threading.Event()
+
+    def hang_at_seven(items):
+        if 7 in items:
+            begun.set()
+            ended.wait(20)
+        return compute(items)
+
+    limits = {"max_batch": 1, "instances": 2, "stuck_s": 4.0}
+    async with batching(hang_at_seven, clock=clock, **limits) as batcher:
+        hanging = asyncio.create_task(batcher.compute_now(7))
+        await asyncio.to_thread(begun.wait)
+        clock.now_s += 4.5
+        assert await batcher.compute_now(2) == 4
+        with pytest.raises(ComputationStuck):
+            await batcher.check(0)
+        ended.set()
+        assert await hanging == 49
+        await batcher.check(0)
+
+
 async def test_a_full_queue_refuses_at_once_or_makes_wait():
     """Unary calls are turned away with the numbers; streams wait and are answered."""
     compute = Squares()

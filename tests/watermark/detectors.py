@@ -61,6 +61,7 @@ class BrightnessBackend:
     """
 
     execution_provider = "FakeExecutionProvider"
+    instances = 1
     precision = Precision.FP32
 
     def __init__(self, white: float = 1.0) -> None:
@@ -80,6 +81,7 @@ class FixedBackend:
     """Gives the same outputs whatever it is asked."""
 
     execution_provider = "FakeExecutionProvider"
+    instances = 1
     precision = Precision.FP32
 
     def __init__(self, *outputs: npt.ArrayLike) -> None:

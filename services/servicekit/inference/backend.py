@@ -32,7 +32,8 @@ class BackendOptions:
     Attributes:
         backend: What computes.
         precision: The number format; what no backend computes in stops the start.
-        threads: CPU threads; 0 is one per core.
+        threads: CPU threads of all instances together; 0 is one per core.
+        instances: Batches that a CPU computes at once, each with its share of the threads; a GPU computes one.
         gpu_memory_bytes: What CUDA may take of the card; 0 is all of it.
         input_name: What the model's one input is called.
         output_names: The outputs that are computed, in the order of `run`; none are all, in the model's.
@@ -41,13 +42,14 @@ class BackendOptions:
     backend: BackendName = BackendName.ONNXRUNTIME
     precision: Precision = Precision.FP32
     threads: int = 0
+    instances: int = 1
     gpu_memory_bytes: int = 0
     input_name: str = "pixels"
     output_names: tuple[str, ...] = ()
 
 
 class Backend(Protocol):
-    """A loaded network. `run` is called from one thread at a time."""
+    """A loaded network. `run` is called from as many threads at once as it has instances, and no more."""
 
     @property
     def execution_provider(self) -> str:
@@ -57,6 +59,11 @@ class Backend(Protocol):
     @property
     def precision(self) -> Precision:
         """The number format that it computes in."""
+        ...
+
+    @property
+    def instances(self) -> int:
+        """Batches that it computes at once, 1 or more."""
         ...
 
     def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:

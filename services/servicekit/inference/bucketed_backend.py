@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +41,8 @@ class BucketedBackend:
     ) -> None:
         """Computes every size with one item and padding, and times it; keeps the sizes that pay.
 
+        All instances compute the same size at once: they share cores and caches, and each makes its buffers.
+
         Args:
             backend: What computes.
             trial: (1, …), an item that it takes.
@@ -50,14 +54,14 @@ class BucketedBackend:
             ModelUnfit: The model computes one batch size alone.
         """
         self._backend = backend
-        seconds = _first_round(backend, trial, max_batch, clock)
-        begun_s = clock()
-        for done in range(1, _ROUNDS_MOST):
-            if done >= _ROUNDS_LEAST and clock() - begun_s > _ROUNDS_S:
-                break
-            for size, fastest_s in seconds.items():
-                took_s = _timed(backend, _padded(trial, size), clock)
-                seconds[size] = min(fastest_s, took_s)
+        with _Together(backend, clock) as together:
+            seconds = _first_round(together, trial, max_batch)
+            begun_s = clock()
+            for done in range(1, _ROUNDS_MOST):
+                if done >= _ROUNDS_LEAST and clock() - begun_s > _ROUNDS_S:
+                    break
+                for size, fastest_s in seconds.items():
+                    seconds[size] = min(fastest_s, together.seconds(_padded(trial, size)))
         self._buckets = Buckets(seconds).paying()
 
     @property
@@ -69,6 +73,11 @@ class BucketedBackend:
     def precision(self) -> Precision:
         """The number format that it computes in."""
         return self._backend.precision
+
+    @property
+    def instances(self) -> int:
+        """Batches that it computes at once."""
+        return self._backend.instances
 
     @property
     def buckets(self) -> Buckets:
@@ -110,16 +119,40 @@ def _padded(part: Batch, size: int) -> Batch:
     return padded
 
 
-def _first_round(
-    backend: Backend, trial: Batch, max_batch: int, clock: Callable[[], float]
-) -> dict[int, float]:
+class _Together:
+    """All instances of a backend, with a thread for each."""
+
+    def __init__(self, backend: Backend, clock: Callable[[], float]) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(backend.instances)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+
+    def seconds(self, batch: Batch) -> float:
+        """What it takes until each of them has computed this batch; over 0."""
+        start_s = self._clock()
+        self.run(batch)
+        return max(self._clock() - start_s, 1e-9)
+
+    def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
+        """The outputs of one of them."""
+        batches = [batch] * self._backend.instances
+        return [*self._threads.map(self._backend.run, batches)][-1]
+
+
+def _first_round(together: _Together, trial: Batch, max_batch: int) -> dict[int, float]:
     """The sizes that there is memory and time for, and what each took, after a run that makes buffers and kernels."""
     seconds: dict[int, float] = {}
     for size in bucket_sizes(max_batch):
         batch = _padded(trial, size)
         try:
-            _require_rows(backend, batch)
-            took_s = _timed(backend, batch, clock)
+            _require_rows(together.run(batch), size)
+            took_s = together.seconds(batch)
         except DeviceMemoryExhausted:
             if not seconds:
                 raise
@@ -133,18 +166,11 @@ def _first_round(
     return seconds
 
 
-def _require_rows(backend: Backend, batch: Batch) -> None:
-    rows = {len(output) for output in backend.run(batch)}
-    if rows != {len(batch)}:
-        message = f"the model gives {min(rows, default=0)} rows for a batch of {len(batch)}"
+def _require_rows(outputs: Sequence[npt.NDArray[np.float32]], size: int) -> None:
+    rows = {len(output) for output in outputs}
+    if rows != {size}:
+        message = f"the model gives {min(rows, default=0)} rows for a batch of {size}"
         raise ModelUnfit(message)
-
-
-def _timed(backend: Backend, batch: Batch, clock: Callable[[], float]) -> float:
-    """Seconds, over 0."""
-    start_s = clock()
-    backend.run(batch)
-    return max(clock() - start_s, 1e-9)
 
 
 def _tell(size: int, largest: int) -> None:

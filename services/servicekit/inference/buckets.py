@@ -8,8 +8,10 @@ from typing import Final
 
 # What a plan must gain over one computation: a busy machine tells no less.
 _PLAN_GAIN: Final = 0.10
-# What a size may lose to a smaller one. The fastest of a few runs flatters short ones where others are at work.
-_SIZE_LOSS: Final = 0.25
+# What a size may lose to another one, image by image: a busy machine tells no less.
+_SIZE_LOSS: Final = 0.10
+# Each computation costs a service half a millisecond of its own: fewer images than these would feel it.
+_LEAST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,15 @@ class Buckets:
         return sorted(sizes, reverse=True)
 
     def paying(self) -> Buckets:
-        """Without the sizes over the largest that is as fast as any, image by image: what waits is computed at once.
+        """Without the sizes over the smallest that is as fast as any, image by image, if it is 8 or more.
 
-        Each computation costs a service its own work besides: of two sizes that are equally fast the larger is better.
+        A larger one gains nothing: whoever comes while it is computed waits longer, and it takes more memory.
         """
         least = min(cost / size for size, cost in self.seconds.items())
-        largest = max(
+        fast = (
             size for size, cost in self.seconds.items() if cost / size <= least * (1 + _SIZE_LOSS)
         )
-        return self.under(largest + 1)
+        return self.under(max(min(fast), _LEAST) + 1)
 
     def under(self, size: int) -> Buckets:
         """Those smaller than a size, for a device that has no memory for it; those of 1 stay."""

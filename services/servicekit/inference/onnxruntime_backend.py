@@ -20,6 +20,8 @@ from services.servicekit.inference.errors import (
 )
 from services.servicekit.inference.half_precision import to_half_precision
 from services.servicekit.inference.pinned import pinned_empty
+from services.servicekit.inference.shares import Shares
+from services.servicekit.inference.spares import Spares
 
 # Since 1.32 ONNX Runtime reports its use to its makers unless this is set before it is loaded
 # (microsoft/onnxruntime#27379).
@@ -82,9 +84,11 @@ class OnnxRuntimeBackend:
         provider, self._device = _PROVIDERS[options.backend]
         _require(options, provider)
         self.precision = options.precision
+        # A GPU computes one batch after the other anyhow, and its memory is dear.
+        self._shares = Shares.of(options) if self._device == "cpu" else Shares(1, options.threads)
         if self.precision is Precision.FP16:
             model = to_half_precision(model)
-        self._session = _session(model, provider, options)
+        self._session = _session(model, provider, options, self._shares.threads)
         if self._session.get_providers()[0] != provider:
             cause = f"was asked for, but {provider} does not start here"
             raise BackendMissing(options.backend.value, cause)
@@ -98,12 +102,17 @@ class OnnxRuntimeBackend:
             raise ModelUnfit(message)
         self._input_name = options.input_name
         self._output_names = list(options.output_names) or outputs
-        self._bound: dict[tuple[int, ...], _Bound] = {}
+        self._bound: Spares[tuple[int, ...], _Bound] = Spares()
 
     @property
     def execution_provider(self) -> str:
         """What computes."""
         return str(self._session.get_providers()[0])
+
+    @property
+    def instances(self) -> int:
+        """Batches that it computes at once."""
+        return self._shares.instances
 
     def run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
         """Computes (n, …) of the input's type and returns the network's outputs.
@@ -115,19 +124,17 @@ class OnnxRuntimeBackend:
             return self._run(batch)
         except Exception as error:
             if any(words in str(error).lower() for words in _NO_MEMORY):
-                self._bound.pop(batch.shape, None)
+                self._bound.drop(batch.shape)
                 raise DeviceMemoryExhausted(len(batch)) from error
             raise
 
     def _run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
-        bound = self._bound.get(batch.shape)
-        if bound is None:
-            bound = self._bound[batch.shape] = self._bind(batch)
-        np.copyto(bound.host, batch)
-        if self._device != "cpu":
-            bound.device.update_inplace(bound.host)
-        self._session.run_with_iobinding(bound.binding)
-        return [np.array(value.numpy()) for value in bound.binding.get_outputs()]
+        with self._bound.lent(batch.shape, lambda: self._bind(batch)) as bound:
+            np.copyto(bound.host, batch)
+            if self._device != "cpu":
+                bound.device.update_inplace(bound.host)
+            self._session.run_with_iobinding(bound.binding)
+            return [np.array(value.numpy()) for value in bound.binding.get_outputs()]
 
     def _bind(self, batch: Batch) -> _Bound:
         empty = np.empty if self._device == "cpu" else pinned_empty
@@ -160,7 +167,9 @@ def _require(options: BackendOptions, provider: str) -> None:
         raise PrecisionMissing(backend, options.precision, cause)
 
 
-def _session(model: bytes, provider: str, options: BackendOptions) -> onnxruntime.InferenceSession:
+def _session(
+    model: bytes, provider: str, options: BackendOptions, threads: int
+) -> onnxruntime.InferenceSession:
     settings: dict[str, str] = {}
     if options.backend is BackendName.CUDA:
         onnxruntime.preload_dlls()
@@ -170,7 +179,7 @@ def _session(model: bytes, provider: str, options: BackendOptions) -> onnxruntim
         if options.gpu_memory_bytes:
             settings["gpu_mem_limit"] = str(options.gpu_memory_bytes)
     session_options = onnxruntime.SessionOptions()
-    session_options.intra_op_num_threads = options.threads
+    session_options.intra_op_num_threads = threads
     session_options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(

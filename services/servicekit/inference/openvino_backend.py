@@ -16,13 +16,15 @@ from services.servicekit.inference.errors import (
     ModelUnfit,
     PrecisionMissing,
 )
+from services.servicekit.inference.shares import Shares
+from services.servicekit.inference.spares import Spares
 
 _DEVICE: Final = "CPU"
 _HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 
 
 class OpenVinoBackend:
-    """A network in OpenVINO, compiled once; each batch size has a request of its own, with its buffers."""
+    """A network in OpenVINO, compiled once; each batch size has requests of its own, with their buffers."""
 
     def __init__(self, model: bytes, options: BackendOptions) -> None:
         """Loads a single-file ONNX model with one input.
@@ -43,14 +45,15 @@ class OpenVinoBackend:
         if not set(options.output_names) <= set(outputs):
             message = f"the model's outputs are {outputs}, not {list(options.output_names)}"
             raise ModelUnfit(message)
+        self.instances = Shares.of(options).instances
         settings = {
-            "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "INFERENCE_NUM_THREADS": options.threads,
+            "NUM_STREAMS": self.instances,
         }
         self._compiled = _compile(core, network, settings)
         self._places = [outputs.index(name) for name in options.output_names or outputs]
-        self._requests: dict[int, openvino.InferRequest] = {}
+        self._requests: Spares[int, openvino.InferRequest] = Spares()
 
     @property
     def execution_provider(self) -> str:
@@ -67,17 +70,15 @@ class OpenVinoBackend:
             return self._run(batch)
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, MemoryError) or "alloc" in str(error).lower():
-                self._requests.pop(len(batch), None)
+                self._requests.drop(len(batch))
                 raise DeviceMemoryExhausted(len(batch)) from error
             raise
 
     def _run(self, batch: Batch) -> Sequence[npt.NDArray[np.float32]]:
-        request = self._requests.get(len(batch))
-        if request is None:
-            request = self._requests[len(batch)] = self._compiled.create_infer_request()
-        request.infer({0: np.ascontiguousarray(batch)}, share_inputs=True)
-        # The request writes its next outputs over these.
-        return [request.get_output_tensor(place).data.copy() for place in self._places]
+        with self._requests.lent(len(batch), self._compiled.create_infer_request) as request:
+            request.infer({0: np.ascontiguousarray(batch)}, share_inputs=True)
+            # The request writes its next outputs over these.
+            return [request.get_output_tensor(place).data.copy() for place in self._places]
 
 
 def computes_bf16() -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import structlog
@@ -16,6 +18,7 @@ class Device:
 
     execution_provider = "DeviceExecutionProvider"
     precision = Precision.FP16
+    instances = 1
 
     def __init__(self, memory: int = 1000) -> None:
         self.memory = memory
@@ -91,14 +94,36 @@ def test_sizes_without_memory_at_the_start_are_left_out(logs):
     assert [(log["batch"], log["largest_batch"]) for log in logs] == [(4, 2)]
 
 
-def test_sizes_that_are_slower_are_left_out():
-    """Image by image: some caches hold 8 images and not 16."""
+def test_sizes_that_gain_nothing_are_left_out():
+    """Image by image: some caches hold 16 images and not 32."""
     device = Device()
 
-    backend = bucketed(device, 32, Clock(lambda size: (0.01 if size <= 8 else 0.013) * size))
+    backend = bucketed(device, 32, Clock(lambda size: (0.01 if size == 16 else 0.013) * size))
 
-    assert backend.buckets.largest == 8
+    assert backend.buckets.largest == 16
     assert backend.run(images(17))[0].tolist() == list(range(17))
+
+
+def test_all_instances_compute_a_size_at_once():
+    """They share cores and caches when they serve, and each makes its buffers before it does."""
+
+    class Two(Device):
+        instances = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = threading.Barrier(2, timeout=10)
+
+        def run(self, batch):
+            self.both.wait()
+            return super().run(batch)
+
+    device = Two()
+    backend = bucketed(device)
+
+    assert backend.instances == 2
+    for size in (1, 2, 4, 8):
+        assert device.sizes.count(size) % 2 == 0
 
 
 def test_what_else_a_machine_does_falls_on_all_sizes():

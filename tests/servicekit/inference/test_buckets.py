@@ -55,11 +55,19 @@ def test_a_batch_is_not_split_for_a_little():
     assert Buckets({1: 1.0, 2: 1.9, 4: 3.5, 8: 8.1}).plan(8) == [4, 4]
 
 
-def test_the_size_that_pays_is_the_largest_that_is_as_fast():
+def test_the_size_that_pays_is_the_smallest_that_is_as_fast():
     """Image by image, but for a tenth."""
-    assert Buckets({1: 1.0, 2: 1.6, 4: 3.2, 8: 6.3}).paying().largest == 8
-    assert Buckets({1: 1.0, 2: 1.6, 4: 3.5, 8: 8.1}).paying().largest == 4
-    assert Buckets({1: 1.0, 2: 2.6}).paying().largest == 1
+    gpu = {size: 0.1 + 0.01 * size for size in (1, 2, 4, 8, 16, 32, 64, 128)}
+    assert Buckets(gpu).paying().largest == 64
+    cached = {1: 1.0, 2: 1.9, 4: 3.7, 8: 6.0, 16: 10.0, 32: 19.5, 64: 45.0}
+    assert Buckets(cached).paying().largest == 16
+
+
+def test_batches_are_of_eight_where_that_gains_nothing():
+    """A single image is as fast there, but a computation costs its service something too."""
+    cpu = {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 16.0, 32: 32.0}
+    assert Buckets(cpu).paying().largest == 8
+    assert Buckets({1: 1.0, 2: 2.6}).paying().largest == 2
 
 
 def test_a_device_without_memory_keeps_the_smaller_sizes():

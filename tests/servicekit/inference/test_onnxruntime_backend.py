@@ -44,7 +44,10 @@ def test_buffers_are_written_again():
     for level, count in [(1, 3), (2, 3), (3, 2), (4, 3)]:
         [answers[level]] = backend.run(images(count, level))
 
-    assert sorted(backend._bound) == [(2, 2, 2, 3), (3, 2, 2, 3)]
+    assert sorted(key for key, idle in backend._bound._idle.items() if idle) == [
+        (2, 2, 2, 3),
+        (3, 2, 2, 3),
+    ]
     for level, answer in answers.items():
         assert np.array_equal(answer, images(len(answer), level))
 
@@ -78,7 +81,7 @@ def test_a_batch_without_memory_is_told_by_its_size():
         with pytest.raises(DeviceMemoryExhausted) as caught:
             backend.run(images(count, 1))
         assert caught.value.size == count
-    assert sorted(backend._bound) == [(16, 2, 2, 3)]
+    assert sorted(key for key, idle in backend._bound._idle.items() if idle) == [(16, 2, 2, 3)]
 
 
 def test_another_error_is_no_lack_of_memory():
@@ -152,12 +155,22 @@ def cuda(monkeypatch) -> list[CudaSession]:
 @pytest.mark.parametrize(("limit_bytes", "limit"), [(0, {}), (5, {"gpu_mem_limit": "5"})])
 @pytest.mark.parametrize(("precision", "model"), [("FP32", b"model"), ("FP16", b"half model")])
 def test_what_cuda_is_told(cuda, limit_bytes, limit, precision, model):
-    """Its memory, no TF32, an arena that takes no more than it needs; the model in the precision that is stated."""
-    options = BackendOptions(BackendName.CUDA, Precision(precision), 1, limit_bytes)
+    """Its memory, no TF32, an arena that takes no more than it needs; the model in the precision that is stated.
+
+    One batch at a time, with all threads.
+    """
+    options = BackendOptions(
+        BackendName.CUDA,
+        Precision(precision),
+        threads=2,
+        instances=2,
+        gpu_memory_bytes=limit_bytes,
+    )
     backend = OnnxRuntimeBackend(b"model", options)
 
     [session] = cuda
-    assert (session.model, session.threads) == (model, 1)
+    assert (session.model, session.threads) == (model, 2)
+    assert backend.instances == 1
     settings = {"use_tf32": "0", "arena_extend_strategy": "kSameAsRequested", **limit}
     assert session.providers == [("CUDAExecutionProvider", settings)]
     assert backend.execution_provider == "CUDAExecutionProvider"
