@@ -53,7 +53,7 @@ async def build(settings: EmbedderSettings) -> ServiceDefinition:
         max_batch=buckets.largest,
         batch_ms=round(1000 * buckets.seconds[buckets.largest], 1),
     )
-    return define(encoder, settings.fitted(buckets, encoder.instances))
+    return define(encoder, settings.fitted(buckets))
 
 
 def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
@@ -64,6 +64,7 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         lambda inputs: list(encoder.embed(inputs)),
         encoder.facts.input_shape,
         name="embedder",
+        instances=encoder.instances,
         settings=settings,
         registry=registry,
     )

@@ -18,15 +18,11 @@ _STUCK_BATCHES: Final = 4
 class ImageSettings(ServiceSettings):
     """What the embedder and the watermark service have in common; both set their own sizes."""
 
-    def fitted(self, buckets: Buckets, instances: int) -> Self:
-        """These settings with what there is: the batch size that pays, time for a batch, and the backend's instances.
-
-        A batch that takes seconds is not stuck.
-        """
+    def fitted(self, buckets: Buckets) -> Self:
+        """These settings with the batch size that pays, and time for a batch: one that takes seconds is not stuck."""
         batch_s = buckets.seconds[buckets.largest]
         stuck_s = max(self.stuck_s, _STUCK_BATCHES * batch_s)
-        found = {"max_batch": buckets.largest, "stuck_s": stuck_s, "instances": instances}
-        return self.model_copy(update=found)
+        return self.model_copy(update={"max_batch": buckets.largest, "stuck_s": stuck_s})
 
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."

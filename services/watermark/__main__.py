@@ -41,7 +41,7 @@ async def build(settings: WatermarkSettings) -> ServiceDefinition:
         return await _build_head(folder, backend, settings)
     detector = Detector(folder, backend, threshold=settings.threshold)
     buckets = detector.warm_up(settings.max_batch)
-    return define(detector, settings.fitted(buckets, detector.instances))
+    return define(detector, settings.fitted(buckets))
 
 
 async def _build_head(
@@ -59,7 +59,7 @@ async def _build_head(
         raise
     # A batch may wait so long for its embedder.
     stuck_s = max(settings.stuck_s, 2 * settings.embedder_timeout_s)
-    settings = settings.model_copy(update={"stuck_s": stuck_s, "instances": detector.instances})
+    settings = settings.model_copy(update={"stuck_s": stuck_s})
     return define(detector, settings, close=embedder.close)
 
 
@@ -81,6 +81,7 @@ def define(
         detector.detect,
         detector.facts.input_shape,
         name="watermark",
+        instances=detector.instances,
         settings=settings,
         registry=registry,
     )
