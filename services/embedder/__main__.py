@@ -64,8 +64,7 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         lambda inputs: list(encoder.embed(inputs)),
         encoder.facts.input_shape,
         name="embedder",
-        instances=encoder.instances,
-        settings=settings,
+        settings=settings.with_instances(encoder.instances),
         registry=registry,
     )
     if cache is not None:

@@ -51,7 +51,7 @@ class ImageQueue(Generic[Value]):
     """What all calls of one service share. Must be made inside a running event loop.
 
     `compute` gets (n, height_px, width_px, 3) uint8 RGB of `shape` and returns n values; it is called from as many
-    threads at once as there are `instances`. The `write` of the methods turns the value of an image, or why it
+    threads at once as the settings have instances. The `write` of the methods turns the value of an image, or why it
     has none, into the answer.
     """
 
@@ -63,7 +63,6 @@ class ImageQueue(Generic[Value]):
         name: str,
         settings: ImageSettings,
         registry: CollectorRegistry,
-        instances: int = 1,
     ) -> None:
         self._shape = shape
         self._cache: ComputedCache[Value] | None = None
@@ -78,7 +77,7 @@ class ImageQueue(Generic[Value]):
                 queue_limit=settings.queue_limit,
                 stuck_s=settings.stuck_s,
                 fresh_s=settings.stuck_s,
-                instances=instances,
+                instances=settings.instances,
             ),
             registry=registry,
         )

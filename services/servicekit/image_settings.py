@@ -18,6 +18,10 @@ _STUCK_BATCHES: Final = 4
 class ImageSettings(ServiceSettings):
     """What the embedder and the watermark service have in common; both set their own sizes."""
 
+    def with_instances(self, instances: int) -> Self:
+        """These settings with as many batches at once as there can be."""
+        return self.model_copy(update={"instances": instances})
+
     def fitted(self, buckets: Buckets) -> Self:
         """These settings with the batch size that pays, and time for a batch: one that takes seconds is not stuck."""
         batch_s = buckets.seconds[buckets.largest]

@@ -81,8 +81,7 @@ def define(
         detector.detect,
         detector.facts.input_shape,
         name="watermark",
-        instances=detector.instances,
-        settings=settings,
+        settings=settings.with_instances(detector.instances),
         registry=registry,
     )
 
