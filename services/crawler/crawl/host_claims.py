@@ -183,7 +183,7 @@ class HostClaims:
         valid = [host for host, held in self._held.items() if now_s < held.valid_s]
         used = [host for host in valid if host in self._users]
         most = _ALONE if self._crawlers == 1 else self._terms.most
-        # Who had more while nobody else was there takes nothing more of those over his share, and is done with them soon.
+        # Who had more while nobody else was there takes no more of those over his share, and is soon done with them.
         mine = frozenset(valid if len(used) <= most else used[:most])
         return HostShare(self._lease_terms(now), mine, most - len(used))
 
