@@ -71,8 +71,7 @@ def own_server(folder: Path) -> Iterator[URL]:
     password = secrets.token_urlsafe()
     _initialise(folder, programs, account, password)
     [port] = free_ports(1)
-    place = {"username": _USER, "password": password, "host": "127.0.0.1", "port": port}
-    url = URL.create("postgresql+psycopg", database="postgres", **place)
+    url = URL.create("postgresql+psycopg", _USER, password, "127.0.0.1", port, "postgres")
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-k", str(folder)]
     command += ["-h", "127.0.0.1", "-p", str(port), "-c", "fsync=on", "-c", "max_connections=50"]
     with (folder / "log").open("w") as log:

@@ -114,8 +114,10 @@ def types_of(table: Table, names: Sequence[str]) -> Types:
 class _Each:
     """One row, as parameters."""
 
+    order: tuple[ColumnElement[Any], ...] = ()
+
     def __init__(self, types: Types) -> None:
-        self.insert, self.order = INSERTS["sqlite"], ()
+        self.insert = INSERTS["sqlite"]
         self._types = types
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
@@ -137,7 +139,8 @@ class _Arrays:
         made = func.unnest(*arrays).table_valued(*columns, with_ordinality="place_of_row")
         self._rows = made.render_derived(name="given")
         self._names = list(types)
-        self.insert, self.order = INSERTS["postgresql"], (self._rows.c.place_of_row,)
+        self.insert = INSERTS["postgresql"]
+        self.order: tuple[ColumnElement[Any], ...] = (self._rows.c.place_of_row,)
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         return self._rows.c[name]

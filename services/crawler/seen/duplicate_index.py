@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -186,8 +185,8 @@ def is_near(fingerprint: Fingerprint, decoded: DecodedCandidate) -> bool:
 def _are_near(one: Fingerprint, other: Fingerprint) -> bool:
     if (one.hash64 ^ other.hash64).bit_count() > MAX_DISTANCE_64:
         return False
-    words = (int.from_bytes(each.hash256, "big") for each in (one, other))
-    return operator.xor(*words).bit_count() <= MAX_DISTANCE_256
+    words, others = (int.from_bytes(each.hash256, "big") for each in (one, other))
+    return (words ^ others).bit_count() <= MAX_DISTANCE_256
 
 
 def _words(fingerprint: Fingerprint) -> Hashes:
