@@ -6,7 +6,7 @@ python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
 pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
-extras_bench := $(extras_run),openvino
+extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
 manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
 

@@ -71,6 +71,17 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
     return rates
 
 
+def server_settings(url: URL) -> dict[str, str]:
+    """Whether a PostgreSQL server syncs what it commits, and its version."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    names = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
+    with psycopg.connect(address) as connection:
+        rows = connection.execute(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)", [list(names)]
+        ).fetchall()
+    return {str(name): str(setting) for name, setting in rows}
+
+
 def bare_commits(place: Path | URL, count: int) -> float:
     """Commits of one small row a second, synced, by the drivers alone: what a disk and a server give at best."""
     connection: sqlite3.Connection | psycopg.Connection[tuple[object, ...]]

@@ -29,7 +29,7 @@ class Work:
     Attributes:
         count: Findings of each.
         accept_every: Every so-manieth is accepted; 1 is all.
-        image_bytes: Size of what is stored of an accepted one.
+        image_bytes: Size of what is stored of an accepted one; 0 leaves the store out.
     """
 
     count: int
@@ -61,7 +61,7 @@ def rate(url: URL, folder: Path, crawlers: int, work: Work, *, first: int) -> fl
         _tell(member, "go")
     reports = [json.loads(_line(member)) for member in members]
     for member in members:
-        member.wait()
+        member.communicate()
     took_s = max(one["ended"] for one in reports) - min(one["began"] for one in reports)
     return float(sum(one["count"] for one in reports) / took_s)
 

@@ -73,28 +73,33 @@ class ServiceProcess:
 
 @asynccontextmanager
 async def service_process(
-    word: str, settings: Mapping[str, str] | None = None
+    word: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ServiceProcess]:
     """Starts `services.<word>` with a data folder of its own and free ports; it may not serve yet.
 
     Args:
         word: The service's.
         settings: Its settings, by the names that they have in its `config.py`.
+        environment: More of its environment; LODESTONE_DATA is a data folder that others have too.
     """
     port, metrics_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="lodestone-bench-") as folder:
         given = {**(settings or {}), "port": str(port), "metrics_port": str(metrics_port)}
-        environment = {
+        whole = {
             **os.environ,
             "LODESTONE_DATA": folder,
             **{f"LODESTONE_{word}_{name}".upper(): value for name, value in given.items()},
+            **(environment or {}),
         }
         log = Path(folder) / "log.txt"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"services.{word}"),
                 cwd=_ROOT,
-                env=environment,
+                env=whole,
                 stdout=output,
                 stderr=output,
             )

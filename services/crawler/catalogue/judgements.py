@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Executable, bindparam, select
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.catalogue.embeddings import embedding_of
+from services.crawler.catalogue.many import Given, Lookup, Many, types_of
 from services.crawler.catalogue.schema import candidates, judgements
-from services.crawler.catalogue.upsert import NewInsert, Upsert
 from services.crawler.judgement import (
     Detection,
     Evidence,
@@ -23,24 +23,27 @@ from services.crawler.judgement import (
     Verdict,
 )
 
-# Built once, with the values bound: building a statement costs six times what running it does (measured).
+_FACT_COLUMNS = (
+    *("digest", "size_bytes", "width_px", "height_px", "format", "animated"),
+    *("hash64", "hash256", "mirrored64", "mirrored256", "flat"),
+)
 _EMBEDDING_COLUMNS = ("encoder_id", "precision", "embedding")
 _DETECTION_COLUMNS = ("detector_id", "watermark_probability", "quadrant_probabilities")
 
 
-def _upsert_candidate(names: tuple[str, ...]) -> Upsert:
-    def build(insert: NewInsert) -> Executable:
-        new = insert(candidates)
+def _upsert_candidates(names: tuple[str, ...]) -> Many:
+    def build(given: Given) -> Executable:
+        new = given.into(candidates)
         if not names:
             return new.on_conflict_do_nothing()
         found = {name: new.excluded[name] for name in names}
         return new.on_conflict_do_update(index_elements=["digest"], set_=found)
 
-    return Upsert(build)
+    return Many(types_of(candidates, _FACT_COLUMNS + names), build)
 
 
-_UPSERT_CANDIDATE: Mapping[tuple[str, ...], Upsert] = {
-    names: _upsert_candidate(names)
+_UPSERT_CANDIDATES: Mapping[tuple[str, ...], Many] = {
+    names: _upsert_candidates(names)
     for names in (
         (),
         _EMBEDDING_COLUMNS,
@@ -48,9 +51,21 @@ _UPSERT_CANDIDATE: Mapping[tuple[str, ...], Upsert] = {
         _EMBEDDING_COLUMNS + _DETECTION_COLUMNS,
     )
 }
-_INSERT_JUDGEMENT = Upsert(
-    lambda insert: insert(judgements).on_conflict_do_nothing().returning(judgements.c.digest)
+_INSERT_JUDGEMENTS = Many(
+    types_of(judgements, tuple(column.name for column in judgements.c)),
+    lambda given: given.into(judgements).on_conflict_do_nothing().returning(judgements.c.digest),
 )
+_FIND_CANDIDATES = Lookup(
+    lambda among: select(candidates.c.digest).where(among(candidates.c.digest, "digests"))
+)
+_LIST_VERDICTS = Lookup(
+    lambda among: select(judgements.c.digest, judgements.c.verdict).where(
+        among(judgements.c.digest, "digests"),
+        judgements.c.profile_name == bindparam("of_name"),
+        judgements.c.profile_version == bindparam("of_version"),
+    )
+)
+# Built once, with the values bound: building a statement costs six times what running it does (measured).
 _GET_JUDGEMENT = (
     select(candidates, judgements)
     .join(judgements)
@@ -81,12 +96,13 @@ class Learned:
 
 def record_candidates(connection: Connection, found: Iterable[Learned]) -> None:
     """Writes what was learned of candidates; evidence that was recorded before and is not there now stays."""
-    by_evidence: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    by_evidence: defaultdict[tuple[str, ...], dict[str, dict[str, object]]] = defaultdict(dict)
+    # In one order, so that two crawlers do not wait for each other; of one candidate the last evidence counts.
     for one in sorted(found, key=lambda learned: learned.digest):
         evidence = _evidence_columns(one.evidence)
-        by_evidence[tuple(evidence)].append(_candidate_columns(one) | evidence)
+        by_evidence[tuple(evidence)][one.digest] = _candidate_columns(one) | evidence
     for names, rows in by_evidence.items():
-        connection.execute(_UPSERT_CANDIDATE[names].on(connection), rows)
+        _UPSERT_CANDIDATES[names].run(connection, list(rows.values()))
 
 
 def get_candidate(
@@ -109,24 +125,31 @@ def record_judgements(
 
     There is one per digest and profile version: a second one changes nothing. Returns the digests of the new ones.
     """
-    query = select(candidates.c.digest).where(candidates.c.digest.in_(list(judged)))
-    there = sorted(connection.execute(query).scalars())
-    rows = [_judgement_columns(digest, profile, judged[digest], now=now) for digest in there]
-    if not rows:
-        return set()
-    return set(connection.execute(_INSERT_JUDGEMENT.on(connection), rows).scalars())
+    there = _FIND_CANDIDATES.run(connection, digests=list(judged)).scalars()
+    return add_judgements(
+        connection, profile, {digest: judged[digest] for digest in there}, now=now
+    )
+
+
+def add_judgements(
+    connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
+) -> set[str]:
+    """Does what `record_judgements` does, of candidates that were written in the same transaction."""
+    rows = [
+        _judgement_columns(digest, profile, judgement, now=now)
+        for digest, judgement in sorted(judged.items())
+    ]
+    return set(_INSERT_JUDGEMENTS.run(connection, rows).scalars()) if rows else set()
 
 
 def list_verdicts(
     connection: Connection, digests: Collection[str], profile: ProfileVersion
 ) -> dict[str, Verdict]:
     """Returns the verdicts under a profile version of those of these bytes that were judged; by digest."""
-    query = select(judgements.c.digest, judgements.c.verdict).where(
-        judgements.c.digest.in_(digests),
-        judgements.c.profile_name == profile.name,
-        judgements.c.profile_version == profile.version,
+    rows = _LIST_VERDICTS.run(
+        connection, digests=list(digests), of_name=profile.name, of_version=profile.version
     )
-    return {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
+    return {row.digest: Verdict(row.verdict) for row in rows}
 
 
 def get_judgement(

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     Connection,
+    Executable,
     Float,
     String,
     and_,
@@ -22,8 +23,9 @@ from sqlalchemy import (
 )
 
 from services.crawler.catalogue.frontier import LeaseTerms
+from services.crawler.catalogue.many import Given, Many
 from services.crawler.catalogue.schema import images, kept_images, outbox, sinks
-from services.crawler.catalogue.upsert import Upsert, insert_on
+from services.crawler.catalogue.upsert import insert_on
 
 _BACKFILLED_AT_ONCE = 5_000
 
@@ -96,24 +98,26 @@ _NEW = (
     *(literal(""), literal(DeliveryState.PENDING.value)),
     *(literal(0), literal(0), literal(0.0), literal("")),
 )
-# Built once, with the values bound: building a statement costs six times what running it does (measured).
-_ADD = Upsert(
-    lambda insert: (
-        insert(outbox)
-        .from_select(
-            list(_COLUMNS),
-            select(
-                sinks.c.name,
-                literal(Event.ACCEPTED.value),
-                bindparam("of_digest", type_=String),
-                bindparam("of_profile", type_=String),
-                *_NEW,
-                bindparam("of_time", type_=Float),
-            ).where(sinks.c.configured),
+
+
+def _add(given: Given) -> Executable:
+    owed = (
+        select(
+            sinks.c.name,
+            literal(Event.ACCEPTED.value),
+            given["of_digest"],
+            given["of_profile"],
+            *_NEW,
+            bindparam("of_time", type_=Float),
         )
-        .on_conflict_do_nothing()
+        .select_from(given.with_each_of(sinks))
+        .where(sinks.c.configured)
+        .order_by(*given.order)
     )
-)
+    return given.insert(outbox).from_select(list(_COLUMNS), owed).on_conflict_do_nothing()
+
+
+_ADD = Many({"of_digest": String(), "of_profile": String()}, _add)
 _earlier = outbox.alias()
 
 
@@ -125,12 +129,9 @@ def add(connection: Connection, kept: Collection[tuple[str, str]], *, now: float
         kept: (digest, profile name) of each, in the order of accepting.
         now: Seconds since 1970.
     """
-    rows = [
-        {"of_digest": digest, "of_profile": profile_name, "of_time": now}
-        for digest, profile_name in kept
-    ]
+    rows = [{"of_digest": digest, "of_profile": profile_name} for digest, profile_name in kept]
     if rows:
-        connection.execute(_ADD.on(connection), rows)
+        _ADD.run(connection, rows, of_time=now)
 
 
 def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -> list[Due]:

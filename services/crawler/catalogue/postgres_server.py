@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
@@ -185,6 +186,8 @@ class PostgresServer:
         return connection
 
     def _take(self, connection: psycopg.Connection[Any]) -> None:
+        # As text each element is searched for what to escape, and what are bytes become twice as many.
+        connection.adapters.register_dumper(list, ListBinaryDumper)
         connection.execute(_SESSION)
         if connection.execute(_TAKE_OWN, [self._writer]).fetchone() != (True,):
             connection.execute(_END_EARLIER, [self._application])

@@ -12,6 +12,7 @@ from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import outbox
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
+from services.crawler.catalogue.many import Lookup
 from services.crawler.catalogue.schema import (
     candidates,
     images,
@@ -27,6 +28,9 @@ from services.crawler.outcome import OutcomeReason, OutcomeState
 
 # A server would send millions at once.
 _READ_AT_ONCE = 10_000
+_FIND_PURGED = Lookup(
+    lambda among: select(purged_images.c.digest).where(among(purged_images.c.digest, "digests"))
+)
 _INSERT_PURGED = Upsert(lambda insert: insert(purged_images).on_conflict_do_nothing())
 
 
@@ -160,8 +164,7 @@ def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
 
 def find_purged(connection: Connection, digests: Collection[str]) -> set[str]:
     """Returns those of these images that were purged."""
-    query = select(purged_images.c.digest).where(purged_images.c.digest.in_(digests))
-    return set(connection.scalars(query))
+    return set(_FIND_PURGED.run(connection, digests=list(digests)).scalars())
 
 
 def _names(connection: Connection, digest: str) -> tuple[tuple[str, str], ...]:

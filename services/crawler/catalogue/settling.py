@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Executable, bindparam, select, update
 
 from services.crawler.catalogue.frontier import LeasedListing, Outcome, record_outcomes
+from services.crawler.catalogue.many import Given, Lookup, Many, types_of
 from services.crawler.catalogue.schema import (
     crawl_counts,
     crawl_listings,
@@ -17,7 +18,6 @@ from services.crawler.catalogue.schema import (
     kept_images,
     listings,
 )
-from services.crawler.catalogue.upsert import NewInsert, Upsert
 from services.crawler.judgement import Verdict
 from services.crawler.outcome import OutcomeState
 
@@ -52,15 +52,67 @@ class Ending:
     settlement: Settlement
 
 
-# Built once, with the values bound: building a statement costs six times what running it does (measured).
-_MARK_SETTLED = (
-    update(crawl_listings)
+_HOLDERS = Lookup(
+    lambda among: (
+        select(listings.c.listing_id, listings.c.lease_owner)
+        .where(among(listings.c.listing_id, "listing_ids"))
+        .order_by(listings.c.listing_id)
+        .with_for_update()
+    )
+)
+_PENDING = Lookup(
+    lambda among: select(crawl_listings.c.listing_id).where(
+        crawl_listings.c.crawl_id == bindparam("of_crawl"),
+        among(crawl_listings.c.listing_id, "listing_ids"),
+        crawl_listings.c.sequence.is_(None),
+    )
+)
+# Subqueries, not joins: a server that has no statistics yet would go through all of a crawl, or of a profile, instead
+# of the few rows of these digests.
+_sequence = (
+    select(crawl_listings.c.sequence)
     .where(
         crawl_listings.c.crawl_id == bindparam("of_crawl"),
-        crawl_listings.c.listing_id == bindparam("of_listing"),
+        crawl_listings.c.listing_id == listings.c.listing_id,
     )
-    .values({name: bindparam(name) for name in ("sequence", "known", "repeated")})
+    .scalar_subquery()
 )
+_SETTLED_DIGESTS = Lookup(
+    lambda among: (
+        select(listings.c.digest)
+        .distinct()
+        .where(
+            among(listings.c.digest, "digests"),
+            listings.c.outcome_state == OutcomeState.FETCHED.value,
+            _sequence.is_not(None),
+        )
+    )
+)
+_profile_name = (
+    select(crawls.c.profile_name)
+    .where(crawls.c.crawl_id == bindparam("of_crawl"))
+    .scalar_subquery()
+)
+_KEPT_FOR = Lookup(
+    lambda among: select(
+        kept_images.c.digest,
+        kept_images.c.listing_id,
+        (kept_images.c.profile_name == _profile_name).label("is_of_profile"),
+    ).where(among(kept_images.c.digest, "digests"), kept_images.c.listing_id.is_not(None))
+)
+_MARKS = ("sequence", "known", "repeated")
+_MARK_SETTLED = Many(
+    {"of_listing": listings.c.listing_id.type, **types_of(crawl_listings, _MARKS)},
+    lambda given: (
+        update(crawl_listings)
+        .where(
+            crawl_listings.c.crawl_id == bindparam("of_crawl"),
+            crawl_listings.c.listing_id == given["of_listing"],
+        )
+        .values({name: given[name] for name in _MARKS})
+    ),
+)
+# Built once, with the values bound: building a statement costs six times what running it does (measured).
 _TAKE_SEQUENCES = (
     update(crawls)
     .where(crawls.c.crawl_id == bindparam("of_crawl"))
@@ -70,13 +122,13 @@ _TAKE_SEQUENCES = (
 _CountKey: TypeAlias = tuple[str, str, str, bool]
 
 
-def _count(insert: NewInsert) -> Executable:
-    new = insert(crawl_counts)
+def _count(given: Given) -> Executable:
+    new = given.into(crawl_counts)
     more = {"count": crawl_counts.c.count + new.excluded["count"]}
     return new.on_conflict_do_update(index_elements=crawl_counts.primary_key, set_=more)
 
 
-_COUNT = Upsert(_count)
+_COUNT = Many(types_of(crawl_counts, tuple(column.name for column in crawl_counts.c)), _count)
 
 
 def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> set[int]:
@@ -85,13 +137,8 @@ def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> se
     A listing that nobody leased is nobody's to lose.
     """
     owners = {one.listing_id: one.owner for one in leased if one.owner}
-    query = (
-        select(listings.c.listing_id, listings.c.lease_owner)
-        .where(listings.c.listing_id.in_(sorted(owners)))
-        .order_by(listings.c.listing_id)
-        .with_for_update()
-    )
-    held = {row.listing_id: row.lease_owner for row in connection.execute(query)}
+    holders = _HOLDERS.run(connection, listing_ids=sorted(owners))
+    held = {row.listing_id: row.lease_owner for row in holders}
     return {listing_id for listing_id, owner in owners.items() if held.get(listing_id) != owner}
 
 
@@ -123,7 +170,6 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
     first = last - len(endings) + 1
     rows = [
         {
-            "of_crawl": crawl_id,
             "of_listing": one.leased.listing_id,
             "sequence": sequence,
             "known": one.settlement.known,
@@ -131,11 +177,11 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
         }
         for sequence, one in enumerate(endings, start=first)
     ]
-    connection.execute(_MARK_SETTLED, rows)
+    _MARK_SETTLED.run(connection, rows, of_crawl=crawl_id)
     counts = Counter(_count_key(one, repeated) for one in endings)
     names = ("outcome_state", "outcome_reason", "verdict", "known")
-    connection.execute(
-        _COUNT.on(connection),
+    _COUNT.run(
+        connection,
         [
             {"crawl_id": crawl_id, **dict(zip(names, key, strict=True)), "count": count}
             for key, count in sorted(counts.items())
@@ -144,12 +190,8 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
 
 
 def _pending(connection: Connection, crawl_id: str, endings: Iterable[Ending]) -> set[int]:
-    query = select(crawl_listings.c.listing_id).where(
-        crawl_listings.c.crawl_id == crawl_id,
-        crawl_listings.c.listing_id.in_([one.leased.listing_id for one in endings]),
-        crawl_listings.c.sequence.is_(None),
-    )
-    return set(connection.scalars(query))
+    listing_ids = [one.leased.listing_id for one in endings]
+    return set(_PENDING.run(connection, of_crawl=crawl_id, listing_ids=listing_ids).scalars())
 
 
 def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) -> set[int]:
@@ -157,8 +199,13 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
     digests = {one.settlement.outcome.digest for one in endings} - {""}
     if not digests:
         return set()
-    had = _settled_digests(connection, crawl_id, digests)
-    kept_for = _kept_for(connection, crawl_id, digests)
+    named = {"of_crawl": crawl_id, "digests": list(digests)}
+    had = set(_SETTLED_DIGESTS.run(connection, **named).scalars())
+    kept_for = {
+        row.digest: row.listing_id
+        for row in _KEPT_FOR.run(connection, **named)
+        if row.is_of_profile
+    }
     repeated = set()
     for one in endings:
         listing_id, digest = one.leased.listing_id, one.settlement.outcome.digest
@@ -167,35 +214,6 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
         if digest:
             had.add(digest)
     return repeated
-
-
-def _settled_digests(connection: Connection, crawl_id: str, digests: Collection[str]) -> set[str]:
-    query = (
-        select(listings.c.digest)
-        .distinct()
-        .join(crawl_listings)
-        .where(
-            crawl_listings.c.crawl_id == crawl_id,
-            crawl_listings.c.sequence.is_not(None),
-            listings.c.digest.in_(digests),
-            listings.c.outcome_state == OutcomeState.FETCHED.value,
-        )
-    )
-    return set(connection.scalars(query))
-
-
-def _kept_for(connection: Connection, crawl_id: str, digests: Collection[str]) -> dict[str, int]:
-    """The listing that each of these digests is kept for under the crawl's profile."""
-    query = (
-        select(kept_images.c.digest, kept_images.c.listing_id)
-        .join(crawls, crawls.c.profile_name == kept_images.c.profile_name)
-        .where(
-            crawls.c.crawl_id == crawl_id,
-            kept_images.c.digest.in_(digests),
-            kept_images.c.listing_id.is_not(None),
-        )
-    )
-    return {row.digest: row.listing_id for row in connection.execute(query)}
 
 
 def _count_key(ending: Ending, repeated: Collection[int]) -> _CountKey:

@@ -23,7 +23,7 @@ class HostShare:
 
     Attributes:
         terms: The crawler and for how long it takes hosts.
-        held: Hosts that it has.
+        held: Hosts that it has, and may have more of.
         room: How many more it may take.
         but: Hosts that it wants nothing more of.
     """

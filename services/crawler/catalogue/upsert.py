@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 # SQLite's is a class of its own, with the methods of PostgreSQL's.
 NewInsert: TypeAlias = Callable[[Table], postgresql.Insert]
 
-_INSERTS: Mapping[str, NewInsert] = {
+INSERTS: Mapping[str, NewInsert] = {
     "postgresql": postgresql.insert,
     "sqlite": cast("NewInsert", sqlite.insert),
 }
@@ -24,7 +24,7 @@ class Upsert:
     """
 
     def __init__(self, build: Callable[[NewInsert], Executable]) -> None:
-        self._statements = {name: build(insert) for name, insert in _INSERTS.items()}
+        self._statements = {name: build(insert) for name, insert in INSERTS.items()}
 
     def on(self, connection: Connection) -> Executable:
         """The statement as the connection's database understands it."""
@@ -33,4 +33,4 @@ class Upsert:
 
 def insert_on(connection: Connection) -> NewInsert:
     """What makes an INSERT that the connection's database understands, for statements that differ from time to time."""
-    return _INSERTS[connection.dialect.name]
+    return INSERTS[connection.dialect.name]

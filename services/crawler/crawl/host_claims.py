@@ -180,10 +180,12 @@ class HostClaims:
 
     def _share(self, now: float) -> HostShare:
         now_s = time.monotonic()
-        valid = frozenset(host for host, held in self._held.items() if now_s < held.valid_s)
+        valid = [host for host, held in self._held.items() if now_s < held.valid_s]
+        used = [host for host in valid if host in self._users]
         most = _ALONE if self._crawlers == 1 else self._terms.most
-        room = most - len(self._users.keys() & valid)
-        return HostShare(self._lease_terms(now), valid, room)
+        # Who had more while nobody else was there takes no more of those over his share, and is soon done with them.
+        mine = frozenset(valid if len(used) <= most else used[:most])
+        return HostShare(self._lease_terms(now), mine, most - len(used))
 
     def _lease_terms(self, now: float) -> LeaseTerms:
         return LeaseTerms(self._owner, now, self._terms.lease_s)

@@ -8,8 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from services.crawler.candidate import Fingerprint
-from services.crawler.seen.near_hashes import Hashes, NearHashes, Places, distances
+from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.seen.near_hashes import (
+    MAX_DISTANCE_64,
+    Hashes,
+    NearHashes,
+    Places,
+    distances,
+)
 
 # Inclusive. The 64-bit hash finds, the 256-bit one confirms: among millions the first alone matches by chance.
 MAX_DISTANCE_256 = 60
@@ -167,6 +173,20 @@ class DuplicateIndex:
             for distance256, distance64, place, digest in rows
             if distance256 <= MAX_DISTANCE_256
         ]
+
+
+def is_near(fingerprint: Fingerprint, decoded: DecodedCandidate) -> bool:
+    """Whether an index of one fingerprint finds a picture or its mirror image."""
+    if fingerprint.flat or decoded.fingerprint.flat:
+        return False
+    return any(_are_near(fingerprint, side) for side in (decoded.fingerprint, decoded.mirrored))
+
+
+def _are_near(one: Fingerprint, other: Fingerprint) -> bool:
+    if (one.hash64 ^ other.hash64).bit_count() > MAX_DISTANCE_64:
+        return False
+    words, others = (int.from_bytes(each.hash256, "big") for each in (one, other))
+    return (words ^ others).bit_count() <= MAX_DISTANCE_256
 
 
 def _words(fingerprint: Fingerprint) -> Hashes:

@@ -80,10 +80,11 @@ class NearHashes:
         """Places, ascending, and distances of all within 8 bits."""
         tables, count, hashes = self._tables, self._count, self._hashes
         tabled = _tabled(tables)
-        found = [_scan(hashes, np.uint64(hash64), tabled, count)]
-        if tabled:
-            places = np.concatenate([table.candidates(hash64) for table in tables])
-            found.append(_within(hashes, np.uint64(hash64), places))
+        scanned = _scan(hashes, np.uint64(hash64), tabled, count)
+        if not tabled:
+            return scanned
+        places = np.concatenate([table.candidates(hash64) for table in tables])
+        found = [scanned, _within(hashes, np.uint64(hash64), places)]
         places, first = np.unique(np.concatenate([one for one, _ in found]), return_index=True)
         return places, np.concatenate([distances for _, distances in found])[first]
 
@@ -188,13 +189,19 @@ def _tabled(tables: tuple[_Table, ...]) -> int:
 
 def _scan(hashes: Hashes, query: np.uint64, start: int, end: int) -> tuple[Places, Distances]:
     """Looks at each from `start` on, before `end`."""
-    places, found = [np.zeros(0, np.intp)], [np.zeros(0, np.uint8)]
-    for first in range(start, end, _CHUNK):
-        chunk = distances(hashes[first : min(first + _CHUNK, end)], query)
-        near = np.flatnonzero(chunk <= MAX_DISTANCE_64)
-        places.append(near + first)
-        found.append(chunk[near])
+    if end - start <= _CHUNK:
+        return _look(hashes, query, start, end)
+    looks = [
+        _look(hashes, query, first, min(first + _CHUNK, end)) for first in range(start, end, _CHUNK)
+    ]
+    places, found = zip(*looks, strict=True)
     return np.concatenate(places), np.concatenate(found)
+
+
+def _look(hashes: Hashes, query: np.uint64, start: int, end: int) -> tuple[Places, Distances]:
+    chunk = distances(hashes[start:end], query)
+    near = np.flatnonzero(chunk <= MAX_DISTANCE_64)
+    return near + start, chunk[near]
 
 
 def _within(hashes: Hashes, query: np.uint64, places: Places) -> tuple[Places, Distances]:

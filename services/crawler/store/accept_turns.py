@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.crawler.candidate import DecodedCandidate
-from services.crawler.seen.seen_images import SeenImages
+from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.seen.duplicate_index import is_near
 
 
 class AcceptTurns:
@@ -18,27 +18,24 @@ class AcceptTurns:
     """
 
     def __init__(self) -> None:
-        self._under_way: dict[str, tuple[SeenImages, asyncio.Event]] = {}
+        self._under_way: dict[asyncio.Event, tuple[str, Fingerprint]] = {}
 
     @asynccontextmanager
     async def turn(self, digest: str, decoded: DecodedCandidate) -> AsyncIterator[None]:
         """Waits until no accept of a near-identical image is under way, then is one itself."""
         while (other := self._near(digest, decoded)) is not None:
             await other.wait()
-        mine = SeenImages()
-        mine.add_kept(digest, decoded.fingerprint)
         done = asyncio.Event()
-        key = f"{digest} {id(done)}"
-        self._under_way[key] = mine, done
+        self._under_way[done] = digest, decoded.fingerprint
         try:
             yield
         finally:
-            del self._under_way[key]
+            del self._under_way[done]
             done.set()
 
     def _near(self, digest: str, decoded: DecodedCandidate) -> asyncio.Event | None:
         """The end of an accept under way that is near."""
-        for pictures, done in self._under_way.values():
-            if pictures.find("", digest, decoded) is not None:
+        for done, (other, fingerprint) in self._under_way.items():
+            if other != digest and is_near(fingerprint, decoded):
                 return done
         return None

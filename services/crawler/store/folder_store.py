@@ -113,11 +113,10 @@ class FolderStore:
         """Writes what is known of an image beside it, as `put_with_sidecar` does."""
         path = self.path(digest).with_suffix(".json")
         with self._writing():
-            with self._alone():
-                known = None
-                with contextlib.suppress(FileNotFoundError):
-                    known = path.read_bytes()
-                self._place(path, merge_sidecar(known, digest, facts))
+            self._make_home(path)
+            known = _content(path)
+            while not self._replace(path, known, merge_sidecar(known, digest, facts)):
+                known = _content(path)
             sync(path.parent)
 
     def link(self, digest: str, name: ReadableName) -> bool:
@@ -159,7 +158,7 @@ class FolderStore:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Whoever adds to a sidecar is alone with it, among all processes that use the folder."""
+        """Whoever replaces a sidecar is alone with it, among all processes that use the folder."""
         with self._lock.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -170,16 +169,35 @@ class FolderStore:
 
     def _place(self, path: Path, content: bytes) -> None:
         """Puts synced content in its place; the place is on the disk when its folder is synced."""
+        self._make_home(path)
+        with self._part(content) as part:
+            part.replace(path)
+
+    def _replace(self, path: Path, known: bytes | None, content: bytes) -> bool:
+        """Puts synced content in the place of what is known; False if that is not there any more."""
+        # Others wait while it is put there, not while it is synced.
+        with self._part(content) as part, self._alone():
+            if _content(path) != known:
+                part.unlink()
+                return False
+            part.replace(path)
+        return True
+
+    def _make_home(self, path: Path) -> None:
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             sync(path.parent.parent)
+
+    @contextlib.contextmanager
+    def _part(self, content: bytes) -> Iterator[Path]:
+        """Synced content that has no place yet; nothing is left of it if it gets none for an error."""
         part = self._parts / uuid.uuid4().hex
         try:
             with part.open("xb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
-            part.replace(path)
+            yield part
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -191,6 +209,13 @@ class FolderStore:
                 # A folder is nothing of ours: a check tells of it.
                 if found.st_mtime <= before and not stat.S_ISDIR(found.st_mode):
                     part.unlink()
+
+
+def _content(path: Path) -> bytes | None:
+    """What a file holds; None if there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return None
 
 
 def _require_same(path: Path, digest: str, encoded: bytes) -> None:

@@ -209,7 +209,7 @@ class _Attempt:
             groups[one.profile, one.judge_time(now)].append(one)
         for (profile, judged_at), mine in groups.items():
             judged = {one.candidate.digest: one.judgement for one in mine}
-            new = judgements.record_judgements(self._connection, profile, judged, now=judged_at)
+            new = judgements.add_judgements(self._connection, profile, judged, now=judged_at)
             score_counts.count_scores(self._connection, profile, _scored(mine, new), now=judged_at)
 
     def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from services.crawler.candidate import Candidate
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.compliance import Compliance
@@ -74,8 +76,8 @@ def merge_sidecar(known: bytes | None, digest: str, facts: dict[str, Any]) -> by
     """
     old = {} if known is None else _parsed(known, digest)
     judged = old.get("judgements", {}) | facts["judgements"]
-    text = json.dumps(facts | old | {"judgements": judged}, indent=2, ensure_ascii=False)
-    return text.encode()
+    # With an indent the standard library's encoder is Python, and takes longer than writing the file does.
+    return orjson.dumps(facts | old | {"judgements": judged}, option=orjson.OPT_INDENT_2)
 
 
 def _parsed(content: bytes, digest: str) -> dict[str, Any]:

@@ -103,13 +103,17 @@ async def test_who_always_asks_lets_the_other_have_it_too(team):
     assert set(asked) == {"one", "two"}
 
 
-async def test_hosts_are_shared_out(team):
-    """While two are there, neither takes more hosts than it may; what is done with makes room."""
-    one, two = team
+async def both_are_counted(one, two):
     async with asyncio.timeout(5):
         while one.claims._crawlers < 2 or two.claims._crawlers < 2:
             one.claims._counted_s = two.claims._counted_s = float("-inf")
             await asyncio.sleep(0.01)
+
+
+async def test_hosts_are_shared_out(team):
+    """While two are there, neither takes more hosts than it may; what is done with makes room."""
+    one, two = team
+    await both_are_counted(one, two)
     first, second = await one.lease(), await two.lease()
     assert sorted({listing.host for listing in first}) == ["a", "b"]
     assert sorted({listing.host for listing in second}) == ["c", "d"]
@@ -126,6 +130,25 @@ async def test_alone_a_crawler_has_all_hosts(team):
     one.claims._task.cancel()
     one.claims._crawlers = 1
     assert len({listing.host for listing in await one.lease()}) == 5
+
+
+async def test_who_had_all_hosts_alone_shares_them_with_who_comes(team):
+    """It leases nothing more of those over its share, and gives each back once it is done with it."""
+    one, two = team
+    await both_are_counted(one, two)
+    one.claims._crawlers = 1
+    first = await one.lease(limit=5)
+    assert {listing.host for listing in first} == set("abcde")
+    one.claims._crawlers = 2
+    assert await two.lease() == []
+    assert {listing.host for listing in await one.lease()} == {"a", "b"}
+    for listing in first:
+        if listing.host not in "ab":
+            one.claims.end_use(listing.asked_host)
+    async with asyncio.timeout(5):
+        while not (leased := await two.lease()):
+            await asyncio.sleep(0.01)
+    assert {listing.host for listing in leased} <= set("cde")
 
 
 async def test_what_a_dead_crawler_held_is_free_after_its_lease(team):

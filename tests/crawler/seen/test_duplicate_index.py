@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.crawler.candidate import Fingerprint
-from services.crawler.seen.duplicate_index import DuplicateIndex, Match, MemoryRows
+from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.seen.duplicate_index import DuplicateIndex, Match, MemoryRows, is_near
 from services.crawler.seen.perceptual_hash import fingerprint
 from tests.crawler.pictures import reencode, resized, scene
 
@@ -113,6 +113,19 @@ def test_it_answers_like_brute_force(
     for digest, known in named:
         index.add(digest, known)
     assert index.nearest(query, mirrored) == brute_force(named, query, mirrored)
+
+
+@given(_PRINTS, _PRINTS, _PRINTS)
+@settings(max_examples=300, deadline=None)
+def test_one_against_one_is_as_an_index_of_one(
+    stored: Fingerprint, query: Fingerprint, mirrored: Fingerprint
+) -> None:
+    """Flat ones and mirror images included."""
+    mirrored = Fingerprint(mirrored.hash64, mirrored.hash256, query.flat)
+    index = DuplicateIndex()
+    index.add("a", stored)
+    decoded = DecodedCandidate(9, 9, "JPEG", False, query, mirrored, {})
+    assert is_near(stored, decoded) == (index.nearest(query, mirrored) is not None)
 
 
 def test_it_grows_past_its_first_arrays_and_chunks() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,22 @@ async def test_near_identical_images_take_turns():
     may_end.set()
     await asyncio.gather(*tasks)
     assert order.index("second") > order.index("first ends")
+
+
+async def test_the_same_bytes_take_no_turns():
+    """For another profile they may be kept as well; a mirror image is the same picture."""
+    turns, picture = AcceptTurns(), random_fingerprint(1)
+    mirrored = replace(decoded_candidate(2), mirrored=picture)
+    async with turns.turn("first", decoded_candidate(1, fingerprint=picture)):
+        async with asyncio.timeout(1):
+            async with turns.turn("first", decoded_candidate(1, fingerprint=picture)):
+                pass
+        waiting = asyncio.create_task(turns.turn("second", mirrored).__aenter__())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+    async with asyncio.timeout(1):
+        await waiting
 
 
 async def test_a_turn_that_fails_is_over():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -60,6 +61,25 @@ def test_bytes_and_sidecar_are_synced_before_they_count(tmp_path, monkeypatch):
     assert synced[1][1] == ENCODED
     assert json.loads(synced[2][1]) == FACTS
     assert synced[3][1] == [path.name, f"{path.name}.json"]
+
+
+def test_nobody_waits_while_a_sidecar_is_synced(tmp_path, monkeypatch):
+    """What another crawler puts there meanwhile is not lost: it is read, and both are written."""
+    store, others = stored(tmp_path), iter(["b@1", "c@1"])
+    fsync = os.fsync
+
+    def another(handle):
+        fsync(handle)
+        with (tmp_path / "blobs.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in others:
+            FolderStore(tmp_path, alone=False).put_sidecar(DIGEST, {"judgements": {name: {}}})
+
+    monkeypatch.setattr(os, "fsync", another)
+    store.put_sidecar(DIGEST, {"judgements": {"d@1": {}}})
+    sidecar = json.loads((tmp_path / "blobs" / DIGEST[:2] / f"{DIGEST}.json").read_bytes())
+    assert sorted(sidecar["judgements"]) == ["a@1", "b@1", "c@1", "d@1"]
+    assert list((tmp_path / "blobs" / "tmp").iterdir()) == []
 
 
 def test_readable_name_is_the_same_file(tmp_path):
