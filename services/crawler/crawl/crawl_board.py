@@ -14,7 +14,7 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.crawler.catalogue import crawl_sources, crawls, refetches
+from services.crawler.catalogue import crawl_sources, crawls, priorities, refetches
 from services.crawler.catalogue.beginning import give_back_all
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
@@ -125,6 +125,27 @@ class CrawlBoard:
         )
         if crawl.state is CrawlState.RUNNING:
             self._begin(await self.get(crawl_id))
+        self._announce(crawl_id)
+        return await self.get(crawl_id)
+
+    async def set_priority(self, crawl_id: str, sources: Sequence[str], priority: int) -> Crawl:
+        """Gives sources of a crawl a priority, all of them if none is named. What is leased already stays as it is.
+
+        Raises:
+            InvalidInput: The priority is out of range, or a source cannot be understood.
+            NotFound: There is no such crawl, or it has no such source.
+            FailedPrecondition: It has ended, or has no sources at all.
+        """
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        # As it is called in the crawl: a folder that is gone is understood, too.
+        uris = [
+            uri if uri in crawl.request.sources else self._parse_source(uri).uri for uri in sources
+        ]
+        await self._database.run(
+            partial(priorities.set_priority, crawl_id=crawl_id, uris=uris, priority=priority)
+        )
+        await priorities.move_all(self._database, crawl_id)
         self._announce(crawl_id)
         return await self.get(crawl_id)
 
@@ -321,8 +342,9 @@ class CrawlBoard:
 
 
 def _chosen(crawl: Crawl) -> object:
-    """What a run is made of: if it changes, another run is to be made."""
-    return crawl.request.sources, crawl.request.settings
+    """What a run is made of: if it changes, another run is to be made. Priorities it looks up itself."""
+    settings = crawl.request.settings.items()
+    return crawl.request.sources, {uri: one.without_priority for uri, one in settings}
 
 
 def _require_going(crawl: Crawl) -> None:
