@@ -54,7 +54,7 @@ def test_a_path_is_made_absolute(cli, crawled, tmp_path, monkeypatch):
     ("arguments", "status", "words"),
     [
         (("c2", "--to", "1"), 1, "there is no crawl 'c2'"),
-        (("c1", "--to", "101"), 2, "101"),
+        (("c1", "--to", "101"), 2, "less than or equal to 100"),
         (("c1", "/photos"), 2, "--to"),
         (("--to", "1"), 2, "CRAWL"),
     ],

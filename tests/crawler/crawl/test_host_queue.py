@@ -129,8 +129,12 @@ async def test_a_higher_priority_is_handed_out_first(queue, paces):
     given = (("a", 0), ("a", 0), ("b", 3), ("c", 3), ("a", 7), ("b", 3), ("d", 99))
     for number, (host, priority) in enumerate(given):
         queue.put(leased(number, host, priority=priority))
-    out = [await queue.get() for _ in range(6)]
-    assert [one.listing_id for one in out] == [4, 2, 3, 5, 0, 1]
+    order = []
+    for _ in range(6):
+        out = await queue.get()
+        order.append(out.listing_id)
+        queue.done(out)
+    assert order == [4, 2, 3, 5, 0, 1]
 
 
 async def is_held_back(queue):
