@@ -58,8 +58,10 @@ def prioritise(
     if as_json:
         output.object({"crawl": crawl_facts(crawl)})
         return
-    rows = [(one.source.uri, str(one.source.priority)) for one in crawl.source_statuses]
-    output.table(("~source", ">priority"), sorted(rows, key=lambda row: -int(row[1])))
+    sources_now = sorted(
+        (one.source for one in crawl.source_statuses), key=lambda source: -source.priority
+    )
+    output.table(("~source", ">priority"), [(one.uri, str(one.priority)) for one in sources_now])
 
 
 async def _prioritise(crawl_id: str, priority: int | None, sources: list[str]) -> Crawl:

@@ -89,7 +89,7 @@ def count_ahead(connection: Connection, crawl_id: str, position: int) -> int:
 
 def get_priority(connection: Connection, crawl_id: str, position: int) -> int:
     """The priority that a source of a crawl has now."""
-    return int(connection.execute(_priority_of(crawl_id, position)).scalar_one())
+    return connection.execute(_priority_of(crawl_id, position)).scalar_one()
 
 
 def _list_stale(connection: Connection, crawl_id: str) -> Sequence[int]:
@@ -103,7 +103,7 @@ def _list_stale(connection: Connection, crawl_id: str) -> Sequence[int]:
     return connection.scalars(query.order_by(crawl_sources.c.position)).all()
 
 
-def _priority_of(crawl_id: str, position: int) -> Select[tuple[int]]:
+def _priority_of(crawl_id: str, position: int) -> Select[int]:
     return select(crawl_sources.c.priority).where(
         crawl_sources.c.crawl_id == crawl_id, crawl_sources.c.position == position
     )

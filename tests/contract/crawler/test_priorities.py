@@ -1,4 +1,4 @@
-"""Priorities over the wire: real crawlers, on SQLite and on a PostgreSQL that two share; model services that are fakes."""
+"""Priorities over the wire: real crawlers, alone and two on one PostgreSQL; model services that are fakes."""
 
 from __future__ import annotations
 

@@ -249,8 +249,8 @@ _ROWS_TO_DO = (
     "INSERT INTO crawl_sources (crawl_id, position, uri) VALUES ('c1', 0, 'folder:/a')",
     "INSERT INTO crawl_sources (crawl_id, position, uri) VALUES ('c1', 1, 'folder:/b')",
     *(
-        "INSERT INTO listings (listing_id, url, source, title, page_url, author, found_time, attempts, next_attempt_time)"
-        f" VALUES ({number}, 'file:///{number}', 'folder:/{name}', '', '', '', 1.0, 0, 0.0)"
+        "INSERT INTO listings (listing_id, url, source, title, page_url, author, found_time, attempts,"
+        f" next_attempt_time) VALUES ({number}, 'file:///{number}', 'folder:/{name}', '', '', '', 1.0, 0, 0.0)"
         for number, name in enumerate("abc", start=1)
     ),
     "INSERT INTO crawl_listings (crawl_id, listing_id, sequence, known, repeated) VALUES ('c1', 1, 1, false, false)",
