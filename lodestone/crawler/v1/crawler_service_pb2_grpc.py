@@ -230,7 +230,8 @@ class CrawlerServiceServicer:
 
     def SetCrawlPriority(self, request, context):
         """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
-        crawler has up to 256 listings of a crawl leased already. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+        crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+        them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
         INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

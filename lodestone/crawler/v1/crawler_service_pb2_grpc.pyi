@@ -54,7 +54,8 @@ class CrawlerServiceStub:
     """
     SetCrawlPriority: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.SetCrawlPriorityRequest, _crawler_service_pb2.SetCrawlPriorityResponse]
     """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
-    crawler has up to 256 listings of a crawl leased already. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+    crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+    them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
     INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
     """
     WatchCrawl: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]
@@ -163,7 +164,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     SetCrawlPriority: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.SetCrawlPriorityRequest, _crawler_service_pb2.SetCrawlPriorityResponse]  # type: ignore[assignment]
     """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
-    crawler has up to 256 listings of a crawl leased already. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+    crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+    them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
     INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
     """
     WatchCrawl: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]  # type: ignore[assignment]
@@ -317,7 +319,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.SetCrawlPriorityResponse, _abc.Awaitable[_crawler_service_pb2.SetCrawlPriorityResponse]]:
         """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
-        crawler has up to 256 listings of a crawl leased already. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+        crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+        them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
         INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
         """
 

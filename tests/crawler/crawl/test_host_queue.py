@@ -48,7 +48,8 @@ def queue(paces, precedence):
 
 
 async def ids(queue, count):
-    return [(await queue.get()).listing_id for _ in range(count)]
+    async with asyncio.timeout(5):
+        return [(await queue.get()).listing_id for _ in range(count)]
 
 
 async def test_hosts_take_turns(queue):
@@ -130,10 +131,11 @@ async def test_a_higher_priority_is_handed_out_first(queue, paces):
     for number, (host, priority) in enumerate(given):
         queue.put(leased(number, host, priority=priority))
     order = []
-    for _ in range(6):
-        out = await queue.get()
-        order.append(out.listing_id)
-        queue.done(out)
+    async with asyncio.timeout(5):
+        for _ in range(6):
+            out = await queue.get()
+            order.append(out.listing_id)
+            queue.done(out)
     assert order == [4, 2, 3, 5, 0, 1]
 
 
@@ -164,5 +166,4 @@ async def test_another_crawls_listing_of_a_higher_priority_goes_first(queue, pac
     assert await is_held_back(queue)
     other.done(out)
     other.close()
-    async with asyncio.timeout(5):
-        assert await ids(queue, 1) == [6]
+    assert await ids(queue, 1) == [6]
