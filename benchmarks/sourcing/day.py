@@ -17,7 +17,7 @@ from benchmarks.sourcing.one_core import memory_mb, take_one_core, timing
 from services.crawler.catalogue import crawl_sources, crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
-from services.crawler.crawl.lister import Lister, ListerParts
+from services.crawler.crawl.lister import Lister, ListerParts, Room
 from services.crawler.judgement import ProfileVersion
 from services.crawler.sources.dump_filter import DumpFilter
 from services.crawler.sources.pushshift_dump import PushshiftDumpSource
@@ -62,9 +62,9 @@ async def _list(database: Database, source: PushshiftDumpSource, answers: LocalA
     return await Lister(source, crawl.sources[0], parts).run()
 
 
-async def _room() -> int | None:
+async def _room(_position: int) -> Room:
     """The frontier of this crawl is not fetched, so nothing waits for room in it."""
-    return None
+    return Room()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from lodestone.cli import (
     encoder,
     images,
     judge,
+    prioritise,
     purge,
     sinks,
     sources,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
+app.command("prioritise")(prioritise.prioritise)
 app.command("judge")(judge.judge)
 app.command("duplicates")(duplicates.duplicates)
 app.command("rejudge")(rejudge.rejudge)

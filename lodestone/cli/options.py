@@ -36,5 +36,17 @@ ProfileOption = Annotated[
         help="The profile: `landscapes` for its newest version, `landscapes@3` for a certain one.",
     ),
 ]
+# The crawler's own range.
+PRIORITY_MIN, PRIORITY_MAX = -100, 100
+PriorityOption = Annotated[
+    int,
+    typer.Option(
+        "--priority",
+        metavar="N",
+        min=PRIORITY_MIN,
+        max=PRIORITY_MAX,
+        help="What these sources list is fetched before what sources of a lower priority list; -100 to 100.",
+    ),
+]
 
 DEFAULT_DATA = Path("data")

@@ -30,6 +30,7 @@ def source_status_facts(status: SourceStatus) -> dict[str, Any]:
     return {
         "uri": source.uri,
         "follow": source.follow,
+        "priority": source.priority,
         "state": word(SourceState, status.state),
         "state_reason": status.state_reason,
         "block_reason": word(BlockReason, status.block_reason) if status.block_reason else None,

@@ -102,6 +102,14 @@ class CrawlerClient(ServiceClient):
         answer = await self._stub.AddCrawlSources(request, timeout=UNARY_TIMEOUT_S)
         return answer.crawl
 
+    async def set_crawl_priority(
+        self, crawl_id: str, priority: int, sources: Sequence[str] = ()
+    ) -> Crawl:
+        """Gives sources of a crawl, or all of them, another priority, -100 to 100: higher ones are leased first."""
+        request = pb.SetCrawlPriorityRequest(crawl_id=crawl_id, sources=sources, priority=priority)
+        answer = await self._stub.SetCrawlPriority(request, timeout=UNARY_TIMEOUT_S)
+        return answer.crawl
+
     async def watch_crawl(
         self, crawl_id: str, *, after_sequence: int = 0
     ) -> AsyncIterator[pb.WatchCrawlResponse]:

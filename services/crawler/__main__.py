@@ -29,6 +29,7 @@ from services.crawler.crawl.crawl_run import RunLimits, RunTerms
 from services.crawler.crawl.host_claims import ClaimTerms, HostClaims
 from services.crawler.crawl.pipeline import PipelineParts
 from services.crawler.crawl.placeholders import Placeholders
+from services.crawler.crawl.precedence import Precedence
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.fetch.address import AddressPolicy, AllowedAddress
 from services.crawler.fetch.egress_proxy import EgressProxy
@@ -118,7 +119,12 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     if claims is not None:
         claims.start()
         stack.push_async_callback(claims.close)
-    terms = RunTerms(RunLimits(workers=settings.workers), Answering(tools).ask, claims)
+    terms = RunTerms(
+        RunLimits(workers=settings.workers),
+        Answering(tools).ask,
+        claims,
+        Precedence(settings.workers),
+    )
     board = CrawlBoard(parts, models, sources.parse, terms)
     stack.push_async_callback(board.close)
     await board.start()

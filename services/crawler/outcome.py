@@ -84,9 +84,8 @@ _BLOCKED = frozenset(
 )
 
 
-def is_passing(reason: OutcomeReason) -> bool:
-    """Whether a later crawl tries again: everything else is final."""
-    return reason in _RETRYABLE or reason in _PASSING
+# A later crawl tries again after one of these: everything else is final.
+PASSING_REASONS = frozenset(reason.value for reason in _RETRYABLE | _PASSING)
 
 
 class FetchFailed(LodestoneError):

@@ -7,7 +7,12 @@ import threading
 
 import grpc
 
-from lodestone.crawler.v1 import crawl_pb2, crawler_service_pb2, kept_image_pb2
+from lodestone.crawler.v1 import (
+    crawl_pb2,
+    crawl_source_pb2,
+    crawler_service_pb2,
+    kept_image_pb2,
+)
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceServicer
 from tests.cli.crawler_messages import judgement_of
 from tests.cli.fake_embedder import rejection_of
@@ -59,6 +64,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.kinds = []
         self.proposals = []
         self.added = []
+        self.prioritised = []
         self.hosts = []
         self.sinks = []
         self.scored = crawler_service_pb2.ListScoreDistributionsResponse()
@@ -87,6 +93,9 @@ class FakeCrawler(CrawlerServiceServicer):
             profile_name="landscapes",
             profile_version=1,
             limits=request.limits,
+            source_statuses=[
+                crawl_source_pb2.SourceStatus(source=source) for source in request.crawl_sources
+            ],
         )
         return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
 
@@ -239,6 +248,15 @@ class FakeCrawler(CrawlerServiceServicer):
         self.added.append(request)
         self._crawl.sources.extend(source.uri for source in request.crawl_sources)
         return crawler_service_pb2.AddCrawlSourcesResponse(crawl=self._crawl)
+
+    def SetCrawlPriority(self, request, context):  # noqa: N802 - the contract's name
+        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
+        self.prioritised.append(request)
+        for status in self._crawl.source_statuses:
+            if status.source.uri in (request.sources or self._crawl.sources):
+                status.source.priority = request.priority
+        return crawler_service_pb2.SetCrawlPriorityResponse(crawl=self._crawl)
 
     def ListSourceKinds(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListSourceKindsResponse(source_kinds=self.kinds)

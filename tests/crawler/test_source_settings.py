@@ -27,17 +27,20 @@ RULES = PostRules(
         SourceSettings(),
         SourceSettings(follow=True, poll_s=1.0, max_empty_polls=50, rules=RULES),
         SourceSettings(poll_s=30 * 86_400.0),
+        SourceSettings(priority=-100),
     ],
 )
 def test_they_come_back_as_they_were_written(settings: SourceSettings) -> None:
     """Through JSON, every field of them and of the rules."""
-    assert SourceSettings.from_json(settings.to_json()) == settings
+    written = settings.to_json()
+    assert SourceSettings.from_json(written, priority=settings.priority) == settings
 
 
 def test_every_field_is_written() -> None:
-    """A field that is added is kept, too."""
+    """A field that is added is kept, too; the priority has a column."""
     written = json.loads(SourceSettings(rules=RULES).to_json())
-    assert set(written) == {field.name for field in fields(SourceSettings)}
+    assert set(written) | {"priority"} == {field.name for field in fields(SourceSettings)}
+    assert "priority" not in written
     assert set(written["rules"]) == {field.name for field in fields(PostRules)}
     assert all(getattr(RULES, field.name) != field.default for field in fields(PostRules))
 
@@ -55,6 +58,15 @@ def test_an_interval_has_bounds(poll_s: float) -> None:
     """From a second to 30 days."""
     with pytest.raises(InvalidInput, match="poll interval"):
         SourceSettings(poll_s=poll_s)
+
+
+@pytest.mark.parametrize("priority", [-101, 101])
+def test_a_priority_has_bounds(priority: int) -> None:
+    """Both ends are fine."""
+    for allowed in (-100, 100):
+        assert SourceSettings(priority=allowed).priority == allowed
+    with pytest.raises(InvalidInput, match=f"a priority of {priority}: give -100 to 100"):
+        SourceSettings(priority=priority)
 
 
 def test_other_refusals() -> None:

@@ -11,7 +11,7 @@ import typer
 from lodestone.cli.crawl.showing import leave_crawl, show_crawl
 from lodestone.cli.crawl.source import chosen_sources, interval
 from lodestone.cli.errors import WrongUsage
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, PriorityOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, addresses
 from lodestone.client import CrawlerClient
@@ -58,6 +58,7 @@ def crawl(
             metavar="SECONDS", min=0, help="Wait so long between two looks; 0 is what suits."
         ),
     ] = 0.0,
+    priority: PriorityOption = 0,
     licences: Annotated[
         list[str] | None,
         typer.Option("--licence", help="Only these licences: `cc0`, `cc-by`, `cc-by-sa-4.0`, …"),
@@ -124,7 +125,7 @@ def crawl(
         deny_flairs=deny_flairs,
         require_flairs=require_flairs,
     )
-    defaults = CrawlSource(follow=follow, rules=rules)
+    defaults = CrawlSource(follow=follow, rules=rules, priority=priority)
     if poll:
         defaults.poll_interval.CopyFrom(interval(poll))
     chosen = chosen_sources(sources or (), defaults)

@@ -16,6 +16,7 @@ from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
 
 _LOCAL_KINDS: Final = ("folder", "urls", "pushshift-dump", "webdataset")
 _KIND = re.compile(r"([a-z][a-z0-9_-]*):")
+_NUMBERS: Final = ("max_empty_polls", "priority")
 _FLAGS: Final = ("allow_over_18", "deny_spoilers")
 _LISTS: Final = (
     *("deny_authors", "licences", "deny_titles", "require_titles"),
@@ -112,8 +113,8 @@ def _set(source: CrawlSource, name: str, value: Any) -> None:
         source.follow = _typed(value, bool)
     elif name == "poll_s":
         source.poll_interval.CopyFrom(interval(float(_typed(value, int | float))))
-    elif name == "max_empty_polls":
-        source.max_empty_polls = _typed(value, int)
+    elif name in _NUMBERS:
+        setattr(source, name, _typed(value, int))
     elif name in _FLAGS:
         setattr(source.rules, name, _typed(value, bool))
     elif name in _LISTS:

@@ -135,6 +135,8 @@ def _source_remarks(crawl: Crawl) -> Iterator[str]:
     """What a person should know of the sources, a line each."""
     for status in crawl.source_statuses:
         uri = one_line(status.source.uri)
+        if status.source.priority:
+            yield f"{uri}: priority {status.source.priority}"
         if status.state in _HELD_UP:
             yield f"{spoken(word(SourceState, status.state))}: {one_line(status.state_reason)}"
         if status.turned_away_counts:

@@ -26,29 +26,29 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lodestone/crawler/v1/crawl_source.proto\x12\x14lodestone.crawler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n\x0b\x43rawlSource\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x30\n\rpoll_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmax_empty_polls\x18\x04 \x01(\x05\x12.\n\x05rules\x18\x05 \x01(\x0b\x32\x1f.lodestone.crawler.v1.PostRules\"\xbb\x01\n\tPostRules\x12\x15\n\rallow_over_18\x18\x01 \x01(\x08\x12\x15\n\rdeny_spoilers\x18\x02 \x01(\x08\x12\x14\n\x0c\x64\x65ny_authors\x18\x03 \x03(\t\x12\x10\n\x08licences\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65ny_titles\x18\x05 \x03(\t\x12\x16\n\x0erequire_titles\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65ny_flairs\x18\x07 \x03(\t\x12\x16\n\x0erequire_flairs\x18\x08 \x03(\t\"\xc8\x03\n\x0cSourceStatus\x12\x31\n\x06source\x18\x01 \x01(\x0b\x32!.lodestone.crawler.v1.CrawlSource\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.lodestone.crawler.v1.SourceState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12\x37\n\x0c\x62lock_reason\x18\x04 \x01(\x0e\x32!.lodestone.crawler.v1.BlockReason\x12\x32\n\x0enext_poll_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlist_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clisted_count\x18\x07 \x01(\x03\x12\x15\n\rskipped_count\x18\x08 \x01(\x03\x12\x11\n\tgap_count\x18\t \x01(\x03\x12\x10\n\x08last_gap\x18\n \x01(\t\x12\x12\n\npost_count\x18\x0b \x01(\x03\x12;\n\x12turned_away_counts\x18\x0c \x03(\x0b\x32\x1f.lodestone.crawler.v1.PostCount\"L\n\tPostCount\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .lodestone.crawler.v1.PostReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"]\n\nSourceKind\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05\x66orms\x18\x02 \x03(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\x0f\n\x07\x65xample\x18\x04 \x01(\t\x12\x10\n\x08obstacle\x18\x05 \x01(\t\"Z\n\x0eSourceProposal\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08\x65vidence\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x03 \x01(\x03\x12\x11\n\tpage_urls\x18\x04 \x03(\t*\xa9\x01\n\x0bSourceState\x12\x1c\n\x18SOURCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_STATE_WAITING\x10\x01\x12\x18\n\x14SOURCE_STATE_LISTING\x10\x02\x12\x18\n\x14SOURCE_STATE_BLOCKED\x10\x03\x12\x17\n\x13SOURCE_STATE_FAILED\x10\x04\x12\x15\n\x11SOURCE_STATE_DONE\x10\x05*\xf5\x01\n\x0b\x42lockReason\x12\x1c\n\x18\x42LOCK_REASON_UNSPECIFIED\x10\x00\x12$\n BLOCK_REASON_CREDENTIALS_MISSING\x10\x01\x12$\n BLOCK_REASON_CREDENTIALS_REFUSED\x10\x02\x12\x1a\n\x16\x42LOCK_REASON_FORBIDDEN\x10\x03\x12\x1d\n\x19\x42LOCK_REASON_RATE_LIMITED\x10\x04\x12\"\n\x1e\x42LOCK_REASON_ROBOTS_DISALLOWED\x10\x05\x12\x1d\n\x19\x42LOCK_REASON_TOOL_MISSING\x10\x06*\xa4\x02\n\nPostReason\x12\x1b\n\x17POST_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13POST_REASON_OVER_18\x10\x01\x12\x18\n\x14POST_REASON_IS_VIDEO\x10\x02\x12\x17\n\x13POST_REASON_REMOVED\x10\x03\x12\x17\n\x13POST_REASON_SPOILER\x10\x04\x12\x16\n\x12POST_REASON_AUTHOR\x10\x05\x12\x17\n\x13POST_REASON_LICENCE\x10\x06\x12\x15\n\x11POST_REASON_TITLE\x10\x07\x12\x15\n\x11POST_REASON_FLAIR\x10\x08\x12\x19\n\x15POST_REASON_NO_IMAGES\x10\t\x12\x1a\n\x16POST_REASON_UNRESOLVED\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'lodestone/crawler/v1/crawl_source.proto\x12\x14lodestone.crawler.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x01\n\x0b\x43rawlSource\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x30\n\rpoll_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmax_empty_polls\x18\x04 \x01(\x05\x12.\n\x05rules\x18\x05 \x01(\x0b\x32\x1f.lodestone.crawler.v1.PostRules\x12\x10\n\x08priority\x18\x06 \x01(\x05\"\xbb\x01\n\tPostRules\x12\x15\n\rallow_over_18\x18\x01 \x01(\x08\x12\x15\n\rdeny_spoilers\x18\x02 \x01(\x08\x12\x14\n\x0c\x64\x65ny_authors\x18\x03 \x03(\t\x12\x10\n\x08licences\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65ny_titles\x18\x05 \x03(\t\x12\x16\n\x0erequire_titles\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65ny_flairs\x18\x07 \x03(\t\x12\x16\n\x0erequire_flairs\x18\x08 \x03(\t\"\xc8\x03\n\x0cSourceStatus\x12\x31\n\x06source\x18\x01 \x01(\x0b\x32!.lodestone.crawler.v1.CrawlSource\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.lodestone.crawler.v1.SourceState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12\x37\n\x0c\x62lock_reason\x18\x04 \x01(\x0e\x32!.lodestone.crawler.v1.BlockReason\x12\x32\n\x0enext_poll_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlist_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clisted_count\x18\x07 \x01(\x03\x12\x15\n\rskipped_count\x18\x08 \x01(\x03\x12\x11\n\tgap_count\x18\t \x01(\x03\x12\x10\n\x08last_gap\x18\n \x01(\t\x12\x12\n\npost_count\x18\x0b \x01(\x03\x12;\n\x12turned_away_counts\x18\x0c \x03(\x0b\x32\x1f.lodestone.crawler.v1.PostCount\"L\n\tPostCount\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .lodestone.crawler.v1.PostReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"]\n\nSourceKind\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05\x66orms\x18\x02 \x03(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\x0f\n\x07\x65xample\x18\x04 \x01(\t\x12\x10\n\x08obstacle\x18\x05 \x01(\t\"Z\n\x0eSourceProposal\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08\x65vidence\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x03 \x01(\x03\x12\x11\n\tpage_urls\x18\x04 \x03(\t*\xa9\x01\n\x0bSourceState\x12\x1c\n\x18SOURCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_STATE_WAITING\x10\x01\x12\x18\n\x14SOURCE_STATE_LISTING\x10\x02\x12\x18\n\x14SOURCE_STATE_BLOCKED\x10\x03\x12\x17\n\x13SOURCE_STATE_FAILED\x10\x04\x12\x15\n\x11SOURCE_STATE_DONE\x10\x05*\xf5\x01\n\x0b\x42lockReason\x12\x1c\n\x18\x42LOCK_REASON_UNSPECIFIED\x10\x00\x12$\n BLOCK_REASON_CREDENTIALS_MISSING\x10\x01\x12$\n BLOCK_REASON_CREDENTIALS_REFUSED\x10\x02\x12\x1a\n\x16\x42LOCK_REASON_FORBIDDEN\x10\x03\x12\x1d\n\x19\x42LOCK_REASON_RATE_LIMITED\x10\x04\x12\"\n\x1e\x42LOCK_REASON_ROBOTS_DISALLOWED\x10\x05\x12\x1d\n\x19\x42LOCK_REASON_TOOL_MISSING\x10\x06*\xa4\x02\n\nPostReason\x12\x1b\n\x17POST_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13POST_REASON_OVER_18\x10\x01\x12\x18\n\x14POST_REASON_IS_VIDEO\x10\x02\x12\x17\n\x13POST_REASON_REMOVED\x10\x03\x12\x17\n\x13POST_REASON_SPOILER\x10\x04\x12\x16\n\x12POST_REASON_AUTHOR\x10\x05\x12\x17\n\x13POST_REASON_LICENCE\x10\x06\x12\x15\n\x11POST_REASON_TITLE\x10\x07\x12\x15\n\x11POST_REASON_FLAIR\x10\x08\x12\x19\n\x15POST_REASON_NO_IMAGES\x10\t\x12\x1a\n\x16POST_REASON_UNRESOLVED\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.crawl_source_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SOURCESTATE']._serialized_start=1213
-  _globals['_SOURCESTATE']._serialized_end=1382
-  _globals['_BLOCKREASON']._serialized_start=1385
-  _globals['_BLOCKREASON']._serialized_end=1630
-  _globals['_POSTREASON']._serialized_start=1633
-  _globals['_POSTREASON']._serialized_end=1925
+  _globals['_SOURCESTATE']._serialized_start=1231
+  _globals['_SOURCESTATE']._serialized_end=1400
+  _globals['_BLOCKREASON']._serialized_start=1403
+  _globals['_BLOCKREASON']._serialized_end=1648
+  _globals['_POSTREASON']._serialized_start=1651
+  _globals['_POSTREASON']._serialized_end=1943
   _globals['_CRAWLSOURCE']._serialized_start=131
-  _globals['_CRAWLSOURCE']._serialized_end=296
-  _globals['_POSTRULES']._serialized_start=299
-  _globals['_POSTRULES']._serialized_end=486
-  _globals['_SOURCESTATUS']._serialized_start=489
-  _globals['_SOURCESTATUS']._serialized_end=945
-  _globals['_POSTCOUNT']._serialized_start=947
-  _globals['_POSTCOUNT']._serialized_end=1023
-  _globals['_SOURCEKIND']._serialized_start=1025
-  _globals['_SOURCEKIND']._serialized_end=1118
-  _globals['_SOURCEPROPOSAL']._serialized_start=1120
-  _globals['_SOURCEPROPOSAL']._serialized_end=1210
+  _globals['_CRAWLSOURCE']._serialized_end=314
+  _globals['_POSTRULES']._serialized_start=317
+  _globals['_POSTRULES']._serialized_end=504
+  _globals['_SOURCESTATUS']._serialized_start=507
+  _globals['_SOURCESTATUS']._serialized_end=963
+  _globals['_POSTCOUNT']._serialized_start=965
+  _globals['_POSTCOUNT']._serialized_end=1041
+  _globals['_SOURCEKIND']._serialized_start=1043
+  _globals['_SOURCEKIND']._serialized_end=1136
+  _globals['_SOURCEPROPOSAL']._serialized_start=1138
+  _globals['_SOURCEPROPOSAL']._serialized_end=1228
 # @@protoc_insertion_point(module_scope)

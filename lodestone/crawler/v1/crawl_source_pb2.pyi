@@ -164,12 +164,17 @@ class CrawlSource(_message.Message):
     POLL_INTERVAL_FIELD_NUMBER: _builtins.int
     MAX_EMPTY_POLLS_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
     """`folder:/path`, `commons:Category:…`, `reddit:r/NAME` and so on (see ListSourceKinds), or just a path or URL."""
     follow: _builtins.bool
     """Look again and again for what is new, instead of once. Such a crawl does not end by itself."""
     max_empty_polls: _builtins.int
     """A source that is followed is done after so many looks in a row that brought nothing new; 0 is never."""
+    priority: _builtins.int
+    """-100 to 100; of what a crawl has to do, listings of a higher priority are leased first. 0 is the default. A listing that
+    several sources name has the priority of the one that named it first.
+    """
     @_builtins.property
     def poll_interval(self) -> _duration_pb2.Duration:
         """How long to wait between two looks, 1 second to 30 days; absent is what suits the source."""
@@ -186,10 +191,11 @@ class CrawlSource(_message.Message):
         poll_interval: _duration_pb2.Duration | None = ...,
         max_empty_polls: _builtins.int = ...,
         rules: Global___PostRules | None = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["poll_interval", b"poll_interval", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "max_empty_polls", b"max_empty_polls", "poll_interval", b"poll_interval", "rules", b"rules", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "max_empty_polls", b"max_empty_polls", "poll_interval", b"poll_interval", "priority", b"priority", "rules", b"rules", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

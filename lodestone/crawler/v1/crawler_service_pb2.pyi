@@ -414,6 +414,62 @@ class AddCrawlSourcesResponse(_message.Message):
 Global___AddCrawlSourcesResponse: _TypeAlias = AddCrawlSourcesResponse  # noqa: Y015
 
 @_typing.final
+class SetCrawlPriorityRequest(_message.Message):
+    """The request message for `CrawlerService.SetCrawlPriority`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRAWL_ID_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    crawl_id: _builtins.str
+    """The crawl's id."""
+    priority: _builtins.int
+    """-100 to 100, see `CrawlSource.priority`."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 1,000 sources of the crawl; none is all that it has."""
+
+    def __init__(
+        self,
+        *,
+        crawl_id: _builtins.str = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
+        priority: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_id", b"crawl_id", "priority", b"priority", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCrawlPriorityRequest: _TypeAlias = SetCrawlPriorityRequest  # noqa: Y015
+
+@_typing.final
+class SetCrawlPriorityResponse(_message.Message):
+    """The response message for `CrawlerService.SetCrawlPriority`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRAWL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def crawl(self) -> _crawl_pb2.Crawl:
+        """The crawl as it is now."""
+
+    def __init__(
+        self,
+        *,
+        crawl: _crawl_pb2.Crawl | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crawl", b"crawl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl", b"crawl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCrawlPriorityResponse: _TypeAlias = SetCrawlPriorityResponse  # noqa: Y015
+
+@_typing.final
 class WatchCrawlRequest(_message.Message):
     """The request message for `CrawlerService.WatchCrawl`."""
 

@@ -70,6 +70,11 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.FromString,
                 _registered_method=True)
+        self.SetCrawlPriority = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/SetCrawlPriority',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityResponse.FromString,
+                _registered_method=True)
         self.WatchCrawl = channel.unary_stream(
                 '/lodestone.crawler.v1.CrawlerService/WatchCrawl',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.WatchCrawlRequest.SerializeToString,
@@ -218,6 +223,16 @@ class CrawlerServiceServicer:
     def AddCrawlSources(self, request, context):
         """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
         new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCrawlPriority(self, request, context):
+        """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
+        crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+        them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+        INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -419,6 +434,11 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.AddCrawlSources,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.SerializeToString,
+            ),
+            'SetCrawlPriority': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCrawlPriority,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityResponse.SerializeToString,
             ),
             'WatchCrawl': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchCrawl,
@@ -706,6 +726,33 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/AddCrawlSources',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.AddCrawlSourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCrawlPriority(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/SetCrawlPriority',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.SetCrawlPriorityResponse.FromString,
             options,
             channel_credentials,
             insecure,

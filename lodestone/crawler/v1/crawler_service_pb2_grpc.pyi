@@ -52,6 +52,12 @@ class CrawlerServiceStub:
     """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
     new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
     """
+    SetCrawlPriority: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.SetCrawlPriorityRequest, _crawler_service_pb2.SetCrawlPriorityResponse]
+    """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
+    crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+    them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+    INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
+    """
     WatchCrawl: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
     them. The stream ends with OK when the crawl is paused or has ended.
@@ -155,6 +161,12 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     AddCrawlSources: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.AddCrawlSourcesRequest, _crawler_service_pb2.AddCrawlSourcesResponse]  # type: ignore[assignment]
     """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
     new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+    """
+    SetCrawlPriority: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.SetCrawlPriorityRequest, _crawler_service_pb2.SetCrawlPriorityResponse]  # type: ignore[assignment]
+    """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
+    crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+    them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+    INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
     """
     WatchCrawl: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]  # type: ignore[assignment]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
@@ -298,6 +310,18 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_crawler_service_pb2.AddCrawlSourcesResponse, _abc.Awaitable[_crawler_service_pb2.AddCrawlSourcesResponse]]:
         """Adds sources to a crawl, which begins with them at once if it is running. Idempotent: a source that it has takes the
         new settings. INVALID_ARGUMENT as for CreateCrawl; FAILED_PRECONDITION for a crawl that has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def SetCrawlPriority(
+        self,
+        request: _crawler_service_pb2.SetCrawlPriorityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.SetCrawlPriorityResponse, _abc.Awaitable[_crawler_service_pb2.SetCrawlPriorityResponse]]:
+        """Gives sources of a crawl another priority, while it runs or is paused. It holds for what is leased from then on: each
+        crawler has up to 256 listings of a crawl leased already. Where hundreds of thousands of listings are to do, the last of
+        them follow some seconds after the answer. Idempotent. NOT_FOUND for a crawl or a source that is not there;
+        INVALID_ARGUMENT for a priority out of range; FAILED_PRECONDITION for a crawl that has ended, or has no sources.
         """
 
     @_abc_1.abstractmethod

@@ -154,7 +154,7 @@ def list_sources(
         CrawlSource(
             row.position,
             row.uri,
-            SourceSettings.from_json(row.settings),
+            SourceSettings.from_json(row.settings, priority=row.priority),
             row.cursor,
             SourceState(row.state),
             row.state_reason,
@@ -192,6 +192,7 @@ def add_sources(
             "position": position,
             "uri": uri,
             "settings": settings[uri].to_json() if uri in settings else "",
+            "priority": settings[uri].priority if uri in settings else 0,
         }
         for position, uri in enumerate(new, start=len(present))
     ]
@@ -202,7 +203,10 @@ def add_sources(
 def _change_settings(
     connection: Connection, crawl_id: str, source: CrawlSource, settings: SourceSettings
 ) -> None:
-    values: dict[str, object] = {"settings": settings.to_json()}
+    values: dict[str, object] = {
+        "settings": settings.to_json(),
+        "priority": settings.priority,
+    }
     if source.state is SourceState.DONE and settings.follow:
         values |= {"state": SourceState.WAITING.value, "next_poll_time": None}
     connection.execute(update(crawl_sources).where(_is(crawl_id, source.position)).values(**values))
@@ -270,7 +274,9 @@ def record_progress(
     Raises:
         LeaseLost: Another crawler lists the source.
     """
-    added = add_listings(connection, crawl_id, progress.listings, now=terms.now)
+    added = add_listings(
+        connection, crawl_id, progress.listings, now=terms.now, position=source.position
+    )
     listed = len(progress.listings) if progress.relists else added
     values: dict[str, object] = {
         "listed_count": crawl_sources.c.listed_count + listed,

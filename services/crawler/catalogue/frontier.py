@@ -9,25 +9,22 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    exists,
     func,
-    literal,
     or_,
     select,
     update,
 )
 
+from services.crawler.catalogue.linking import link
 from services.crawler.catalogue.many import Many, types_of
-from services.crawler.catalogue.schema import crawl_listings, crawls, listings
-from services.crawler.catalogue.upsert import insert_on
+from services.crawler.catalogue.schema import crawl_listings, listings
 from services.crawler.compliance import Compliance
 from services.crawler.listing import Listing, host_of
-from services.crawler.outcome import OutcomeReason, OutcomeState, is_passing
+from services.crawler.outcome import PASSING_REASONS, OutcomeReason, OutcomeState
 
 _LICENCE_CHARACTERS = 100
 # Named in one statement at most.
 _LINKED = 1_000
-PASSING_REASONS = tuple(reason.value for reason in OutcomeReason if is_passing(reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,7 @@ class LeasedListing:
         outcome: What is known of it; None if it was never fetched.
         host: The host to ask; empty for a local file.
         owner: Who holds it; empty if nobody needs to.
+        priority: That of its source in the crawl when it was leased; higher goes first.
     """
 
     listing_id: int
@@ -78,6 +76,7 @@ class LeasedListing:
     outcome: Outcome | None
     host: str = ""
     owner: str = ""
+    priority: int = 0
 
     @property
     def asked_host(self) -> str:
@@ -140,9 +139,17 @@ _ADD = Many(
 
 
 def add_listings(
-    connection: Connection, crawl_id: str, found: Sequence[Listing], *, now: float
+    connection: Connection,
+    crawl_id: str,
+    found: Sequence[Listing],
+    *,
+    now: float,
+    position: int | None = None,
 ) -> int:
-    """Adds listings to a crawl; those it has already are left alone. Returns how many are new to the crawl."""
+    """Adds listings to a crawl; those it has already are left alone. Returns how many are new to the crawl.
+
+    `position` is that of the source that lists them, whose priority they have; None is none.
+    """
     urls = [listing.url for listing in found]
     if not urls:
         return 0
@@ -165,8 +172,7 @@ def add_listings(
     ]
     _ADD.run(connection, rows)
     chosen = listings.c.url.in_(urls)
-    _forget_passing_failures(connection, crawl_id, chosen)
-    return _link(connection, crawl_id, chosen)
+    return link(connection, crawl_id, chosen, position)
 
 
 def add_known(connection: Connection, crawl_id: str, listing_ids: Sequence[int]) -> int:
@@ -174,8 +180,7 @@ def add_known(connection: Connection, crawl_id: str, listing_ids: Sequence[int])
     added = 0
     for start in range(0, len(listing_ids), _LINKED):
         chosen = listings.c.listing_id.in_(list(listing_ids[start : start + _LINKED]))
-        _forget_passing_failures(connection, crawl_id, chosen)
-        added += _link(connection, crawl_id, chosen)
+        added += link(connection, crawl_id, chosen)
     return added
 
 
@@ -187,7 +192,7 @@ def lease(
     limit: int,
     but_hosts: Sequence[str] = (),
 ) -> list[LeasedListing]:
-    """Takes up to `limit` listings of a crawl that are to do, oldest first, none of `but_hosts`."""
+    """Takes up to `limit` listings of a crawl that are to do, in their order, none of `but_hosts`."""
     chosen = listings.c.host.not_in(but_hosts)
     found = find_pending(connection, crawl_id, terms, chosen, limit=limit)
     take(connection, [one.listing_id for one in found], terms)
@@ -202,7 +207,7 @@ def find_pending(
     *,
     limit: int,
 ) -> list[LeasedListing]:
-    """Returns up to `limit` chosen listings of a crawl that are to do, oldest first. They are to be taken next.
+    """Returns up to `limit` chosen listings of a crawl that are to do: by priority, oldest first. They are taken next.
 
     What another takes just now is passed over, not waited for. What expired is taken from everybody but the owner, who
     still works on it: his clock jumped, or he was late.
@@ -212,7 +217,7 @@ def find_pending(
         and_(listings.c.lease_expire_time < terms.now, listings.c.lease_owner != terms.owner),
     )
     query = (
-        select(listings)
+        select(listings, crawl_listings.c.priority)
         .join(crawl_listings)
         .where(
             crawl_listings.c.crawl_id == crawl_id,
@@ -221,7 +226,7 @@ def find_pending(
             is_free,
             chosen,
         )
-        .order_by(crawl_listings.c.listing_id)
+        .order_by(crawl_listings.c.priority.desc(), crawl_listings.c.listing_id)
         .limit(limit)
         .with_for_update(of=listings, skip_locked=True)
     )
@@ -233,6 +238,7 @@ def find_pending(
             outcome_of(row),
             row.host,
             terms.owner,
+            row.priority,
         )
         for row in connection.execute(query)
     ]
@@ -360,33 +366,3 @@ def _outcome_row(listing_id: int, outcome: Outcome) -> dict[str, object]:
         "outcome_time": outcome.time,
         "work_s": outcome.work_s,
     }
-
-
-def _link(connection: Connection, crawl_id: str, which: ColumnElement[bool]) -> int:
-    """Makes listings a crawl's and counts those that it did not have."""
-    chosen = select(
-        literal(crawl_id), listings.c.listing_id, literal(value=False), literal(value=False)
-    ).where(which)
-    columns = ["crawl_id", "listing_id", "known", "repeated"]
-    link = (
-        insert_on(connection)(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
-    )
-    added = connection.execute(link).rowcount
-    more = crawls.c.found_count + added
-    connection.execute(update(crawls).where(crawls.c.crawl_id == crawl_id).values(found_count=more))
-    return added
-
-
-def _forget_passing_failures(
-    connection: Connection, crawl_id: str, which: ColumnElement[bool]
-) -> None:
-    # Looked up by listing: SQLite would make a list of the whole crawl for `NOT IN`, at every step.
-    is_listed = exists().where(
-        crawl_listings.c.crawl_id == crawl_id,
-        crawl_listings.c.listing_id == listings.c.listing_id,
-    )
-    connection.execute(
-        update(listings)
-        .where(which, listings.c.outcome_reason.in_(PASSING_REASONS), ~is_listed)
-        .values(outcome_state=None, outcome_reason=None, attempts=0, next_attempt_time=0.0)
-    )

@@ -9,12 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select
 
 from services.crawler.candidate import DecodedCandidate
-from services.crawler.catalogue.frontier import (
-    PASSING_REASONS,
-    LeasedListing,
-    listing_of,
-    outcome_of,
-)
+from services.crawler.catalogue.frontier import LeasedListing, listing_of, outcome_of
 from services.crawler.catalogue.judgements import decoded_of, evidence_of, judgement_of
 from services.crawler.catalogue.schema import (
     candidates,
@@ -24,7 +19,7 @@ from services.crawler.catalogue.schema import (
     listings,
 )
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion
-from services.crawler.outcome import OutcomeState
+from services.crawler.outcome import PASSING_REASONS, OutcomeState
 from services.servicekit.embedding import Precision
 
 _position = candidates.c.position

@@ -58,6 +58,8 @@ crawl_sources = Table(
     Column("uri", Text, nullable=False),
     # JSON: how the crawl lists it.
     Column("settings", Text, nullable=False, server_default=""),
+    # Listings of a higher one are leased first.
+    Column("priority", Integer, nullable=False, server_default="0"),
     # Where listing goes on, in the source's own format. Only the owner of the lease lists it and moves the cursor.
     Column("cursor", Text, nullable=False, server_default=""),
     Column("lease_owner", String(32)),
@@ -123,6 +125,8 @@ listings = Table(
     Column("work_s", Float),
 )
 
+# That of the source, copied to where an index can have it; after a change it follows in parts.
+_listing_priority = Column("priority", Integer, nullable=False, server_default="0")
 # Which crawl found which listing. `sequence` orders what is settled; null is still to do.
 crawl_listings = Table(
     "crawl_listings",
@@ -132,12 +136,25 @@ crawl_listings = Table(
     Column("sequence", BigInteger),
     Column("known", Boolean, nullable=False, default=False),
     Column("repeated", Boolean, nullable=False, default=False),
+    # The source that the crawl has it from; null in a refetch.
+    Column("position", Integer),
+    _listing_priority,
     Index("ix_crawl_listings_sequence", "crawl_id", "sequence"),
     # What is to do, in the order in which it is leased: a server that has no statistics yet sorts all of it otherwise.
     Index(
         "ix_crawl_listings_pending",
         "crawl_id",
+        _listing_priority.desc(),
         "listing_id",
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
+    ),
+    # What a source has to do under another priority than it has now.
+    Index(
+        "ix_crawl_listings_priority",
+        "crawl_id",
+        "position",
+        "priority",
         sqlite_where=_PENDING,
         postgresql_where=_PENDING,
     ),

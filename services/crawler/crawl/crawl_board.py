@@ -14,7 +14,7 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.crawler.catalogue import crawl_sources, crawls, refetches
+from services.crawler.catalogue import crawl_sources, crawls, priorities, refetches
 from services.crawler.catalogue.beginning import give_back_all
 from services.crawler.catalogue.crawls import Crawl, CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
@@ -42,6 +42,7 @@ ChosenSource: TypeAlias = tuple[str, SourceSettings]
 _AWAY_RETRY_S = 1.0
 # How often it is looked what other crawlers were told.
 _FOLLOW_S = 1.0
+_MOVING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class CrawlBoard:
         self._away = ""
         self._refetching = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+        self._moving: set[asyncio.Task[None]] = set()
         # Counts what this crawler was told, or ended by itself.
         self._told = 0
 
@@ -125,6 +127,33 @@ class CrawlBoard:
         )
         if crawl.state is CrawlState.RUNNING:
             self._begin(await self.get(crawl_id))
+        self._announce(crawl_id)
+        return await self.get(crawl_id)
+
+    async def set_priority(self, crawl_id: str, sources: Sequence[str], priority: int) -> Crawl:
+        """Gives sources of a crawl a priority, all of them if none is named. What is leased already stays as it is.
+
+        What is to do has it when this returns, or follows in the background if it is very much.
+
+        Raises:
+            InvalidInput: The priority is out of range, or a source cannot be understood.
+            NotFound: There is no such crawl, or it has no such source.
+            FailedPrecondition: It has ended, or has no sources at all.
+        """
+        crawl = await self.get(crawl_id)
+        _require_going(crawl)
+        # As it is called in the crawl: a folder that is gone is understood, too.
+        uris = [
+            uri if uri in crawl.request.sources else self._parse_source(uri).uri for uri in sources
+        ]
+        await self._database.run(
+            partial(priorities.set_priority, crawl_id=crawl_id, uris=uris, priority=priority)
+        )
+        moving = asyncio.create_task(priorities.move_all(self._database, crawl_id))
+        self._moving.add(moving)
+        moving.add_done_callback(self._end_moving)
+        # Hundreds of thousands of listings take longer than a caller waits.
+        await asyncio.wait({moving}, timeout=_MOVING_S)
         self._announce(crawl_id)
         return await self.get(crawl_id)
 
@@ -201,7 +230,7 @@ class CrawlBoard:
 
     async def close(self) -> None:
         """Stops all runs; their crawls stay RUNNING and go on at the next start, or with other crawlers."""
-        tasks = [run.task for run in self._runs.values()]
+        tasks = [*(run.task for run in self._runs.values()), *self._moving]
         if self._following is not None:
             tasks.append(self._following)
         for task in tasks:
@@ -236,6 +265,12 @@ class CrawlBoard:
             self._begin(crawl)
         for crawl_id in list(self._changed):
             self._announce(crawl_id)
+
+    def _end_moving(self, moving: asyncio.Task[None]) -> None:
+        self._moving.discard(moving)
+        if not moving.cancelled() and (error := moving.exception()) is not None:
+            # Whoever works on the crawl goes on with it.
+            structlog.get_logger().warning("priorities_not_moved", cause=str(error))
 
     def _begin(self, crawl: Crawl) -> None:
         if crawl.crawl_id not in self._runs:
@@ -321,8 +356,9 @@ class CrawlBoard:
 
 
 def _chosen(crawl: Crawl) -> object:
-    """What a run is made of: if it changes, another run is to be made."""
-    return crawl.request.sources, crawl.request.settings
+    """What a run is made of: if it changes, another run is to be made. Priorities it looks up itself."""
+    settings = crawl.request.settings.items()
+    return crawl.request.sources, {uri: one.without_priority for uri, one in settings}
 
 
 def _require_going(crawl: Crawl) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from services.crawler.catalogue import crawl_sources, crawls, frontier
+from services.crawler.catalogue import crawl_sources, crawls, frontier, priorities
 from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.crawl_sources import LeaseLost
 from services.crawler.catalogue.crawls import Crawl, CrawlState
@@ -18,8 +18,9 @@ from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
 from services.crawler.crawl.host_claims import HostClaims
 from services.crawler.crawl.host_queue import HostQueue
-from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Resolve
+from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Resolve, Room
 from services.crawler.crawl.pipeline import Pipeline
+from services.crawler.crawl.precedence import Precedence
 from services.crawler.judgement import Verdict
 from services.crawler.sources.source import Source
 from services.servicekit.errors import Broken, FailedPrecondition, InvalidInput
@@ -36,7 +37,8 @@ class RunLimits:
 
     Attributes:
         workers: Listings under way at once.
-        max_pending: The lister waits while so many listings are to do. Many, so that a host that rests is not all.
+        max_pending: A lister waits while so many listings are to do that go before its own. Many, so that a host that
+            rests is not all.
         max_held: Listings that are leased ahead of the workers, so that each worker finds a host that may be asked.
         patience_s: A host that rests longer has its listings given back, seconds.
         lease_s: How long a listing is held without renewal, seconds.
@@ -67,11 +69,13 @@ class RunTerms:
         limits: The bounds of each.
         answer: Gets what resolvers ask for.
         claims: The hosts that several crawlers share; None where there is one crawler.
+        precedence: What all crawls hold; None where there is one crawl.
     """
 
     limits: RunLimits
     answer: Resolve
     claims: HostClaims | None = None
+    precedence: Precedence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,11 @@ class CrawlRun:
         self._claims = parts.terms.claims
         self._in_use: Counter[str] = Counter()
         self._limits = limits = parts.terms.limits
-        self._queue = HostQueue(pipeline.paces, patience_s=limits.patience_s)
+        self._queue = HostQueue(
+            pipeline.paces,
+            parts.terms.precedence or Precedence(limits.workers),
+            patience_s=limits.patience_s,
+        )
         self._problems: list[str] = []
         self._listing_done = False
         self._log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
@@ -115,6 +123,7 @@ class CrawlRun:
             sources: Those of the crawl, in its order; each is listed from its cursor on, all at the same time.
             on_settled: Called after each listing, and when a source's state changes.
         """
+        await priorities.move_all(self._database, self._crawl.crawl_id)
         try:
             async with asyncio.TaskGroup() as group:
                 helpers = [
@@ -131,6 +140,7 @@ class CrawlRun:
         except ExceptionGroup as group:
             return _ended_by(group)
         finally:
+            self._queue.close()
             for host in self._in_use.elements():
                 self._end_claim(host)
             await self._database.run(self._release)
@@ -182,16 +192,23 @@ class CrawlRun:
                 self._problems.append(problem)
             return
 
-    async def _room(self) -> int | None:
-        """Waits until the frontier has room; how many more listings the crawl may have, None for no limit."""
-        while await self._unsettled() >= self._limits.max_pending:  # noqa: ASYNC110 - the frontier is a table
+    async def _room(self, position: int) -> Room:
+        """What the source at a position may add; takes a moment if that is nothing, as the frontier is a table."""
+        crawl_id, limit = self._crawl.crawl_id, self._crawl.request.limits.max_listings
+
+        def work(connection: Connection) -> Room:
+            ahead = priorities.count_ahead(connection, crawl_id, position)
+            found = crawls.get_crawl(connection, crawl_id).found_count if limit else 0
+            return Room(
+                ahead >= self._limits.max_pending,
+                max(0, limit - found) if limit else None,
+                priorities.get_priority(connection, crawl_id, position),
+            )
+
+        room = await self._database.run(work)
+        if room.is_full:
             await asyncio.sleep(self._limits.poll_s)
-        limit = self._crawl.request.limits.max_listings
-        if not limit:
-            return None
-        crawl_id = self._crawl.crawl_id
-        crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
-        return max(0, limit - crawl.found_count)
+        return room
 
     def _release(self, connection: Connection) -> None:
         frontier.release_owner(connection, self._owner)
@@ -279,6 +296,8 @@ class CrawlRun:
         while True:
             await asyncio.sleep(self._limits.lease_s / 3)
             await self._database.run(self._renew)
+            # A change that broke off, or that came while a source was listed.
+            await priorities.move_all(self._database, self._crawl.crawl_id)
 
     def _renew(self, connection: Connection) -> None:
         terms = self._terms(connection)

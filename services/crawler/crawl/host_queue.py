@@ -1,13 +1,15 @@
-"""Leased listings by host, handed out when their hosts may be asked."""
+"""Leased listings by host, handed out when their hosts may be asked, those of a higher priority first."""
 
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 
 from services.crawler.catalogue.frontier import LeasedListing
 from services.crawler.crawl.change_signal import ChangeSignal
+from services.crawler.crawl.precedence import Precedence
 from services.crawler.fetch.host_paces import HostPaces
 
 # More than a host may have under way, since what is fetched is decoded and judged before it is done.
@@ -23,11 +25,16 @@ class HostQueue:
     Belongs to one crawl and one event loop.
     """
 
-    def __init__(self, paces: HostPaces, *, patience_s: float) -> None:
-        """Takes the paces of all hosts; a host that rests longer than `patience_s` is handed out to be given back."""
+    def __init__(self, paces: HostPaces, precedence: Precedence, *, patience_s: float) -> None:
+        """Takes the paces of all hosts, and what all crawls hold.
+
+        A host that rests longer than `patience_s` is handed out to be given back.
+        """
         self._paces = paces
+        self._precedence = precedence
         self._patience_s = patience_s
-        self._waiting: OrderedDict[str, deque[LeasedListing]] = OrderedDict()
+        # Of each host by priority, then as they came.
+        self._waiting: OrderedDict[str, list[LeasedListing]] = OrderedDict()
         self._handed_out: Counter[str] = Counter()
         self._changed = ChangeSignal()
         self._count = 0
@@ -43,7 +50,9 @@ class HostQueue:
 
     def put(self, leased: LeasedListing) -> None:
         """Adds a listing."""
-        self._waiting.setdefault(leased.asked_host, deque()).append(leased)
+        waiting = self._waiting.setdefault(leased.asked_host, [])
+        bisect.insort(waiting, leased, key=lambda one: -one.priority)
+        self._precedence.wait(leased.asked_host, leased.priority)
         self._count += 1
         self._changed.notify()
 
@@ -64,7 +73,16 @@ class HostQueue:
         self._handed_out[host] -= 1
         if not self._handed_out[host]:
             del self._handed_out[host]
+        self._precedence.end(leased.priority)
         self._changed.notify()
+
+    def close(self) -> None:
+        """Nobody gets what still waits: other crawls need not wait for it."""
+        for host, waiting in self._waiting.items():
+            for leased in waiting:
+                self._precedence.end_wait(host, leased.priority)
+        self._waiting.clear()
+        self._count = 0
 
     async def wait_for_room(self, limit: int) -> None:
         """Waits until fewer than `limit` listings wait."""
@@ -72,16 +90,24 @@ class HostQueue:
             await self._changed.next().wait()
 
     def _next_host(self) -> tuple[str, float]:
-        """The first host in turn that may be asked, with 0; or none, with the seconds until one may."""
-        soonest_s = float("inf")
-        for host in self._waiting:
-            wait_s = self._wait_s(host)
-            if wait_s == 0.0:
-                return host, 0.0
-            soonest_s = min(soonest_s, wait_s)
-        return "", soonest_s
+        """The host that is next of those that may be asked, with 0; or none, with the seconds until one may.
 
-    def _wait_s(self, host: str) -> float:
+        Next is whose first listing has the highest priority, then the first in turn.
+        """
+        soonest_s, highest, next_host = float("inf"), float("-inf"), ""
+        for host, waiting in self._waiting.items():
+            priority = waiting[0].priority
+            if priority <= highest:
+                continue
+            wait_s = self._wait_s(host, priority)
+            if wait_s == 0.0:
+                highest, next_host = priority, host
+            soonest_s = min(soonest_s, wait_s)
+        return next_host, soonest_s
+
+    def _wait_s(self, host: str, priority: int) -> float:
+        if not self._precedence.goes_first(host, priority):
+            return float("inf")
         if not host:
             return 0.0
         if self._handed_out[host] >= _HANDED_OUT_MAX or self._paces.is_full(host):
@@ -91,12 +117,14 @@ class HostQueue:
 
     def _take(self, host: str) -> LeasedListing:
         waiting = self._waiting[host]
-        leased = waiting.popleft()
+        leased = waiting.pop(0)
         # The next host is next.
         self._waiting.move_to_end(host)
         if not waiting:
             del self._waiting[host]
         self._count -= 1
         self._handed_out[host] += 1
+        self._precedence.end_wait(host, leased.priority)
+        self._precedence.begin(leased.priority)
         self._changed.notify()
         return leased

@@ -24,6 +24,7 @@ from services.crawler.catalogue.crawl_sources import (
 )
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms
+from services.crawler.crawl.listing_turns import ListingTurns
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed
 from services.crawler.post import Post
@@ -50,6 +51,21 @@ _ENCODE = json.JSONEncoder(allow_nan=False).encode
 Resolve = Callable[[Ask], Awaitable[Answer]]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a source may add to a crawl just now.
+
+    Attributes:
+        is_full: Whether it has to wait: enough is to do that goes before it, or with it.
+        left: How many listings the crawl may still have; None for no limit.
+        priority: The source's, now.
+    """
+
+    is_full: bool = False
+    left: int | None = None
+    priority: int = 0
+
+
 class EnoughListings(Exception):
     """The crawl has as many listings as it was asked for."""
 
@@ -64,10 +80,10 @@ class ListerParts:
         owner: The name under which sources are leased.
         lease_s: For how long, seconds.
         answer: Gets what resolvers ask for.
-        room: Waits until the frontier has room; returns how many listings the crawl may still have, None for no limit.
+        room: Looks whether there is room for the source at a position; takes a moment if there is none.
         changed: Called when a source's state or counts change.
         look_s: How often to look whether a source that another crawler lists is free, seconds.
-        recording: Held while listings are recorded that the crawl has room for.
+        turns: Who records the next listings that the crawl has room for.
     """
 
     database: Database
@@ -75,10 +91,10 @@ class ListerParts:
     owner: str
     lease_s: float
     answer: Resolve
-    room: Callable[[], Awaitable[int | None]]
+    room: Callable[[int], Awaitable[Room]]
     changed: Callable[[], None] = lambda: None
     look_s: float = 1.0
-    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: ListingTurns = field(default_factory=ListingTurns)
 
 
 @dataclass
@@ -114,6 +130,7 @@ class Lister:
         self._source = source
         self._place = place
         self._settings = place.settings
+        self._priority = place.settings.priority
         self._parts = parts
         self._gates = PostGates(place.settings.rules)
         self._log = structlog.get_logger().bind(crawl_id=parts.crawl_id, source=source.uri)
@@ -328,9 +345,13 @@ class Lister:
         """Records what is pending; the cursor moves only if all of it fits into the crawl."""
         rest, added, is_first = pending.listings, 0, True
         while True:
-            # One lister at a time: another would count on the same room.
-            async with self._parts.recording:
-                room = await self._parts.room()
+            # One lister at a time: another would count on the same room, and one has to ask for it.
+            async with self._parts.turns.turn(self._priority):
+                found = await self._parts.room(self._place.position)
+                self._priority = found.priority
+                if found.is_full:
+                    continue
+                room = found.left
                 part, rest = (rest, []) if room is None else (rest[:room], rest[room:])
                 progress = pending.progress(
                     part, is_first=is_first, is_last=not rest, relists=relists

@@ -84,6 +84,18 @@ class CrawlServicer(BaseServicer):
         crawl = await self._parts.board.add_sources(request.crawl_id, sources)
         return crawler_service_pb2.AddCrawlSourcesResponse(crawl=await self._crawl(crawl))
 
+    async def SetCrawlPriority(
+        self, request: crawler_service_pb2.SetCrawlPriorityRequest, context: Context
+    ) -> crawler_service_pb2.SetCrawlPriorityResponse:
+        """Gives sources of a crawl another priority."""
+        if len(request.sources) > _MAX_SOURCES:
+            message = f"{len(request.sources):,} sources: give {_MAX_SOURCES:,} at most"
+            raise InvalidInput(message)
+        crawl = await self._parts.board.set_priority(
+            request.crawl_id, request.sources, request.priority
+        )
+        return crawler_service_pb2.SetCrawlPriorityResponse(crawl=await self._crawl(crawl))
+
     async def WatchCrawl(
         self, request: crawler_service_pb2.WatchCrawlRequest, context: Context
     ) -> AsyncIterator[crawler_service_pb2.WatchCrawlResponse]:

@@ -87,6 +87,7 @@ def _settings(message: pb.CrawlSource) -> SourceSettings:
         poll_s if message.HasField("poll_interval") else None,
         message.max_empty_polls,
         _rules(message.rules),
+        message.priority,
     )
 
 
@@ -105,6 +106,7 @@ def _source(source: CrawlSource) -> pb.CrawlSource:
         uri=source.uri,
         follow=settings.follow,
         max_empty_polls=settings.max_empty_polls,
+        priority=settings.priority,
         rules=pb.PostRules(
             allow_over_18=rules.allow_over_18,
             deny_spoilers=rules.deny_spoilers,

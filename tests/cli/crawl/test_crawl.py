@@ -186,6 +186,19 @@ def test_sources_are_added_to_a_crawl(cli, five):
     assert cli("crawl", "/photos", "--add-to", "c1", "--profile", "landscapes").status == 2
 
 
+def test_a_priority_of_the_sources(cli, services, tmp_path):
+    """Of all that have none of their own in a file; out of range is one line."""
+    file = tmp_path / "sources.toml"
+    file.write_text('[[source]]\nuri = "page:https://h/"\npriority = -7\n')
+    arguments = ("crawl", "/photos", str(file), "--profile", "landscapes", "--detach")
+    assert cli(*arguments, "--priority", "20").status == 0
+    [request] = services.crawler.created
+    assert [source.priority for source in request.crawl_sources] == [20, -7]
+    refused = cli(*arguments, "--priority", "101")
+    assert refused.status == 2
+    assert len(refused.err.splitlines()) == 1
+
+
 def test_detach_leaves_it_running(cli, five):
     """--detach creates the crawl, watches nothing, and says how to."""
     result = cli("crawl", "/photos", "--profile", "landscapes", "--detach")

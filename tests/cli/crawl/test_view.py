@@ -73,6 +73,18 @@ def test_json_has_both(capsys):
     assert '"min_pixels": 786432' in out
 
 
+def test_a_priority_that_is_not_the_default(capsys):
+    """Is a line; the others are not mentioned."""
+    source = crawl_source_pb2
+    ended = crawl()
+    for uri, priority in (("folder:/low", -5), ("folder:/plain", 0)):
+        chosen = source.CrawlSource(uri=uri, priority=priority)
+        ended.source_statuses.append(source.SourceStatus(source=chosen))
+    lines = conclusion(capsys, ended).splitlines()
+    assert lines[-1] == "folder:/low: priority -5"
+    assert not any("folder:/plain" in line for line in lines)
+
+
 def test_what_held_sources_up_is_said(capsys):
     """Blocked and failed sources, posts that were left out by reason, and gaps; a line each."""
     source = crawl_source_pb2

@@ -208,18 +208,21 @@ async def test_a_full_disk_is_waited_for(tmp_path):
     database.close()
 
 
+def make_older(place, revision, statements):
+    """A catalogue of an earlier version, with rows."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine_of(place) as engine, engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
     """Its rows stay, whatever refers to them; an image has the listing and time that it was first accepted for."""
     path = tmp_path / "catalog.sqlite"
-    engine = create_engine(f"sqlite:///{path}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for statement in _FIRST_ROWS:
-            connection.exec_driver_sql(statement)
-    engine.dispose()
+    make_older(path, "0001", _FIRST_ROWS)
     database = Database(path)
     try:
         [kept] = await database.run(lambda c: kept_images.list_kept(c, ""))
@@ -231,6 +234,29 @@ async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
     assert "UNIQUE (profile_name, file_name)" in sql
 
 
+async def test_what_an_older_catalogue_has_to_do_belongs_to_its_sources(nothing):
+    """So that these can go first; not what is settled, nor what no source of the crawl named."""
+    make_older(nothing, "0008", _ROWS_TO_DO)
+    database = Database(nothing)
+    query = text("SELECT listing_id, position, priority FROM crawl_listings ORDER BY listing_id")
+    rows = await database.run(lambda c: [tuple(row) for row in c.execute(query)])
+    database.close()
+    assert rows == [(1, None, 0), (2, 1, 0), (3, None, 0)]
+
+
+_ROWS_TO_DO = (
+    "INSERT INTO crawls VALUES ('c1', 'r1', 'p', 1, 'RUNNING', '', 0, 0, 1, 1, 1.0)",
+    "INSERT INTO crawl_sources (crawl_id, position, uri) VALUES ('c1', 0, 'folder:/a')",
+    "INSERT INTO crawl_sources (crawl_id, position, uri) VALUES ('c1', 1, 'folder:/b')",
+    *(
+        "INSERT INTO listings (listing_id, url, source, title, page_url, author, found_time, attempts,"
+        f" next_attempt_time) VALUES ({number}, 'file:///{number}', 'folder:/{name}', '', '', '', 1.0, 0, 0.0)"
+        for number, name in enumerate("abc", start=1)
+    ),
+    "INSERT INTO crawl_listings (crawl_id, listing_id, sequence, known, repeated) VALUES ('c1', 1, 1, false, false)",
+    "INSERT INTO crawl_listings (crawl_id, listing_id, known, repeated) VALUES ('c1', 2, false, false)",
+    "INSERT INTO crawl_listings (crawl_id, listing_id, known, repeated) VALUES ('c1', 3, false, false)",
+)
 _FIRST_ROWS = (
     "INSERT INTO crawls VALUES ('c1', 'r1', 'p', 1, 'COMPLETED', '', 0, 0, 1, 1, 1.0)",
     "INSERT INTO crawl_sources VALUES ('c1', 0, 'folder:/a')",

@@ -10,7 +10,14 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from services.crawler.catalogue import crawls, frontier, judgements, kept_images, score_counts
+from services.crawler.catalogue import (
+    crawls,
+    frontier,
+    judgements,
+    kept_images,
+    priorities,
+    score_counts,
+)
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.schema import crawl_sources, listings
@@ -485,6 +492,42 @@ async def test_the_lister_waits_for_room(world):
         await asyncio.sleep(0.01)
     assert (await run)[0] is CrawlState.COMPLETED
     assert await world.verdicts() == {"ACCEPTED": 300}
+
+
+async def test_a_frontier_full_of_low_priorities_keeps_no_high_one_out(world):
+    """Its source lists all the same, and what it lists is fetched before the rest."""
+    world.fetcher.gate.clear()
+    is_full = asyncio.Event()
+
+    class Late(FakeSource):
+        async def list_posts(self, cursor):
+            await is_full.wait()
+            async for batch in super().list_posts(cursor):
+                yield batch
+
+    low = FakeSource("folder:/low", [f"off{number}" for number in range(150)])
+    high = Late("folder:/high", ["high1", "high2", "high3"])
+    crawl = await world.create(sources=(low.uri, high.uri))
+    await world.database.run(lambda c: priorities.set_priority(c, "c1", [high.uri], 1))
+    running = asyncio.create_task(world.run(crawl, low, high))
+    async with asyncio.timeout(20):
+        while await found_of(world, 0) < LIMITS.max_pending:
+            await asyncio.sleep(0.01)
+        is_full.set()
+        while await found_of(world, 1) < 3:
+            await asyncio.sleep(0.01)
+    listed = await found_of(world, 0)
+    assert listed < 150
+    world.fetcher.gate.set()
+    assert (await running)[0] is CrawlState.COMPLETED
+    # What was leased by then is fetched before; it is less than was listed.
+    assert {"high1", "high2", "high3"} <= set(world.fetcher.fetched[: listed + 3])
+    assert await world.verdicts() == {"ACCEPTED": 3, "OFF_PROFILE": 150}
+
+
+async def found_of(world, position):
+    query = f"SELECT count(*) FROM crawl_listings WHERE position = {position}"
+    return await world.database.run(lambda c: c.exec_driver_sql(query).scalar_one())
 
 
 async def test_embeddings_are_recorded_for_rejected_images(world):

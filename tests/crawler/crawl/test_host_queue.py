@@ -6,6 +6,7 @@ import pytest
 
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
 from services.crawler.crawl.host_queue import HostQueue
+from services.crawler.crawl.precedence import Precedence
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState
 
@@ -26,8 +27,9 @@ class FakePaces:
         return self.resting.get(host, 0.0)
 
 
-def leased(number, host, outcome=None):
-    return LeasedListing(number, Listing("urls:/a", f"http://{host}/{number}"), 0, outcome, host)
+def leased(number, host, outcome=None, priority=0):
+    listing = Listing("urls:/a", f"http://{host}/{number}")
+    return LeasedListing(number, listing, 0, outcome, host, priority=priority)
 
 
 @pytest.fixture
@@ -36,12 +38,18 @@ def paces():
 
 
 @pytest.fixture
-def queue(paces):
-    return HostQueue(paces, patience_s=5.0)
+def precedence():
+    return Precedence(workers=2)
+
+
+@pytest.fixture
+def queue(paces, precedence):
+    return HostQueue(paces, precedence, patience_s=5.0)
 
 
 async def ids(queue, count):
-    return [(await queue.get()).listing_id for _ in range(count)]
+    async with asyncio.timeout(5):
+        return [(await queue.get()).listing_id for _ in range(count)]
 
 
 async def test_hosts_take_turns(queue):
@@ -114,3 +122,48 @@ async def test_room_and_crowds(queue):
     await queue.get()
     async with asyncio.timeout(5):
         await filling
+
+
+async def test_a_higher_priority_is_handed_out_first(queue, paces):
+    """Of all hosts that may be asked, and of one host's; among equals hosts take turns."""
+    paces.full = {"d"}
+    given = (("a", 0), ("a", 0), ("b", 3), ("c", 3), ("a", 7), ("b", 3), ("d", 99))
+    for number, (host, priority) in enumerate(given):
+        queue.put(leased(number, host, priority=priority))
+    order = []
+    async with asyncio.timeout(5):
+        for _ in range(6):
+            out = await queue.get()
+            order.append(out.listing_id)
+            queue.done(out)
+    assert order == [4, 2, 3, 5, 0, 1]
+
+
+async def is_held_back(queue):
+    """Whether nothing comes of a queue."""
+    try:
+        async with asyncio.timeout(0.02):
+            await queue.get()
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_another_crawls_listing_of_a_higher_priority_goes_first(queue, paces, precedence):
+    """At the host that both ask, and where it fills the workers; what a queue leaves behind holds up nobody."""
+    other = HostQueue(paces, precedence, patience_s=5.0)
+    other.put(leased(0, "a", priority=1))
+    queue.put(leased(1, "a"))
+    queue.put(leased(2, "b"))
+    assert await ids(queue, 1) == [2]
+    assert await is_held_back(queue)
+    assert await ids(other, 1) == [0]
+    assert await ids(queue, 1) == [1]
+    for number in (3, 4, 5):
+        other.put(leased(number, "c", priority=1))
+    queue.put(leased(6, "d", KNOWN))
+    out = await other.get()
+    assert await is_held_back(queue)
+    other.done(out)
+    other.close()
+    assert await ids(queue, 1) == [6]

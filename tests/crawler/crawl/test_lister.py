@@ -7,13 +7,14 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from services.crawler.catalogue import crawl_sources, crawls
+from services.crawler.catalogue import crawl_sources, crawls, priorities
 from services.crawler.catalogue.crawl_sources import LeaseLost, SourceState
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms
 from services.crawler.crawl import lister
-from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts
+from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Room
+from services.crawler.crawl.listing_turns import ListingTurns
 from services.crawler.fetch.url import parse_url
 from services.crawler.judgement import ProfileVersion
 from services.crawler.outcome import FetchFailed, OutcomeReason
@@ -78,7 +79,9 @@ class World:
         self.changes = 0
         self.limit = None
         self.answers = {}
-        self.recording = asyncio.Lock()
+        self.turns = ListingTurns()
+        self.waits = 0
+        self.looks = []
 
     async def create(self, *sources, **settings):
         uris = tuple(source.uri for source in sources)
@@ -90,7 +93,7 @@ class World:
         )
         await self.database.run(lambda c: crawls.create_crawl(c, "c1", request, now=1.0))
 
-    async def lister(self, source, owner=ME, position=0):
+    async def lister(self, source, owner=ME, position=0, room=None):
         place = (await self.places())[position]
         parts = ListerParts(
             self.database,
@@ -98,10 +101,10 @@ class World:
             owner,
             60.0,
             self.answer,
-            self.room,
+            room or self.room,
             self.changed,
             0.01,
-            self.recording,
+            self.turns,
         )
         return Lister(source, place, parts)
 
@@ -115,10 +118,16 @@ class World:
             raise answer
         return Answer(question.url, answer)
 
-    async def room(self):
+    async def room(self, position):
+        """As the catalogue has it; the frontier is full for as often as `waits` says."""
+        source = (await self.places())[position]
+        self.looks.append((source.uri, source.settings.priority))
+        is_full = self.waits > 0
+        self.waits -= is_full
         if self.limit is None:
-            return None
-        return max(0, self.limit - (await self.crawl()).found_count)
+            return Room(is_full, None, source.settings.priority)
+        left = max(0, self.limit - (await self.crawl()).found_count)
+        return Room(is_full, left, source.settings.priority)
 
     def changed(self):
         self.changes += 1
@@ -447,6 +456,34 @@ async def test_two_sources_share_the_room(world) -> None:
     ends = await asyncio.gather(*(one.run() for one in listers), return_exceptions=True)
     assert len(await world.urls()) == 150
     assert any(isinstance(end, EnoughListings) for end in ends)
+
+
+async def test_sources_of_a_higher_priority_record_first(world) -> None:
+    """Where there is room for one at a time; a change while they wait counts."""
+    sources = [FakeSource([batch(f"{name}1")], uri=f"test:{name}") for name in "abcd"]
+    await world.create(*sources)
+    for name, priority in (("b", 1), ("d", 2)):
+        await set_priority(world, f"test:{name}", priority)
+    world.waits = 2
+
+    async def room(position):
+        if position == 0 and not world.looks:
+            await set_priority(world, "test:a", 50)
+        return await world.room(position)
+
+    listers = [
+        await world.lister(source, position=number, room=room)
+        for number, source in enumerate(sources)
+    ]
+    await asyncio.gather(*(one.run() for one in listers))
+    names = [uri.removeprefix("test:") for uri, _ in world.looks]
+    # The first two come to a full frontier; by then one of them goes before all others.
+    assert names == ["a", "d", "a", "d", "b", "c"]
+    assert await world.urls() == ["a1", "d1", "b1", "c1"]
+
+
+async def set_priority(world, uri, priority):
+    await world.database.run(lambda c: priorities.set_priority(c, "c1", [uri], priority))
 
 
 async def test_one_lister_at_a_time(world, monkeypatch) -> None:
