@@ -76,7 +76,8 @@ def _count(insert: NewInsert) -> Executable:
     return new.on_conflict_do_update(index_elements=crawl_counts.primary_key, set_=more)
 
 
-_COUNT = Upsert(_count)
+# Adds to a count, which may not be there yet.
+COUNT = Upsert(_count)
 
 
 def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> set[int]:
@@ -135,7 +136,7 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
     counts = Counter(_count_key(one, repeated) for one in endings)
     names = ("outcome_state", "outcome_reason", "verdict", "known")
     connection.execute(
-        _COUNT.on(connection),
+        COUNT.on(connection),
         [
             {"crawl_id": crawl_id, **dict(zip(names, key, strict=True)), "count": count}
             for key, count in sorted(counts.items())
