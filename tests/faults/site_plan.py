@@ -65,7 +65,7 @@ class Versions:
 
     Attributes:
         number: Of the crawl.
-        kind: `small`, or `large` for four times the pixels, in which there is more detail.
+        kind: `half`, or `whole` for four times the pixels, in which there is more detail.
         finds: How many pictures, all of which fit.
     """
 
@@ -91,7 +91,7 @@ def content(path):
     if kind == "near":
         place, copy = divmod(place, 10)
         return encode(reencode(_picture(batch, place), quality=60 + 3 * copy))
-    if kind in ("small", "large"):
+    if kind in ("half", "whole"):
         return encode(_version(kind, place), "PNG")
     if kind == "grey":
         seed = 1_000 * batch + 500 + place
@@ -108,7 +108,7 @@ def _picture(batch, place):
 def _version(kind, place):
     large = scene(40_000 + place, width_px=2 * WIDTH_PX, height_px=2 * HEIGHT_PX)
     large = (large * np.array(_TINTS[place % 3])).astype(np.uint8)
-    return large if kind == "large" else resized(large, WIDTH_PX, HEIGHT_PX)
+    return large if kind == "whole" else resized(large, WIDTH_PX, HEIGHT_PX)
 
 
 _FAILURES = {

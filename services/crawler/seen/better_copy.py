@@ -17,7 +17,7 @@ CLEANER: Final = 0.25
 # Inclusive; of the pixels. Re-encoded and re-cut copies have about the same size.
 SAME_SIZE: Final = 0.9
 # Inclusive; of `detail_ratio`.
-SHOWN_RATIO: Final = 0.2
+SHOWN_RATIO: Final = 0.15
 # A copy of about the same size must have more detail than one of so many times fewer pixels could: no enlargement that
 # lost its watermark on the way takes the place of the original.
 _SMALLER: Final = 2

