@@ -99,14 +99,14 @@ def _purged(connection: Connection, after: int) -> list[tuple[str, Fingerprint]]
 
 def _replaced(connection: Connection, after: int) -> list[tuple[str, Fingerprint, str]]:
     query = (
-        select(replaced_images.c.digest, *_hashes(candidates), replaced_images.c.replaced_by_digest)
+        select(replaced_images.c.replaced_by_digest, replaced_images.c.digest, *_hashes(candidates))
         .join(candidates, candidates.c.digest == replaced_images.c.digest)
         .where(replaced_images.c.position > after)
         .order_by(replaced_images.c.position)
     )
     return [
         (digest, Fingerprint(int(hash64, 16), hash256, flat), by)
-        for digest, hash64, hash256, flat, by in connection.execute(query)
+        for by, digest, hash64, hash256, flat in connection.execute(query)
     ]
 
 

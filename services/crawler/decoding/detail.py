@@ -88,7 +88,7 @@ def _power(tiles: _Grey) -> tuple[_Grey, _Grey]:
 def _places(length: int, side: int) -> list[int]:
     """Where tiles begin, evenly from one edge to the other; fewer where they would lie over each other."""
     count = max(1, min(_TILES_A_SIDE, length // side))
-    return np.linspace(0, length - side, count).astype(int).tolist()
+    return [int(place) for place in np.linspace(0, length - side, count)]
 
 
 def _mean(power: _Grey, frequencies: _Grey, low: float, high: float) -> float:
