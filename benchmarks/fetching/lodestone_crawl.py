@@ -34,6 +34,7 @@ from services.crawler.judgement import ProfileVersion
 from services.crawler.judging.inspector import Inspector
 from services.crawler.resolvers.resolution import Answer, Ask, Unanswered
 from services.crawler.screen import Screen
+from services.crawler.seen.better_copy import as_found
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
 from services.crawler.store.folder_store import FolderStore
@@ -63,7 +64,9 @@ class ModelFreeInspector(Inspector):
         score: ScoreEmbedding | None = None,  # noqa: ARG002 - nothing is scored here
     ) -> list[Gate]:
         """The duplicate check if it is asked for, and nothing else."""
-        return [DuplicateGate(self._seen, profile_name=profile.name)] if duplicates else []
+        return (
+            [DuplicateGate(self._seen, as_found, profile_name=profile.name)] if duplicates else []
+        )
 
 
 async def _no_answer(question: Ask) -> Answer:

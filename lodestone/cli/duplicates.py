@@ -1,4 +1,4 @@
-"""`lodestone duplicates`: what given files would be duplicates of; nothing is stored."""
+"""`lodestone duplicates`: what given files would be duplicates of, and what a person says of that."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lodestone.cli.distinct_pairs import say_distinct
+from lodestone.cli.errors import WrongUsage
 from lodestone.cli.image_files import Unreadable, expand, read_image, shown
 from lodestone.cli.image_place import name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
@@ -38,8 +40,19 @@ _COLUMNS = (
 
 def duplicates(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_DIR...", help="Images, or folders of them.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="FILE_OR_DIR...", help="Images, or folders of them."),
+    ] = None,
+    not_duplicate: Annotated[
+        bool,
+        typer.Option(
+            "--not-duplicate",
+            help="Say that two images, files or digests, are no duplicates of each other; of none, list what was said.",
+        ),
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="With --not-duplicate: take it back.")
+    ] = False,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -48,8 +61,19 @@ def duplicates(
     A crawl keeps no image that is nearly the same picture as one that was kept, or purged, or is marked as seen under
     its profile's name, as liked photos are: at most 8 bits of their 64-bit and 60 of their 256-bit perceptual hashes
     differ. The mirror image counts too. Of a flat picture, one without structure, only the same bytes are a duplicate.
+    A better copy takes the place of a kept image all the same.
+
+    With --not-duplicate the word of a person is stored: what was rejected for the other is judged again.
     """
-    asyncio.run(_find(Output(as_json=as_json), list(expand(paths)), data))
+    output = Output(as_json=as_json)
+    if undo and not not_duplicate:
+        raise WrongUsage("--undo goes with --not-duplicate")
+    if not_duplicate:
+        say_distinct(output, paths or (), undo=undo)
+        return
+    if not paths:
+        raise WrongUsage("give images, or folders of them")
+    asyncio.run(_find(output, list(expand(paths)), data))
 
 
 async def _find(output: Output, paths: list[Path], data: Path) -> None:

@@ -17,6 +17,7 @@ from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
+from lodestone.crawler.v1.duplicate_image_pb2 import DistinctPair
 from lodestone.crawler.v1.kept_image_pb2 import HostReport, PurgedImage, SourceYield
 from lodestone.crawler.v1.sink_pb2 import Sink
 from lodestone.image.v1.image_pb2 import Image
@@ -158,6 +159,28 @@ class CrawlerClient(ServiceClient):
         """What an image would be a duplicate of, of all that was kept, purged or marked as seen. Stores nothing."""
         request = pb.FindDuplicatesRequest(image=image)
         return await self._stub.FindDuplicates(request, timeout=UNARY_TIMEOUT_S)
+
+    async def create_distinct_pair(
+        self, first_digest: str, second_digest: str
+    ) -> pb.CreateDistinctPairResponse:
+        """Says that two images are no duplicates of each other; what was rejected for that is judged again."""
+        request = pb.CreateDistinctPairRequest(
+            first_digest=first_digest, second_digest=second_digest
+        )
+        return await self._stub.CreateDistinctPair(request, timeout=UNARY_TIMEOUT_S)
+
+    async def delete_distinct_pair(self, first_digest: str, second_digest: str) -> bool:
+        """Takes that back; False if nobody had said so."""
+        request = pb.DeleteDistinctPairRequest(
+            first_digest=first_digest, second_digest=second_digest
+        )
+        answer = await self._stub.DeleteDistinctPair(request, timeout=UNARY_TIMEOUT_S)
+        return answer.deleted
+
+    async def list_distinct_pairs(self) -> AsyncIterator[DistinctPair]:
+        """Yields all pairs of which somebody said so, by their digests."""
+        async for answer in self._stub.ListDistinctPairs(pb.ListDistinctPairsRequest()):
+            yield answer.pair
 
     async def mark_images_seen(
         self, profile_name: str, images: Callable[[], AsyncIterator[Image]]

@@ -40,8 +40,9 @@ from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
 from services.crawler.gates.gallery import Search
 from services.crawler.judging.duplicate_search import DuplicateSearch
-from services.crawler.judging.inspector import Inspector
+from services.crawler.judging.inspector import GateTerms, Inspector
 from services.crawler.judging.judging import Judging
+from services.crawler.judging.near_reading import NearReading
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
@@ -50,6 +51,7 @@ from services.crawler.moving.importing import Importing
 from services.crawler.places import Places
 from services.crawler.receivers.gallery_search import MAX_BYTES, GallerySearch
 from services.crawler.receivers.receiver_client import ReceiverClient, receiver_url
+from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.rpc.base_servicer import CrawlerParts
 from services.crawler.scores.score_reports import ScoreReports
@@ -100,7 +102,13 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
     liked = LikedServices(channels[0], channels[1])
     precision = PrecisionCheck(models, liked)
-    inspector = Inspector(models, precision, seen, partial(_decoder, settings), search)
+    inspector = Inspector(
+        models,
+        precision,
+        seen,
+        partial(_decoder, settings),
+        GateTerms(search, NearReading(database).read, settings.keep_better),
+    )
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
@@ -109,6 +117,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     )
     purging = Purging(database, store, seen, fetcher, parts.digests)
     await purging.finish()
+    await recorder.remove_replaced()
     tools = _source_tools(settings, fetcher)
     sources = SourceRegistry(tools)
     registry = new_registry()
@@ -134,6 +143,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             board,
             judging,
             DuplicateSearch(inspector, database, seen),
+            Distinguishing(database, board.fetch_again, recorder.remove_replaced),
             purging,
             Rejudging(parts, models, board.fetch_again),
             Exporting(database, store),

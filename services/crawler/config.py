@@ -139,6 +139,10 @@ class CrawlerSettings(ServiceSettings):
     max_height_ratio: float = Field(
         default=2.0, gt=0, description="Height ÷ width at most; exactly this passes."
     )
+    keep_better: bool = Field(
+        default=True,
+        description="Let a better copy of a kept image, larger or with less of a watermark, take its place.",
+    )
     max_bytes: int = Field(default=20_000_000, gt=0, description="Bytes of one image at most.")
     max_decoded_pixels: int = Field(
         default=50_000_000, gt=0, description="Pixels of one image at most."

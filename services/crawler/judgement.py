@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     OFF_PROFILE = "OFF_PROFILE"
     WATERMARKED = "WATERMARKED"
     DUPLICATE = "DUPLICATE"
+    REPLACED = "REPLACED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,19 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the gates have found out so far; what no gate has asked for is None."""
+    """What the gates have found out so far; what no gate has asked for is None.
+
+    Attributes:
+        embedding: Of the image.
+        score: How well it fits the profile.
+        detection: What the watermark detector says.
+        detail_px: It has detail that no copy of so many pixels could have; 0 if nobody asked. This is not recorded.
+    """
 
     embedding: Embedding | None = None
     score: Score | None = None
     detection: Detection | None = None
+    detail_px: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,10 @@ class Judgement:
     """The verdict with its evidence.
 
     Attributes:
-        verdict: That of the first gate that did not pass the image, or ACCEPTED.
+        verdict: That of the first gate that did not pass the image, or ACCEPTED; REPLACED once a better copy is kept.
         reason: The verdict as a sentence with the numbers.
         evidence: What the gates found out.
-        duplicate_of: The digest of the other image; empty unless the verdict is DUPLICATE.
+        duplicate_of: The digest of the other image; empty unless the verdict is DUPLICATE or REPLACED.
     """
 
     verdict: Verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.crawler.rpc.crawl_servicer import CrawlServicer
+from services.crawler.rpc.distinct_servicer import DistinctServicer
 from services.crawler.rpc.image_servicer import ImageServicer
 from services.crawler.rpc.judge_servicer import JudgeServicer
 from services.crawler.rpc.move_servicer import MoveServicer
@@ -15,6 +16,7 @@ from services.crawler.rpc.source_servicer import SourceServicer
 class CrawlerServicer(
     CrawlServicer,
     JudgeServicer,
+    DistinctServicer,
     ImageServicer,
     MoveServicer,
     SourceServicer,

@@ -11,6 +11,7 @@ from lodestone.crawler.v1 import (
     crawl_pb2,
     crawl_source_pb2,
     crawler_service_pb2,
+    duplicate_image_pb2,
     kept_image_pb2,
 )
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceServicer
@@ -38,6 +39,7 @@ class FakeCrawler(CrawlerServiceServicer):
         judged: The options of every judged image.
         exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
             early before the third, once each.
+        pairs: Of digests, the smaller one first, that are no duplicates.
         exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
         silent: Set: images are not judged; `judging` tells that one has arrived.
@@ -55,6 +57,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.forgetful = False
         self.away = 0
         self.duplicates = {}
+        self.pairs = set()
         self.kept = []
         self.nearest = []
         self.embeddings = {}
@@ -158,6 +161,23 @@ class FakeCrawler(CrawlerServiceServicer):
         report = self.duplicates[request.image.encoded]
         report.digest = hashlib.sha256(request.image.encoded).hexdigest()
         return respond(value=report)
+
+    def CreateDistinctPair(self, request, context):  # noqa: N802 - the contract's name
+        first, second = sorted((request.first_digest, request.second_digest))
+        self.pairs.add((first, second))
+        pair = duplicate_image_pb2.DistinctPair(first_digest=first, second_digest=second)
+        return crawler_service_pb2.CreateDistinctPairResponse(pair=pair, crawl_ids=["c-again"])
+
+    def DeleteDistinctPair(self, request, context):  # noqa: N802 - the contract's name
+        pair = tuple(sorted((request.first_digest, request.second_digest)))
+        deleted = pair in self.pairs
+        self.pairs.discard(pair)
+        return crawler_service_pb2.DeleteDistinctPairResponse(deleted=deleted)
+
+    def ListDistinctPairs(self, request, context):  # noqa: N802 - the contract's name
+        for first, second in sorted(self.pairs):
+            pair = duplicate_image_pb2.DistinctPair(first_digest=first, second_digest=second)
+            yield crawler_service_pb2.ListDistinctPairsResponse(pair=pair)
 
     def MarkImagesSeen(self, requests, context):  # noqa: N802 - the contract's name
         marked = [(request.profile_name, request.image.encoded) for request in requests]

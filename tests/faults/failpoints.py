@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from services.crawler.catalogue import crawl_sources, frontier, shared_hosts
+from services.crawler.catalogue import crawl_sources, frontier, replacements, shared_hosts
 from services.crawler.fetch.fetcher import Fetcher
 from services.crawler.store import recorder, recording
 from services.crawler.store.folder_store import FolderStore
@@ -36,6 +36,10 @@ class Point(Enum):
     PURGE_COMMITTED = "the catalogue has forgotten an image whose files are all there"
     PURGE_HALF = "some files of a purged image are gone"
     PURGE_REMOVED = "all files of a purged image are gone, and no row says so"
+    REPLACED = "the better copy is written and the other let go of, and nothing is committed"
+    REPLACEMENT_COMMITTED = "a better copy is kept, and the files of the other are all there"
+    REPLACEMENT_HALF = "some files of a replaced image are gone"
+    REPLACEMENT_REMOVED = "all files of a replaced image are gone, and no row says so"
 
 
 @dataclass(frozen=True)
@@ -169,9 +173,20 @@ _HOOKS = {
     Point.PURGE_COMMITTED: (_before(Purging, "_remove_files"),),
     Point.PURGE_HALF: (_after(Path, "unlink", _is_sidecar), _all_but_one_deleted),
     Point.PURGE_REMOVED: (_after(FolderStore, "remove"), _after(S3Store, "remove")),
+    Point.REPLACED: (_after(replacements, "replace"),),
+    Point.REPLACEMENT_COMMITTED: (_before(FolderStore, "remove"), _before(S3Store, "remove")),
+    Point.REPLACEMENT_HALF: (_after(Path, "unlink", _is_sidecar), _all_but_one_deleted),
+    Point.REPLACEMENT_REMOVED: (_after(FolderStore, "remove"), _after(S3Store, "remove")),
 }
 
 PURGE_POINTS = (Point.PURGE_COMMITTED, Point.PURGE_HALF, Point.PURGE_REMOVED)
+REPLACEMENT_POINTS = (
+    Point.REPLACED,
+    Point.REPLACEMENT_COMMITTED,
+    Point.REPLACEMENT_HALF,
+    Point.REPLACEMENT_REMOVED,
+)
+_SELDOM = PURGE_POINTS + REPLACEMENT_POINTS
 # On S3 nothing is synced by the crawler.
-FOLDER_POINTS = tuple(point for point in Point if point not in PURGE_POINTS)
+FOLDER_POINTS = tuple(point for point in Point if point not in _SELDOM)
 BUCKET_POINTS = tuple(point for point in FOLDER_POINTS if point is not Point.SYNCED)

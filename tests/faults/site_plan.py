@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.crawler.pictures import encode, reencode, scene
+from tests.crawler.pictures import encode, reencode, resized, scene
 
 # Rather more than the smallest picture that fits (see `Rig`).
 WIDTH_PX, HEIGHT_PX = 192, 144
@@ -59,6 +59,26 @@ class Batch:
             yield f"http://{host}:{port}/{self.number}/{name}"
 
 
+@dataclass(frozen=True)
+class Versions:
+    """Listings of one crawl: one version of each of some pictures.
+
+    Attributes:
+        number: Of the crawl.
+        kind: `half`, or `whole` for four times the pixels, in which there is more detail.
+        finds: How many pictures, all of which fit.
+    """
+
+    number: int
+    kind: str
+    finds: int = 30
+
+    def urls(self, port):
+        """The addresses on a port."""
+        for place in range(self.finds):
+            yield f"http://h{place % 4}.localhost:{port}/0/{self.kind}-{place}.png"
+
+
 @functools.lru_cache(maxsize=256)
 def content(path):
     """The bytes of a file; None if there is none."""
@@ -71,6 +91,8 @@ def content(path):
     if kind == "near":
         place, copy = divmod(place, 10)
         return encode(reencode(_picture(batch, place), quality=60 + 3 * copy))
+    if kind in ("half", "whole"):
+        return encode(_version(kind, place), "PNG")
     if kind == "grey":
         seed = 1_000 * batch + 500 + place
         return encode(scene(seed, width_px=WIDTH_PX, height_px=HEIGHT_PX), "PNG")
@@ -81,6 +103,12 @@ def content(path):
 def _picture(batch, place):
     pixels = scene(1_000 * batch + place, width_px=WIDTH_PX, height_px=HEIGHT_PX)
     return (pixels * np.array(_TINTS[place % 3])).astype(np.uint8)
+
+
+def _version(kind, place):
+    large = scene(40_000 + place, width_px=2 * WIDTH_PX, height_px=2 * HEIGHT_PX)
+    large = (large * np.array(_TINTS[place % 3])).astype(np.uint8)
+    return large if kind == "whole" else resized(large, WIDTH_PX, HEIGHT_PX)
 
 
 _FAILURES = {

@@ -37,6 +37,7 @@ from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.judgement import ProfileVersion
 from services.crawler.judging.inspector import Inspector
 from services.crawler.screen import Screen
+from services.crawler.seen.better_copy import as_found
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.urls import UrlListSource
 from services.crawler.store.folder_store import FolderStore
@@ -65,7 +66,7 @@ class ModelFreeInspector(Inspector):
         return await self._bare_decoder.decode(encoded)
 
     def gates(self, profile, *, duplicates):
-        return [DuplicateGate(self._seen, profile_name=profile.name)]
+        return [DuplicateGate(self._seen, as_found, profile_name=profile.name)]
 
 
 class Slowest:

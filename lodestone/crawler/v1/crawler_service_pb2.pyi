@@ -768,6 +768,151 @@ class FindDuplicatesResponse(_message.Message):
 Global___FindDuplicatesResponse: _TypeAlias = FindDuplicatesResponse  # noqa: Y015
 
 @_typing.final
+class CreateDistinctPairRequest(_message.Message):
+    """The request message for `CrawlerService.CreateDistinctPair`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DIGEST_FIELD_NUMBER: _builtins.int
+    SECOND_DIGEST_FIELD_NUMBER: _builtins.int
+    first_digest: _builtins.str
+    """The SHA-256 of one image's bytes, 64 hex digits."""
+    second_digest: _builtins.str
+    """That of the other image."""
+    def __init__(
+        self,
+        *,
+        first_digest: _builtins.str = ...,
+        second_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_digest", b"first_digest", "second_digest", b"second_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateDistinctPairRequest: _TypeAlias = CreateDistinctPairRequest  # noqa: Y015
+
+@_typing.final
+class CreateDistinctPairResponse(_message.Message):
+    """The response message for `CrawlerService.CreateDistinctPair`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIR_FIELD_NUMBER: _builtins.int
+    CRAWL_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pair(self) -> _duplicate_image_pb2.DistinctPair:
+        """The pair, the smaller digest first."""
+
+    @_builtins.property
+    def crawl_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the crawls that judge one of the two again; empty if neither was rejected or replaced for the other."""
+
+    def __init__(
+        self,
+        *,
+        pair: _duplicate_image_pb2.DistinctPair | None = ...,
+        crawl_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_ids", b"crawl_ids", "pair", b"pair"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateDistinctPairResponse: _TypeAlias = CreateDistinctPairResponse  # noqa: Y015
+
+@_typing.final
+class DeleteDistinctPairRequest(_message.Message):
+    """The request message for `CrawlerService.DeleteDistinctPair`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DIGEST_FIELD_NUMBER: _builtins.int
+    SECOND_DIGEST_FIELD_NUMBER: _builtins.int
+    first_digest: _builtins.str
+    """The SHA-256 of one image's bytes, 64 hex digits."""
+    second_digest: _builtins.str
+    """That of the other image."""
+    def __init__(
+        self,
+        *,
+        first_digest: _builtins.str = ...,
+        second_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_digest", b"first_digest", "second_digest", b"second_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDistinctPairRequest: _TypeAlias = DeleteDistinctPairRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDistinctPairResponse(_message.Message):
+    """The response message for `CrawlerService.DeleteDistinctPair`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.bool
+    """Whether it was there."""
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDistinctPairResponse: _TypeAlias = DeleteDistinctPairResponse  # noqa: Y015
+
+@_typing.final
+class ListDistinctPairsRequest(_message.Message):
+    """The request message for `CrawlerService.ListDistinctPairs`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDistinctPairsRequest: _TypeAlias = ListDistinctPairsRequest  # noqa: Y015
+
+@_typing.final
+class ListDistinctPairsResponse(_message.Message):
+    """The response message for `CrawlerService.ListDistinctPairs`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pair(self) -> _duplicate_image_pb2.DistinctPair:
+        """One pair."""
+
+    def __init__(
+        self,
+        *,
+        pair: _duplicate_image_pb2.DistinctPair | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDistinctPairsResponse: _TypeAlias = ListDistinctPairsResponse  # noqa: Y015
+
+@_typing.final
 class MarkImagesSeenRequest(_message.Message):
     """The request message for `CrawlerService.MarkImagesSeen`."""
 

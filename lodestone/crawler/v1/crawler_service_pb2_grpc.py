@@ -95,6 +95,21 @@ class CrawlerServiceStub:
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.SerializeToString,
                 response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.FromString,
                 _registered_method=True)
+        self.CreateDistinctPair = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/CreateDistinctPair',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairResponse.FromString,
+                _registered_method=True)
+        self.DeleteDistinctPair = channel.unary_unary(
+                '/lodestone.crawler.v1.CrawlerService/DeleteDistinctPair',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairResponse.FromString,
+                _registered_method=True)
+        self.ListDistinctPairs = channel.unary_stream(
+                '/lodestone.crawler.v1.CrawlerService/ListDistinctPairs',
+                request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsRequest.SerializeToString,
+                response_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsResponse.FromString,
+                _registered_method=True)
         self.MarkImagesSeen = channel.stream_unary(
                 '/lodestone.crawler.v1.CrawlerService/MarkImagesSeen',
                 request_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.MarkImagesSeenRequest.SerializeToString,
@@ -264,8 +279,34 @@ class CrawlerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
-        image, is near to, by the rule that crawls go by. Stores nothing.
+        """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
+        mirror image, is near to, by the rule that crawls go by. Stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateDistinctPair(self, request, context):
+        """Says that two images are no duplicates of each other, whatever their perceptual hashes say: neither is rejected or
+        replaced for the other from then on. What the newest version of a profile rejected, or replaced, for the other alone is
+        judged again, and fetched again for that if need be, by crawls that the response names. Idempotent. INVALID_ARGUMENT
+        for what is no digest, or twice the same; NOT_FOUND if neither image is known; FAILED_PRECONDITION while a crawl that
+        has not ended has fetched one of them again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDistinctPair(self, request, context):
+        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
+        kept or purged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDistinctPairs(self, request, context):
+        """Streams all pairs of images of which somebody said that they are no duplicates, by their digests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -459,6 +500,21 @@ def add_CrawlerServiceServicer_to_server(servicer, server):
                     servicer.FindDuplicates,
                     request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.FromString,
                     response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'CreateDistinctPair': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateDistinctPair,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairResponse.SerializeToString,
+            ),
+            'DeleteDistinctPair': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDistinctPair,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairResponse.SerializeToString,
+            ),
+            'ListDistinctPairs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListDistinctPairs,
+                    request_deserializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsRequest.FromString,
+                    response_serializer=lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsResponse.SerializeToString,
             ),
             'MarkImagesSeen': grpc.stream_unary_rpc_method_handler(
                     servicer.MarkImagesSeen,
@@ -861,6 +917,87 @@ class CrawlerService:
             '/lodestone.crawler.v1.CrawlerService/FindDuplicates',
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesRequest.SerializeToString,
             lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateDistinctPair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/CreateDistinctPair',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.CreateDistinctPairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDistinctPair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/DeleteDistinctPair',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.DeleteDistinctPairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDistinctPairs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lodestone.crawler.v1.CrawlerService/ListDistinctPairs',
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsRequest.SerializeToString,
+            lodestone_dot_crawler_dot_v1_dot_crawler__service__pb2.ListDistinctPairsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,9 +72,22 @@ class CrawlerServiceStub:
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
     """
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]
-    """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
-    image, is near to, by the rule that crawls go by. Stores nothing.
+    """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
+    mirror image, is near to, by the rule that crawls go by. Stores nothing.
     """
+    CreateDistinctPair: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.CreateDistinctPairRequest, _crawler_service_pb2.CreateDistinctPairResponse]
+    """Says that two images are no duplicates of each other, whatever their perceptual hashes say: neither is rejected or
+    replaced for the other from then on. What the newest version of a profile rejected, or replaced, for the other alone is
+    judged again, and fetched again for that if need be, by crawls that the response names. Idempotent. INVALID_ARGUMENT
+    for what is no digest, or twice the same; NOT_FOUND if neither image is known; FAILED_PRECONDITION while a crawl that
+    has not ended has fetched one of them again.
+    """
+    DeleteDistinctPair: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.DeleteDistinctPairRequest, _crawler_service_pb2.DeleteDistinctPairResponse]
+    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
+    kept or purged.
+    """
+    ListDistinctPairs: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ListDistinctPairsRequest, _crawler_service_pb2.ListDistinctPairsResponse]
+    """Streams all pairs of images of which somebody said that they are no duplicates, by their digests."""
     MarkImagesSeen: _grpc.StreamUnaryMultiCallable[_crawler_service_pb2.MarkImagesSeenRequest, _crawler_service_pb2.MarkImagesSeenResponse]
     """Marks images as seen before under a profile's name, so that no crawl for it keeps them or their near copies. Liked
     images are marked when a profile is fitted. Idempotent. Images that cannot be read are counted and left out.
@@ -182,9 +195,22 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
     """
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
-    image, is near to, by the rule that crawls go by. Stores nothing.
+    """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
+    mirror image, is near to, by the rule that crawls go by. Stores nothing.
     """
+    CreateDistinctPair: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.CreateDistinctPairRequest, _crawler_service_pb2.CreateDistinctPairResponse]  # type: ignore[assignment]
+    """Says that two images are no duplicates of each other, whatever their perceptual hashes say: neither is rejected or
+    replaced for the other from then on. What the newest version of a profile rejected, or replaced, for the other alone is
+    judged again, and fetched again for that if need be, by crawls that the response names. Idempotent. INVALID_ARGUMENT
+    for what is no digest, or twice the same; NOT_FOUND if neither image is known; FAILED_PRECONDITION while a crawl that
+    has not ended has fetched one of them again.
+    """
+    DeleteDistinctPair: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.DeleteDistinctPairRequest, _crawler_service_pb2.DeleteDistinctPairResponse]  # type: ignore[assignment]
+    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
+    kept or purged.
+    """
+    ListDistinctPairs: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ListDistinctPairsRequest, _crawler_service_pb2.ListDistinctPairsResponse]  # type: ignore[assignment]
+    """Streams all pairs of images of which somebody said that they are no duplicates, by their digests."""
     MarkImagesSeen: _aio.StreamUnaryMultiCallable[_crawler_service_pb2.MarkImagesSeenRequest, _crawler_service_pb2.MarkImagesSeenResponse]  # type: ignore[assignment]
     """Marks images as seen before under a profile's name, so that no crawl for it keeps them or their near copies. Liked
     images are marked when a profile is fitted. Idempotent. Images that cannot be read are counted and left out.
@@ -361,9 +387,40 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crawler_service_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.FindDuplicatesResponse, _abc.Awaitable[_crawler_service_pb2.FindDuplicatesResponse]]:
-        """Returns what an image would be a duplicate of: which images that were kept, purged or marked as seen it, or its mirror
-        image, is near to, by the rule that crawls go by. Stores nothing.
+        """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
+        mirror image, is near to, by the rule that crawls go by. Stores nothing.
         """
+
+    @_abc_1.abstractmethod
+    def CreateDistinctPair(
+        self,
+        request: _crawler_service_pb2.CreateDistinctPairRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.CreateDistinctPairResponse, _abc.Awaitable[_crawler_service_pb2.CreateDistinctPairResponse]]:
+        """Says that two images are no duplicates of each other, whatever their perceptual hashes say: neither is rejected or
+        replaced for the other from then on. What the newest version of a profile rejected, or replaced, for the other alone is
+        judged again, and fetched again for that if need be, by crawls that the response names. Idempotent. INVALID_ARGUMENT
+        for what is no digest, or twice the same; NOT_FOUND if neither image is known; FAILED_PRECONDITION while a crawl that
+        has not ended has fetched one of them again.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteDistinctPair(
+        self,
+        request: _crawler_service_pb2.DeleteDistinctPairRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawler_service_pb2.DeleteDistinctPairResponse, _abc.Awaitable[_crawler_service_pb2.DeleteDistinctPairResponse]]:
+        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
+        kept or purged.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDistinctPairs(
+        self,
+        request: _crawler_service_pb2.ListDistinctPairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ListDistinctPairsResponse], _abc.AsyncIterator[_crawler_service_pb2.ListDistinctPairsResponse]]:
+        """Streams all pairs of images of which somebody said that they are no duplicates, by their digests."""
 
     @_abc_1.abstractmethod
     def MarkImagesSeen(

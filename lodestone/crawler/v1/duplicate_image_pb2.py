@@ -22,20 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from lodestone.crawler.v1 import kept_image_pb2 as lodestone_dot_crawler_dot_v1_dot_kept__image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lodestone/crawler/v1/duplicate_image.proto\x12\x14lodestone.crawler.v1\x1a%lodestone/crawler/v1/kept_image.proto\"\xa7\x01\n\x0f\x44uplicateReport\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\x0fperceptual_hash\x18\x02 \x01(\t\x12\x0c\n\x04\x66lat\x18\x03 \x01(\x08\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x38\n\nduplicates\x18\x06 \x03(\x0b\x32$.lodestone.crawler.v1.DuplicateImage\"\xe0\x01\n\x0e\x44uplicateImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x35\n\x06memory\x18\x02 \x01(\x0e\x32%.lodestone.crawler.v1.DuplicateMemory\x12\x14\n\x0cprofile_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64istance_64\x18\x04 \x01(\x05\x12\x14\n\x0c\x64istance_256\x18\x05 \x01(\x05\x12\x10\n\x08mirrored\x18\x06 \x01(\x08\x12\x34\n\x0bkept_images\x18\x07 \x03(\x0b\x32\x1f.lodestone.crawler.v1.KeptImage*\x88\x01\n\x0f\x44uplicateMemory\x12 \n\x1c\x44UPLICATE_MEMORY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44UPLICATE_MEMORY_KEPT\x10\x01\x12\x1b\n\x17\x44UPLICATE_MEMORY_PURGED\x10\x02\x12\x1b\n\x17\x44UPLICATE_MEMORY_MARKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lodestone/crawler/v1/duplicate_image.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%lodestone/crawler/v1/kept_image.proto\"\xa7\x01\n\x0f\x44uplicateReport\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\x0fperceptual_hash\x18\x02 \x01(\t\x12\x0c\n\x04\x66lat\x18\x03 \x01(\x08\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x38\n\nduplicates\x18\x06 \x03(\x0b\x32$.lodestone.crawler.v1.DuplicateImage\"\xe0\x01\n\x0e\x44uplicateImage\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x35\n\x06memory\x18\x02 \x01(\x0e\x32%.lodestone.crawler.v1.DuplicateMemory\x12\x14\n\x0cprofile_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64istance_64\x18\x04 \x01(\x05\x12\x14\n\x0c\x64istance_256\x18\x05 \x01(\x05\x12\x10\n\x08mirrored\x18\x06 \x01(\x08\x12\x34\n\x0bkept_images\x18\x07 \x03(\x0b\x32\x1f.lodestone.crawler.v1.KeptImage\"l\n\x0c\x44istinctPair\x12\x14\n\x0c\x66irst_digest\x18\x01 \x01(\t\x12\x15\n\rsecond_digest\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa7\x01\n\x0f\x44uplicateMemory\x12 \n\x1c\x44UPLICATE_MEMORY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44UPLICATE_MEMORY_KEPT\x10\x01\x12\x1b\n\x17\x44UPLICATE_MEMORY_PURGED\x10\x02\x12\x1b\n\x17\x44UPLICATE_MEMORY_MARKED\x10\x03\x12\x1d\n\x19\x44UPLICATE_MEMORY_REPLACED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.duplicate_image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DUPLICATEMEMORY']._serialized_start=505
-  _globals['_DUPLICATEMEMORY']._serialized_end=641
-  _globals['_DUPLICATEREPORT']._serialized_start=108
-  _globals['_DUPLICATEREPORT']._serialized_end=275
-  _globals['_DUPLICATEIMAGE']._serialized_start=278
-  _globals['_DUPLICATEIMAGE']._serialized_end=502
+  _globals['_DUPLICATEMEMORY']._serialized_start=648
+  _globals['_DUPLICATEMEMORY']._serialized_end=815
+  _globals['_DUPLICATEREPORT']._serialized_start=141
+  _globals['_DUPLICATEREPORT']._serialized_end=308
+  _globals['_DUPLICATEIMAGE']._serialized_start=311
+  _globals['_DUPLICATEIMAGE']._serialized_end=535
+  _globals['_DISTINCTPAIR']._serialized_start=537
+  _globals['_DISTINCTPAIR']._serialized_end=645
 # @@protoc_insertion_point(module_scope)

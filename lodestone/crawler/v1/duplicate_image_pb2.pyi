@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lodestone.crawler.v1 import kept_image_pb2 as _kept_image_pb2
@@ -34,6 +35,8 @@ class _DuplicateMemoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dupli
     """It was kept and purged; it counts under every profile."""
     DUPLICATE_MEMORY_MARKED: _DuplicateMemory.ValueType  # 3
     """It was marked as seen before, as liked images are; it counts under that profile's name."""
+    DUPLICATE_MEMORY_REPLACED: _DuplicateMemory.ValueType  # 4
+    """It was kept until a better copy took its place; it counts under every profile."""
 
 class DuplicateMemory(_DuplicateMemory, metaclass=_DuplicateMemoryEnumTypeWrapper):
     """Why an image is remembered. New values may be added."""
@@ -46,6 +49,8 @@ DUPLICATE_MEMORY_PURGED: DuplicateMemory.ValueType  # 2
 """It was kept and purged; it counts under every profile."""
 DUPLICATE_MEMORY_MARKED: DuplicateMemory.ValueType  # 3
 """It was marked as seen before, as liked images are; it counts under that profile's name."""
+DUPLICATE_MEMORY_REPLACED: DuplicateMemory.ValueType  # 4
+"""It was kept until a better copy took its place; it counts under every profile."""
 Global___DuplicateMemory: _TypeAlias = DuplicateMemory  # noqa: Y015
 
 @_typing.final
@@ -72,8 +77,8 @@ class DuplicateReport(_message.Message):
     """The height of the upright image in pixels."""
     @_builtins.property
     def duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuplicateImage]:
-        """The images that it is near to, at most 100: kept and purged ones, then those marked as seen by profile; of each the
-        nearest first.
+        """The images that it is near to, at most 100: kept, replaced and purged ones, then those marked as seen by profile; of
+        each the nearest first.
         """
 
     def __init__(
@@ -141,3 +146,35 @@ class DuplicateImage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DuplicateImage: _TypeAlias = DuplicateImage  # noqa: Y015
+
+@_typing.final
+class DistinctPair(_message.Message):
+    """Two images that are no duplicates of each other, as a person said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DIGEST_FIELD_NUMBER: _builtins.int
+    SECOND_DIGEST_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    first_digest: _builtins.str
+    """The smaller of the two digests: SHA-256 of an image's bytes, 64 hex digits."""
+    second_digest: _builtins.str
+    """The larger one."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was said."""
+
+    def __init__(
+        self,
+        *,
+        first_digest: _builtins.str = ...,
+        second_digest: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "first_digest", b"first_digest", "second_digest", b"second_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DistinctPair: _TypeAlias = DistinctPair  # noqa: Y015

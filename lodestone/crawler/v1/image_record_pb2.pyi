@@ -258,7 +258,9 @@ class RecordedJudgement(_message.Message):
     watermark_threshold: _builtins.float
     """Over this watermark probability it is watermarked, in [0, 1]."""
     duplicate_of_digest: _builtins.str
-    """The digest of the image that it is a duplicate of; empty unless the verdict is VERDICT_DUPLICATE."""
+    """The digest of the image that it is a duplicate of, or that replaced it; empty unless the verdict is VERDICT_DUPLICATE
+    or VERDICT_REPLACED.
+    """
     @_builtins.property
     def judge_time(self) -> _timestamp_pb2.Timestamp:
         """When it was judged."""

@@ -41,7 +41,7 @@ class Judgement(_message.Message):
     DUPLICATE_OF_DIGEST_FIELD_NUMBER: _builtins.int
     NEAREST_LIKED_FIELD_NUMBER: _builtins.int
     verdict: _verdict_pb2.Verdict.ValueType
-    """The verdict of the first gate that did not pass it, or VERDICT_ACCEPTED."""
+    """The verdict of the first gate that did not pass it, or VERDICT_ACCEPTED; VERDICT_REPLACED once a better copy is kept."""
     reason: _builtins.str
     """The verdict as a sentence with the numbers."""
     log_likelihood: _builtins.float
@@ -63,7 +63,9 @@ class Judgement(_message.Message):
     profile_version: _builtins.int
     """The profile's version."""
     duplicate_of_digest: _builtins.str
-    """The digest of the image that this one is a duplicate of; empty unless the verdict is VERDICT_DUPLICATE."""
+    """The digest of the image that this one is a duplicate of, or that replaced it; empty unless the verdict is
+    VERDICT_DUPLICATE or VERDICT_REPLACED.
+    """
     @_builtins.property
     def quadrant_probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The watermark probability of each quadrant, in [0, 1]: top left, top right, bottom left, bottom right. Empty if not

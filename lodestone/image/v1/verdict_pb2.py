@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/image/v1/verdict.proto\x12\x12lodestone.image.v1*\x81\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x17\n\x13VERDICT_OFF_PROFILE\x10\x02\x12\x17\n\x13VERDICT_WATERMARKED\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/image/v1/verdict.proto\x12\x12lodestone.image.v1*\x97\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x17\n\x13VERDICT_OFF_PROFILE\x10\x02\x12\x17\n\x13VERDICT_WATERMARKED\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x12\x14\n\x10VERDICT_REPLACED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.image.v1.verdict_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VERDICT']._serialized_start=57
-  _globals['_VERDICT']._serialized_end=186
+  _globals['_VERDICT']._serialized_end=208
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,8 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     """Its watermark probability is over the detector's threshold."""
     VERDICT_DUPLICATE: _Verdict.ValueType  # 4
     """A copy, or nearly one, of an image that was kept or seen before."""
+    VERDICT_REPLACED: _Verdict.ValueType  # 5
+    """Passed every gate and was kept, until a better copy of it took its place."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """What a judgement says of a candidate, in one word. New values may be added."""
@@ -46,4 +48,6 @@ VERDICT_WATERMARKED: Verdict.ValueType  # 3
 """Its watermark probability is over the detector's threshold."""
 VERDICT_DUPLICATE: Verdict.ValueType  # 4
 """A copy, or nearly one, of an image that was kept or seen before."""
+VERDICT_REPLACED: Verdict.ValueType  # 5
+"""Passed every gate and was kept, until a better copy of it took its place."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015

@@ -1,10 +1,10 @@
 """The one order in which images are accepted, whoever accepts them.
 
 Near-duplicates are not transitive, so which of several is kept depends on their order: an image is accepted only if
-none that was accepted before is near it. Whoever accepts, purges or marks therefore holds a lock to the end of the
-transaction, reads what others added since it last looked, and decides then. On PostgreSQL the lock is an advisory one,
-and transactions are READ COMMITTED: under REPEATABLE READ they would see what was there before they had the lock. On
-SQLite BEGIN IMMEDIATE is the lock.
+none that was accepted before is near it, or it replaces all of those. Whoever accepts, purges or marks therefore holds
+a lock to the end of the transaction, reads what others added since it last looked, and decides then. On PostgreSQL the
+lock is an advisory one, and transactions are READ COMMITTED: under REPEATABLE READ they would see what was there before
+they had the lock. On SQLite BEGIN IMMEDIATE is the lock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, func, select, text
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue.schema import candidates, images, purged_images, seen_images
+from services.crawler.catalogue.schema import (
+    candidates,
+    images,
+    purged_images,
+    replaced_images,
+    seen_images,
+)
 from services.crawler.seen.news import Horizon, News
 
 # "Lodf": the next number to that of the lock which a crawler has for its life. And the schema.
@@ -22,7 +28,12 @@ _KEY = "1282368614, hashtext(coalesce(current_schema(), ''))"
 _TAKE = text(f"SELECT pg_advisory_xact_lock({_KEY})")
 _SHARE = text(f"SELECT pg_advisory_xact_lock_shared({_KEY})")
 
-_LOGS = (images.c.sequence, purged_images.c.position, seen_images.c.position)
+_LOGS = (
+    images.c.sequence,
+    purged_images.c.position,
+    seen_images.c.position,
+    replaced_images.c.position,
+)
 _HEADS = select(*(func.coalesce(select(func.max(log)).scalar_subquery(), 0) for log in _LOGS))
 
 
@@ -46,6 +57,7 @@ def read_news(connection: Connection, horizon: Horizon) -> News:
         tuple(_purged(connection, horizon.purged)) if heads.purged > horizon.purged else (),
         tuple(_marked(connection, horizon.marked)) if heads.marked > horizon.marked else (),
         horizon.furthest(heads),
+        tuple(_replaced(connection, horizon.replaced)) if heads.replaced > horizon.replaced else (),
     )
 
 
@@ -82,6 +94,19 @@ def _purged(connection: Connection, after: int) -> list[tuple[str, Fingerprint]]
     return [
         (digest, Fingerprint(int(hash64, 16), hash256, flat))
         for digest, hash64, hash256, flat in connection.execute(query)
+    ]
+
+
+def _replaced(connection: Connection, after: int) -> list[tuple[str, Fingerprint, str]]:
+    query = (
+        select(replaced_images.c.replaced_by_digest, replaced_images.c.digest, *_hashes(candidates))
+        .join(candidates, candidates.c.digest == replaced_images.c.digest)
+        .where(replaced_images.c.position > after)
+        .order_by(replaced_images.c.position)
+    )
+    return [
+        (digest, Fingerprint(int(hash64, 16), hash256, flat), by)
+        for by, digest, hash64, hash256, flat in connection.execute(query)
     ]
 
 

@@ -13,6 +13,7 @@ from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.judgements import decoded_of, evidence_of, judgement_of
 from services.crawler.catalogue.kept_images import compliance_of
 from services.crawler.catalogue.purges import find_purged
+from services.crawler.catalogue.replacements import find_replaced
 from services.crawler.catalogue.schema import candidates, images, judgements, kept_images, listings
 from services.crawler.image_record import (
     ImageRecord,
@@ -102,13 +103,14 @@ def require_own(connection: Connection, reach: Reach) -> None:
     """Passes a reach that this catalogue gave.
 
     Raises:
-        OtherCatalogue: Its last image is another one here, and was not purged.
+        OtherCatalogue: Its last image is another one here, and was neither purged nor replaced.
     """
     if not reach.sequence:
         return
     query = select(images.c.digest).where(images.c.sequence == reach.sequence)
     digest = connection.execute(query).scalar_one_or_none()
-    is_gone = digest is None and reach.digest in find_purged(connection, [reach.digest])
+    gone = (find(connection, [reach.digest]) for find in (find_purged, find_replaced))
+    is_gone = digest is None and any(reach.digest in found for found in gone)
     if digest != reach.digest and not is_gone:
         raise OtherCatalogue(reach.sequence)
 

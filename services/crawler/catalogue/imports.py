@@ -111,13 +111,13 @@ def admit(
 def add_judgements(connection: Connection, record: ImageRecord, kept: Collection[str]) -> None:
     """Adds what else was said of an image; what was said here stands.
 
-    That it is a duplicate is left out, as it says something of another catalogue; an acceptance counts where it led to
-    something here.
+    That it is a duplicate, or was replaced, is left out, as it says something of another catalogue; an acceptance
+    counts where it led to something here.
     """
     for one in record.judgements:
         verdict = one.judgement.verdict
         is_hollow = verdict is Verdict.ACCEPTED and one.profile.name not in kept
-        if verdict is not Verdict.DUPLICATE and not is_hollow:
+        if verdict not in (Verdict.DUPLICATE, Verdict.REPLACED) and not is_hollow:
             judged = {record.digest: one.judgement}
             record_judgements(connection, one.profile, judged, now=one.time)
 

@@ -35,6 +35,7 @@ class Event(StrEnum):
 
     ACCEPTED = "ACCEPTED"
     PURGED = "PURGED"
+    REPLACED = "REPLACED"
 
 
 class DeliveryState(StrEnum):
@@ -56,10 +57,10 @@ class Due:
         event: What it tells.
         digest: Of the image, SHA-256, 64 hex digits.
         profile_name: The profile that keeps it, or kept it.
-        file_name: Of a purge, the readable name that the image had.
+        file_name: Of what is not kept any more, the readable name that the image had.
         tries: How often it was begun, this time included.
         failed_count: How often the receiver said no to it.
-        message: Of a purge, what the receiver said when it got the image.
+        message: Of what is not kept any more, what the receiver said when it got the image.
     """
 
     delivery_id: int
@@ -231,42 +232,54 @@ def release_all(connection: Connection) -> None:
     _release(connection, None)
 
 
-def withdraw(connection: Connection, digest: str, *, now: float) -> None:
-    """Takes back what is owed of an image that is purged, and owes the purge to whoever has it or may have it.
+def withdraw(
+    connection: Connection,
+    digest: str,
+    names: Collection[tuple[str, str]],
+    event: Event,
+    *,
+    now: float,
+) -> None:
+    """Takes back what is owed of an image that is not kept any more, and owes that to whoever has it or may have it.
 
-    Belongs into the transaction that purges it, before its readable names are forgotten.
+    Belongs into the transaction that purges or replaces it.
+
+    Args:
+        connection: That transaction's.
+        digest: The image.
+        names: Its readable names: the profile's, and the file's.
+        event: What became of it.
+        now: Seconds since 1970.
     """
     ours = and_(outbox.c.digest == digest, outbox.c.event == Event.ACCEPTED.value)
     untried = and_(outbox.c.tries == 0, outbox.c.state != DeliveryState.DELIVERED.value)
     connection.execute(outbox.delete().where(ours, untried))
-    same_image = and_(
-        kept_images.c.digest == outbox.c.digest,
-        kept_images.c.profile_name == outbox.c.profile_name,
-    )
-    told = (
-        select(
+    for profile_name, file_name in names:
+        told = select(
             outbox.c.sink,
-            literal(Event.PURGED.value),
+            literal(event.value),
             outbox.c.digest,
             outbox.c.profile_name,
-            kept_images.c.file_name,
+            literal(file_name),
             literal(DeliveryState.PENDING.value),
             *(literal(0), literal(0), literal(0.0)),
             outbox.c.message,
             literal(now),
+        ).where(ours, outbox.c.profile_name == profile_name)
+        connection.execute(
+            insert_on(connection)(outbox).from_select(list(_COLUMNS), told).on_conflict_do_nothing()
         )
-        .select_from(outbox.join(kept_images, same_image))
-        .where(ours)
-    )
-    connection.execute(
-        insert_on(connection)(outbox).from_select(list(_COLUMNS), told).on_conflict_do_nothing()
-    )
     kept_state = case(
         (outbox.c.state == DeliveryState.DELIVERED.value, outbox.c.state),
         else_=DeliveryState.WITHDRAWN.value,
     )
     # What a receiver said may tell of the image.
     connection.execute(update(outbox).where(ours).values(state=kept_state, message=""))
+
+
+def forget(connection: Connection, digests: Collection[str]) -> None:
+    """Forgets all deliveries of images that are to be delivered anew."""
+    connection.execute(outbox.delete().where(outbox.c.digest.in_(digests)))
 
 
 def retry(connection: Connection, sink: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import outbox
+from services.crawler.catalogue import outbox, replacements
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.many import Lookup
@@ -20,6 +20,7 @@ from services.crawler.catalogue.schema import (
     kept_images,
     listings,
     purged_images,
+    replaced_images,
     seen_images,
 )
 from services.crawler.catalogue.upsert import Upsert
@@ -99,14 +100,31 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
     ]
 
 
-def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: float) -> None:
+def purge(
+    connection: Connection, image: PurgeCandidate, *, reason: str, now: float
+) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """Removes all that the catalogue knows of an image but its digest, perceptual hash and addresses.
 
     Its listings get the outcome PURGED, so that they are never asked for again. Its files are to be removed next.
-    Nobody records anything meanwhile, so no crawler writes anew what is removed here.
+    Nobody records anything meanwhile, so no crawler writes anew what is removed here. The copies that it has replaced
+    are purged with it: they are the same picture. Returns (digest, readable names) of what is to be removed.
     """
     take_accept_lock(connection)
-    digest = image.digest
+    before = replacements.find_predecessors(connection, image.digest)
+    files = [(image.digest, image.names), *((old.digest, (old.name,)) for old in before)]
+    for digest, names in files:
+        _purge(connection, digest, names, reason=reason, now=now)
+    return files
+
+
+def _purge(
+    connection: Connection,
+    digest: str,
+    names: tuple[tuple[str, str], ...],
+    *,
+    reason: str,
+    now: float,
+) -> None:
     columns = ("digest", "hash64", "hash256", "flat")
     row = connection.execute(
         select(*(candidates.c[name] for name in columns)).where(candidates.c.digest == digest)
@@ -116,12 +134,12 @@ def purge(connection: Connection, image: PurgeCandidate, *, reason: str, now: fl
             **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
             "reason": reason,
             "purge_time": now,
-            "pending_names": json.dumps(image.names),
+            "pending_names": json.dumps(names),
         }
         connection.execute(_INSERT_PURGED.on(connection), left)
-    outbox.withdraw(connection, digest, now=now)
+    outbox.withdraw(connection, digest, names, outbox.Event.PURGED, now=now)
     # Rows that refer to others go first.
-    for table in (kept_images, images, judgements, candidates, seen_images):
+    for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))
     connection.execute(
         update(listings)

@@ -28,7 +28,7 @@ from services.crawler.outcome import OutcomeReason, OutcomeState
 
 _HOSTS_MAX = 10_000
 _SCREENED_OUT = (OutcomeReason.TOO_SMALL, OutcomeReason.EXTREME_ASPECT)
-_CLEAN = (Verdict.ACCEPTED,)
+_CLEAN = (Verdict.ACCEPTED, Verdict.REPLACED)
 _ON_PROFILE = (*_CLEAN, Verdict.WATERMARKED)
 _NEW = (*_ON_PROFILE, Verdict.OFF_PROFILE)
 # PostgreSQL adds whole numbers up to a decimal.

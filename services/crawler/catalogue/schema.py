@@ -257,6 +257,34 @@ purged_images = Table(
     Column("pending_names", Text),
 )
 
+# Images that a better copy replaced, under the one profile that kept them. They still count as seen.
+replaced_images = Table(
+    "replaced_images",
+    metadata,
+    # In the order of replacing.
+    _position(),
+    Column("digest", ForeignKey("candidates.digest"), primary_key=True),
+    # What the image had in `images`: its place in the order of accepting.
+    Column("sequence", BigInteger, nullable=False),
+    Column("accept_time", Float, nullable=False),
+    Column("profile_name", String(64), nullable=False),
+    Column("file_name", String(200), nullable=False),
+    # The better copy; it may have been replaced, or purged, since.
+    Column("replaced_by_digest", _Digest, nullable=False, index=True),
+    Column("replace_time", Float, nullable=False),
+    # Whether its files are gone.
+    Column("files_removed", Boolean, nullable=False),
+)
+
+# Pairs of images of which a person said that they are no duplicates of each other; the smaller digest is the first.
+distinct_pairs = Table(
+    "distinct_pairs",
+    metadata,
+    Column("first_digest", _Digest, primary_key=True),
+    Column("second_digest", _Digest, primary_key=True, index=True),
+    Column("create_time", Float, nullable=False),
+)
+
 # Under which profiles an image is kept, and its readable name there.
 kept_images = Table(
     "kept_images",

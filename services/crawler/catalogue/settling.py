@@ -128,7 +128,8 @@ def _count(given: Given) -> Executable:
     return new.on_conflict_do_update(index_elements=crawl_counts.primary_key, set_=more)
 
 
-_COUNT = Many(types_of(crawl_counts, tuple(column.name for column in crawl_counts.c)), _count)
+# Adds to counts, which may not be there yet.
+COUNT = Many(types_of(crawl_counts, tuple(column.name for column in crawl_counts.c)), _count)
 
 
 def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> set[int]:
@@ -180,7 +181,7 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
     _MARK_SETTLED.run(connection, rows, of_crawl=crawl_id)
     counts = Counter(_count_key(one, repeated) for one in endings)
     names = ("outcome_state", "outcome_reason", "verdict", "known")
-    _COUNT.run(
+    COUNT.run(
         connection,
         [
             {"crawl_id": crawl_id, **dict(zip(names, key, strict=True)), "count": count}

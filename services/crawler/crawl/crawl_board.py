@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeAlias
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.crawler.catalogue import crawl_sources, crawls, priorities, refetches
@@ -157,10 +158,17 @@ class CrawlBoard:
         self._announce(crawl_id)
         return await self.get(crawl_id)
 
-    async def fetch_again(self, profile: ProfileVersion, listing_ids: Sequence[int]) -> Crawl:
+    async def fetch_again(
+        self,
+        profile: ProfileVersion,
+        listing_ids: Sequence[int],
+        *,
+        release: Callable[[Connection], None] = lambda _connection: None,
+    ) -> Crawl:
         """Leases known listings again for a profile version: by a crawl without sources, one of which is going at most.
 
-        It is made if there is none, and goes on if it is paused. Doing it again changes nothing.
+        It is made if there is none, and goes on if it is paused. Doing it again changes nothing. `release` runs in the
+        same transaction, before; what it raises leaves everything as it was.
         """
         # Two at a time would both make one; and a run that ends just then would leave the listings behind.
         async with self._refetching:
@@ -168,9 +176,16 @@ class CrawlBoard:
             if going is not None:
                 await self._end_run(going)
             crawl_id, now = uuid.uuid4().hex[:12], time.time()
-            crawl = await self._database.run(
-                lambda c: refetches.refetch(c, crawl_id, profile, listing_ids, now=now)
-            )
+
+            def work(connection: Connection) -> Crawl:
+                release(connection)
+                return refetches.refetch(connection, crawl_id, profile, listing_ids, now=now)
+
+            try:
+                crawl = await self._database.run(work)
+            except LodestoneError:
+                await self._go_on(going)
+                raise
             self._begin(crawl)
         self._announce(crawl.crawl_id)
         return crawl
@@ -331,6 +346,13 @@ class CrawlBoard:
         await self._end_run(crawl_id)
         await self._set_state(crawl_id, state, "")
         return await self.get(crawl_id)
+
+    async def _go_on(self, crawl_id: str | None) -> None:
+        """Begins a run again that was ended for nothing."""
+        if crawl_id is not None:
+            crawl = await self._database.run(partial(crawls.get_crawl, crawl_id=crawl_id))
+            if crawl.state is CrawlState.RUNNING:
+                self._begin(crawl)
 
     async def _end_run(self, crawl_id: str) -> None:
         self._told += 1

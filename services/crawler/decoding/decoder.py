@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from services.servicekit.errors import ItemRejected, Unavailable
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.rejection import RejectionCode
 from services.servicekit.resize import InputShape
+
+Result = TypeVar("Result")
 
 _TRIES = 2
 
@@ -113,7 +116,18 @@ class Decoder:
                 memory.
             Unavailable: The decoder is closed, or no worker starts.
         """
-        return await self._run({}, encoded)
+        return await self._run({}, encoded, self._candidate)
+
+    async def detail_ratio(self, encoded: bytes, beyond_px: int) -> float:
+        """Says how an encoded image's detail compares with that of a copy of so many pixels, as `detail.py` does.
+
+        All of its pixels are decoded for that.
+
+        Raises:
+            ItemRejected: As for `decode`.
+            Unavailable: As for `decode`.
+        """
+        return await self._run({"beyond_px": beyond_px}, encoded, _ratio)
 
     async def decode_pixels(self, rgb: Rgb) -> DecodedCandidate:
         """Makes a candidate of (h, w, 3) uint8 pixels; its format is empty.
@@ -129,26 +143,36 @@ class Decoder:
         if height_px * width_px > self._limits.max_pixels:
             reason = f"{width_px}x{height_px} pixels, over the limit of {self._limits.max_pixels:,}"
             raise ItemRejected(RejectionCode.TOO_MANY_PIXELS, reason)
-        return await self._run({"width_px": width_px, "height_px": height_px}, rgb.tobytes())
+        task = {"width_px": width_px, "height_px": height_px}
+        return await self._run(task, rgb.tobytes(), self._candidate)
 
-    async def _run(self, task: Mapping[str, Any], payload: bytes) -> DecodedCandidate:
+    async def _run(
+        self,
+        task: Mapping[str, Any],
+        payload: bytes,
+        read: Callable[[dict[str, Any], bytes], Result],
+    ) -> Result:
         self._check_open()
         worker = await self._idle.get()
         try:
             for _ in range(_TRIES):
-                result = await self._try(worker, task, payload)
-                if isinstance(result, DecodedCandidate):
-                    return result
-                if result is not None:
-                    raise result
+                answer = await self._try(worker, task, payload, read)
+                if isinstance(answer, ItemRejected):
+                    raise answer
+                if answer is not None:
+                    return answer
         finally:
             self._idle.put_nowait(worker)
         reason = f"the decoder died of it, {_TRIES} times"
         raise _crashed(reason)
 
     async def _try(
-        self, worker: WorkerProcess, task: Mapping[str, Any], payload: bytes
-    ) -> DecodedCandidate | ItemRejected | None:
+        self,
+        worker: WorkerProcess,
+        task: Mapping[str, Any],
+        payload: bytes,
+        read: Callable[[dict[str, Any], bytes], Result],
+    ) -> Result | ItemRejected | None:
         """What the worker makes of a task; None if it died."""
         # Closing kills the workers under their tasks, and wakes those who wait for one.
         self._check_open()
@@ -158,7 +182,7 @@ class Decoder:
             raise Unavailable("the decoder", str(error)) from error
         try:
             async with asyncio.timeout(self._worker_limits.wall_s):
-                return self._result(*await worker.ask(task, payload))
+                return _result(*await worker.ask(task, payload), read)
         except WorkerDied:
             worker.kill()
             return None
@@ -170,13 +194,8 @@ class Decoder:
             worker.kill()
             raise
 
-    def _result(self, answer: dict[str, Any], payload: bytes) -> DecodedCandidate | ItemRejected:
-        try:
-            if "rejection" in answer:
-                return rejection_from_json(answer["rejection"])
-            return candidate_from_json(answer["candidate"], payload, self._shapes)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise WorkerDied(str(error)) from error
+    def _candidate(self, answer: dict[str, Any], payload: bytes) -> DecodedCandidate:
+        return candidate_from_json(answer["candidate"], payload, self._shapes)
 
     def _check_open(self) -> None:
         if not self._open:
@@ -188,6 +207,25 @@ class Decoder:
             worker.kill()
         for worker in self._workers:
             await worker.reaped()
+
+
+def _result(
+    answer: dict[str, Any], payload: bytes, read: Callable[[dict[str, Any], bytes], Result]
+) -> Result | ItemRejected:
+    """What an answer says, every field of which is checked: a worker may be a hostile image's by now."""
+    try:
+        if "rejection" in answer:
+            return rejection_from_json(answer["rejection"])
+        return read(answer, payload)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WorkerDied(str(error)) from error
+
+
+def _ratio(answer: dict[str, Any], _payload: bytes) -> float:
+    ratio = answer["detail_ratio"]
+    if not isinstance(ratio, float) or not math.isfinite(ratio):
+        raise ValueError("the ratio is no number")
+    return ratio
 
 
 def _crashed(reason: str) -> ItemRejected:

@@ -22,6 +22,7 @@ from PIL import AvifImagePlugin
 from PIL import Image as PillowImage
 
 from services.crawler.candidate import DecodedCandidate
+from services.crawler.decoding.detail import detail_ratio
 from services.crawler.decoding.wire import (
     PREFIX,
     candidate_to_json,
@@ -52,6 +53,16 @@ class Workbench:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._limits = DecodeLimits(**settings["limits"])
         self._shapes = shapes_from_json(settings["shapes"])
+
+    def detail_ratio(self, payload: bytes, beyond_px: int) -> float:
+        """How an encoded image's detail compares with that of a copy of so many pixels, as `detail.py` says.
+
+        Raises:
+            ItemRejected: It does not decode within the limits.
+        """
+        image = open_image(payload, self._limits)
+        # All of its pixels: of fewer the finest detail is gone.
+        return detail_ratio(image.grey(max(image.width_px, image.height_px)).pixels, beyond_px)
 
     def work(self, task: Mapping[str, Any], payload: bytes) -> DecodedCandidate:
         """Makes a candidate of an encoded image, or of pixels if the task states their size.
@@ -87,6 +98,8 @@ def answer(
 ) -> tuple[dict[str, Any], list[Rgb]]:
     """The answer to a task and the pixels that follow it; whatever goes wrong with an image is a rejection."""
     try:
+        if "beyond_px" in task:
+            return {"detail_ratio": bench.detail_ratio(payload, task["beyond_px"])}, []
         candidate = bench.work(task, payload)
     except ItemRejected as rejected:
         # Pillow's own MemoryError is sorted among what does not decode.

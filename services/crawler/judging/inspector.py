@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.decoding.decoder import Decoder
-from services.crawler.gates.duplicate import DuplicateGate
+from services.crawler.gates.better_copy import BetterCopyGate
+from services.crawler.gates.duplicate import DuplicateGate, ReadNear
 from services.crawler.gates.gallery import GalleryGate, Search
 from services.crawler.gates.gate import Gate
 from services.crawler.gates.novelty import NoveltyGate, ScoreEmbedding
@@ -18,6 +19,7 @@ from services.crawler.gates.watermark import WatermarkGate
 from services.crawler.judgement import Detection, Evidence, ProfileVersion, Score
 from services.crawler.judging.precision_check import OtherPrecision, PrecisionCheck
 from services.crawler.models.model_services import DetectorFacts, EncoderFacts, ModelServices
+from services.crawler.seen.better_copy import as_found
 from services.crawler.seen.seen_images import SeenImages
 from services.servicekit.embedding import Embedding
 from services.servicekit.image import Rgb
@@ -39,6 +41,21 @@ class ServedModels:
         return {"embedder": self.encoder.input_shape, "watermark": self.detector.input_shape}
 
 
+@dataclass(frozen=True, slots=True)
+class GateTerms:
+    """What gates go by besides the model services.
+
+    Attributes:
+        search: Looks into a gallery; None without one.
+        read_near: What the catalogue knows of the images that a candidate is near.
+        keep_better: Whether a better copy of a kept image takes its place.
+    """
+
+    search: Search | None = None
+    read_near: ReadNear = as_found
+    keep_better: bool = False
+
+
 class Inspector:
     """What looks at images: one decoder for all crawls and calls, made for the models that are served.
 
@@ -52,13 +69,13 @@ class Inspector:
         precision: PrecisionCheck,
         seen: SeenImages,
         make_decoder: MakeDecoder,
-        search: Search | None = None,
+        terms: GateTerms = GateTerms(),
     ) -> None:
         self.precision = precision
         self._models = models
         self._seen = seen
         self._make_decoder = make_decoder
-        self._search = search
+        self._terms = terms
         self._served: ServedModels | None = None
         self._decoder: Decoder | None = None
         self._stack = AsyncExitStack()
@@ -118,9 +135,9 @@ class Inspector:
             WatermarkGate(self._detect),
         ]
         if duplicates:
-            gates.append(DuplicateGate(self._seen, profile_name=profile.name))
-        if duplicates and self._search is not None:
-            gates.append(GalleryGate(self._search))
+            gates += self._duplicate_gates(profile.name)
+        if duplicates and self._terms.search is not None:
+            gates.append(GalleryGate(self._terms.search))
         return gates
 
     def with_threshold(self, evidence: Evidence) -> Evidence:
@@ -151,6 +168,21 @@ class Inspector:
     async def close(self) -> None:
         """Ends the decoders."""
         await self._stack.aclose()
+
+    def duplicate_gate(self, seen: SeenImages, profile_name: str) -> DuplicateGate:
+        """A gate for what is to count as seen besides; nothing of it is replaced."""
+        return DuplicateGate(seen, self._terms.read_near, profile_name=profile_name)
+
+    def _duplicate_gates(self, name: str) -> list[Gate]:
+        measure = self._detail_ratio if self._terms.keep_better else None
+        read_near = self._terms.read_near
+        return [
+            DuplicateGate(self._seen, read_near, profile_name=name, detail_ratio=measure),
+            BetterCopyGate(self._seen, read_near, profile_name=name),
+        ]
+
+    async def _detail_ratio(self, encoded: bytes, beyond_px: int) -> float:
+        return await (await self._ready()).detail_ratio(encoded, beyond_px)
 
     async def _score(self, profile: ProfileVersion, embedding: Embedding) -> Score:
         await self.precision.require(profile, embedding)

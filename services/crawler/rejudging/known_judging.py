@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from services.crawler.catalogue.known_candidates import KnownCandidate
-from services.crawler.gates.duplicate import DuplicateGate
 from services.crawler.gates.gate import Gate, NeedsPixels, Subject, judge
 from services.crawler.judgement import Evidence, ProfileVersion, Score
 from services.crawler.judging.inspector import Inspector
@@ -82,5 +81,5 @@ class KnownJudging:
         # What is kept was no duplicate then, and is not one of itself now that somebody likes it.
         gates = self._inspector.gates(self._profile, duplicates=not known.kept, score=recorded)
         if not known.kept:
-            gates.append(DuplicateGate(self._planned, profile_name=self._profile.name))
+            gates.append(self._inspector.duplicate_gate(self._planned, self._profile.name))
         return gates

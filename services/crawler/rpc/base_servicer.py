@@ -14,6 +14,7 @@ from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.judging import Judging
 from services.crawler.moving.exporting import Exporting
 from services.crawler.moving.importing import Importing
+from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.rejudging.rejudging import Rejudging
 from services.crawler.scores.score_reports import ScoreReports
 from services.crawler.screen import Screen
@@ -32,6 +33,7 @@ class CrawlerParts:
     board: CrawlBoard
     judging: Judging
     duplicates: DuplicateSearch
+    distinguishing: Distinguishing
     purging: Purging
     rejudging: Rejudging
     exporting: Exporting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lodestone.crawler.v1 import duplicate_image_pb2
+from services.crawler.catalogue.distinct_pairs import DistinctPair
 from services.crawler.judging.duplicate_search import KnownCopy, LookedUp
 from services.crawler.rpc.messages import kept_to_message
 from services.crawler.store.blob_store import BlobStore
@@ -20,6 +21,15 @@ def looked_up_to_message(found: LookedUp, store: BlobStore) -> duplicate_image_p
         height_px=decoded.height_px,
         duplicates=[_copy_to_message(known, store) for known in found.copies],
     )
+
+
+def pair_to_message(pair: DistinctPair) -> duplicate_image_pb2.DistinctPair:
+    """Writes two images that are no duplicates."""
+    message = duplicate_image_pb2.DistinctPair(
+        first_digest=pair.first_digest, second_digest=pair.second_digest
+    )
+    message.create_time.FromNanoseconds(round(pair.time * 1e9))
+    return message
 
 
 def _copy_to_message(known: KnownCopy, store: BlobStore) -> duplicate_image_pb2.DuplicateImage:

@@ -1,4 +1,4 @@
-"""What was seen before: kept and purged images, and liked ones under their profile's name."""
+"""What was seen before: kept, replaced and purged images, and liked ones under their profile's name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from services.crawler.seen.duplicate_index import DuplicateIndex, Match
 from services.crawler.seen.news import Horizon, News
 
 
+class Memory(StrEnum):
+    """Why an image is remembered."""
+
+    KEPT = "kept"
+    PURGED = "purged"
+    MARKED = "seen before"
+    REPLACED = "replaced"
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """An earlier image that is the same picture.
@@ -19,18 +28,12 @@ class Sighting:
     Attributes:
         digest: The earlier image.
         reason: A sentence with the distances.
+        memory: Why it is remembered.
     """
 
     digest: str
     reason: str
-
-
-class Memory(StrEnum):
-    """Why an image is remembered."""
-
-    KEPT = "kept"
-    PURGED = "purged"
-    MARKED = "seen before"
+    memory: Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class SeenImages:
         self._recent = DuplicateIndex()
         self._purged = DuplicateIndex()
         self._purged_digests: set[str] = set()
+        self._replaced = DuplicateIndex()
+        self._replaced_by: dict[str, str] = {}
         self._forbidden: set[str] = set()
         self._marked: dict[str, DuplicateIndex] = defaultdict(DuplicateIndex)
         self._marked_digests: dict[str, set[str]] = defaultdict(set)
@@ -76,12 +81,26 @@ class SeenImages:
     def add_kept(self, digest: str, fingerprint: Fingerprint) -> None:
         """Adds an image of the store; it counts under every profile."""
         self._recent.add(digest, fingerprint)
+        # It may have been replaced, and kept again since.
+        self._replaced_by.pop(digest, None)
+
+    def add_replaced(self, digest: str, fingerprint: Fingerprint, by: str) -> None:
+        """Adds an image that a better copy replaced, of digest `by`. It still counts, under every profile."""
+        if digest not in self._replaced_by:
+            self._replaced.add(digest, fingerprint)
+        self.note_replaced(digest, by)
+
+    def note_replaced(self, digest: str, by: str) -> None:
+        """Notes that a better copy replaced a kept image. Its fingerprint still finds its near copies."""
+        self._replaced_by[digest] = by
 
     def learn(self, news: News) -> None:
         """Adds what came to the catalogue, behind the horizon or partly before it."""
         for sequence, digest, fingerprint in news.kept:
             if sequence > self.horizon.kept:
                 self.add_kept(digest, fingerprint)
+        for digest, fingerprint, by in news.replaced:
+            self.add_replaced(digest, fingerprint, by)
         for digest, fingerprint in news.purged:
             self.add_purged(digest, fingerprint)
         for name, digest, fingerprint in news.marked:
@@ -114,37 +133,45 @@ class SeenImages:
             self._marked[profile_name].add(digest, fingerprint)
 
     def find(self, profile_name: str, digest: str, decoded: DecodedCandidate) -> Sighting | None:
-        """Looks an image and its mirror image up.
+        """The first of `sightings`; None if there is none."""
+        return next(iter(self.sightings(profile_name, digest, decoded)), None)
+
+    def sightings(
+        self, profile_name: str, digest: str, decoded: DecodedCandidate
+    ) -> list[Sighting]:
+        """Looks an image and its mirror image up: what was accepted or purged, then what is marked; the nearest first.
 
         The very same bytes are no duplicate of themselves in the store: a second profile may keep them too.
         """
         if digest and digest in self._marked_digests.get(profile_name, ()):
-            return Sighting(digest, f"these bytes were seen before under {profile_name!r}")
+            reason = f"these bytes were seen before under {profile_name!r}"
+            return [Sighting(digest, reason, Memory.MARKED)]
+        found: list[Sighting] = []
+        by = self._replaced_by.get(digest)
+        if by is not None:
+            reason = f"these bytes were replaced by {by[:12]}, a better copy"
+            found.append(Sighting(by, reason, Memory.REPLACED))
+        near = _each_once(_matches(self._everywhere(), decoded))
+        if by is not None or all(match.digest != digest for match in near):
+            found += [_sighting(match, self._memory(match.digest), "kept") for match in near]
         marked = (self._marked[profile_name],) if profile_name in self._marked else ()
-        for indexes, where in ((self._everywhere(), "kept"), (marked, "seen before")):
-            match = next(iter(_matches(indexes, decoded)), None)
-            if match is not None and match.digest != digest:
-                reason = (
-                    f"nearly the same picture as {match.digest[:12]}, which was {where}: perceptual "
-                    f"distance {match.distance64} of 64 and {match.distance256} of 256 bits"
-                )
-                return Sighting(match.digest, reason)
-        return None
+        near = _each_once(_matches(marked, decoded))
+        found += [_sighting(match, Memory.MARKED, "seen before") for match in near]
+        return [one for one in found if one.digest != digest]
 
     def copies(self, digest: str, decoded: DecodedCandidate) -> list[Copy]:
-        """All images that are near, or have these very bytes: kept or purged ones, then those marked under each name.
+        """All images that are near, or have these very bytes.
 
-        Of each kind the nearest come first. A flat image that is kept is not among them: no index has it.
+        Kept, replaced and purged ones come first, then those marked under each name; of each kind the nearest first.
+        A flat image that is kept is not among them: no index has it.
         """
         same = [Match(digest, 0, 0)]
+        is_gone = self.is_forbidden(digest) or digest in self._replaced_by
         found = [
-            *(same if self.is_forbidden(digest) else ()),
+            *(same if is_gone else ()),
             *_matches(self._everywhere(), decoded),
         ]
-        copies = [
-            Copy(Memory.PURGED if self.is_forbidden(match.digest) else Memory.KEPT, "", match)
-            for match in _each_once(found)
-        ]
+        copies = [Copy(self._memory(match.digest), "", match) for match in _each_once(found)]
         for name, index in sorted(self._marked.items()):
             is_marked = digest in self._marked_digests[name]
             found = [*(same if is_marked else ()), *_matches((index,), decoded)]
@@ -153,7 +180,13 @@ class SeenImages:
 
     def _everywhere(self) -> tuple[DuplicateIndex, ...]:
         """What counts under every profile, the earliest first."""
-        return self._archive, self._recent, self._purged
+        return self._archive, self._recent, self._replaced, self._purged
+
+    def _memory(self, digest: str) -> Memory:
+        """Why an image is remembered that counts under every profile."""
+        if self.is_forbidden(digest):
+            return Memory.PURGED
+        return Memory.REPLACED if digest in self._replaced_by else Memory.KEPT
 
 
 def _matches(indexes: tuple[DuplicateIndex, ...], decoded: DecodedCandidate) -> list[Match]:
@@ -170,3 +203,11 @@ def _each_once(matches: list[Match]) -> list[Match]:
     for match in matches:
         first.setdefault(match.digest, match)
     return list(first.values())
+
+
+def _sighting(match: Match, memory: Memory, was: str) -> Sighting:
+    reason = (
+        f"nearly the same picture as {match.digest[:12]}, which was {was}: perceptual "
+        f"distance {match.distance64} of 64 and {match.distance256} of 256 bits"
+    )
+    return Sighting(match.digest, reason, memory)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Purge
+from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Removal
 from services.servicekit.disk import sync
 
 # The file of a digest's bytes, if they are in a folder.
@@ -43,9 +43,9 @@ class FolderSink:
         """Places the file; one of that name with the same bytes is the delivery that was made before."""
         return await asyncio.to_thread(self._deliver, delivery)
 
-    async def purge(self, purge: Purge) -> str:
+    async def remove(self, removal: Removal) -> str:
         """Removes the file if it still has the image's bytes; another one is a stranger's, or a person's work."""
-        return await asyncio.to_thread(self._purge, purge)
+        return await asyncio.to_thread(self._remove, removal)
 
     def _deliver(self, delivery: Delivery) -> str:
         image = delivery.image
@@ -93,13 +93,15 @@ class FolderSink:
             raise
         return part
 
-    def _purge(self, purge: Purge) -> str:
-        place = self._folder / purge.profile_name / purge.file_name
+    def _remove(self, removal: Removal) -> str:
+        place = self._folder / removal.profile_name / removal.file_name
         with self._working():
             if not os.path.lexists(place):
                 return "there was no such file any more"
-            if not _has(place, purge.digest):
-                return f"{purge.profile_name}/{purge.file_name} is another file now, and was left"
+            if not _has(place, removal.digest):
+                return (
+                    f"{removal.profile_name}/{removal.file_name} is another file now, and was left"
+                )
             place.unlink()
             sync(place.parent)
         return "removed"

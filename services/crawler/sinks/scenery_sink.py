@@ -14,7 +14,7 @@ from yarl import URL
 
 from services.crawler.receivers.receiver_client import Answer, ReceiverClient, said
 from services.crawler.sinks.answers import post
-from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Purge
+from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Removal
 
 _ANSWER_S: Final = 90.0
 _FIELD_BYTES: Final = 1_000
@@ -67,10 +67,14 @@ class ScenerySink:
         kind = FailureKind.REFUSED if message.startswith(_REFUSED) else FailureKind.REJECTED
         raise DeliveryFailed(kind, f"it says: {message}")
 
-    async def purge(self, purge: Purge) -> str:
-        """Cannot be done: a person has to."""
-        note = f" (it said: {purge.note})" if purge.note else ""
-        message = f"scenery removes no image for us: remove {purge.digest[:12]} there by hand{note}"
+    async def remove(self, removal: Removal) -> str:
+        """Cannot be done: a person has to. What was replaced may stay, beside the better copy."""
+        if removal.replaced_by:
+            return f"it stays there, beside {removal.replaced_by[:12]}, which replaced it"
+        note = f" (it said: {removal.note})" if removal.note else ""
+        message = (
+            f"scenery removes no image for us: remove {removal.digest[:12]} there by hand{note}"
+        )
         raise DeliveryFailed(FailureKind.REFUSED, message)
 
     async def _post(self, form: aiohttp.FormData) -> Answer:

@@ -61,8 +61,8 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
-    """What is left of an image that was purged, for a sink that has it or may have it.
+class Removal:
+    """What is left of an image that was purged or replaced, for a sink that has it or may have it.
 
     Attributes:
         digest: SHA-256, 64 hex digits.
@@ -70,6 +70,7 @@ class Purge:
         file_name: The readable name that it had there.
         note: What the receiver said when it got it; may be empty.
         time: When this is told, seconds since 1970.
+        replaced_by: The digest of the better copy that is kept instead; empty if it was purged.
     """
 
     digest: str
@@ -77,6 +78,7 @@ class Purge:
     file_name: str
     note: str
     time: float
+    replaced_by: str = ""
 
 
 class Sink(Protocol):
@@ -102,6 +104,6 @@ class Sink(Protocol):
         """
         ...
 
-    async def purge(self, purge: Purge) -> str:
-        """Tells that an image was purged; the rest is as for `deliver`."""
+    async def remove(self, removal: Removal) -> str:
+        """Tells that an image was purged or replaced; the rest is as for `deliver`."""
         ...

@@ -12,7 +12,13 @@ from functools import partial
 from sqlalchemy import Connection
 
 from services.crawler.candidate import DecodedCandidate
-from services.crawler.catalogue import judgements, kept_images, outbox, sink_reports
+from services.crawler.catalogue import (
+    judgements,
+    kept_images,
+    outbox,
+    replacements,
+    sink_reports,
+)
 from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms
@@ -20,7 +26,7 @@ from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.catalogue.outbox import Due, Event, Failure
 from services.crawler.judgement import Judgement
 from services.crawler.sinks.delivery_limits import DeliveryLimits
-from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Purge, Sink
+from services.crawler.sinks.sink import Delivery, DeliveryFailed, FailureKind, Removal, Sink
 from services.crawler.sinks.sink_log import SinkLog
 from services.crawler.sinks.sink_metrics import DeliveryResult, SinkMetrics
 from services.crawler.store.blob_store import BlobDamaged, BlobStore, BlobTooLarge, StoreAway
@@ -131,12 +137,20 @@ class SinkQueue:
             await self._note_delivered(due, note)
 
     async def _deliver(self, due: Due) -> str:
-        if due.event is Event.PURGED:
-            purge = Purge(due.digest, due.profile_name, due.file_name, due.message, time.time())
-            return await self._sink.purge(purge)
+        if due.event is not Event.ACCEPTED:
+            return await self._sink.remove(await self._removal(due))
         image, decoded, judgement = await self._parts.database.run(partial(_facts, due=due))
         encoded = await self._read(due.digest) if self._sink.max_bytes else b""
         return await self._sink.deliver(Delivery(image, decoded, judgement, encoded))
+
+    async def _removal(self, due: Due) -> Removal:
+        replaced_by = ""
+        if due.event is Event.REPLACED:
+            find = partial(replacements.get_successor, digest=due.digest)
+            replaced_by = await self._parts.database.run(find)
+        return Removal(
+            due.digest, due.profile_name, due.file_name, due.message, time.time(), replaced_by
+        )
 
     async def _read(self, digest: str) -> bytes:
         try:

@@ -14,7 +14,7 @@ from yarl import URL
 from services.crawler.receivers.receiver_client import ReceiverClient, said
 from services.crawler.sinks.answers import post
 from services.crawler.sinks.signing import signature_of
-from services.crawler.sinks.sink import Delivery, Purge
+from services.crawler.sinks.sink import Delivery, Removal
 
 _ANSWER_S: Final = 30.0
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -53,11 +53,14 @@ class WebhookSink:
         }
         return await self._post(key, event)
 
-    async def purge(self, purge: Purge) -> str:
-        """Posts `image.purged`: whoever shows the image is to remove it."""
-        key = f"purged-{purge.digest}-{purge.profile_name}"
-        data = {"digest": purge.digest, "profile_name": purge.profile_name}
-        event = {"type": "image.purged", "timestamp": _iso(purge.time), "data": data}
+    async def remove(self, removal: Removal) -> str:
+        """Posts `image.purged`, or `image.replaced`: whoever shows the image is to remove it."""
+        data = {"digest": removal.digest, "profile_name": removal.profile_name}
+        what = "purged"
+        if removal.replaced_by:
+            what, data["replaced_by_digest"] = "replaced", removal.replaced_by
+        key = f"{what}-{removal.digest}-{removal.profile_name}"
+        event = {"type": f"image.{what}", "timestamp": _iso(removal.time), "data": data}
         return await self._post(key, event)
 
     def _facts(self, delivery: Delivery) -> dict[str, Any]:

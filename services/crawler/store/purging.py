@@ -91,11 +91,12 @@ class Purging:
 
     async def _remove(self, image: PurgeCandidate, reason: str) -> None:
         async with self._digests.hold(image.digest):
-            await self._database.run(
+            files = await self._database.run(
                 partial(purges.purge, image=image, reason=reason, now=time.time())
             )
-            self._seen.forbid(image.digest)
-            await self._remove_files(image.digest, image.names)
+            for digest, names in files:
+                self._seen.forbid(digest)
+                await self._remove_files(digest, names)
         self._log.info("image_purged", digest=image.digest, reason=reason)
 
     async def _remove_files(self, digest: str, names: tuple[tuple[str, str], ...]) -> None:

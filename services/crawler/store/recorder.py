@@ -12,15 +12,18 @@ import structlog
 
 from services.crawler.catalogue import images
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.near_images import read_near
 from services.crawler.catalogue.settling import Ending
 from services.crawler.judgement import Judgement, Verdict
-from services.crawler.seen.seen_images import SeenImages
+from services.crawler.seen.better_copy import why_to_replace
+from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.crawler.store.accept_turns import AcceptTurns
 from services.crawler.store.blob_store import BlobStore, ReadableName, StoreAway
 from services.crawler.store.file_name import kept_file_name
 from services.crawler.store.finding import Finding
 from services.crawler.store.record_queue import RecordQueue
 from services.crawler.store.recording import End, Entry, Recording
+from services.crawler.store.replaced_files import ReplacedFileRemoval
 from services.crawler.store.sidecar import judgement_facts, sidecar_facts
 from services.crawler.store.store_wait import StoreWait
 
@@ -29,7 +32,7 @@ class Recorder:
     """The only writer of judgements, images and outcomes, and what comes at the same time is written together.
 
     Accepts are decided in one order: an image is accepted only if none that was accepted before is near it, by whatever
-    crawler. While the store is away, accepts wait.
+    crawler, or if it is better than all of those, whose place it takes. While the store is away, accepts wait.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Recorder:
         self._seen = seen
         self._wait = wait or StoreWait()
         self._turns = AcceptTurns()
+        self._removal = ReplacedFileRemoval(database, store, self._wait)
         self._queue = RecordQueue(self._write)
         self._accepts: set[asyncio.Task[None]] = set()
         self._unnamed: list[tuple[str, ReadableName]] = []
@@ -93,6 +97,14 @@ class Recorder:
         await self._make_links()
         await self._record_links()
 
+    async def remove_replaced(self) -> None:
+        """Removes the files of replaced images that processes left when they ended. Only at a start.
+
+        Raises:
+            StoreAway: The store does not take it now.
+        """
+        await self._removal.finish()
+
     async def close(self) -> None:
         """Waits for the accepts under way."""
         await asyncio.gather(*self._accepts, return_exceptions=True)
@@ -118,14 +130,15 @@ class Recorder:
             name = (finding.profile.name, file_name)
             self._unnamed.append((candidate.digest, name))
             await self._make_links()
+        await self._removal.remove()
         # Whoever is written next takes it along.
         if self._queue.is_idle:
             await self._record_links()
 
     async def _decide(self, finding: Finding) -> str:
         """Accepts, unless it turns out a duplicate. Returns the readable name that it is to have; empty if none."""
-        candidate, profile = finding.candidate, finding.profile
-        sighting = self._seen.find(profile.name, candidate.digest, candidate.decoded)
+        candidate = finding.candidate
+        sighting = await self._duplicate_of(finding)
         if sighting is not None:
             evidence = finding.judgement.evidence
             late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
@@ -139,10 +152,27 @@ class Recorder:
             await asyncio.to_thread(self._store.remove, candidate.digest, ())
         return file_name if end is End.KEPT else ""
 
+    async def _duplicate_of(self, finding: Finding) -> Sighting | None:
+        """What it is a duplicate of as far as is known now; so that its bytes are written only if they may stay."""
+        candidate, name = finding.candidate, finding.profile.name
+        found = self._seen.sightings(name, candidate.digest, candidate.decoded)
+        if not found:
+            return None
+        read = partial(read_near, digest=candidate.digest, found=found)
+        near = await self._database.run(read)
+        if not near.sightings:
+            return None
+        if why_to_replace(name, candidate.decoded, finding.judgement.evidence, near):
+            return None
+        return near.sightings[0]
+
     async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
         """One transaction; what it brings of others is remembered with what is its own."""
         recorded = await self._database.run(Recording(entries, self._take_linked(), self._seen))
         self._seen.learn(recorded.news)
+        for files in recorded.replaced:
+            self._seen.note_replaced(files.digest, files.replaced_by)
+        self._removal.owe(recorded.replaced)
         lost = sum(end is End.LEASE_LOST for end in recorded.ends)
         if lost:
             structlog.get_logger().warning("leases_lost", count=lost)

@@ -15,6 +15,7 @@ from services.crawler.catalogue import (
     judgements,
     outbox,
     purges,
+    replacements,
     score_counts,
     settling,
 )
@@ -26,9 +27,12 @@ from services.crawler.catalogue.accept_order import (
 from services.crawler.catalogue.frontier import LeasedListing
 from services.crawler.catalogue.images import Keep, StoredImage
 from services.crawler.catalogue.judgements import Learned
+from services.crawler.catalogue.near_images import read_near
+from services.crawler.catalogue.replacements import ReplacedFiles, Replacement
 from services.crawler.catalogue.settling import Ending
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.outcome import OutcomeReason, OutcomeState
+from services.crawler.seen.better_copy import NearImages, why_to_replace
 from services.crawler.seen.news import Horizon, News
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.finding import Finding
@@ -64,17 +68,20 @@ class Recorded:
     Attributes:
         ends: One for each entry, in order.
         news: What the catalogue got since the horizon that it began with, its own images included.
+        replaced: The files of images that better copies replaced: they are to be removed.
     """
 
     ends: tuple[End, ...]
     news: News
+    replaced: tuple[ReplacedFiles, ...] = ()
 
 
 class Recording:
     """Writes entries in one transaction: called with a connection, it changes nothing but the catalogue.
 
     What another crawler leases by now is left to it. Accepts are decided here, under the one order of accepts: by what
-    is in memory, by what others added since, and by each other.
+    is in memory, by what others added since, and by each other. What is near something takes its place if it is better,
+    which is decided by the rows that there are under that order.
     """
 
     def __init__(
@@ -103,6 +110,11 @@ class _Attempt:
         self._late = SeenImages()
         self._ends: dict[int, End] = {}
         self._endings: list[Ending] = []
+        self._accepted: set[str] = set()
+        # By the better copies, and by what they replace.
+        self._replacements: dict[tuple[str, str], Replacement] = {}
+        self._successors: dict[str, Replacement] = {}
+        self._replaced: list[ReplacedFiles] = []
 
     def write(self, entries: Sequence[Entry], horizon: Horizon) -> Recorded:
         news = self._begin(entries, horizon)
@@ -119,7 +131,7 @@ class _Attempt:
         kept = self._write_findings(found)
         settling.settle(self._connection, self._endings)
         ends = tuple(self._ends[place] for place in range(len(entries)))
-        return Recorded(ends, _with_own(news, kept))
+        return Recorded(ends, _with_own(news, kept), tuple(self._replaced))
 
     def _begin(self, entries: Sequence[Entry], horizon: Horizon) -> News:
         """Takes the lock that the entries need; returns what others added, where that matters."""
@@ -152,6 +164,7 @@ class _Attempt:
             self._ends[place] = End.NOT_KEPT
             if file_name and verdict is Verdict.ACCEPTED:
                 keeps[place] = finding, file_name
+                self._accepted.add(digest)
                 self._late.add_kept(digest, finding.candidate.decoded.fingerprint)
             self._end(finding, verdict)
         self._record(written)
@@ -174,16 +187,31 @@ class _Attempt:
         if not finding.is_accepted:
             return finding.judgement
         candidate, name = finding.candidate, finding.profile.name
-        for seen in (self._seen, self._late):
-            sighting = seen.find(name, candidate.digest, candidate.decoded)
-            if sighting is not None:
-                return Judgement(
-                    Verdict.DUPLICATE,
-                    sighting.reason,
-                    finding.judgement.evidence,
-                    sighting.digest,
-                )
-        return finding.judgement
+        evidence = finding.judgement.evidence
+        successor = self._successors.get(candidate.digest)
+        if successor is not None:
+            reason = f"these bytes were replaced by {successor.digest[:12]}, a better copy"
+            return Judgement(Verdict.DUPLICATE, reason, evidence, successor.digest)
+        found = [
+            sighting
+            for seen in (self._seen, self._late)
+            for sighting in seen.sightings(name, candidate.digest, candidate.decoded)
+        ]
+        near = read_near(self._connection, candidate.digest, found) if found else NearImages()
+        if not near.sightings:
+            return finding.judgement
+        replaced = tuple(one.digest for one in near.kept())
+        why = why_to_replace(name, candidate.decoded, evidence, near)
+        if why and self._accepted.isdisjoint(replaced) and not self._successors.keys() & replaced:
+            self._plan(Replacement(candidate.digest, name, replaced, why))
+            return finding.judgement
+        first = near.sightings[0]
+        return Judgement(Verdict.DUPLICATE, first.reason, evidence, first.digest)
+
+    def _plan(self, replacement: Replacement) -> None:
+        """To be done once the better copy is kept; what it replaces is no other's to replace, or to keep, meanwhile."""
+        self._replacements[replacement.digest, replacement.profile_name] = replacement
+        self._successors |= dict.fromkeys(replacement.replaced, replacement)
 
     def _end(self, finding: Finding, verdict: Verdict | None) -> None:
         ending = finding.ending(verdict)
@@ -214,6 +242,7 @@ class _Attempt:
 
     def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:
         now = time.time()
+        replacements.keep_again(self._connection, sorted(self._accepted))
         stored = [
             StoredImage(
                 one.candidate.digest, one.leased.listing_id, one.outcome, one.accept_time(now)
@@ -236,11 +265,18 @@ class _Attempt:
         for place, (one, _) in keeps.items():
             is_new = (one.candidate.digest, one.profile.name) in new
             self._ends[place] = End.KEPT if is_new else End.KEPT_BEFORE
+        self._replace(new, now=now)
         return {
             one.candidate.digest: (sequences[one.candidate.digest], one)
             for one, _ in keeps.values()
             if one.candidate.digest in sequences
         }
+
+    def _replace(self, new: Collection[tuple[str, str]], *, now: float) -> None:
+        """Lets go of what is replaced, now that the better copies have their rows."""
+        for pair, replacement in self._replacements.items():
+            if pair in new:
+                self._replaced += replacements.replace(self._connection, replacement, now=now)
 
 
 def _leased(entry: Entry) -> LeasedListing:

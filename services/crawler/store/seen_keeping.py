@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import images, purges
+from services.crawler.catalogue import images, purges, replacements
 from services.crawler.catalogue.accept_order import read_horizon, read_news
 from services.crawler.catalogue.database import Database
 from services.crawler.seen.duplicate_index import DuplicateIndex, Entry
@@ -85,6 +85,8 @@ class SeenKeeping:
         # Work that a database may run again changes nothing else: it is read first.
         for digest, fingerprint in await self._database.run(_read_purged):
             self._seen.add_purged(digest, fingerprint)
+        for digest, fingerprint, by in await self._database.run(_read_replaced):
+            self._seen.add_replaced(digest, fingerprint, by)
         for name, digest, fingerprint in await self._database.run(_read_marked):
             self._seen.mark(name, digest, fingerprint)
         self._seen.horizon = horizon
@@ -126,7 +128,7 @@ class SeenKeeping:
             except (OSError, LodestoneError, SQLAlchemyError) as error:
                 self._log.warning("seen_file_not_written", cause=str(error).splitlines()[0])
             else:
-                # Purged images stay in memory: the catalogue lists them as kept no more.
+                # Purged and replaced images stay in memory: the catalogue lists them as kept no more.
                 new_count = sum(not fingerprint.flat for _, fingerprint in rest)
                 due = self._terms.batch + self._seen.recent_count - new_count
 
@@ -172,12 +174,13 @@ class SeenKeeping:
         """The sequence of the newest archived image that is still kept; 0 if none is.
 
         Raises:
-            FingerprintFileDamaged: One of those from there on was neither kept nor purged: it is of another catalogue.
+            FingerprintFileDamaged: One of those from there on was never kept here: it is of another catalogue.
         """
         for digests in self._file.digests_from_behind(_CHECKED):
             kept = images.find_sequences(connection, digests)
             others = set(digests) - set(kept)
-            if others - purges.find_purged(connection, others):
+            others -= purges.find_purged(connection, others)
+            if others - replacements.find_replaced(connection, others):
                 cause = "it has images that the catalogue does not have"
                 raise FingerprintFileDamaged(self._file.path, cause)
             if kept:
@@ -195,6 +198,10 @@ def _open_file(folder: Path, count: int) -> FingerprintFile:
 
 def _read_purged(connection: Connection) -> list[Entry]:
     return list(purges.iterate_purged(connection))
+
+
+def _read_replaced(connection: Connection) -> list[tuple[str, Fingerprint, str]]:
+    return list(replacements.iterate_replaced(connection))
 
 
 def _read_marked(connection: Connection) -> list[tuple[str, str, Fingerprint]]:

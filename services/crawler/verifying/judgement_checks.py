@@ -14,6 +14,7 @@ from services.crawler.catalogue.schema import (
     judgements,
     kept_images,
     purged_images,
+    replaced_images,
     seen_images,
 )
 from services.crawler.gates.gallery import FOUND
@@ -46,6 +47,17 @@ _FOR_NOBODY = select(images.c.digest).where(
     ~exists().where(kept_images.c.digest == images.c.digest)
 )
 
+_KEPT_ALL_THE_SAME = select(replaced_images.c.digest).where(
+    exists().where(images.c.digest == replaced_images.c.digest)
+)
+_REPLACED_BY_NOTHING = select(judgements.c.digest, judgements.c.profile_name).where(
+    judgements.c.verdict == Verdict.REPLACED.value,
+    ~exists().where(
+        replaced_images.c.digest == judgements.c.digest,
+        replaced_images.c.profile_name == judgements.c.profile_name,
+    ),
+)
+
 _original = candidates.alias("original")
 _DUPLICATES = (
     select(
@@ -58,6 +70,7 @@ _DUPLICATES = (
                 or_(
                     images.c.digest.is_not(None),
                     purged_images.c.digest.is_not(None),
+                    replaced_images.c.digest.is_not(None),
                     seen_images.c.digest.is_not(None),
                 ),
                 1,
@@ -74,6 +87,7 @@ _DUPLICATES = (
     .join(candidates, candidates.c.digest == judgements.c.digest)
     .outerjoin(images, images.c.digest == judgements.c.duplicate_of_digest)
     .outerjoin(_original, _original.c.digest == judgements.c.duplicate_of_digest)
+    .outerjoin(replaced_images, replaced_images.c.digest == judgements.c.duplicate_of_digest)
     .outerjoin(purged_images, purged_images.c.digest == judgements.c.duplicate_of_digest)
     .outerjoin(
         seen_images,
@@ -83,7 +97,7 @@ _DUPLICATES = (
         ),
     )
     .where(
-        judgements.c.verdict == Verdict.DUPLICATE.value,
+        judgements.c.verdict.in_((Verdict.DUPLICATE.value, Verdict.REPLACED.value)),
         # What a gallery has is no image of ours.
         ~and_(
             judgements.c.duplicate_of_digest == "",
@@ -107,8 +121,18 @@ def check_judgements(connection: Connection) -> Iterator[Problem]:
         yield Problem(ProblemKind.KEPT_NOT_ACCEPTED, message, digest=digest)
 
 
+def check_replacements(connection: Connection) -> Iterator[Problem]:
+    """Finds images that were replaced and are kept all the same, and those of which no row says by what."""
+    for digest in connection.execute(_KEPT_ALL_THE_SAME).scalars():
+        message = "a better copy replaced it, and it is kept all the same"
+        yield Problem(ProblemKind.REPLACEMENT_BROKEN, message, digest=digest)
+    for digest, profile_name in connection.execute(_REPLACED_BY_NOTHING):
+        message = f"it is said to be replaced for {profile_name}, and no row says by what"
+        yield Problem(ProblemKind.REPLACEMENT_BROKEN, message, digest=digest)
+
+
 def check_duplicates(connection: Connection) -> Iterator[Problem]:
-    """Finds duplicates of what is neither kept, purged nor seen, and distances that are not those of the two."""
+    """Finds duplicates of what was neither kept nor seen, and distances that are not those of the two."""
     for row in connection.execute(_DUPLICATES):
         if not row.is_there:
             named = row.original[:12] or "no image"

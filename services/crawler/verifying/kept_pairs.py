@@ -1,4 +1,4 @@
-"""No kept image is a duplicate of one that was kept before it: the order of accepting, replayed."""
+"""No kept image is a duplicate of one that was kept before it and not replaced: the order of accepting, replayed."""
 
 from __future__ import annotations
 
@@ -9,27 +9,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, literal, select, union_all
 
-from services.crawler.catalogue.schema import candidates, images, purged_images
+from services.crawler.catalogue.schema import (
+    candidates,
+    distinct_pairs,
+    images,
+    purged_images,
+    replaced_images,
+)
 from services.crawler.verifying.near_pairs import HashRows, near_pairs
 from services.crawler.verifying.problem import Problem, ProblemKind
 
 _HASH64 = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
-_KEPT = (
-    select(
-        images.c.digest,
-        images.c.accept_time.label("time"),
-        *(
-            candidates.c[name]
-            for name in ("hash64", "hash256", "mirrored64", "mirrored256", "flat")
-        ),
+_NAMES = ("hash64", "hash256", "mirrored64", "mirrored256", "flat")
+
+
+def _accepted(table: Table, by: ColumnElement[str]) -> Select[Any]:
+    columns = (table.c.sequence, table.c.digest, table.c.accept_time.label("time"), by.label("by"))
+    return select(*columns, *(candidates.c[name] for name in _NAMES)).join(
+        candidates, candidates.c.digest == table.c.digest
     )
-    .join(candidates, candidates.c.digest == images.c.digest)
-    .order_by(images.c.sequence)
-)
+
+
+# What a better copy replaced was kept in its time, and still counts.
+_KEPT = union_all(
+    _accepted(images, literal("")), _accepted(replaced_images, replaced_images.c.replaced_by_digest)
+).order_by("sequence")
 # Their mirror images are not known any more.
 _PURGED = select(
     purged_images.c.digest,
@@ -89,12 +97,15 @@ class _Pictures:
 class KeptPairs:
     """Finds kept images that are near one that was kept before, or purged: as they are, or mirrored.
 
-    It is the rule that accepts go by, with every image at its place in their order; flat images are near nothing. How
-    the liked images stand to what is kept cannot be told: a photo may be liked after its like was kept.
+    It is the rule that accepts go by, with every image at its place in their order; flat images are near nothing. A
+    better copy may be near those in whose place it is, and an image near those that a person called distinct from it.
+    How the liked images stand to what is kept cannot be told: a photo may be liked after its like was kept.
     """
 
     def __init__(self) -> None:
         self._kept, self._purged = _Pictures(), _Pictures()
+        self._following: dict[str, str] = {}
+        self._distinct: set[tuple[str, str]] = set()
 
     def read(self, connection: Connection) -> Iterator[Problem]:
         """Reads all of them, 120 bytes each; yields those that cannot be read."""
@@ -105,6 +116,14 @@ class KeptPairs:
                     yield Problem(ProblemKind.ROW_BROKEN, message, digest=row.digest)
                 elif not row.flat:
                     pictures.add(row)
+        followed = select(replaced_images.c.digest, replaced_images.c.replaced_by_digest)
+        self._following = {
+            row.digest: row.replaced_by_digest for row in connection.execute(followed)
+        }
+        distinct = select(distinct_pairs.c.first_digest, distinct_pairs.c.second_digest)
+        self._distinct = {
+            (row.first_digest, row.second_digest) for row in connection.execute(distinct)
+        }
 
     def check(self) -> Iterator[Problem]:
         """Compares what was read; that takes long, and needs no transaction."""
@@ -113,12 +132,29 @@ class KeptPairs:
         pairs = near_pairs(before, before, earlier=True)
         pairs |= near_pairs(before, kept.mirrored.rows(), earlier=True)
         for (later, earlier), distances in sorted(pairs.items()):
-            message = "was kept before it"
-            yield _problem(kept.digest(later), kept.digest(earlier), distances, message)
-        yield from _near_purged(kept, self._purged)
+            digest, other = kept.digest(later), kept.digest(earlier)
+            if self._end(digest) != self._end(other):
+                yield from self._problems(digest, other, distances, "was kept before it")
+        for digest, other, distances in _near_purged(kept, self._purged):
+            yield from self._problems(digest, other, distances, "was purged")
+
+    def _end(self, digest: str) -> str:
+        """What is in an image's place now; itself if nothing replaced it."""
+        seen: set[str] = set()
+        while digest in self._following and digest not in seen:
+            seen.add(digest)
+            digest = self._following[digest]
+        return digest
+
+    def _problems(
+        self, digest: str, other: str, distances: tuple[int, int], what: str
+    ) -> Iterator[Problem]:
+        if (min(digest, other), max(digest, other)) not in self._distinct:
+            yield _problem(digest, other, distances, what)
 
 
-def _near_purged(kept: _Pictures, purged: _Pictures) -> Iterator[Problem]:
+def _near_purged(kept: _Pictures, purged: _Pictures) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """(what was kept, what was purged, distances) of each pair."""
     gone = purged.upright.rows()
     pairs = near_pairs(gone, kept.upright.rows())
     for (place, other), distances in near_pairs(gone, kept.mirrored.rows()).items():
@@ -127,7 +163,7 @@ def _near_purged(kept: _Pictures, purged: _Pictures) -> Iterator[Problem]:
         if kept.times[place] > purged.times[other]:
             pairs[place, other] = distances
     for (place, other), distances in sorted(pairs.items()):
-        yield _problem(kept.digest(place), purged.digest(other), distances, "was purged")
+        yield kept.digest(place), purged.digest(other), distances
 
 
 def _is_readable(row: Any) -> bool:

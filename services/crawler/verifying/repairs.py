@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import NoResultFound
 
-from services.crawler.catalogue import images, purges
-from services.crawler.catalogue.schema import kept_images, purged_images
+from services.crawler.catalogue import images, purges, replacements
+from services.crawler.catalogue.schema import kept_images
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.verifying.counting import count_again
 from services.crawler.verifying.known_sidecar import known_sidecar
@@ -26,7 +26,7 @@ class Repairs:
     """Repairs one problem after the other.
 
     It writes anew what the catalogue knows, and moves what nobody knows out of the way. It changes no byte of an image,
-    and removes nothing but what was never finished and what was purged.
+    and removes nothing but what was never finished, and what was purged or replaced.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Repairs:
         self._ways: dict[ProblemKind, _Mend] = {
             ProblemKind.COUNT_WRONG: self._count_again,
             ProblemKind.PURGE_UNFINISHED: self._finish_purge,
+            ProblemKind.REPLACEMENT_UNFINISHED: self._finish_replacement,
             ProblemKind.BLOB_MISSING: self._bring_back,
             ProblemKind.SIDECAR_MISSING: self._write_sidecar,
             ProblemKind.SIDECAR_DAMAGED: self._write_sidecar,
@@ -79,6 +80,13 @@ class Repairs:
                 await self._database.run(partial(purges.record_removed, digest=digest))
         return "its files are removed"
 
+    async def _finish_replacement(self, problem: Problem) -> str:
+        find = partial(replacements.get_files, digest=problem.digest)
+        files = await self._database.run(find)
+        await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+        await self._database.run(partial(replacements.record_removed, digest=files.digest))
+        return "its files are removed"
+
     async def _bring_back(self, problem: Problem) -> str:
         """A readable name is the same file, or a copy: while there is one, the bytes are not lost."""
         names = await self._database.run(partial(_names, digest=problem.digest))
@@ -106,10 +114,11 @@ class Repairs:
         return "made"
 
     async def _move_orphan(self, problem: Problem) -> str:
-        if not await self._database.run(partial(_is_purged, digest=problem.digest)):
+        fate = await self._database.run(partial(_fate, digest=problem.digest))
+        if not fate:
             return f"moved to {await asyncio.to_thread(self._files.set_aside, problem.path)}"
         await asyncio.to_thread(self._files.remove, problem.path)
-        return "removed, as the image was purged"
+        return f"removed, as the image was {fate}"
 
     async def _drop_part(self, problem: Problem) -> str:
         await asyncio.to_thread(self._files.remove, problem.path)
@@ -135,6 +144,8 @@ def _names(connection: Connection, digest: str) -> list[str]:
     return [name_path(row.profile_name, row.file_name) for row in rows]
 
 
-def _is_purged(connection: Connection, digest: str) -> bool:
-    query = select(purged_images.c.digest).where(purged_images.c.digest == digest)
-    return connection.execute(query).one_or_none() is not None
+def _fate(connection: Connection, digest: str) -> str:
+    """Why an image is not in the store; empty if it was never there."""
+    if purges.find_purged(connection, [digest]):
+        return "purged"
+    return "replaced" if replacements.find_replaced(connection, [digest]) else ""

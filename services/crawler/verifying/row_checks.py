@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     and_,
     cast,
+    except_,
     exists,
     func,
     or_,
@@ -29,6 +30,7 @@ from services.crawler.catalogue.schema import (
     listings,
     metadata,
     purged_images,
+    replaced_images,
 )
 from services.crawler.outcome import OutcomeReason, OutcomeState
 from services.crawler.verifying.problem import Problem, ProblemKind
@@ -59,7 +61,8 @@ _JUDGED = (
 )
 _UNLISTED = select(listings.c.listing_id).except_(_LISTED)
 _DONE = _SETTLED.except_(_TO_DO)
-_UNJUDGED = _SETTLED.except_(_JUDGED)
+# What is fetched again for a profile that said something else before is judged then.
+_UNJUDGED = except_(_SETTLED, _JUDGED, _TO_DO)
 _IS_CANDIDATE = exists().where(candidates.c.digest == listings.c.digest)
 
 _LISTING_RULES = (
@@ -188,3 +191,12 @@ def check_purges(connection: Connection, terms: CheckTerms) -> Iterator[Problem]
         if not terms.is_young(row.purge_time):
             message = "it was purged, and its files may still be there"
             yield Problem(ProblemKind.PURGE_UNFINISHED, message, digest=row.digest)
+
+
+def check_replaced_files(connection: Connection, terms: CheckTerms) -> Iterator[Problem]:
+    """Finds replaced images whose files may still be there, long after."""
+    unremoved = select(replaced_images.c.digest, replaced_images.c.replace_time)
+    for row in connection.execute(unremoved.where(replaced_images.c.files_removed.is_(False))):
+        if not terms.is_young(row.replace_time):
+            message = "a better copy replaced it, and its files may still be there"
+            yield Problem(ProblemKind.REPLACEMENT_UNFINISHED, message, digest=row.digest)

@@ -12,7 +12,11 @@ from sqlalchemy import Connection, func, select
 from services.crawler.catalogue.schema import crawls, images, judgements, listings
 from services.crawler.verifying.catalogue_reading import Catalogue, CatalogueDamaged
 from services.crawler.verifying.image_files import check_image_files
-from services.crawler.verifying.judgement_checks import check_duplicates, check_judgements
+from services.crawler.verifying.judgement_checks import (
+    check_duplicates,
+    check_judgements,
+    check_replacements,
+)
 from services.crawler.verifying.kept_pairs import KeptPairs
 from services.crawler.verifying.problem import Problem, ProblemKind
 from services.crawler.verifying.row_checks import (
@@ -20,6 +24,7 @@ from services.crawler.verifying.row_checks import (
     check_listings,
     check_purges,
     check_references,
+    check_replaced_files,
 )
 from services.crawler.verifying.stored_files import StoredFiles
 from services.crawler.verifying.stray_files import StrayFiles
@@ -97,6 +102,8 @@ class Verification:
             ("duplicates", check_duplicates),
             ("perceptual hashes", pairs.read),
             ("purged images", partial(check_purges, terms=self._terms)),
+            ("replaced images", check_replacements),
+            ("files of replaced images", partial(check_replaced_files, terms=self._terms)),
         )
         with self._catalogue.read() as connection:
             counts = self.counts

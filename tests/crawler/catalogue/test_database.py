@@ -24,7 +24,10 @@ from tests.crawler.subjects import random_fingerprint
 # What PostgreSQL has in addition: SQLite numbers rows by itself.
 _NUMBERS = (
     "rowid",
-    *(f"ix_{table}_rowid" for table in ("candidates", "purged_images", "seen_images")),
+    *(
+        f"ix_{table}_rowid"
+        for table in ("candidates", "purged_images", "replaced_images", "seen_images")
+    ),
 )
 
 

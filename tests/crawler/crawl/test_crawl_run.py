@@ -36,6 +36,7 @@ from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
 from services.crawler.post import Post, PostFlags
 from services.crawler.score_distribution import ScoreBins
 from services.crawler.screen import Screen
+from services.crawler.seen.better_copy import as_found
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.sources.source import Batch, SourceFailed
 from services.crawler.store.folder_store import FolderStore
@@ -147,7 +148,7 @@ class FakeInspector:
             return detection(0.9 if name.startswith("marked") else 0.1)
 
         return [
-            DuplicateGate(self._seen, profile_name=profile.name),
+            DuplicateGate(self._seen, as_found, profile_name=profile.name),
             NoveltyGate(embed, score_embedding, profile),
             WatermarkGate(detect),
         ]

@@ -111,3 +111,46 @@ def test_the_same_bytes_of_a_flat_image_are_copies():
     ]
     assert seen.copies("f" * 64, candidate) == []
     assert seen.copies("", candidate) == []
+
+
+def test_what_was_replaced_still_counts():
+    """Its near copies and its own bytes are found, whether it was kept here or is read at a start."""
+    old, candidate = random_fingerprint(1), decoded_candidate(1)
+    for seen in (SeenImages(), SeenImages(DuplicateIndex())):
+        seen.add_kept(ONE, old)
+        seen.note_replaced(ONE, OTHER)
+        seen.add_replaced("3" * 64, random_fingerprint(3), OTHER)
+        found = seen.find("any", "f" * 64, candidate)
+        assert (found.digest, found.memory) == (ONE, Memory.REPLACED)
+        own = seen.find("any", ONE, candidate)
+        assert (own.digest, own.memory) == (OTHER, Memory.REPLACED)
+        assert seen.find("any", "f" * 64, decoded_candidate(3)).digest == "3" * 64
+        [copy] = seen.copies("f" * 64, candidate)
+        assert copy == Copy(Memory.REPLACED, "", Match(ONE, 0, 0))
+
+
+def test_what_is_kept_again_is_no_copy_of_what_had_replaced_it():
+    """The same bytes are no duplicate of themselves in the store any more."""
+    seen, candidate = SeenImages(), decoded_candidate(1)
+    seen.add_replaced(ONE, candidate.fingerprint, OTHER)
+    seen.add_kept(ONE, candidate.fingerprint)
+    assert seen.find("any", ONE, candidate) is None
+    assert seen.find("any", OTHER, candidate).memory is Memory.KEPT
+
+
+def test_all_sightings_are_told():
+    """What counts everywhere first, the nearest first, then what is marked; each image once."""
+    one = random_fingerprint(1)
+    further = Fingerprint(one.hash64 ^ 0b11, one.hash256, flat=False)
+    seen = SeenImages(archive_of(1))
+    seen.add_kept(OTHER, further)
+    seen.add_purged("3" * 64, further)
+    seen.mark("mine", "4" * 64, one)
+    found = seen.sightings("mine", "f" * 64, decoded_candidate(1))
+    assert [(sighting.digest, sighting.memory) for sighting in found] == [
+        (f"{1:064x}", Memory.KEPT),
+        (OTHER, Memory.KEPT),
+        ("3" * 64, Memory.PURGED),
+        ("4" * 64, Memory.MARKED),
+    ]
+    assert seen.sightings("theirs", OTHER, decoded_candidate(1)) == []

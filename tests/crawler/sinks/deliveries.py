@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
-from services.crawler.sinks.sink import Delivery, Purge
+from services.crawler.sinks.sink import Delivery, Removal
 from tests.crawler.subjects import accepted, decoded_candidate
 
 JPEG = b"\xff\xd8\xff\xe0 a picture, more or less"
@@ -38,7 +38,8 @@ def delivery(
     return Delivery(image, replace(decoded_candidate(1), format=form), accepted(), encoded)
 
 
-def purge_of(one, note=""):
-    """That it was purged."""
+def removal_of(one, note="", replaced_by=""):
+    """That it was purged, or replaced."""
     image = one.image
-    return Purge(image.digest, image.profile.name, image.file_name, note, 1_764_000_100.0)
+    time = 1_764_000_100.0
+    return Removal(image.digest, image.profile.name, image.file_name, note, time, replaced_by)

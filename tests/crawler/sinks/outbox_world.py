@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, sink_reports
+from services.crawler.catalogue import crawls, frontier, replacements, sink_reports
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.replacements import Replacement
 from services.crawler.catalogue.schema import outbox
 from services.crawler.judgement import ProfileVersion
 from services.crawler.keyed_lock import KeyedLock
@@ -48,6 +49,8 @@ class MemorySink:
 
     Attributes:
         got: (event, digest), in order.
+        bytes: What it was given of images, by digest.
+        replaced_by: The better copies of images that it was told are not kept any more, by digest.
         faults: What is raised at the next calls, before or after it has remembered them.
         faults_of: The same for one digest.
         busiest: How many calls were under way at once, at most.
@@ -59,6 +62,7 @@ class MemorySink:
         self.concurrency, self.max_bytes = concurrency, max_bytes
         self.got = []
         self.bytes = {}
+        self.replaced_by = {}
         self.faults = deque()
         self.faults_of = defaultdict(deque)
         self.busiest = self._active = 0
@@ -69,8 +73,9 @@ class MemorySink:
         self.bytes[delivery.image.digest] = delivery.encoded
         return await self._take("accepted", delivery.image.digest)
 
-    async def purge(self, purge):
-        return await self._take("purged", purge.digest)
+    async def remove(self, removal):
+        self.replaced_by[removal.digest] = removal.replaced_by
+        return await self._take("replaced" if removal.replaced_by else "purged", removal.digest)
 
     @property
     def waiting(self):
@@ -126,6 +131,11 @@ class World:
         if self._leased is None:
             self._leased = await self.database.run(_lease)
         return [await self._accept(number) for number in numbers]
+
+    async def replace(self, digest, by):
+        """A better copy, which is accepted, takes the place of an image."""
+        replacement = Replacement(by, PROFILE.name, (digest,), "larger")
+        await self.database.run(lambda c: replacements.replace(c, replacement, now=9.0))
 
     async def purge(self, digest):
         request = PurgeRequest(PurgeSelection(digests=(digest,)))

@@ -287,6 +287,23 @@ async def test_a_purge_takes_back_what_is_owed_and_tells_who_has_it(world):
     assert ("told", "ACCEPTED", second, "") in rows
 
 
+async def test_who_has_a_replaced_image_is_told(world):
+    """And by what it was replaced. A purge of the better copy is told of both."""
+    sink = MemorySink()
+    await world.start(sink)
+    [old] = await world.accept(0)
+    await world.settled()
+    [new] = await world.accept(1)
+    await world.settled()
+    await world.replace(old, new)
+    await world.settled()
+    assert sink.got == [("accepted", old), ("accepted", new), ("replaced", old)]
+    assert sink.replaced_by == {old: new}
+    await world.purge(new)
+    await world.settled()
+    assert set(sink.digests("purged")) == {old, new}
+
+
 async def test_a_purge_waits_for_the_image_that_is_on_its_way(world):
     """Nobody is told to remove what he is about to get."""
     sink = MemorySink(concurrency=4)

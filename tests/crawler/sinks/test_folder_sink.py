@@ -11,7 +11,7 @@ import pytest
 from services.crawler.sinks.folder_sink import FolderSink
 from services.crawler.sinks.sink import DeliveryFailed, FailureKind
 from services.crawler.store.folder_store import FolderStore
-from tests.crawler.sinks.deliveries import JPEG, delivery, purge_of
+from tests.crawler.sinks.deliveries import JPEG, delivery, removal_of
 from tests.crawler.store.stores import put_bytes
 
 NAME = "landscapes/2026-11-26_lake_1f3a9c21.jpg"
@@ -145,9 +145,9 @@ async def test_a_purge_removes_what_is_ours_and_unchanged(mirror):
     sink = FolderSink("mirror", mirror)
     await sink.deliver(delivery())
     (mirror / NAME).write_bytes(b"edited")
-    assert "another file now" in await sink.purge(purge_of(delivery()))
+    assert "another file now" in await sink.remove(removal_of(delivery()))
     assert (mirror / NAME).read_bytes() == b"edited"
     (mirror / NAME).write_bytes(JPEG)
-    assert await sink.purge(purge_of(delivery())) == "removed"
-    assert await sink.purge(purge_of(delivery())) == "there was no such file any more"
+    assert await sink.remove(removal_of(delivery())) == "removed"
+    assert await sink.remove(removal_of(delivery())) == "there was no such file any more"
     assert files_of(mirror) == []

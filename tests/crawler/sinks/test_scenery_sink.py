@@ -9,7 +9,7 @@ from services.crawler.listing import Listing
 from services.crawler.receivers.receiver_client import ReceiverClient, receiver_url
 from services.crawler.sinks.scenery_sink import ScenerySink, source_url_of, tags_of
 from services.crawler.sinks.sink import DeliveryFailed, FailureKind
-from tests.crawler.sinks.deliveries import JPEG, delivery, purge_of
+from tests.crawler.sinks.deliveries import JPEG, delivery, removal_of
 from tests.faithful.receiver_server import CUT_AFTER, CUT_BEFORE, Says
 from tests.faithful.scenery_server import PASSWORD, SceneryServer
 
@@ -137,8 +137,15 @@ async def test_a_purge_is_a_persons_work():
     """Scenery has no way to remove an image: the note says which one it is there."""
     async with gallery() as (_, sink):
         with pytest.raises(DeliveryFailed, match="by hand .*Image id = 7") as raised:
-            await sink.purge(purge_of(delivery(), "Success! Image id = 7"))
+            await sink.remove(removal_of(delivery(), "Success! Image id = 7"))
     assert raised.value.kind is FailureKind.REFUSED
+
+
+async def test_what_was_replaced_may_stay():
+    """It is not worth a person's work."""
+    async with gallery() as (_, sink):
+        note = await sink.remove(removal_of(delivery(), replaced_by="b" * 64))
+    assert "beside bbbbbbbbbbbb" in note
 
 
 @pytest.mark.parametrize("author", ["", "é" * 600, "x" * 2_000, "Ann \n Other"])

@@ -9,7 +9,7 @@ from services.crawler.receivers.receiver_client import ReceiverClient, receiver_
 from services.crawler.sinks.signing import parse_secrets
 from services.crawler.sinks.sink import DeliveryFailed, FailureKind
 from services.crawler.sinks.webhook_sink import WebhookSink
-from tests.crawler.sinks.deliveries import JPEG, delivery, purge_of
+from tests.crawler.sinks.deliveries import JPEG, delivery, removal_of
 from tests.faithful.receiver_server import CUT_AFTER, CUT_BEFORE, Says
 from tests.faithful.webhook_receiver import SECRET, WebhookReceiver
 
@@ -77,11 +77,21 @@ async def test_a_purge_has_a_key_of_its_own():
     """It says which image is to be removed, and no more of it."""
     async with hooked() as (receiver, sink):
         await sink.deliver(delivery())
-        await sink.purge(purge_of(delivery()))
+        await sink.remove(removal_of(delivery()))
     digest = delivery().image.digest
     event = receiver.events[f"purged-{digest}-landscapes"]
     assert event["type"] == "image.purged"
     assert event["data"] == {"digest": digest, "profile_name": "landscapes"}
+
+
+async def test_a_replacement_names_the_better_copy():
+    """Under a key of its own, too."""
+    async with hooked() as (receiver, sink):
+        await sink.remove(removal_of(delivery(), replaced_by="b" * 64))
+    digest = delivery().image.digest
+    event = receiver.events[f"replaced-{digest}-landscapes"]
+    assert event["type"] == "image.replaced"
+    assert event["data"]["replaced_by_digest"] == "b" * 64
 
 
 @pytest.mark.parametrize(

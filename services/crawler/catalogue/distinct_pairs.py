@@ -1,0 +1,123 @@
+"""Pairs of images of which a person said that they are no duplicates of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, or_, select
+
+from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.schema import (
+    candidates,
+    distinct_pairs,
+    images,
+    purged_images,
+    seen_images,
+)
+from services.crawler.catalogue.upsert import Upsert
+from services.servicekit.errors import FailedPrecondition, NotFound
+
+# A server would send millions at once.
+_READ_AT_ONCE = 10_000
+_PAIR = (distinct_pairs.c.first_digest, distinct_pairs.c.second_digest)
+_INSERT = Upsert(lambda insert: insert(distinct_pairs).on_conflict_do_nothing())
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctPair:
+    """Two images that are no duplicates of each other.
+
+    Attributes:
+        first_digest: The smaller digest, 64 hex digits.
+        second_digest: The larger one.
+        time: When that was said, seconds since 1970.
+    """
+
+    first_digest: str
+    second_digest: str
+    time: float
+
+
+class PairNeeded(FailedPrecondition):
+    """Two images are kept, or one of them is and the other was purged, as a person said that they are no duplicates.
+
+    Attributes:
+        first_digest: One of them.
+        second_digest: The other.
+    """
+
+    def __init__(self, first_digest: str, second_digest: str) -> None:
+        super().__init__(
+            f"{first_digest[:12]} and {second_digest[:12]} may be kept both only as they are no duplicates: "
+            "purge one of them first"
+        )
+        self.first_digest = first_digest
+        self.second_digest = second_digest
+
+
+def add_pair(connection: Connection, one: str, other: str, *, now: float) -> DistinctPair:
+    """Writes that two images are no duplicates; from now on, in the order of accepts. A second time changes nothing.
+
+    Raises:
+        NotFound: Neither is known.
+    """
+    take_accept_lock(connection)
+    if not any(_is_known(connection, digest) for digest in (one, other)):
+        kind = "image"
+        raise NotFound(kind, one)
+    first, second = sorted((one, other))
+    row = {"first_digest": first, "second_digest": second, "create_time": now}
+    connection.execute(_INSERT.on(connection), row)
+    time = select(distinct_pairs.c.create_time).where(*_is_pair(first, second))
+    return DistinctPair(first, second, connection.execute(time).scalar_one())
+
+
+def remove_pair(connection: Connection, one: str, other: str) -> bool:
+    """Takes that back; False if it was never said.
+
+    Raises:
+        PairNeeded: One of the two is kept, and the other one kept or purged.
+    """
+    take_accept_lock(connection)
+    first, second = sorted((one, other))
+    is_pair = _is_pair(first, second)
+    if connection.execute(select(*_PAIR).where(*is_pair)).first() is None:
+        return False
+    kept, purged = (
+        set(connection.scalars(select(table.c.digest).where(table.c.digest.in_((one, other)))))
+        for table in (images, purged_images)
+    )
+    if kept and len(kept | purged) > 1:
+        raise PairNeeded(first, second)
+    connection.execute(delete(distinct_pairs).where(*is_pair))
+    return True
+
+
+def iterate_pairs(connection: Connection) -> Iterator[DistinctPair]:
+    """Yields all pairs by their digests."""
+    query = select(distinct_pairs).order_by(*_PAIR).execution_options(yield_per=_READ_AT_ONCE)
+    for row in connection.execute(query):
+        yield DistinctPair(row.first_digest, row.second_digest, row.create_time)
+
+
+def are_apart(connection: Connection, digests: Collection[str]) -> bool:
+    """Whether two of these images are no duplicates of each other."""
+    query = select(*_PAIR).where(*(one.in_(digests) for one in _PAIR))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def find_distinct(connection: Connection, digest: str) -> set[str]:
+    """Returns the digests of the images that are no duplicates of one, whatever their hashes say."""
+    query = select(*_PAIR).where(or_(*(one == digest for one in _PAIR)))
+    return {second if first == digest else first for first, second in connection.execute(query)}
+
+
+def _is_pair(first: str, second: str) -> tuple[ColumnElement[bool], ...]:
+    return distinct_pairs.c.first_digest == first, distinct_pairs.c.second_digest == second
+
+
+def _is_known(connection: Connection, digest: str) -> bool:
+    tables = (candidates, purged_images, seen_images)
+    queries = (select(table.c.digest).where(table.c.digest == digest).limit(1) for table in tables)
+    return any(connection.execute(query).first() is not None for query in queries)

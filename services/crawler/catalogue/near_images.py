@@ -1,0 +1,92 @@
+"""What the catalogue knows of the images that a candidate is near."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from services.crawler.catalogue.distinct_pairs import are_apart, find_distinct
+from services.crawler.catalogue.schema import candidates, images, kept_images, replaced_images
+from services.crawler.seen.better_copy import CopyFacts, NearImage, NearImages, first_of_each
+from services.crawler.seen.seen_images import Sighting
+
+_FACTS = (
+    candidates.c.digest,
+    candidates.c.width_px,
+    candidates.c.height_px,
+    candidates.c.watermark_probability,
+    candidates.c.detector_id,
+)
+
+
+def read_near(connection: Connection, digest: str, found: Sequence[Sighting]) -> NearImages:
+    """Returns what is known of what a candidate is near; what a person called distinct from it is left out.
+
+    Args:
+        connection: Under the lock of accepts it is what holds to the end of the transaction.
+        digest: Of the candidate; empty for an image that was given as pixels.
+        found: What memory has of it.
+    """
+    sightings = first_of_each(found)
+    distinct = find_distinct(connection, digest) if sightings and digest else set()
+    left = tuple(one for one in sightings if one.digest not in distinct)
+    if not left:
+        return NearImages()
+    digests = [one.digest for one in left]
+    accepted = tuple(_accepted(connection, digests))
+    apart = len(accepted) > 1 and are_apart(connection, [one.digest for one in accepted])
+    return NearImages(left, accepted, apart)
+
+
+def _accepted(connection: Connection, digests: Collection[str]) -> list[NearImage]:
+    kept_for = _kept_for(connection, digests)
+    ends = _ends(connection, digests)
+    query = select(*_FACTS).where(candidates.c.digest.in_({*kept_for, *ends}))
+    facts = {row.digest: _facts_of(row) for row in connection.execute(query)}
+    return [
+        NearImage(
+            digest, facts[digest], kept_for.get(digest, frozenset()), ends.get(digest, digest)
+        )
+        for digest in digests
+        if digest in facts
+    ]
+
+
+def _kept_for(connection: Connection, digests: Collection[str]) -> dict[str, frozenset[str]]:
+    query = (
+        select(images.c.digest, kept_images.c.profile_name)
+        .join(kept_images, kept_images.c.digest == images.c.digest)
+        .where(images.c.digest.in_(digests))
+    )
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for digest, profile_name in connection.execute(query):
+        names[digest].add(profile_name)
+    return {digest: frozenset(found) for digest, found in names.items()}
+
+
+def _ends(connection: Connection, digests: Collection[str]) -> dict[str, str]:
+    """By the digest of each image that was replaced: what is in its place now."""
+    following: dict[str, str] = {}
+    asked: Collection[str] = digests
+    while asked:
+        query = select(replaced_images.c.digest, replaced_images.c.replaced_by_digest).where(
+            replaced_images.c.digest.in_(asked)
+        )
+        found = {row.digest: row.replaced_by_digest for row in connection.execute(query)}
+        following |= found
+        asked = set(found.values()) - following.keys()
+    return {digest: _end_of(digest, following) for digest in digests if digest in following}
+
+
+def _end_of(digest: str, following: dict[str, str]) -> str:
+    # What was replaced may be kept again, and replace its successor: a row is removed then, so there is no circle.
+    while digest in following:
+        digest = following[digest]
+    return digest
+
+
+def _facts_of(row: Any) -> CopyFacts:
+    return CopyFacts(row.width_px, row.height_px, row.watermark_probability, row.detector_id or "")

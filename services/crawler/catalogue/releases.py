@@ -1,0 +1,90 @@
+"""Judgements that do not stand any more: what they say is judged again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from services.crawler.catalogue.refetches import find_refetch
+from services.crawler.catalogue.schema import crawl_listings, judgements, listings
+from services.crawler.judgement import ProfileVersion, Verdict
+from services.crawler.outcome import OutcomeState
+from services.servicekit.errors import FailedPrecondition
+
+_OF_ANOTHER = (Verdict.DUPLICATE.value, Verdict.REPLACED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An image that was rejected, or replaced, for another one.
+
+    Attributes:
+        digest: SHA-256 of its bytes, 64 hex digits.
+        profile: The newest version of a profile that judged it.
+        listing_ids: The listings that have these bytes, as far as is known; at least one.
+    """
+
+    digest: str
+    profile: ProfileVersion
+    listing_ids: tuple[int, ...]
+
+
+class FetchedAgain(FailedPrecondition):
+    """A crawl that has not ended has fetched an image again already.
+
+    Attributes:
+        digest: The image.
+        crawl_id: The crawl.
+    """
+
+    def __init__(self, digest: str, crawl_id: str) -> None:
+        super().__init__(
+            f"the crawl {crawl_id} has fetched {digest[:12]} again, and has not ended: repeat this when it has"
+        )
+        self.digest = digest
+        self.crawl_id = crawl_id
+
+
+def find_rejected(connection: Connection, digest: str, other: str) -> list[Rejected]:
+    """Returns under which profiles an image was last said to be a duplicate of another one, or replaced by it."""
+    listed = select(listings.c.listing_id).where(
+        listings.c.digest == digest, listings.c.outcome_state == OutcomeState.FETCHED.value
+    )
+    listing_ids = tuple(connection.scalars(listed.order_by(listings.c.listing_id)))
+    query = select(judgements).where(judgements.c.digest == digest)
+    newest = {
+        row.profile_name: row
+        for row in connection.execute(query.order_by(judgements.c.profile_version))
+    }
+    return [
+        Rejected(digest, ProfileVersion(row.profile_name, row.profile_version), listing_ids)
+        for row in newest.values()
+        if row.verdict in _OF_ANOTHER and row.duplicate_of_digest == other and listing_ids
+    ]
+
+
+def release(connection: Connection, rejected: Rejected) -> None:
+    """Forgets a judgement. Belongs into the transaction that lets a crawl fetch the image again.
+
+    Raises:
+        FetchedAgain: That crawl has it behind it, and has not ended.
+    """
+    profile = rejected.profile
+    going = find_refetch(connection, profile)
+    if going is not None:
+        done = select(crawl_listings.c.listing_id).where(
+            crawl_listings.c.crawl_id == going,
+            crawl_listings.c.listing_id.in_(rejected.listing_ids),
+            crawl_listings.c.sequence.is_not(None),
+        )
+        if connection.execute(done).first() is not None:
+            raise FetchedAgain(rejected.digest, going)
+    connection.execute(
+        delete(judgements).where(
+            judgements.c.digest == rejected.digest,
+            judgements.c.profile_name == profile.name,
+            judgements.c.profile_version == profile.version,
+            judgements.c.verdict.in_(_OF_ANOTHER),
+        )
+    )

@@ -1,0 +1,260 @@
+"""Kept images that a better copy replaces: one transaction keeps the one and lets go of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from services.crawler.candidate import Fingerprint
+from services.crawler.catalogue import outbox
+from services.crawler.catalogue.schema import (
+    candidates,
+    crawl_counts,
+    crawl_listings,
+    crawls,
+    images,
+    judgements,
+    kept_images,
+    listings,
+    replaced_images,
+)
+from services.crawler.catalogue.settling import COUNT
+from services.crawler.judgement import Verdict
+from services.crawler.outcome import OutcomeState
+
+# A server would send millions at once.
+_READ_AT_ONCE = 10_000
+_FILES = (
+    replaced_images.c.digest,
+    replaced_images.c.profile_name,
+    replaced_images.c.file_name,
+    replaced_images.c.replaced_by_digest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A better copy takes the place of kept images.
+
+    Attributes:
+        digest: The better copy.
+        profile_name: The one profile that keeps the others, and now the copy.
+        replaced: The others.
+        why: Why it is better, one sentence.
+    """
+
+    digest: str
+    profile_name: str
+    replaced: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedFiles:
+    """The files of an image that was replaced.
+
+    Attributes:
+        digest: Which image.
+        name: Its readable name: the profile's, and the file's.
+        replaced_by: The digest of the better copy.
+    """
+
+    digest: str
+    name: tuple[str, str]
+    replaced_by: str
+
+
+def replace(connection: Connection, replacement: Replacement, *, now: float) -> list[ReplacedFiles]:
+    """Lets go of kept images, of which the better copy is kept already. Returns what files are to be removed next.
+
+    Their perceptual hashes still count as seen. Every ACCEPTED of the profile's versions becomes REPLACED, in the
+    counts of crawls too; sinks are told. Belongs into the transaction that keeps the copy, under the lock of accepts
+    and after the copy's own row, so that SQLite gives no sequence twice.
+    """
+    digests = replacement.replaced
+    _note(connection, replacement, now=now)
+    _count(connection, replacement)
+    files = _files_of(connection, digests)
+    for one in files:
+        event = outbox.Event.REPLACED
+        outbox.withdraw(connection, one.digest, (one.name,), event, now=now)
+    for table in (kept_images, images):
+        connection.execute(delete(table).where(table.c.digest.in_(digests)))
+    connection.execute(
+        update(judgements)
+        .where(
+            judgements.c.digest.in_(digests),
+            judgements.c.profile_name == replacement.profile_name,
+            judgements.c.verdict == Verdict.ACCEPTED.value,
+        )
+        .values(
+            verdict=Verdict.REPLACED.value,
+            reason=f"replaced by {replacement.digest[:12]}, a better copy: {replacement.why}",
+            duplicate_of_digest=replacement.digest,
+        )
+    )
+    return files
+
+
+def list_unremoved(connection: Connection) -> list[ReplacedFiles]:
+    """Returns the files of replaced images that may still be there."""
+    query = select(*_FILES).where(replaced_images.c.files_removed.is_(False))
+    return [_files(*row) for row in connection.execute(query)]
+
+
+def is_unremoved(connection: Connection, digest: str) -> bool:
+    """Whether the files of a replaced image are still to be removed."""
+    query = select(replaced_images.c.digest).where(
+        replaced_images.c.digest == digest, replaced_images.c.files_removed.is_(False)
+    )
+    return connection.execute(query).first() is not None
+
+
+def record_removed(connection: Connection, digest: str) -> None:
+    """Writes that the files of a replaced image are gone."""
+    connection.execute(
+        update(replaced_images).where(replaced_images.c.digest == digest).values(files_removed=True)
+    )
+
+
+def iterate_replaced(connection: Connection) -> Iterator[tuple[str, Fingerprint, str]]:
+    """Yields (digest, fingerprint, digest of the better copy) of every image that was replaced."""
+    hashes = (candidates.c.hash64, candidates.c.hash256, candidates.c.flat)
+    query = (
+        select(replaced_images.c.digest, *hashes, replaced_images.c.replaced_by_digest)
+        .join(candidates, candidates.c.digest == replaced_images.c.digest)
+        .execution_options(yield_per=_READ_AT_ONCE)
+    )
+    for digest, hash64, hash256, flat, by in connection.execute(query):
+        yield digest, Fingerprint(int(hash64, 16), hash256, flat), by
+
+
+def find_replaced(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Returns those of these images that were replaced."""
+    query = select(replaced_images.c.digest).where(replaced_images.c.digest.in_(digests))
+    return set(connection.scalars(query))
+
+
+def get_files(connection: Connection, digest: str) -> ReplacedFiles:
+    """Returns the files that a replaced image had.
+
+    Raises:
+        NoResultFound: It was not replaced.
+    """
+    query = select(*_FILES).where(replaced_images.c.digest == digest)
+    return _files(*connection.execute(query).one())
+
+
+def get_successor(connection: Connection, digest: str) -> str:
+    """Returns the digest of what replaced an image; empty if it is kept again, or was purged since."""
+    query = select(replaced_images.c.replaced_by_digest).where(replaced_images.c.digest == digest)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
+def keep_again(connection: Connection, digests: Collection[str]) -> None:
+    """Forgets that images were replaced, which are kept again: a person said that they are no copies.
+
+    Sinks are to get them once more. Belongs into the transaction that keeps them, before sinks are owed anything.
+    """
+    query = delete(replaced_images).where(replaced_images.c.digest.in_(digests))
+    back = connection.scalars(query.returning(replaced_images.c.digest)).all()
+    if back:
+        outbox.forget(connection, back)
+
+
+def find_predecessors(connection: Connection, digest: str) -> list[ReplacedFiles]:
+    """Returns what an image has replaced, and what that had replaced, and so on; the latest first."""
+    found: list[ReplacedFiles] = []
+    asked = [digest]
+    while asked:
+        query = select(*_FILES).where(replaced_images.c.replaced_by_digest.in_(asked))
+        page = [_files(*row) for row in connection.execute(query)]
+        found += page
+        asked = [one.digest for one in page]
+    return found
+
+
+def _note(connection: Connection, replacement: Replacement, *, now: float) -> None:
+    old = (
+        select(
+            *(images.c.digest, images.c.sequence, images.c.accept_time),
+            *(kept_images.c.profile_name, kept_images.c.file_name),
+        )
+        .join(kept_images, kept_images.c.digest == images.c.digest)
+        .where(images.c.digest.in_(replacement.replaced))
+        .order_by(images.c.sequence)
+    )
+    rows = [
+        {
+            **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
+            "replaced_by_digest": replacement.digest,
+            "replace_time": now,
+            "files_removed": False,
+        }
+        for row in connection.execute(old)
+    ]
+    connection.execute(replaced_images.insert(), rows)
+
+
+def _count(connection: Connection, replacement: Replacement) -> None:
+    """Crawls that count the images as ACCEPTED count them as REPLACED: what is counted as accepted is kept."""
+    counted = (
+        select(crawls.c.crawl_id, crawl_listings.c.known, func.count().label("count"))
+        .select_from(crawls)
+        .join(crawl_listings, crawl_listings.c.crawl_id == crawls.c.crawl_id)
+        .join(listings, listings.c.listing_id == crawl_listings.c.listing_id)
+        .join(judgements, judgements.c.digest == listings.c.digest)
+        .where(
+            listings.c.digest.in_(replacement.replaced),
+            listings.c.outcome_state == OutcomeState.FETCHED.value,
+            crawl_listings.c.sequence.is_not(None),
+            crawl_listings.c.repeated.is_(False),
+            crawls.c.profile_name == replacement.profile_name,
+            judgements.c.profile_name == crawls.c.profile_name,
+            judgements.c.profile_version == crawls.c.profile_version,
+            judgements.c.verdict == Verdict.ACCEPTED.value,
+        )
+        .group_by(crawls.c.crawl_id, crawl_listings.c.known)
+        .order_by(crawls.c.crawl_id)
+    )
+    for crawl_id, known, count in connection.execute(counted).all():
+        _move_count(connection, crawl_id, count, known=known)
+
+
+def _move_count(connection: Connection, crawl_id: str, count: int, *, known: bool) -> None:
+    table = crawl_counts
+    accepted = (
+        table.c.crawl_id == crawl_id,
+        table.c.outcome_state == OutcomeState.FETCHED.value,
+        table.c.outcome_reason == "",
+        table.c.verdict == Verdict.ACCEPTED.value,
+        table.c.known == known,
+    )
+    there = connection.execute(select(table.c.count).where(*accepted)).scalar() or 0
+    # A listing that another crawl fetched again since may have been counted as something else.
+    moved = min(count, there)
+    if moved == there:
+        connection.execute(delete(table).where(*accepted))
+    else:
+        connection.execute(update(table).where(*accepted).values(count=there - moved))
+    if moved:
+        row = {
+            "crawl_id": crawl_id,
+            "outcome_state": OutcomeState.FETCHED.value,
+            "outcome_reason": "",
+            "verdict": Verdict.REPLACED.value,
+            "known": known,
+            "count": moved,
+        }
+        COUNT.run(connection, [row])
+
+
+def _files_of(connection: Connection, digests: Collection[str]) -> list[ReplacedFiles]:
+    query = select(*_FILES).where(replaced_images.c.digest.in_(digests))
+    return [_files(*row) for row in connection.execute(query)]
+
+
+def _files(digest: str, profile_name: str, file_name: str, replaced_by: str) -> ReplacedFiles:
+    return ReplacedFiles(digest, (profile_name, file_name), replaced_by)
