@@ -14,6 +14,7 @@ import numpy as np
 import psycopg
 from sqlalchemy import URL
 
+from benchmarks.cataloguing.own_server import address_of
 from services.crawler.candidate import Candidate, DecodedCandidate, Fingerprint
 from services.crawler.catalogue import crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
@@ -73,9 +74,8 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
 
 def server_settings(url: URL) -> dict[str, str]:
     """Whether a PostgreSQL server syncs what it commits, and its version."""
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     names = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
-    with psycopg.connect(address) as connection:
+    with psycopg.connect(address_of(url)) as connection:
         rows = connection.execute(
             "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)", [list(names)]
         ).fetchall()
@@ -90,8 +90,7 @@ def bare_commits(place: Path | URL, count: int) -> float:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
     else:
-        address = place.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(address)
+        connection = psycopg.connect(address_of(place))
     connection.execute("CREATE TABLE bare (number INTEGER)")
     connection.commit()
     began = time.perf_counter()

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from benchmarks.cataloguing.load import PROFILE, SOURCE
+from benchmarks.cataloguing.own_server import address_of
 from services.crawler.catalogue import crawls, frontier
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
@@ -48,13 +49,12 @@ def rate(url: URL, folder: Path, crawlers: int, work: Work, *, first: int) -> fl
         first: No image of this number or a later one may be in the catalogue.
     """
     asyncio.run(_add_listings(url, first, crawlers * work.count))
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     members = [
         _start(folder, f"crawler {first} {number}", work, first + number * work.count)
         for number in range(crawlers)
     ]
     for member in members:
-        _tell(member, address)
+        _tell(member, address_of(url))
     for member in members:
         assert _line(member) == "ready"
     for member in members:
