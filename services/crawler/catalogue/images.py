@@ -178,10 +178,16 @@ def list_kept_fingerprints(
     ]
 
 
-def find_sequences(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
-    """Returns the places in the order of accepting of those of these images that are in the store; by digest."""
-    query = select(images.c.digest, images.c.sequence).where(images.c.digest.in_(digests))
-    return {row.digest: row.sequence for row in connection.execute(query)}
+def find_sequences(connection: Connection, digests: Sequence[str]) -> dict[str, int | None]:
+    """Returns the places in the order of accepting of those of these images that are in the store; by digest.
+
+    None for one that had another place before it was replaced, and kept again.
+    """
+    columns = (images.c.digest, images.c.sequence, images.c.kept_again)
+    query = select(*columns).where(images.c.digest.in_(digests))
+    return {
+        row.digest: None if row.kept_again else row.sequence for row in connection.execute(query)
+    }
 
 
 def iterate_seen_fingerprints(connection: Connection) -> Iterator[tuple[str, str, Fingerprint]]:

@@ -156,12 +156,15 @@ def get_successor(connection: Connection, digest: str) -> str:
 def keep_again(connection: Connection, digests: Collection[str]) -> None:
     """Forgets that images were replaced, which are kept again: a person said that they are no copies.
 
-    Sinks are to get them once more. Belongs into the transaction that keeps them, before sinks are owed anything.
+    Sinks are to get them once more. Belongs into the transaction that keeps them, behind their rows and before sinks
+    are owed anything.
     """
     query = delete(replaced_images).where(replaced_images.c.digest.in_(digests))
     back = connection.scalars(query.returning(replaced_images.c.digest)).all()
     if back:
         outbox.forget(connection, back)
+        again = update(images).where(images.c.digest.in_(back)).values(kept_again=True)
+        connection.execute(again)
 
 
 def find_predecessors(connection: Connection, digest: str) -> list[ReplacedFiles]:

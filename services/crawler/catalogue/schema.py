@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -239,6 +240,8 @@ images = Table(
     Column("accept_time", Float, nullable=False),
     # JSON; null for a local file.
     Column("compliance", Text),
+    # Whether it was replaced by a better copy, and kept once more: files of fingerprints have it at its first place.
+    Column("kept_again", Boolean, nullable=False, server_default=false()),
 )
 
 # What is left of images that were purged: enough to know them again.

@@ -25,7 +25,7 @@ class BetterCopyGate:
         if not subject.evidence.detail_px:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         found = self._seen.sightings(self._profile_name, subject.digest, subject.decoded)
-        near = await self._read_near(subject.digest, found)
+        near = await self._read_near(subject.digest, found, with_facts=True)
         if not near.sightings:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         first = near.sightings[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from services.crawler.gates.gate import Subject
 from services.crawler.judgement import Judgement, Verdict
@@ -16,10 +17,18 @@ from services.crawler.seen.better_copy import (
 from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.servicekit.errors import ItemRejected
 
-# What is known of the images that an image of this digest is near, of which memory has these sightings.
-ReadNear = Callable[[str, Sequence[Sighting]], Awaitable[NearImages]]
 # How the detail of encoded bytes compares with that of a copy of so many pixels.
 DetailRatio = Callable[[bytes, int], Awaitable[float]]
+
+
+class ReadNear(Protocol):
+    """Says what is known of the images that a candidate is near, of which memory has these sightings."""
+
+    async def __call__(
+        self, digest: str, found: Sequence[Sighting], *, with_facts: bool
+    ) -> NearImages:
+        """Without facts, nothing that is near may be replaced, and less has to be read."""
+        ...
 
 
 class DuplicateGate:
@@ -48,7 +57,11 @@ class DuplicateGate:
     async def judge(self, subject: Subject) -> Judgement:
         """DUPLICATE with the digest of the other image, or passes."""
         found = self._seen.sightings(self._profile_name, subject.digest, subject.decoded)
-        near = await self._read_near(subject.digest, found) if found else NearImages()
+        if not found:
+            return Judgement(Verdict.ACCEPTED, "", subject.evidence)
+        # Nothing can be measured of what is judged from records.
+        may_be_better = self._detail_ratio is not None and bool(subject.encoded)
+        near = await self._read_near(subject.digest, found, with_facts=may_be_better)
         if not near.sightings:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         first = near.sightings[0]
@@ -62,9 +75,7 @@ class DuplicateGate:
         return Judgement(Verdict.DUPLICATE, reason, subject.evidence, duplicate_of=first.digest)
 
     def _detail_to_show(self, subject: Subject, near: NearImages) -> int:
-        """As `detail_to_show`; 0 as well if nothing may be replaced, or nothing can be measured."""
-        if self._detail_ratio is None or not subject.encoded:
-            return 0
+        """As `detail_to_show`; 0 as well if nothing may be replaced."""
         if not near.may_be_replaced(self._profile_name):
             return 0
         return detail_to_show(copy_facts(subject.decoded, subject.evidence), near)

@@ -17,6 +17,7 @@ class NearReading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, digest: str, found: Sequence[Sighting]) -> NearImages:
+    async def read(self, digest: str, found: Sequence[Sighting], *, with_facts: bool) -> NearImages:
         """As `read_near`; of what is committed now."""
-        return await self._database.run(partial(read_near, digest=digest, found=found))
+        read = partial(read_near, digest=digest, found=found, with_facts=with_facts)
+        return await self._database.run(read)

@@ -186,7 +186,7 @@ def why_to_replace(
     return why_better(copy_facts(decoded, evidence), evidence.detail_px, near)
 
 
-async def as_found(_digest: str, found: Sequence[Sighting]) -> NearImages:
+async def as_found(digest: str, found: Sequence[Sighting], *, with_facts: bool) -> NearImages:  # noqa: ARG001 - as others
     """What is near where no catalogue knows more of it: nothing of it may be replaced."""
     return NearImages(first_of_each(found))
 

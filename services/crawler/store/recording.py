@@ -242,7 +242,6 @@ class _Attempt:
 
     def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:
         now = time.time()
-        replacements.keep_again(self._connection, sorted(self._accepted))
         stored = [
             StoredImage(
                 one.candidate.digest, one.leased.listing_id, one.outcome, one.accept_time(now)
@@ -250,6 +249,7 @@ class _Attempt:
             for one, _ in keeps.values()
         ]
         sequences = images.record_images(self._connection, stored, now=now)
+        replacements.keep_again(self._connection, sorted(self._accepted))
         new = images.keep(
             self._connection,
             [

@@ -183,8 +183,9 @@ class SeenKeeping:
             if others - replacements.find_replaced(connection, others):
                 cause = "it has images that the catalogue does not have"
                 raise FingerprintFileDamaged(self._file.path, cause)
-            if kept:
-                return max(kept.values())
+            places = [place for place in kept.values() if place is not None]
+            if places:
+                return max(places)
         return 0
 
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from services.crawler.decoding import worker_process
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
+from services.crawler.decoding.detail import detail_ratio
 from services.crawler.decoding.worker import candidate_of
 from services.servicekit.errors import ItemRejected, Unavailable
 from services.servicekit.image import DecodeLimits, decode, open_image
@@ -70,6 +71,18 @@ async def test_a_worker_gives_what_decoding_here_gives(decoder: Decoder, format_
     assert candidate.inputs.keys() == SHAPES.keys()
     for word, shape in SHAPES.items():
         np.testing.assert_array_equal(candidate.inputs[word], to_input(rgb, shape))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_worker_says_how_much_detail_there_is(decoder: Decoder) -> None:
+    """Of all pixels, as looking at them here does; what does not decode is a rejection, and the worker lives."""
+    encoded = encode(scene(1), quality=95)
+    opened = open_image(encoded, DecodeLimits())
+    expected = detail_ratio(opened.grey(opened.width_px).pixels, 640 * 480 // 4)
+    assert await decoder.detail_ratio(encoded, 640 * 480 // 4) == expected > 0.1
+    with pytest.raises(ItemRejected):
+        await decoder.detail_ratio(encoded[:2_000], 10_000)
+    assert await decoder.detail_ratio(encoded, 640 * 480 // 4) == expected
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -33,8 +33,10 @@ class Catalogue:
         self.seen = SeenImages()
         self.seen.add_kept(KEPT, random_fingerprint(1))
 
-    async def read_near(self, _digest, found):
-        return NearImages() if self._distinct else NearImages(tuple(found), (self._kept,))
+    async def read_near(self, _digest, found, *, with_facts):
+        if self._distinct:
+            return NearImages()
+        return NearImages(tuple(found), (self._kept,) if with_facts else ())
 
     async def detail_ratio(self, encoded, beyond_px):
         assert encoded

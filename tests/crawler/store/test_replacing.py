@@ -21,8 +21,9 @@ from services.crawler.catalogue.releases import FetchedAgain
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.recorder import Recorder
-from services.crawler.store.seen_keeping import SeenKeeping
+from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
+from tests.crawler.subjects import decoded_candidate, random_fingerprint
 
 PICTURES, COPIES = 6, 8
 
@@ -307,6 +308,27 @@ async def test_a_replaced_image_is_kept_again_if_it_is_distinct(world):
     await world.accept(three, 3, 8, bits=1)
     assert (await world.judgement(3)).verdict is Verdict.DUPLICATE
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_is_kept_again_hides_nothing_from_a_start(world, tmp_path):
+    """The file of fingerprints has it at its first place: what was accepted since then is read all the same."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    terms = ArchiveTerms(batch=1)
+    keeping = SeenKeeping(world.database, tmp_path / "cache", terms)
+    await keeping.load()
+    await keeping.close()
+    await world.accept(two, 2, 2, bits=3)
+    await world.accept(three, 3, picture=2)
+    await distinguish(world, 1, 2)
+    [leased] = await world.lease(9, "again")
+    await world.accept(leased, 1, crawl_id="again")
+    keeping = SeenKeeping(world.database, tmp_path / "cache", terms)
+    seen = await keeping.load()
+    for picture, digest in ((1, digest_of(1)), (2, digest_of(3))):
+        candidate = decoded_candidate(9, fingerprint=random_fingerprint(picture))
+        assert seen.find("any", "f" * 64, candidate).digest == digest
+    await keeping.close()
 
 
 async def test_what_is_distinct_is_not_replaced(world):

@@ -14,6 +14,9 @@ depends_on = None
 def upgrade() -> None:
     """Applies the change."""
     is_server = op.get_bind().dialect.name == "postgresql"
+    op.add_column(
+        "images", sa.Column("kept_again", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.create_table(
         "replaced_images",
         # Every SQLite table has this column by itself.
@@ -48,6 +51,7 @@ def downgrade() -> None:
     """Takes the change back. What was replaced stays so: its files are gone."""
     op.drop_table("distinct_pairs")
     op.drop_table("replaced_images")
+    op.drop_column("images", "kept_again")
 
 
 def _string(length: int) -> sa.String:
