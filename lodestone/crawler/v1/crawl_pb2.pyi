@@ -224,7 +224,9 @@ class CrawlProgress(_message.Message):
 
     @_builtins.property
     def verdict_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerdictCount]:
-        """Fetched listings by verdict. A second listing of the same bytes counts as a duplicate."""
+        """Fetched listings by verdict. A second listing of the same bytes counts as a duplicate; what a better copy has replaced
+        since, of whatever crawl, as VERDICT_REPLACED.
+        """
 
     def __init__(
         self,
