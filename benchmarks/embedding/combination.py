@@ -29,6 +29,7 @@ from services.embedder.config import EmbedderSettings
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import EncoderFolder
 from services.servicekit.inference.backend import BackendName, BackendOptions
+from services.servicekit.inference.buckets import Buckets
 
 # Allocators fill their pools meanwhile.
 _WARM_UP_S: Final = 60.0
@@ -114,7 +115,11 @@ class Combination:
                     turns.served.process.metrics,
                     rate_per_s,
                     seconds,
-                    IdealServer(turns.raw.served_seconds, delay_s, turns.raw.served_instances),
+                    IdealServer(
+                        Buckets(turns.raw.served_seconds).paying().seconds,
+                        delay_s,
+                        turns.raw.served_instances,
+                    ),
                 )
             )
         return found

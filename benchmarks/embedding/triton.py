@@ -100,9 +100,12 @@ def install_triton() -> Path:
 
 @asynccontextmanager
 async def served_triton(
-    python: Path, folder: EncoderFolder, inputs: np.ndarray[Any, np.dtype[np.uint8]]
+    python: Path,
+    folder: EncoderFolder,
+    inputs: np.ndarray[Any, np.dtype[np.uint8]],
+    instances: int,
 ) -> AsyncIterator[TritonPeer]:
-    """Starts Triton with the encoder's network and waits until it serves.
+    """Starts Triton with the encoder's network, so many instances of it, and waits until it serves.
 
     Raises:
         PeerAbsent: It does not start.
@@ -111,9 +114,9 @@ async def served_triton(
     with tempfile.TemporaryDirectory(prefix="lodestone-bench-") as scratch:
         pixels, log = Path(scratch) / "pixels.npy", Path(scratch) / "log.txt"
         np.save(pixels, inputs)
-        size = (str(folder.input_height_px), str(folder.input_width_px))
+        numbers = map(str, (folder.input_height_px, folder.input_width_px, instances))
         server = await _start(
-            python, "server", (str(folder.path / "model.onnx"), *size, *ports), log
+            python, "server", (str(folder.path / "model.onnx"), *numbers, *ports), log
         )
         client = await _start(python, "client", (str(pixels), ports[0]), log)
         peer = TritonPeer(server, client)

@@ -1,12 +1,13 @@
 """The peer: NVIDIA's Triton Inference Server with ONNX Runtime behind it, as PyTriton runs it.
 
-`python -m benchmarks.embedding.triton_server MODEL HEIGHT WIDTH GRPC_PORT HTTP_PORT`, in the virtual environment that
-has nvidia-pytriton. Triton takes one image a request and puts the batches together itself, with the embedder's own
-limits: 32 images, 2 milliseconds.
+`python -m benchmarks.embedding.triton_server MODEL HEIGHT WIDTH INSTANCES GRPC_PORT HTTP_PORT`, in the virtual
+environment that has nvidia-pytriton. Triton takes one image a request and puts the batches together itself: of 32
+images at most, after 2 milliseconds. Its instances share a session, and its threads, as the embedder's do.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -25,8 +26,13 @@ _DELAY_US = 2000
 
 def main(arguments: list[str]) -> None:
     """Serves until it is told to end."""
-    model, (height_px, width_px, grpc_port, http_port) = arguments[0], map(int, arguments[1:])
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    model, numbers = arguments[0], map(int, arguments[1:])
+    height_px, width_px, instances, grpc_port, http_port = numbers
+    options = onnxruntime.SessionOptions()
+    if instances > 1:
+        # Each brings the thread that calls.
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) - instances + 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     @batch  # type: ignore[untyped-decorator]
     def embed(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> list[Any]:
@@ -43,7 +49,7 @@ def main(arguments: list[str]) -> None:
     with Triton(config=config) as triton:
         triton.bind(
             model_name=MODEL,
-            infer_func=embed,
+            infer_func=[embed] * instances,
             inputs=[Tensor(name=INPUT, dtype=np.uint8, shape=(height_px, width_px, 3))],
             outputs=[Tensor(name=OUTPUT, dtype=np.float32, shape=(-1,))],
             config=ModelConfig(max_batch_size=_LARGEST_BATCH, batcher=batcher),

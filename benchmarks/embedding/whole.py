@@ -14,6 +14,7 @@ from benchmarks.embedding.encoders import EncoderAbsent, find_encoder
 from benchmarks.embedding.goals import aims_beside_peer, aims_of, goals_of, unmeasured
 from benchmarks.embedding.images import images_for
 from benchmarks.embedding.plan import Plan
+from benchmarks.embedding.raw import SERVED_INSTANCES
 from benchmarks.embedding.triton import PeerAbsent, TritonPeer, install_triton, served_triton
 from benchmarks.serving.goal import Goal
 from services.servicekit.embedding import Precision
@@ -111,7 +112,8 @@ class Whole:
                 try:
                     python = await asyncio.to_thread(install_triton)
                     inputs = images_for(folder.input_shape).inputs
-                    peer = await stack.enter_async_context(served_triton(python, folder, inputs))
+                    served = served_triton(python, folder, inputs, SERVED_INSTANCES)
+                    peer = await stack.enter_async_context(served)
                 except PeerAbsent as error:
                     self.left_out[f"peer of {name}"] = str(error)
                     self.goals += unmeasured(name, aims_beside_peer(), str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -83,7 +84,10 @@ class Batcher(Generic[Item, Result]):
         self._computing: set[asyncio.Task[None]] = set()
         # When each thread that computes began to.
         self._begun_s: dict[int, float] = {}
+        # What is noted of computations, by several threads.
+        self._noting = threading.Lock()
         self._succeeded_s: float | None = None
+        self._failed_s = -math.inf
         # Of the largest batch that failed, until one as large succeeds.
         self._failed_size = 0
         self._seconds_per_item: float | None = None
@@ -178,12 +182,16 @@ class Batcher(Generic[Item, Result]):
 
     async def _work(self) -> None:
         while True:
-            task = asyncio.create_task(self._compute_batch(await self._next_batch()))
-            self._computing.add(task)
-            task.add_done_callback(self._computing.discard)
+            for batch in await self._next_batches():
+                task = asyncio.create_task(self._compute_batch(batch))
+                self._computing.add(task)
+                task.add_done_callback(self._computing.discard)
 
-    async def _next_batch(self) -> list[Waiting[Item, Result]]:
-        """What waits, once that is a full batch, or the first has waited long enough and a thread is free."""
+    async def _next_batches(self) -> list[list[Waiting[Item, Result]]]:
+        """What waits, once that is a full batch, or the first has waited long enough and a thread is free.
+
+        It is shared among the threads that are free.
+        """
         limits = self._limits
         while True:
             await self._queue.wait_until(1)
@@ -192,11 +200,12 @@ class Batcher(Generic[Item, Result]):
                 await asyncio.wait(self._computing, return_when=asyncio.FIRST_COMPLETED)
                 continue
             left_s = limits.max_delay_s - self._queue.oldest_wait_s
-            if len(self._queue) >= limits.max_batch:
-                return self._queue.take(limits.max_batch)
-            if free > 0 and left_s <= 0:
-                # What waits is shared among the threads that are free.
-                return self._queue.take(-(-len(self._queue) // free))
+            is_full = len(self._queue) >= limits.max_batch
+            if free > 0 and (is_full or left_s <= 0):
+                share = min(math.ceil(len(self._queue) / free), limits.max_batch)
+                return [batch for _ in range(free) if (batch := self._queue.take(share))]
+            if is_full:
+                return [self._queue.take(limits.max_batch)]
             if free <= 0:
                 await self._full_or_computed()
             else:
@@ -242,17 +251,26 @@ class Batcher(Generic[Item, Result]):
             if len(results) != len(wanted):
                 raise ResultsMissing(self._name, len(wanted), len(results))  # noqa: TRY301 - it failed
         except Exception as error:
-            # What succeeded before says nothing any more.
-            self._succeeded_s = None
-            if not isinstance(error, Unavailable):
-                self._failed_size = max(self._failed_size, len(wanted))
+            self._note_failure(0 if isinstance(error, Unavailable) else len(wanted))
             raise
         finally:
             del self._begun_s[threading.get_ident()]
-        self._succeeded_s = self._clock()
-        if len(wanted) >= self._failed_size:
-            self._failed_size = 0
+        self._note_success(len(wanted), begun_s)
         return _Computed(wanted, results, begun_s, self._clock() - begun_s)
+
+    def _note_failure(self, size: int) -> None:
+        with self._noting:
+            # What succeeded before, or is under way in another thread, says nothing any more.
+            self._succeeded_s, self._failed_s = None, self._clock()
+            self._failed_size = max(self._failed_size, size)
+
+    def _note_success(self, size: int, begun_s: float) -> None:
+        with self._noting:
+            if begun_s < self._failed_s:
+                return
+            self._succeeded_s = self._clock()
+            if size >= self._failed_size:
+                self._failed_size = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,7 @@ class Drain:
         try:
             return await upcoming
         except asyncio.CancelledError:
-            waiting = asyncio.current_task()
-            if not self._begun.is_set() or (waiting is not None and waiting.cancelling()):
+            if not self._begun.is_set() or _is_cancelled():
                 raise
             return ()
         finally:
@@ -81,6 +80,12 @@ class Drain:
         """
         if self._begun.is_set():
             raise _shutting_down()
+
+
+def _is_cancelled() -> bool:
+    """Whether whoever waits is to end. A frame that the error lives on in must not hold its own task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _shutting_down() -> Unavailable:

@@ -29,9 +29,9 @@ from services.servicekit.resize import InputShape, inputs_of
 from services.servicekit.stream_room import StreamRoom
 
 _ID_MAX_CHARS = 128
-# Images of all streams that are decoded, wait or are computed: enough that neither cores nor network ever wait, and no
-# more memory for 256 streams than for four.
-_STREAMED_BATCHES = 8
+# Of each instance, images of all streams that are decoded, wait or are computed: enough that neither cores nor network
+# ever wait, and no more memory for 256 streams than for four.
+_STREAMED_BATCHES = 4
 # The largest image that is decoded at all takes a few seconds.
 _OPENING_STUCK_S = 60.0
 
@@ -89,7 +89,8 @@ class ImageQueue(Generic[Value]):
         self._decode_limits = DecodeLimits()
         self._threads = threads
         self._opening_since_s: dict[int, float] = {}
-        streamed = max(IMAGES_MAX, _STREAMED_BATCHES * settings.max_batch)
+        batches = _STREAMED_BATCHES * settings.instances
+        streamed = max(IMAGES_MAX, batches * settings.max_batch)
         # Half of the queue is left to unary calls, which are refused when it is full.
         places = min(streamed, settings.queue_limit // 2)
         self._stream_room = StreamRoom(places, settings.queue_bytes)
@@ -211,7 +212,7 @@ class ImageQueue(Generic[Value]):
     async def _opened(self, image: image_pb2.Image, since_s: float) -> Computed[Value] | _Opened:
         if self._cache is None and self._is_input(image):
             # Nothing is decoded or scaled: going to a thread and back would take longer.
-            return self._find_or_open(image, since_s)
+            return self._open(image, b"")
         await self._openings.acquire()
         loop = asyncio.get_running_loop()
         opening = loop.run_in_executor(self._decoding, self._find_or_open, image, since_s)

@@ -16,31 +16,35 @@ class HeldSquares:
         free: Lets it through while it is set.
         batches: The items of each computation that was begun.
         begun: All of them.
-        inside: Whether it is in the middle of one.
+        inside: How many it is in the middle of.
     """
 
     def __init__(self) -> None:
         self.free = threading.Event()
         self.batches: list[list[int]] = []
         self.begun: list[int] = []
-        self.inside = False
+        self.inside = 0
         self.started = threading.Event()
+        self._noting = threading.Lock()
 
     def __call__(self, items):
-        self.batches.append(list(items))
-        self.begun += items
-        self.inside = True
+        with self._noting:
+            self.batches.append(list(items))
+            self.begun += items
+            self.inside += 1
         self.started.set()
         self.free.wait()
-        self.inside = False
+        with self._noting:
+            self.inside -= 1
         return [item * item for item in items]
 
 
 class Crowd:
     """Callers who come, leave and lose patience at random, while computing is held and let go at random."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, instances: int) -> None:
         self.chance = random.Random(seed)
+        self.instances = instances
         self.max_batch = self.chance.randint(1, 9)
         self.limit = self.chance.randint(1, 12)
         self.compute = HeldSquares()
@@ -77,7 +81,8 @@ class Crowd:
             async with asyncio.timeout(self.chance.choice([None, None, 0.002, 0.01, 0.03])):
                 return await way(item)
         except (asyncio.CancelledError, TimeoutError):
-            # In the middle of one batch the thread has not looked yet who is left for the next.
-            if self.compute.inside and item not in self.compute.begun:
+            # In the middle of a batch a thread has not looked yet who is left for the next.
+            busy = self.compute.inside == self.instances
+            if busy and item not in self.compute.begun:
                 self.left.add(item)
             raise

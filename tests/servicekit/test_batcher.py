@@ -100,11 +100,12 @@ GONE = (asyncio.CancelledError, TimeoutError, Overloaded)
 
 
 @pytest.mark.parametrize("is_closed", [False, True], ids=["all are answered", "closed meanwhile"])
+@pytest.mark.parametrize("instances", [1, 2])
 @pytest.mark.parametrize("seed", range(12))
-async def test_every_answer_belongs_to_its_item(seed, is_closed):
+async def test_every_answer_belongs_to_its_item(seed, instances, is_closed):
     """Whatever is cancelled, too late or refused meanwhile, wherever it waits and whichever way it came in."""
-    crowd = Crowd(seed)
-    limits = {"max_batch": crowd.max_batch, "queue_limit": crowd.limit}
+    crowd = Crowd(seed, instances)
+    limits = {"max_batch": crowd.max_batch, "queue_limit": crowd.limit, "instances": instances}
     async with batching(crowd.compute, **limits) as batcher:
         await crowd.come(batcher)
         crowd.leave(50)
@@ -207,6 +208,42 @@ async def test_instances_compute_at_once_and_share_what_waits():
         calls = [asyncio.create_task(batcher.compute_now(item)) for item in range(3)]
         assert await asyncio.gather(*calls) == [0, 1, 4]
     assert sorted(compute.batches) == [[0, 1], [2]]
+
+
+async def test_a_full_batch_is_shared_too():
+    """A call of as many images as a batch may have is computed by both."""
+    compute = Meeting()
+    async with batching(compute, max_batch=4, max_delay_s=60.0, instances=2) as batcher:
+        calls = [asyncio.create_task(batcher.compute_now(item)) for item in range(4)]
+        assert await asyncio.gather(*calls) == [0, 1, 4, 9]
+    assert sorted(compute.batches) == [[0, 1], [2, 3]]
+
+
+async def test_what_began_before_a_failure_is_no_proof():
+    """It may end afterwards, in another thread."""
+    clock = Clock()
+    begun, ended = threading.Event(), threading.Event()
+
+    def compute(items):
+        if 7 in items:
+            begun.set()
+            ended.wait(20)
+        if 9 in items:
+            message = "lost"
+            raise ArithmeticError(message)
+        return [item * item for item in items]
+
+    limits = {"max_batch": 1, "instances": 2, "fresh_s": 60.0}
+    async with batching(compute, clock=clock, **limits) as batcher:
+        slow = asyncio.create_task(batcher.compute_now(7))
+        await asyncio.to_thread(begun.wait)
+        clock.now_s += 1.0
+        with pytest.raises(ArithmeticError):
+            await batcher.compute_now(9)
+        ended.set()
+        assert await slow == 49
+        with pytest.raises(ArithmeticError):
+            await batcher.check(9)
 
 
 async def test_one_instance_that_hangs_is_told():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -8,6 +10,7 @@ import pytest
 
 from services.servicekit.drain import Drain
 from services.servicekit.errors import Unavailable
+from services.servicekit.streams import answer_stream
 
 
 class Events:
@@ -140,3 +143,43 @@ async def test_work_without_an_end_is_cancelled_by_the_drain():
     assert cancelled.cancelled()
     assert isinstance(drained.exception(), Unavailable)
     assert ended == [True, True]
+
+
+class Large:
+    """Like an image: few objects, many bytes."""
+
+
+async def test_a_cancelled_stream_holds_nothing_any_more():
+    """Without a garbage collection: what was in flight goes with it."""
+    held = []
+    asked = asyncio.Event()
+
+    async def requests() -> AsyncIterator[int]:
+        yield 0
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def answer(_number: int) -> int:
+        large = Large()
+        held.append(weakref.ref(large))
+        await asyncio.Event().wait()
+        return id(large)
+
+    async def serve() -> None:
+        answers = answer_stream(Drain().until(requests()), answer, idle_s=60)
+        async with aclosing(answers):
+            async for _ in answers:
+                pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        serving = asyncio.create_task(serve())
+        await asked.wait()
+        serving.cancel()
+        await asyncio.wait([serving])
+        del serving
+        await asyncio.sleep(0)
+        assert [large() for large in held] == [None]
+    finally:
+        gc.enable()

@@ -172,7 +172,7 @@ async def test_a_call_that_goes_lets_go_of_its_images(levels, monkeypatch):
 
 async def test_streams_leave_room_for_calls(levels):
     """However many images they send; a call that comes meanwhile is answered, and none is refused."""
-    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2, max_batch=16)
+    settings = settings_for_tests(ImageSettings, queue_limit=64, decode_threads=2, max_batch=4)
     images = ImageQueue(levels, SHAPE, name="test", settings=settings, registry=new_registry())
     levels.open.clear()
 
@@ -188,8 +188,8 @@ async def test_streams_leave_room_for_calls(levels):
         return [answer async for answer in answers]
 
     streams = [asyncio.create_task(stream()) for _ in range(4)]
-    # Two batches of 16 may be in the hands of the thread.
-    await all_waiting(images, 64 // 2 - 2 * 16)
+    # Three batches of 4 may be in the hands of the two threads.
+    await all_waiting(images, 64 // 2 - 3 * 4)
     call = asyncio.create_task(images.answer_all([level(7)] * 32, write))
     await asyncio.sleep(0)
     levels.open.set()
@@ -224,6 +224,36 @@ async def test_threads_that_never_come_back_from_decoding_are_noticed(queue, mon
     held.set()
     assert await asyncio.gather(first, second) == ["rejected"] * 2
     await queue.probe()
+
+
+def exact(value):
+    """An image of one grey level, of the size that the network takes."""
+    return rgb_to_image(np.full((4, 8, 3), value, np.uint8))
+
+
+async def test_pixels_of_the_inputs_size_wait_for_no_thread(queue, monkeypatch):
+    """There is nothing to decode or to scale; what has too few of them is rejected there and then."""
+    decode = image_queue.open_message
+    held, entered = threading.Event(), threading.Semaphore(0)
+
+    def hold_others(image, limits):
+        if image.pixels.height_px != 4:
+            entered.release()
+            assert held.wait(20)
+        return decode(image, limits)
+
+    monkeypatch.setattr(image_queue, "open_message", hold_others)
+    others = [asyncio.create_task(queue.answer_one("a", level(n), write)) for n in range(8)]
+    for _ in range(2):
+        await asyncio.to_thread(entered.acquire)
+    short = exact(1)
+    short.pixels.rgb = short.pixels.rgb[:-1]
+
+    assert await queue.answer_all([exact(30), short, exact(40)], write) == [30, "rejected", 40]
+
+    assert not any(one.done() for one in others)
+    held.set()
+    assert await asyncio.gather(*others) == list(range(8))
 
 
 async def test_a_refused_call_is_told_the_time_of_all_that_wait(levels):

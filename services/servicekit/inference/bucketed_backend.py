@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,8 @@ class BucketedBackend:
                 for size, fastest_s in seconds.items():
                     seconds[size] = min(fastest_s, together.seconds(_padded(trial, size)))
         self._buckets = Buckets(seconds).paying()
+        # Instances may run out of memory at the same time.
+        self._forgetting = threading.Lock()
 
     @property
     def execution_provider(self) -> str:
@@ -107,7 +110,10 @@ class BucketedBackend:
     def _do_without(self, size: int) -> None:
         if size == min(self._buckets.seconds):
             raise DeviceMemoryExhausted(size)
-        self._buckets = self._buckets.under(size)
+        with self._forgetting:
+            if size not in self._buckets.seconds:
+                return
+            self._buckets = self._buckets.under(size)
         _tell(size, self._buckets.largest)
 
 
@@ -161,7 +167,8 @@ def _first_round(together: _Together, trial: Batch, max_batch: int) -> dict[int,
         if took_s > _LONGEST_S and seconds:
             break
         seconds[size] = took_s
-        if took_s > _LONGEST_S:
+        # Larger ones would take memory that is not given back.
+        if took_s > _LONGEST_S or not Buckets(seconds).may_grow():
             break
     return seconds
 

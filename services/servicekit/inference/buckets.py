@@ -49,15 +49,21 @@ class Buckets:
         return sorted(sizes, reverse=True)
 
     def paying(self) -> Buckets:
-        """Without the sizes over the smallest that is as fast as any, image by image, if it is 8 or more.
+        """Without the sizes over the smallest that is as fast as any, image by image; 8 stays at least.
 
         A larger one gains nothing: whoever comes while it is computed waits longer, and it takes more memory.
         """
-        least = min(cost / size for size, cost in self.seconds.items())
-        fast = (
-            size for size, cost in self.seconds.items() if cost / size <= least * (1 + _SIZE_LOSS)
-        )
-        return self.under(max(min(fast), _LEAST) + 1)
+        return self.under(max(self._fast(), _LEAST) + 1)
+
+    def may_grow(self) -> bool:
+        """Whether a larger size may pay: the largest is faster than the others, image by image, or 8 at most."""
+        return self.largest <= max(self._fast(), _LEAST)
+
+    def _fast(self) -> int:
+        """The smallest size that is as fast as any, image by image."""
+        each_s = {size: cost / size for size, cost in self.seconds.items()}
+        least_s = min(each_s.values())
+        return min(size for size, cost in each_s.items() if cost <= least_s * (1 + _SIZE_LOSS))
 
     def under(self, size: int) -> Buckets:
         """Those smaller than a size, for a device that has no memory for it; those of 1 stay."""

@@ -88,7 +88,7 @@ class OnnxRuntimeBackend:
         self._shares = Shares.of(options) if self._device == "cpu" else Shares(1, options.threads)
         if self.precision is Precision.FP16:
             model = to_half_precision(model)
-        self._session = _session(model, provider, options, self._shares.threads)
+        self._session = _session(model, provider, options, self._shares.pool)
         if self._session.get_providers()[0] != provider:
             cause = f"was asked for, but {provider} does not start here"
             raise BackendMissing(options.backend.value, cause)

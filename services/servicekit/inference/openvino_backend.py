@@ -45,10 +45,11 @@ class OpenVinoBackend:
         if not set(options.output_names) <= set(outputs):
             message = f"the model's outputs are {outputs}, not {list(options.output_names)}"
             raise ModelUnfit(message)
-        self.instances = Shares.of(options).instances
+        shares = Shares.of(options)
+        self.instances = shares.instances
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
-            "INFERENCE_NUM_THREADS": options.threads,
+            "INFERENCE_NUM_THREADS": shares.threads,
             "NUM_STREAMS": self.instances,
         }
         self._compiled = _compile(core, network, settings)

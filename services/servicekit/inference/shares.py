@@ -11,21 +11,24 @@ from services.servicekit.inference.backend import BackendOptions
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Each computation with its own threads waits for no other: one that loses a core holds up itself alone.
+    """Computations at once hold each other up less than threads of one do, which wait for each other at each layer.
 
     Attributes:
         instances: Computations at once, 1 or more.
-        threads: Of each; 0 leaves it to the runtime.
+        threads: Of all together; 0 leaves it to the runtime, and there is one instance then.
     """
 
     instances: int
     threads: int
 
+    @property
+    def pool(self) -> int:
+        """Threads of a pool that all instances share, with one caller's: each instance brings the thread that calls."""
+        return self.threads and self.threads - self.instances + 1
+
     @classmethod
     def of(cls, options: BackendOptions) -> Self:
-        """No more instances than threads, and all threads are given away as far as they can be divided."""
+        """No more instances than threads."""
         threads = options.threads or len(os.sched_getaffinity(0))
         instances = min(options.instances, threads)
-        if instances == 1:
-            return cls(1, options.threads)
-        return cls(instances, threads // instances)
+        return cls(instances, options.threads if instances == 1 else threads)

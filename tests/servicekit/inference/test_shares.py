@@ -11,20 +11,28 @@ from services.servicekit.inference.shares import Shares
 @pytest.mark.parametrize(
     ("threads", "instances", "expected"),
     [
-        (8, 2, Shares(2, 4)),
-        (7, 2, Shares(2, 3)),
-        (2, 2, Shares(2, 1)),
+        (8, 2, Shares(2, 8)),
+        (2, 2, Shares(2, 2)),
         (1, 2, Shares(1, 1)),
-        (3, 64, Shares(3, 1)),
+        (3, 64, Shares(3, 3)),
         (4, 1, Shares(1, 4)),
     ],
 )
-def test_each_instance_has_its_threads(threads, instances, expected):
-    """No more instances than threads."""
+def test_there_are_no_more_instances_than_threads(threads, instances, expected):
+    """Which all of them have together."""
     assert Shares.of(BackendOptions(threads=threads, instances=instances)) == expected
 
 
-@pytest.mark.parametrize(("cores", "expected"), [(1, Shares(1, 0)), (6, Shares(2, 3))])
+@pytest.mark.parametrize(
+    ("shares", "pool"),
+    [(Shares(2, 2), 1), (Shares(2, 8), 7), (Shares(3, 3), 1), (Shares(1, 4), 4), (Shares(1, 0), 0)],
+)
+def test_each_instance_brings_the_thread_that_calls(shares, pool):
+    """One of them is counted in the pool."""
+    assert shares.pool == pool
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, Shares(1, 0)), (6, Shares(2, 6))])
 def test_without_a_number_there_is_a_thread_for_each_core(monkeypatch, cores, expected):
     """A single instance leaves it to the runtime, which knows cores from hyper-threads."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
