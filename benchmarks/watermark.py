@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
 
@@ -26,6 +27,7 @@ from services.servicekit.inference.backend import BackendOptions
 from services.servicekit.inference.onnxruntime_backend import OnnxRuntimeBackend
 from services.servicekit.messages import rgb_to_image
 from services.watermark.config import WatermarkSettings
+from services.watermark.detector import Detector
 from services.watermark.detector_folder import DETECTORS, load_detector_folder
 
 GOAL_PER_S = 25.0
@@ -37,21 +39,24 @@ _DISTINCT = 16
 
 
 class RawNetwork:
-    """The detector's network without a service: batches of the size that the service computes."""
+    """The detector's network without a service: as many batches at once, and of the size, that the service computes."""
 
     def __init__(self) -> None:
         settings = WatermarkSettings()
         folder = load_detector_folder(DETECTORS.find(settings.detector, settings.data))
         self.name = folder.description.name
-        self._batch = settings.max_batch
-        self._backend = OnnxRuntimeBackend(folder.model, BackendOptions(threads=settings.threads))
+        options = BackendOptions(threads=settings.threads, instances=settings.instances)
+        self._backend = OnnxRuntimeBackend(folder.model, options)
+        detector = Detector(folder, self._backend, threshold=None)
+        self._batch = detector.warm_up(settings.max_batch).largest
+        self._threads = ThreadPoolExecutor(self._backend.instances)
 
     def run(self, images: np.ndarray[Any, np.dtype[np.uint8]], count: int) -> dict[str, float]:
         """Computes about `count` images; images per second of wall and of CPU."""
         wall_s, cpu_s = time.monotonic(), time.process_time()
         batches = -(-count // self._batch)
-        for _ in range(batches):
-            self._backend.run(images[: self._batch])
+        for _ in self._threads.map(self._backend.run, [images[: self._batch]] * batches):
+            pass
         return _rates(batches * self._batch, time.monotonic() - wall_s, time.process_time() - cpu_s)
 
 

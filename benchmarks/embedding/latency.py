@@ -70,7 +70,7 @@ async def measure_with_batches(
         metrics: The `host:port` of the service's /metrics.
         rate_per_s: Arrivals in a second.
         seconds: For how long.
-        alone: With what a batch of each size takes when nothing else wants the cores.
+        alone: With what a batch of each size takes when nothing but the other instances wants the cores.
     """
     before = await read_batches(metrics)
     latency = await measure_latency(call, rate_per_s, seconds)

@@ -79,8 +79,8 @@ def ridden_seconds(batches: Batches, seconds: Mapping[int, float]) -> float:
 
     Args:
         batches: Those that were computed.
-        seconds: What a batch of some sizes takes when it is computed alone; one between them takes a time between
-            theirs, larger ones as long as the largest.
+        seconds: What a batch of some sizes takes in each instance when no client wants the cores; one between them
+            takes a time between theirs, larger ones as long as the largest.
     """
     counts = np.array(list(batches.by_size.values()))
     sizes = _mean_sizes(batches, counts)
@@ -90,11 +90,11 @@ def ridden_seconds(batches: Batches, seconds: Mapping[int, float]) -> float:
 
 
 def seconds_under_load(batches: Batches, seconds: Mapping[int, float]) -> dict[int, float]:
-    """What a batch of each size took while these were computed: longer than alone, as the client wants the same cores.
+    """What a batch of each size took while these were computed: longer than without a client, who wants the same cores.
 
     Args:
         batches: Those that were computed.
-        seconds: What a batch of some sizes takes when it is computed alone.
+        seconds: What a batch of some sizes takes in each instance when no client wants the cores.
     """
     counts = np.array(list(batches.by_size.values()))
     sizes = _mean_sizes(batches, counts)

@@ -96,8 +96,10 @@ class Recording:
     def __call__(self, connection: Connection) -> Recorded:
         """Writes all of them."""
         attempt = _Attempt(connection, self._seen)
+        recorded = attempt.write(self._entries, self._horizon)
+        # After the lock of accepts: a replacement deletes such rows under it, and would wait for this in turn.
         images.record_links(connection, self._links)
-        return attempt.write(self._entries, self._horizon)
+        return recorded
 
 
 class _Attempt:

@@ -32,15 +32,16 @@ class ReplacedFileRemoval:
         self._owed += files
 
     async def remove(self) -> None:
-        """Removes all that is owed. What the store refuses stays owed: to the next call, or to the next start."""
+        """Removes all that is owed. What fails stays owed: to the next call, or to the next start."""
         owed, self._owed = self._owed, []
-        for place, files in enumerate(owed):
-            try:
-                await self._remove(files)
-            except StoreAway as away:
-                self._wait.log(away)
-                self._owed += owed[place:]
-                return
+        try:
+            while owed:
+                await self._remove(owed[0])
+                owed = owed[1:]
+        except StoreAway as away:
+            self._wait.log(away)
+        finally:
+            self._owed += owed
 
     async def finish(self) -> None:
         """Removes what other processes left when they ended.
