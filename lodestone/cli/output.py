@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,6 +27,9 @@ from lodestone.cli.words import printable
 
 # Where nobody looks, lines may be long.
 _FILE_WIDTH = 160
+# Cells between two columns, and the fewest in which a long word can still be read.
+_GAP = 3
+_READABLE = 24
 
 
 class Output:
@@ -68,8 +72,15 @@ class Output:
         """Prints a table for people.
 
         A column whose name begins with `>` has its cells on the right; one whose name begins with `~` gives way where
-        the terminal is narrow.
+        the terminal is narrow. Where even that leaves too little, each row is a
+        paragraph: its first cell, and under it the others with their names.
         """
+        cells = [[_cell(one) for one in row] for row in rows]
+        if _too_wide(columns, cells, self._out.width):
+            for row in cells:
+                others = Padding(_named(columns[1:], row[1:]), (0, 0, 0, 2))
+                self._out.print(row[0], others, soft_wrap=False, overflow="fold")
+            return
         table = Table(
             box=box.SIMPLE_HEAD,
             pad_edge=False,
@@ -83,9 +94,8 @@ class Output:
                 no_wrap=not column.startswith("~"),
                 overflow="fold",
             )
-        for row in rows:
-            cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]
-            table.add_row(*cells)
+        for row in cells:
+            table.add_row(*row)
         self._out.print(table, soft_wrap=False)
 
     def progress(self) -> Progress:
@@ -101,6 +111,33 @@ class Output:
             disable=not self._err.is_terminal,
             transient=True,
         )
+
+
+def _cell(cell: str | Text) -> Text:
+    return cell if isinstance(cell, Text) else Text(printable(cell))
+
+
+def _too_wide(columns: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> bool:
+    """Whether the columns that give way would get less than is readable."""
+    name_lengths = [len(column.lstrip(">~")) for column in columns]
+    lengths = [
+        max([name_length, *(row[at].cell_len for row in rows)])
+        for at, name_length in enumerate(name_lengths)
+    ]
+    giving = [at for at, column in enumerate(columns) if column.startswith("~") and lengths[at]]
+    readable = sum(min(lengths[at], _READABLE) for at in giving)
+    fixed = sum(lengths) - sum(lengths[at] for at in giving)
+    return bool(giving) and fixed + readable + _GAP * (len(columns) - 1) > width
+
+
+def _named(columns: Sequence[str], cells: Sequence[Text]) -> Text:
+    """The cells that are not empty, each behind its column's name."""
+    named = (
+        Text.assemble((f"{column.lstrip('>~')} ", "dim"), cell)
+        for column, cell in zip(columns, cells, strict=True)
+        if cell.plain
+    )
+    return Text(" · ").join(named)
 
 
 def _finite(value: Any) -> Any:

@@ -37,6 +37,21 @@ def test_tables_defuse_their_cells(capsys, monkeypatch):
     assert out.count("x") == 60
 
 
+def test_a_table_that_is_too_wide_becomes_paragraphs(monkeypatch, capsys):
+    """A name that would be left a column of a few letters stands over its row's other cells; none of them is lost."""
+    columns = ("~source", *(f">count {at}" for at in range(8)), "~why")
+    row = ("folder:/photos/of/long/ago", *"01234567", "")
+    monkeypatch.setenv("COLUMNS", "60")
+    Output(as_json=False).table(columns, [row])
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "folder:/photos/of/long/ago"
+    assert all(other.startswith("  ") and len(other) <= 60 for other in others)
+    assert " ".join(others).split() == " · ".join(f"count {at} {at}" for at in range(8)).split()
+    monkeypatch.setenv("COLUMNS", "160")
+    Output(as_json=False).table(columns, [row])
+    assert " ".join(row[:3]) in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_progress_bar_is_silent_where_nobody_looks(capsys):
     """Nothing on stdout or stderr unless that is a terminal."""
     with Output(as_json=False).progress() as progress:
