@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from services.crawler.catalogue import (
     distinct_pairs,
     frontier,
+    image_records,
+    judgements,
     purges,
     refetches,
     releases,
     replacements,
 )
 from services.crawler.catalogue.distinct_pairs import PairNeeded
+from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogue, Reach
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
-from services.crawler.judgement import ProfileVersion, Verdict
+from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
-from tests.crawler.subjects import decoded_candidate, random_fingerprint
+from tests.crawler.subjects import accepted, decoded_candidate, random_fingerprint
 
 PICTURES, COPIES = 6, 8
 
@@ -357,3 +362,140 @@ async def test_a_crawl_that_has_fetched_it_again_must_end_first(world):
     with pytest.raises(FetchedAgain, match="the crawl again has fetched"):
         await distinguish(world, 1, 2)
     assert (await world.judgement(2)).verdict is Verdict.DUPLICATE
+
+
+async def keep_again(world, number, size=1, *, bits, **changes):
+    """The crawl that a person's word started judges an image again."""
+    [leased] = await world.lease(9, "again")
+    await world.accept(leased, number, size, bits=bits, crawl_id="again", **changes)
+
+
+async def chain_of_three(world):
+    """Each of three is the better copy of the one before."""
+    for number, leased in enumerate(await world.lease(3)):
+        await world.accept(leased, number, 2**number, bits=number)
+
+
+async def test_the_middle_of_a_chain_is_kept_again(world):
+    """What it had replaced itself says nothing against it, and stands for it again; everything is well."""
+    await chain_of_three(world)
+    await distinguish(world, 1, 2)
+    assert await asyncio.to_thread(world.problems) == []
+    await keep_again(world, 1, 2, bits=1)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert await asyncio.to_thread(world.problems) == []
+    successors = await world.database.run(
+        lambda c: replacements.find_successors(c, [digest_of(number) for number in range(3)])
+    )
+    assert successors == {digest_of(0): digest_of(1)}
+
+
+async def test_what_was_rejected_for_a_replaced_image_is_kept_by_a_word_about_its_successor(world):
+    """What was replaced stands for what came into its place: it need not be named, which is kept nowhere."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1, bits=8)
+    await world.accept(two, 2, 2)
+    await world.accept(three, 3, bits=12)
+    assert (await world.judgement(3)).duplicate_of == digest_of(1)
+    await distinguish(world, 3, 2)
+    await keep_again(world, 3, bits=12)
+    assert await world.kept() == [digest_of(2), digest_of(3)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+@pytest.mark.parametrize("purged", [1, 2])
+async def test_a_purge_leaves_what_was_said_of_a_chain(world, purged):
+    """Of what is purged along, too: the other image stays kept, and is well."""
+    await chain_of_three(world)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, 2, bits=1)
+
+    def purge(connection):
+        [image] = purges.select_images(connection, PurgeSelection((digest_of(purged),)))
+        return purges.purge(connection, image, reason="by hand", now=9.0)
+
+    for digest, names in await world.database.run(purge):
+        await asyncio.to_thread(world.store.remove, digest, names)
+        await world.database.run(partial(purges.record_removed, digest=digest))
+    assert await world.kept() == [digest_of(3 - purged)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_an_older_version_kept_is_kept_again(world):
+    """A newer version that does not like it ends nothing of that: the older one judges it again."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    newer = ProfileVersion(PROFILE.name, 2)
+    off = Judgement(Verdict.OFF_PROFILE, "not liked any more", accepted().evidence)
+    await world.database.run(
+        lambda c: judgements.record_judgements(c, newer, {digest_of(1): off}, now=4.0)
+    )
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert (await world.judgement(1, newer)).verdict is Verdict.OFF_PROFILE
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_versions_that_are_not_asked_again_break_nothing(world):
+    """Two versions had accepted it; the newest judges it again, and it is replaced once more after that."""
+    newer = ProfileVersion(PROFILE.name, 2)
+    await world.begin("c2", newer)
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await world.accept(one, 1, crawl_id="c2", profile=newer)
+    await world.accept(two, 2, 2, bits=3)
+    assert (await world.judgement(1, newer)).verdict is Verdict.REPLACED
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0, profile=newer)
+    assert (await world.judgement(1)).verdict is Verdict.REPLACED
+    assert await asyncio.to_thread(world.problems) == []
+    # Near the one that is kept again, and not the other.
+    await world.accept(three, 3, 4, bits=0, flip=6, profile=newer)
+    assert await world.kept() == [digest_of(2), digest_of(3)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
+    """They were kept both, and a better copy replaced one since: taken back, what is in its place would be wrong."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await distinguish(world, 1, 2)
+    await world.accept(two, 2, bits=4)
+    await world.accept(three, 3, 2, bits=4, flip=5)
+    assert await world.kept() == [digest_of(1), digest_of(3)]
+    undo = partial(distinct_pairs.remove_pair, one=digest_of(1), other=digest_of(2))
+    with pytest.raises(PairNeeded, match="were kept both"):
+        await world.database.run(undo)
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_word_about_what_was_replaced_is_taken_back(world):
+    """Nothing came of it yet: the better copy is in its place."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    undo = partial(distinct_pairs.remove_pair, one=digest_of(1), other=digest_of(2))
+    assert await world.database.run(undo)
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_an_export_goes_on_behind_what_is_kept_again(world):
+    """Its last image has another place in the order now; a catalogue that never had it is another one still."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    reach = await world.database.run(lambda c: image_records.read_reach(c, now=4.0))
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0)
+    await world.database.run(partial(image_records.require_own, reach=reach))
+    choice = ExportChoice(earlier=reach, reach=Reach(99, "", 9e9))
+    page = await world.database.run(
+        lambda c: image_records.read_records(c, choice, after=0, limit=9)
+    )
+    assert [record.digest for record in page.records] == [digest_of(2), digest_of(1)]
+    with pytest.raises(OtherCatalogue):
+        other = replace(reach, digest="f" * 64)
+        await world.database.run(partial(image_records.require_own, reach=other))
