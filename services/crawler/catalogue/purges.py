@@ -139,7 +139,7 @@ def _purge(
             "pending_names": json.dumps(names),
         }
         connection.execute(_INSERT_PURGED.on(connection), left)
-    outbox.withdraw(connection, digest, names, outbox.Event.PURGED, now=now)
+    outbox.withdraw(connection, digest, names, outbox.Told(outbox.Event.PURGED), now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))

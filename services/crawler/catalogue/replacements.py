@@ -83,8 +83,8 @@ def replace(connection: Connection, replacement: Replacement, *, now: float) -> 
     _count(connection, replacement)
     files = _files_of(connection, digests)
     for one in files:
-        event = outbox.Event.REPLACED
-        outbox.withdraw(connection, one.digest, (one.name,), event, now=now)
+        told = outbox.Told(outbox.Event.REPLACED, replacement.digest)
+        outbox.withdraw(connection, one.digest, (one.name,), told, now=now)
     for table in (kept_images, images):
         connection.execute(delete(table).where(table.c.digest.in_(digests)))
     connection.execute(
@@ -158,22 +158,16 @@ def get_files(connection: Connection, digest: str) -> ReplacedFiles:
     return _files(*connection.execute(query).one())
 
 
-def get_successor(connection: Connection, digest: str) -> str:
-    """Returns the digest of what replaced an image; empty if it is kept again, or was purged since."""
-    query = select(replaced_images.c.replaced_by_digest).where(replaced_images.c.digest == digest)
-    return connection.execute(query).scalar_one_or_none() or ""
-
-
 def keep_again(connection: Connection, digests: Collection[str]) -> None:
     """Forgets that images were replaced, which are kept again: a person said that they are no copies.
 
-    Sinks are to get them once more. Belongs into the transaction that keeps them, behind their rows and before sinks
-    are owed anything.
+    Sinks are to get them once more, after they were told that they were replaced. Belongs into the transaction that
+    keeps them, behind their rows and before sinks are owed anything.
     """
     query = delete(replaced_images).where(replaced_images.c.digest.in_(digests))
     back = connection.scalars(query.returning(replaced_images.c.digest)).all()
     if back:
-        outbox.forget(connection, back)
+        outbox.keep_again(connection, back)
         again = update(images).where(images.c.digest.in_(back)).values(kept_again=True)
         connection.execute(again)
 
