@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import outbox
@@ -109,19 +109,49 @@ def list_unremoved(connection: Connection) -> list[ReplacedFiles]:
     return [_files(*row) for row in connection.execute(query)]
 
 
-def is_unremoved(connection: Connection, digest: str) -> bool:
-    """Whether the files of a replaced image are still to be removed."""
-    query = select(replaced_images.c.digest).where(
+def find_unremoved(connection: Connection, digest: str) -> ReplacedFiles | None:
+    """Returns the files of a replaced image that are still to be removed; None if there are none."""
+    query = select(*_FILES).where(
         replaced_images.c.digest == digest, replaced_images.c.files_removed.is_(False)
     )
-    return connection.execute(query).first() is not None
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _files(*row)
+
+
+def begin_removal(connection: Connection, digest: str, *, now: float, duration_s: float) -> bool:
+    """Takes it upon the caller alone to remove the files of a replaced image, for so many seconds.
+
+    False if there are none to remove, or somebody else is at it. Until they are gone the image is not kept again.
+    """
+    expire = replaced_images.c.removal_expire_time
+    query = (
+        update(replaced_images)
+        .where(
+            replaced_images.c.digest == digest,
+            replaced_images.c.files_removed.is_(False),
+            or_(expire.is_(None), expire < now),
+        )
+        .values(removal_expire_time=now + duration_s)
+    )
+    return connection.execute(query).rowcount > 0
+
+
+def give_removal_up(connection: Connection, digest: str) -> None:
+    """Lets others remove what could not be removed."""
+    query = update(replaced_images).where(replaced_images.c.digest == digest)
+    connection.execute(query.values(removal_expire_time=None))
+
+
+def free_removals(connection: Connection) -> None:
+    """Lets others remove everything. Only for a crawler that alone has the catalogue: nobody else can be at it."""
+    query = update(replaced_images).where(replaced_images.c.removal_expire_time.is_not(None))
+    connection.execute(query.values(removal_expire_time=None))
 
 
 def record_removed(connection: Connection, digest: str) -> None:
     """Writes that the files of a replaced image are gone."""
-    connection.execute(
-        update(replaced_images).where(replaced_images.c.digest == digest).values(files_removed=True)
-    )
+    query = update(replaced_images).where(replaced_images.c.digest == digest)
+    connection.execute(query.values(files_removed=True, removal_expire_time=None))
 
 
 def iterate_replaced(connection: Connection) -> Iterator[tuple[str, Fingerprint, str]]:
@@ -161,6 +191,7 @@ def get_files(connection: Connection, digest: str) -> ReplacedFiles:
 def keep_again(connection: Connection, digests: Collection[str]) -> None:
     """Forgets that images were replaced, which are kept again: a person said that they are no copies.
 
+    Their files of before are gone, or somebody might still remove them.
     Sinks are to get them once more, after they were told that they were replaced. Belongs into the transaction that
     keeps them, behind their rows and before sinks are owed anything.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from dataclasses import replace
 from functools import partial
 
@@ -23,9 +24,12 @@ from services.crawler.catalogue.distinct_pairs import PairNeeded
 from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogue, Reach
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
+from services.crawler.catalogue.replacements import Replacement
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
 from tests.crawler.subjects import accepted, decoded_candidate, random_fingerprint
@@ -499,3 +503,128 @@ async def test_an_export_goes_on_behind_what_is_kept_again(world):
     with pytest.raises(OtherCatalogue):
         other = replace(reach, digest="f" * 64)
         await world.database.run(partial(image_records.require_own, reach=other))
+
+
+class SlowRemoval:
+    """Holds a store's removals up; `begun` is set when one is under way."""
+
+    def __init__(self, store, monkeypatch):
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self._remove = store.remove
+        monkeypatch.setattr(store, "remove", self)
+
+    def __call__(self, *given):
+        self.begun.set()
+        assert self.may_go_on.wait(20)
+        self._remove(*given)
+
+
+async def kept_again_during(world, other, slow, monkeypatch):
+    """A better copy comes to one crawler, which is removing the files of the other image; that is kept again."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    replacing = asyncio.create_task(world.accept(two, 2, 2, bits=3))
+    await asyncio.to_thread(slow.begun.wait, 20)
+    await distinguish(world, 1, 2)
+    [leased] = await other.lease(9, "again")
+    looked = asyncio.Event()
+    begin = replacements.begin_removal
+
+    def look(*given, **named):
+        asyncio_loop.call_soon_threadsafe(looked.set)
+        return begin(*given, **named)
+
+    asyncio_loop = asyncio.get_running_loop()
+    monkeypatch.setattr(replacements, "begin_removal", look)
+    keeping = asyncio.create_task(other.accept(leased, 1, crawl_id="again"))
+    await asyncio.wait(
+        {keeping, asyncio.create_task(looked.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
+    slow.may_go_on.set()
+    await asyncio.gather(replacing, keeping)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert world.store.has(digest_of(1))
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_is_just_being_removed_is_kept_again_afterwards(world, monkeypatch):
+    """Its bytes are written once its files of before are gone: nobody removes them any more."""
+    slow = SlowRemoval(world.store, monkeypatch)
+    await kept_again_during(world, world, slow, monkeypatch)
+
+
+async def test_what_another_crawler_is_removing_is_kept_again_afterwards(
+    postgres, tmp_path, monkeypatch
+):
+    """Whose memory does not know that it was replaced: the rows say so, and who removes it."""
+    with postgres.database() as url:
+        team = [Copies(tmp_path, url, alone=False) for _ in range(2)]
+        await team[0].begin()
+        slow = SlowRemoval(team[0].store, monkeypatch)
+        await kept_again_during(*team, slow, monkeypatch)
+        for crawler in team:
+            await crawler.close()
+
+
+async def test_a_removal_is_one_crawler_s_for_a_while(world):
+    """Who cannot go on gives it back; of a crash, the time does, or a start alone."""
+    [one] = await world.lease(1)
+    await world.accept(one, 1)
+    # Without removing anything.
+    replacement = Replacement(digest_of(2), PROFILE.name, (digest_of(1),), "larger")
+    await world.database.run(lambda c: replacements.replace(c, replacement, now=9.0))
+
+    async def begins(now):
+        begin = partial(replacements.begin_removal, digest=digest_of(1), now=now, duration_s=60.0)
+        return await world.database.run(begin)
+
+    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [True, False, True]
+    give_up = partial(replacements.give_removal_up, digest=digest_of(1))
+    await world.database.run(give_up)
+    assert await begins(72.0)
+    await world.database.run(replacements.free_removals)
+    assert await begins(73.0)
+    record = partial(replacements.record_removed, digest=digest_of(1))
+    await world.database.run(record)
+    assert not await begins(999.0)
+
+
+async def test_a_word_is_taken_when_the_files_of_both_are_gone(world):
+    """Before, so that nothing is said in vain, and after, for what one had replaced in between."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    said = []
+
+    async def remove(digest):
+        pairs = await world.database.run(lambda c: list(distinct_pairs.iterate_pairs(c)))
+        said.append((digest, len(pairs)))
+        await world.recorder.remove_files_of(digest)
+
+    async def fetch(profile, listing_ids, *, release):
+        def work(connection):
+            release(connection)
+            frontier.release_all(connection)
+            return refetches.refetch(connection, "again", profile, listing_ids, now=5.0)
+
+        return await world.database.run(work)
+
+    done = await Distinguishing(world.database, fetch, remove).distinguish(
+        digest_of(1), digest_of(2)
+    )
+    assert done.crawl_ids == ("again",)
+    digests = digest_of(1), digest_of(2)
+    assert said == [(digest, count) for count in (0, 1) for digest in digests]
+
+
+async def test_a_better_copy_of_what_its_own_batch_accepts(world):
+    """There are no rows to tell by yet: it is put off, and takes the place in the next one."""
+    one, two = await world.lease(2)
+    first, better = world.finding(one, 1), world.finding(two, 2, 2, bits=3)
+    batch = [Entry(first, "1.jpg"), Entry(better, "2.jpg")]
+    recorded = await world.database.run(Recording(batch, [], world.seen))
+    assert recorded.ends == (End.KEPT, End.PUT_OFF)
+    await world.recorder.record(better)
+    assert await world.kept() == [digest_of(2)]
+    assert (await world.judgement(1)).verdict is Verdict.REPLACED
+    assert await world.counts() == {Verdict.ACCEPTED: 1, Verdict.REPLACED: 1}
