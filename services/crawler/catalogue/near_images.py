@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
@@ -56,7 +57,7 @@ def read_near(
 
 
 def _left(
-    connection: Connection, sightings: Sequence[Sighting], others: Collection[str]
+    connection: Connection, sightings: Sequence[Sighting], others: AbstractSet[str]
 ) -> tuple[Sighting, ...]:
     """Those that neither are one of the others, nor were replaced by one of them, directly or by way of another."""
     following = find_successors(connection, [one.digest for one in sightings])

@@ -392,9 +392,7 @@ outbox = Table(
     Column("end_time", Float),
     UniqueConstraint("digest", "profile_name", "sink", "event", "again_sequence"),
     Index(
-        "ix_outbox_pending",
-        "sink",
-        "delivery_id",
+        *("ix_outbox_pending", "sink", "delivery_id"),
         sqlite_where=_TO_DELIVER,
         postgresql_where=_TO_DELIVER,
     ),
