@@ -143,7 +143,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
             board,
             judging,
             DuplicateSearch(inspector, database, seen),
-            Distinguishing(database, board.fetch_again, recorder.remove_replaced),
+            Distinguishing(database, board.fetch_again, recorder.remove_files_of),
             purging,
             Rejudging(parts, models, board.fetch_again),
             Exporting(database, store),

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select
 
 from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.replacements import chain_of, find_successors
 from services.crawler.catalogue.schema import (
     candidates,
     distinct_pairs,
     images,
     purged_images,
+    replaced_images,
     seen_images,
 )
 from services.crawler.catalogue.upsert import Upsert
@@ -42,7 +44,9 @@ class DistinctPair:
 
 
 class PairNeeded(FailedPrecondition):
-    """Two images are kept, or one of them is and the other was purged, as a person said that they are no duplicates.
+    """Two images were kept, or one of them was and the other purged, as a person said that they are no duplicates.
+
+    What a better copy replaced since counts as kept: its copies are still told by it.
 
     Attributes:
         first_digest: One of them.
@@ -51,7 +55,7 @@ class PairNeeded(FailedPrecondition):
 
     def __init__(self, first_digest: str, second_digest: str) -> None:
         super().__init__(
-            f"{first_digest[:12]} and {second_digest[:12]} may be kept both only as they are no duplicates: "
+            f"{first_digest[:12]} and {second_digest[:12]} were kept both only as they are no duplicates: "
             "purge one of them first"
         )
         self.first_digest = first_digest
@@ -79,21 +83,37 @@ def remove_pair(connection: Connection, one: str, other: str) -> bool:
     """Takes that back; False if it was never said.
 
     Raises:
-        PairNeeded: One of the two is kept, and the other one kept or purged.
+        PairNeeded: One of the two is kept or was replaced, and the other one as well, or purged.
     """
     take_accept_lock(connection)
     first, second = sorted((one, other))
     is_pair = _is_pair(first, second)
     if connection.execute(select(*_PAIR).where(*is_pair)).first() is None:
         return False
-    kept, purged = (
-        set(connection.scalars(select(table.c.digest).where(table.c.digest.in_((one, other)))))
-        for table in (images, purged_images)
-    )
-    if kept and len(kept | purged) > 1:
+    if _is_needed(connection, first, second):
         raise PairNeeded(first, second)
     connection.execute(delete(distinct_pairs).where(*is_pair))
     return True
+
+
+def extend_pairs(connection: Connection, digests: Collection[str]) -> None:
+    """Writes down for each of these images, which replaced one another, what was said of any of them.
+
+    Belongs into the transaction that purges them: nothing tells any more then that they stood for each other.
+    """
+    said = [
+        (other, row.create_time)
+        for row in connection.execute(
+            select(distinct_pairs).where(or_(*(one.in_(digests) for one in _PAIR)))
+        )
+        for other in (row.first_digest, row.second_digest)
+        if other not in digests
+    ]
+    for other, time in said:
+        for digest in digests:
+            first, second = sorted((digest, other))
+            row = {"first_digest": first, "second_digest": second, "create_time": time}
+            connection.execute(_INSERT.on(connection), row)
 
 
 def iterate_pairs(connection: Connection) -> Iterator[DistinctPair]:
@@ -117,6 +137,24 @@ def find_distinct(connection: Connection, digest: str) -> set[str]:
 
 def _is_pair(first: str, second: str) -> tuple[ColumnElement[bool], ...]:
     return distinct_pairs.c.first_digest == first, distinct_pairs.c.second_digest == second
+
+
+def _is_needed(connection: Connection, first: str, second: str) -> bool:
+    """Whether both were accepted, or one was and the other purged, and not the same image is in their places now."""
+    pair = {first, second}
+    accepted, purged = (
+        {
+            digest
+            for table in tables
+            for digest in connection.scalars(
+                select(table.c.digest).where(table.c.digest.in_(sorted(pair)))
+            )
+        }
+        for tables in ((images, replaced_images), (purged_images,))
+    )
+    following = find_successors(connection, pair)
+    ends = {chain_of(digest, following)[-1] for digest in pair}
+    return bool(accepted) and pair <= accepted | purged and len(ends) > 1
 
 
 def _is_known(connection: Connection, digest: str) -> bool:

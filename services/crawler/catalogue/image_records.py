@@ -13,7 +13,7 @@ from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.judgements import decoded_of, evidence_of, judgement_of
 from services.crawler.catalogue.kept_images import compliance_of
 from services.crawler.catalogue.purges import find_purged
-from services.crawler.catalogue.replacements import find_replaced
+from services.crawler.catalogue.replacements import find_kept_again, find_replaced
 from services.crawler.catalogue.schema import candidates, images, judgements, kept_images, listings
 from services.crawler.image_record import (
     ImageRecord,
@@ -103,14 +103,16 @@ def require_own(connection: Connection, reach: Reach) -> None:
     """Passes a reach that this catalogue gave.
 
     Raises:
-        OtherCatalogue: Its last image is another one here, and was neither purged nor replaced.
+        OtherCatalogue: Its last image is another one here, and was neither purged nor replaced, nor kept again since.
     """
     if not reach.sequence:
         return
     query = select(images.c.digest).where(images.c.sequence == reach.sequence)
     digest = connection.execute(query).scalar_one_or_none()
-    gone = (find(connection, [reach.digest]) for find in (find_purged, find_replaced))
-    is_gone = digest is None and any(reach.digest in found for found in gone)
+    finds = (find_purged, find_replaced, find_kept_again)
+    is_gone = digest is None and any(
+        reach.digest in find(connection, [reach.digest]) for find in finds
+    )
     if digest != reach.digest and not is_gone:
         raise OtherCatalogue(reach.sequence)
 

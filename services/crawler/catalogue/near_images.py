@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from services.crawler.catalogue.distinct_pairs import are_apart, find_distinct
-from services.crawler.catalogue.schema import candidates, images, kept_images, replaced_images
+from services.crawler.catalogue.replacements import chain_of, find_successors
+from services.crawler.catalogue.schema import candidates, images, kept_images
 from services.crawler.seen.better_copy import CopyFacts, NearImage, NearImages, first_of_each
 from services.crawler.seen.seen_images import Sighting
 
@@ -27,15 +29,15 @@ _KEPT_FOR = (
     .join(kept_images, kept_images.c.digest == images.c.digest)
     .where(images.c.digest.in_(_DIGESTS))
 )
-_SUCCESSORS = select(replaced_images.c.digest, replaced_images.c.replaced_by_digest).where(
-    replaced_images.c.digest.in_(_DIGESTS)
-)
 
 
 def read_near(
     connection: Connection, digest: str, found: Sequence[Sighting], *, with_facts: bool = True
 ) -> NearImages:
     """Returns what is known of what a candidate is near; what a person called distinct from it is left out.
+
+    What was replaced stands for what came into its place: a word about one of those holds for it as well. So does
+    what a candidate itself replaced once say nothing against it.
 
     Args:
         connection: Under the lock of accepts it is what holds to the end of the transaction.
@@ -45,13 +47,21 @@ def read_near(
     """
     sightings = first_of_each(found)
     distinct = find_distinct(connection, digest) if sightings and digest else set()
-    left = tuple(one for one in sightings if one.digest not in distinct)
+    left = _left(connection, sightings, distinct | {digest}) if distinct else sightings
     if not left or not with_facts:
         return NearImages(left)
     digests = [one.digest for one in left]
     accepted = tuple(_accepted(connection, digests))
     apart = len(accepted) > 1 and are_apart(connection, [one.digest for one in accepted])
     return NearImages(left, accepted, apart)
+
+
+def _left(
+    connection: Connection, sightings: Sequence[Sighting], others: AbstractSet[str]
+) -> tuple[Sighting, ...]:
+    """Those that neither are one of the others, nor were replaced by one of them, directly or by way of another."""
+    following = find_successors(connection, [one.digest for one in sightings])
+    return tuple(one for one in sightings if others.isdisjoint(chain_of(one.digest, following)))
 
 
 def _accepted(connection: Connection, digests: Collection[str]) -> list[NearImage]:
@@ -77,21 +87,8 @@ def _kept_for(connection: Connection, digests: Collection[str]) -> dict[str, fro
 
 def _ends(connection: Connection, digests: Collection[str]) -> dict[str, str]:
     """By the digest of each image that was replaced: what is in its place now."""
-    following: dict[str, str] = {}
-    asked: Collection[str] = digests
-    while asked:
-        rows = connection.execute(_SUCCESSORS, {"digests": list(asked)})
-        found = {row.digest: row.replaced_by_digest for row in rows}
-        following |= found
-        asked = set(found.values()) - following.keys()
-    return {digest: _end_of(digest, following) for digest in digests if digest in following}
-
-
-def _end_of(digest: str, following: dict[str, str]) -> str:
-    # What was replaced may be kept again, and replace its successor: a row is removed then, so there is no circle.
-    while digest in following:
-        digest = following[digest]
-    return digest
+    following = find_successors(connection, digests)
+    return {digest: chain_of(digest, following)[-1] for digest in digests if digest in following}
 
 
 def _facts_of(row: Any) -> CopyFacts:

@@ -61,6 +61,8 @@ class Due:
         tries: How often it was begun, this time included.
         failed_count: How often the receiver said no to it.
         message: Of what is not kept any more, what the receiver said when it got the image.
+        again_sequence: Of what was replaced once and kept again, its place in the order of accepting then; else 0.
+        replaced_by: Of what was replaced, the digest of the better copy; else empty.
     """
 
     delivery_id: int
@@ -72,6 +74,21 @@ class Due:
     tries: int
     failed_count: int
     message: str
+    again_sequence: int = 0
+    replaced_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of an image that is not kept any more.
+
+    Attributes:
+        event: What became of it.
+        replaced_by: The digest of the better copy; empty if it was purged.
+    """
+
+    event: Event
+    replaced_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +111,13 @@ class Failure:
 _COLUMNS = (
     *("sink", "event", "digest", "profile_name", "file_name", "state"),
     *("tries", "failed_count", "next_attempt_time", "message", "create_time"),
+    "again_sequence",
 )
 _NEW = (
     *(literal(""), literal(DeliveryState.PENDING.value)),
     *(literal(0), literal(0), literal(0.0), literal("")),
 )
+_AGAIN = case((images.c.kept_again, images.c.sequence), else_=0)
 
 
 def _add(given: Given) -> Executable:
@@ -110,6 +129,9 @@ def _add(given: Given) -> Executable:
             given["of_profile"],
             *_NEW,
             bindparam("of_time", type_=Float),
+            func.coalesce(
+                select(_AGAIN).where(images.c.digest == given["of_digest"]).scalar_subquery(), 0
+            ),
         )
         .select_from(given.with_each_of(sinks))
         .where(sinks.c.configured)
@@ -138,7 +160,8 @@ def add(connection: Connection, kept: Collection[tuple[str, str]], *, now: float
 def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -> list[Due]:
     """Takes deliveries of a sink that are due, oldest first; all crawlers together hold at most `limit` of them.
 
-    None for a sink that is stopped. A purge waits for as long as the image itself may be on its way.
+    None for a sink that is stopped. A purge or replacement waits for as long as the image itself may be on its way, and
+    an image that is kept again until the receiver was told that it was replaced.
     """
     # Whoever else leases for this sink waits here, and who accepts does not. SQLite has one writer anyway.
     locked = select(sinks.c.stopped).where(sinks.c.name == sink).with_for_update(key_share=True)
@@ -152,12 +175,15 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
     room = limit - connection.execute(held).scalar_one()
     if room <= 0:
         return []
-    on_its_way = exists().where(
+    still_to_tell = and_(
+        outbox.c.event == Event.ACCEPTED.value, _earlier.c.state == DeliveryState.PENDING.value
+    )
+    is_behind = exists().where(
         _earlier.c.digest == outbox.c.digest,
         _earlier.c.profile_name == outbox.c.profile_name,
         _earlier.c.sink == outbox.c.sink,
         _earlier.c.delivery_id < outbox.c.delivery_id,
-        _earlier.c.lease_expire_time >= terms.now,
+        or_(_earlier.c.lease_expire_time >= terms.now, still_to_tell),
     )
     query = (
         select(outbox)
@@ -166,7 +192,7 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
             outbox.c.state == literal(DeliveryState.PENDING.value, literal_execute=True),
             outbox.c.next_attempt_time <= terms.now,
             or_(outbox.c.lease_expire_time.is_(None), outbox.c.lease_expire_time < terms.now),
-            ~on_its_way,
+            ~is_behind,
         )
         .order_by(outbox.c.delivery_id)
         .limit(room)
@@ -194,6 +220,8 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
             row.tries + 1,
             row.failed_count,
             row.message,
+            row.again_sequence,
+            row.replaced_by_digest,
         )
         for row in rows
     ]
@@ -236,7 +264,7 @@ def withdraw(
     connection: Connection,
     digest: str,
     names: Collection[tuple[str, str]],
-    event: Event,
+    told: Told,
     *,
     now: float,
 ) -> None:
@@ -248,26 +276,36 @@ def withdraw(
         connection: That transaction's.
         digest: The image.
         names: Its readable names: the profile's, and the file's.
-        event: What became of it.
+        told: What became of it.
         now: Seconds since 1970.
     """
     ours = and_(outbox.c.digest == digest, outbox.c.event == Event.ACCEPTED.value)
     untried = and_(outbox.c.tries == 0, outbox.c.state != DeliveryState.DELIVERED.value)
     connection.execute(outbox.delete().where(ours, untried))
+    # A purge is for good, whatever was told before; what was kept again may be replaced again.
+    again = outbox.c.again_sequence if told.event is Event.REPLACED else literal(0)
     for profile_name, file_name in names:
-        told = select(
-            outbox.c.sink,
-            literal(event.value),
-            outbox.c.digest,
-            outbox.c.profile_name,
-            literal(file_name),
-            literal(DeliveryState.PENDING.value),
-            *(literal(0), literal(0), literal(0.0)),
-            outbox.c.message,
-            literal(now),
-        ).where(ours, outbox.c.profile_name == profile_name)
+        owed = (
+            select(
+                outbox.c.sink,
+                literal(told.event.value),
+                outbox.c.digest,
+                outbox.c.profile_name,
+                literal(file_name),
+                literal(DeliveryState.PENDING.value),
+                *(literal(0), literal(0), literal(0.0)),
+                outbox.c.message,
+                literal(now),
+                again,
+                literal(told.replaced_by),
+            )
+            .where(ours, outbox.c.profile_name == profile_name)
+            .order_by(outbox.c.again_sequence.desc())
+        )
         connection.execute(
-            insert_on(connection)(outbox).from_select(list(_COLUMNS), told).on_conflict_do_nothing()
+            insert_on(connection)(outbox)
+            .from_select([*_COLUMNS, "replaced_by_digest"], owed)
+            .on_conflict_do_nothing()
         )
     kept_state = case(
         (outbox.c.state == DeliveryState.DELIVERED.value, outbox.c.state),
@@ -277,9 +315,20 @@ def withdraw(
     connection.execute(update(outbox).where(ours).values(state=kept_state, message=""))
 
 
-def forget(connection: Connection, digests: Collection[str]) -> None:
-    """Forgets all deliveries of images that are to be delivered anew."""
-    connection.execute(outbox.delete().where(outbox.c.digest.in_(digests)))
+def keep_again(connection: Connection, digests: Collection[str]) -> None:
+    """Gives up what receivers refused to be told of images that were replaced, and are kept again.
+
+    Told now, it would take from them what is delivered anew. Belongs into the transaction that keeps them.
+    """
+    connection.execute(
+        update(outbox)
+        .where(
+            outbox.c.digest.in_(digests),
+            outbox.c.event == Event.REPLACED.value,
+            outbox.c.state == DeliveryState.REFUSED.value,
+        )
+        .values(state=DeliveryState.WITHDRAWN.value)
+    )
 
 
 def retry(connection: Connection, sink: str) -> int:
@@ -321,6 +370,7 @@ def backfill(
             kept_images.c.profile_name,
             *_NEW,
             literal(now),
+            _AGAIN,
         )
         .join(images, images.c.digest == kept_images.c.digest)
         .where(images.c.sequence > after_sequence, images.c.sequence <= sequences[-1])

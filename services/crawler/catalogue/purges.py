@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import outbox, replacements
+from services.crawler.catalogue import distinct_pairs, outbox, replacements
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.many import Lookup
@@ -112,6 +112,8 @@ def purge(
     take_accept_lock(connection)
     before = replacements.find_predecessors(connection, image.digest)
     files = [(image.digest, image.names), *((old.digest, (old.name,)) for old in before)]
+    if before:
+        distinct_pairs.extend_pairs(connection, [digest for digest, _ in files])
     for digest, names in files:
         _purge(connection, digest, names, reason=reason, now=now)
     return files
@@ -137,7 +139,7 @@ def _purge(
             "pending_names": json.dumps(names),
         }
         connection.execute(_INSERT_PURGED.on(connection), left)
-    outbox.withdraw(connection, digest, names, outbox.Event.PURGED, now=now)
+    outbox.withdraw(connection, digest, names, outbox.Told(outbox.Event.PURGED), now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from services.crawler.catalogue.refetches import find_refetch
+from services.crawler.catalogue.replacements import chain_of, find_successors
 from services.crawler.catalogue.schema import crawl_listings, judgements, listings
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.outcome import OutcomeState
@@ -21,7 +22,7 @@ class Rejected:
 
     Attributes:
         digest: SHA-256 of its bytes, 64 hex digits.
-        profile: The newest version of a profile that judged it.
+        profile: The version of a profile that said so.
         listing_ids: The listings that have these bytes, as far as is known; at least one.
     """
 
@@ -47,21 +48,33 @@ class FetchedAgain(FailedPrecondition):
 
 
 def find_rejected(connection: Connection, digest: str, other: str) -> list[Rejected]:
-    """Returns under which profiles an image was last said to be a duplicate of another one, or replaced by it."""
+    """Returns under which profile versions an image was rejected for another one.
+
+    By the newest version of each profile it is a duplicate of the other one, or of what that replaced; or the newest
+    version that had kept it said that it was replaced, which newer ones that do not like it do not change.
+    """
     listed = select(listings.c.listing_id).where(
         listings.c.digest == digest, listings.c.outcome_state == OutcomeState.FETCHED.value
     )
     listing_ids = tuple(connection.scalars(listed.order_by(listings.c.listing_id)))
+    if not listing_ids:
+        return []
     query = select(judgements).where(judgements.c.digest == digest)
-    newest = {
-        row.profile_name: row
-        for row in connection.execute(query.order_by(judgements.c.profile_version))
+    found = connection.execute(query.order_by(judgements.c.profile_version)).all()
+    newest = {row.profile_name: row for row in found}
+    # What a newer version says of a kept image does not end that it is kept.
+    replaced = {row.profile_name: row for row in found if row.verdict == Verdict.REPLACED.value}
+    profiles = {
+        ProfileVersion(row.profile_name, row.profile_version)
+        for row in (*newest.values(), *replaced.values())
+        if row.verdict in _OF_ANOTHER and _stands_for(connection, row.duplicate_of_digest, other)
     }
-    return [
-        Rejected(digest, ProfileVersion(row.profile_name, row.profile_version), listing_ids)
-        for row in newest.values()
-        if row.verdict in _OF_ANOTHER and row.duplicate_of_digest == other and listing_ids
-    ]
+    return [Rejected(digest, profile, listing_ids) for profile in sorted(profiles, key=str)]
+
+
+def _stands_for(connection: Connection, digest: str, other: str) -> bool:
+    """Whether an image is another one, or that came into its place."""
+    return other in chain_of(digest, find_successors(connection, [digest]))
 
 
 def release(connection: Connection, rejected: Rejected) -> None:

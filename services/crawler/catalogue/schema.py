@@ -277,6 +277,8 @@ replaced_images = Table(
     Column("replace_time", Float, nullable=False),
     # Whether its files are gone.
     Column("files_removed", Boolean, nullable=False),
+    # Until when one crawler alone removes them, by the catalogue's clock; null while none does.
+    Column("removal_expire_time", Float),
 )
 
 # Pairs of images of which a person said that they are no duplicates of each other; the smaller digest is the first.
@@ -370,8 +372,12 @@ outbox = Table(
     # Of an image that may be purged: what is left of it here is told to those who had it.
     Column("digest", _Digest, nullable=False),
     Column("profile_name", String(64), nullable=False),
-    # Of a purge that is still to be told: the readable name that the image had.
+    # Of a purge or replacement that is still to be told: the readable name that the image had.
     Column("file_name", String(200), nullable=False),
+    # What is kept again is delivered anew: its place in the order of accepting then, and 0 for the first time.
+    Column("again_sequence", BigInteger, nullable=False, server_default="0"),
+    # Of a replacement: the better copy. It may have been purged since, and the image may be kept again.
+    Column("replaced_by_digest", _Digest, nullable=False, server_default=""),
     Column("state", String(16), nullable=False),
     # How often it was begun; more than once, and once after a crash, the receiver may have it already.
     Column("tries", Integer, nullable=False),
@@ -384,11 +390,9 @@ outbox = Table(
     Column("message", Text, nullable=False),
     Column("create_time", Float, nullable=False),
     Column("end_time", Float),
-    UniqueConstraint("digest", "profile_name", "sink", "event"),
+    UniqueConstraint("digest", "profile_name", "sink", "event", "again_sequence"),
     Index(
-        "ix_outbox_pending",
-        "sink",
-        "delivery_id",
+        *("ix_outbox_pending", "sink", "delivery_id"),
         sqlite_where=_TO_DELIVER,
         postgresql_where=_TO_DELIVER,
     ),

@@ -52,12 +52,12 @@ class Distinguishing:
         self,
         database: Database,
         fetch_released: FetchReleased,
-        remove_replaced: Callable[[], Awaitable[None]],
+        remove_files_of: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Takes the catalogue, what fetches again, and what ends the removal of replaced images' files."""
+        """Takes the catalogue, what fetches again, and what ends the removal of a replaced image's files."""
         self._database = database
         self._fetch_released = fetch_released
-        self._remove_replaced = remove_replaced
+        self._remove_files_of = remove_files_of
 
     async def distinguish(self, one: str, other: str) -> Distinguished:
         """Says that two images, by their digests, are no duplicates of each other.
@@ -67,9 +67,11 @@ class Distinguishing:
             FetchedAgain: A crawl that has not ended has fetched one of them again already.
             StoreAway: The files of a replaced image cannot be removed now: it cannot be kept again before.
         """
-        await self._remove_replaced()
+        await self._remove_files(one, other)
         add = partial(distinct_pairs.add_pair, one=one, other=other, now=time.time())
         pair = await self._database.run(add)
+        # One of them may have replaced the other meanwhile; from now on neither does.
+        await self._remove_files(one, other)
         crawl_ids: list[str] = []
         for digest, against in ((one, other), (other, one)):
             find = partial(releases.find_rejected, digest=digest, other=against)
@@ -83,6 +85,10 @@ class Distinguishing:
             PairNeeded: One of the two is kept, and the other one kept or purged.
         """
         return await self._database.run(partial(distinct_pairs.remove_pair, one=one, other=other))
+
+    async def _remove_files(self, *digests: str) -> None:
+        for digest in digests:
+            await self._remove_files_of(digest)
 
     async def _release(self, rejected: Rejected) -> str:
         release = partial(releases.release, rejected=rejected)

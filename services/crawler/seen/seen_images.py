@@ -94,6 +94,10 @@ class SeenImages:
         """Notes that a better copy replaced a kept image. Its fingerprint still finds its near copies."""
         self._replaced_by[digest] = by
 
+    def is_replaced(self, digest: str) -> bool:
+        """Whether a better copy replaced an image, which is not kept again."""
+        return digest in self._replaced_by
+
     def learn(self, news: News) -> None:
         """Adds what came to the catalogue, behind the horizon or partly before it."""
         for sequence, digest, fingerprint in news.kept:

@@ -52,12 +52,15 @@ class Delivery:
         decoded: Its size, format and perceptual hashes.
         judgement: The profile's judgement.
         encoded: Its bytes, which hash to its digest; empty if the sink needs none.
+        again_sequence: Of an image that was replaced once and is kept again, its place in the order of accepting; 0 for
+            the first time.
     """
 
     image: KeptImage
     decoded: DecodedCandidate
     judgement: Judgement
     encoded: bytes
+    again_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Removal:
         note: What the receiver said when it got it; may be empty.
         time: When this is told, seconds since 1970.
         replaced_by: The digest of the better copy that is kept instead; empty if it was purged.
+        again_sequence: Of which delivery this is the end, as there; 0 of a purge.
     """
 
     digest: str
@@ -79,6 +83,7 @@ class Removal:
     note: str
     time: float
     replaced_by: str = ""
+    again_sequence: int = 0
 
 
 class Sink(Protocol):

@@ -16,7 +16,6 @@ from services.crawler.catalogue import (
     judgements,
     kept_images,
     outbox,
-    replacements,
     sink_reports,
 )
 from services.crawler.catalogue.clock import catalogue_time
@@ -138,18 +137,11 @@ class SinkQueue:
 
     async def _deliver(self, due: Due) -> str:
         if due.event is not Event.ACCEPTED:
-            return await self._sink.remove(await self._removal(due))
+            return await self._sink.remove(_removal(due))
         image, decoded, judgement = await self._parts.database.run(partial(_facts, due=due))
         encoded = await self._read(due.digest) if self._sink.max_bytes else b""
-        return await self._sink.deliver(Delivery(image, decoded, judgement, encoded))
-
-    async def _removal(self, due: Due) -> Removal:
-        replaced_by = ""
-        if due.event is Event.REPLACED:
-            find = partial(replacements.get_successor, digest=due.digest)
-            replaced_by = await self._parts.database.run(find)
-        return Removal(
-            due.digest, due.profile_name, due.file_name, due.message, time.time(), replaced_by
+        return await self._sink.deliver(
+            Delivery(image, decoded, judgement, encoded, due.again_sequence)
         )
 
     async def _read(self, digest: str) -> bytes:
@@ -242,6 +234,14 @@ class SinkQueue:
             self._counted_s = now_s
             count = partial(sink_reports.count_pending, name=self._sink.name)
             self._parts.metrics.pending(self._sink.name, await self._parts.database.run(count))
+
+
+def _removal(due: Due) -> Removal:
+    return Removal(
+        *(due.digest, due.profile_name, due.file_name, due.message, time.time()),
+        due.replaced_by,
+        due.again_sequence,
+    )
 
 
 def _facts(connection: Connection, due: Due) -> tuple[KeptImage, DecodedCandidate, Judgement]:

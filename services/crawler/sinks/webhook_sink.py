@@ -45,7 +45,7 @@ class WebhookSink:
     async def deliver(self, delivery: Delivery) -> str:
         """Posts `image.accepted`."""
         image = delivery.image
-        key = f"{image.digest}-{image.profile.name}"
+        key = _key(image.digest, image.profile.name, delivery.again_sequence)
         event = {
             "type": "image.accepted",
             "timestamp": _iso(image.accept_time),
@@ -59,9 +59,9 @@ class WebhookSink:
         what = "purged"
         if removal.replaced_by:
             what, data["replaced_by_digest"] = "replaced", removal.replaced_by
-        key = f"{what}-{removal.digest}-{removal.profile_name}"
+        key = _key(removal.digest, removal.profile_name, removal.again_sequence)
         event = {"type": f"image.{what}", "timestamp": _iso(removal.time), "data": data}
-        return await self._post(key, event)
+        return await self._post(f"{what}-{key}", event)
 
     def _facts(self, delivery: Delivery) -> dict[str, Any]:
         facts = _facts(delivery)
@@ -84,6 +84,12 @@ class WebhookSink:
             )
         answer = await post(self._client, self._url, body, headers=headers, total_s=_ANSWER_S)
         return f"HTTP {answer.status} {said(answer, self._url)}".strip()
+
+
+def _key(digest: str, profile_name: str, again_sequence: int) -> str:
+    """The same for every try of a delivery, and another one each time that an image is kept again."""
+    again = f"-{again_sequence}" if again_sequence else ""
+    return f"{digest}-{profile_name}{again}"
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:

@@ -105,6 +105,14 @@ class Recorder:
         """
         await self._removal.finish()
 
+    async def remove_files_of(self, digest: str) -> None:
+        """Returns once the files are gone that an image had when a better copy replaced it; at once if none did.
+
+        Raises:
+            StoreAway: The store does not take it now.
+        """
+        await self._removal.finish_one(digest)
+
     async def close(self) -> None:
         """Waits for the accepts under way."""
         await asyncio.gather(*self._accepts, return_exceptions=True)
@@ -144,13 +152,25 @@ class Recorder:
             late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
             await self._queue.put(Entry(replace(finding, judgement=late)))
             return ""
-        await asyncio.to_thread(self._write_files, finding)
         file_name = _file_name(finding)
-        end = await self._queue.put(Entry(finding, file_name))
+        end = await self._keep(finding, file_name)
         if end is End.PURGED:
             # By another crawler, between its bytes and now: they are not to stay.
             await asyncio.to_thread(self._store.remove, candidate.digest, ())
         return file_name if end is End.KEPT else ""
+
+    async def _keep(self, finding: Finding, file_name: str) -> End:
+        """Writes its files and its row; more than once where a look at the rows says that it was too early."""
+        digest = finding.candidate.digest
+        end, was_replaced = End.PUT_OFF, self._seen.is_replaced(digest)
+        while end is End.PUT_OFF:
+            if was_replaced:
+                # Nobody is to remove what is written from here on.
+                await self._removal.finish_one(digest)
+            await asyncio.to_thread(self._write_files, finding)
+            end = await self._queue.put(Entry(finding, file_name, after_removal=was_replaced))
+            was_replaced = True
+        return end
 
     async def _duplicate_of(self, finding: Finding) -> Sighting | None:
         """What it is a duplicate of as far as is known now; so that its bytes are written only if they may stay."""

@@ -39,13 +39,14 @@ from services.crawler.store.finding import Finding
 
 
 class End(StrEnum):
-    """What became of something that was to be recorded."""
+    """What became of something that was to be recorded; what is put off is not recorded."""
 
     KEPT = auto()
     KEPT_BEFORE = auto()
     NOT_KEPT = auto()
     PURGED = auto()
     LEASE_LOST = auto()
+    PUT_OFF = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,13 @@ class Entry:
     Attributes:
         content: What was found, or how a listing ends of which nothing is to be judged.
         file_name: The readable name of what is accepted; else empty.
+        after_removal: Whether its bytes were written after the files were gone that it may have had when it was
+            replaced.
     """
 
     content: Finding | Ending
     file_name: str = ""
+    after_removal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +125,12 @@ class _Attempt:
     def write(self, entries: Sequence[Entry], horizon: Horizon) -> Recorded:
         news = self._begin(entries, horizon)
         lost = settling.lost_leases(self._connection, [_leased(entry) for entry in entries])
-        found: list[tuple[int, Finding, str]] = []
+        found: list[tuple[int, Finding, Entry]] = []
         for place, entry in enumerate(entries):
             if _leased(entry).listing_id in lost:
                 self._ends[place] = End.LEASE_LOST
             elif isinstance(entry.content, Finding):
-                found.append((place, entry.content, entry.file_name))
+                found.append((place, entry.content, entry))
             else:
                 self._ends[place] = End.NOT_KEPT
                 self._endings.append(entry.content)
@@ -146,22 +150,29 @@ class _Attempt:
         return news
 
     def _write_findings(
-        self, found: Sequence[tuple[int, Finding, str]]
+        self, found: Sequence[tuple[int, Finding, Entry]]
     ) -> dict[str, tuple[int, Finding]]:
         """Returns the sequences of images that are new to the store, by digest."""
         purged = purges.find_purged(self._connection, {one.candidate.digest for _, one, _ in found})
         verdicts = self._verdicts([one for _, one, _ in found])
         written: list[Finding] = []
         keeps: dict[int, tuple[Finding, str]] = {}
-        for place, finding, file_name in found:
-            digest = finding.candidate.digest
+        for place, finding, entry in found:
+            digest, file_name = finding.candidate.digest, entry.file_name
             if digest in purged:
                 self._ends[place] = End.PURGED
                 self._end(_purged(finding), None)
                 continue
-            judgement = self._decide(finding)
             # What was judged before stands.
-            verdict = verdicts.get((digest, finding.profile), judgement.verdict)
+            verdict = verdicts.get((digest, finding.profile))
+            judgement = finding.judgement
+            if verdict is None and finding.is_accepted:
+                decided = None if self._is_early(entry, digest) else self._decide(finding)
+                if decided is None:
+                    self._ends[place] = End.PUT_OFF
+                    continue
+                judgement = decided
+            verdict = verdict or judgement.verdict
             written.append(replace(finding, judgement=judgement))
             self._ends[place] = End.NOT_KEPT
             if file_name and verdict is Verdict.ACCEPTED:
@@ -184,10 +195,12 @@ class _Attempt:
             ).items()
         }
 
-    def _decide(self, finding: Finding) -> Judgement:
-        """The judgement as it stands now that all earlier accepts are known."""
-        if not finding.is_accepted:
-            return finding.judgement
+    def _decide(self, finding: Finding) -> Judgement | None:
+        """The judgement as it stands now that all earlier accepts are known.
+
+        None for what may be better than something that this transaction accepts, or lets go of: there are no rows to
+        tell by yet.
+        """
         candidate, name = finding.candidate, finding.profile.name
         evidence = finding.judgement.evidence
         successor = self._successors.get(candidate.digest)
@@ -207,8 +220,20 @@ class _Attempt:
         if why and self._accepted.isdisjoint(replaced) and not self._successors.keys() & replaced:
             self._plan(Replacement(candidate.digest, name, replaced, why))
             return finding.judgement
+        own = self._accepted | self._successors.keys()
+        if evidence.detail_px and not own.isdisjoint(one.digest for one in near.sightings):
+            return None
         first = near.sightings[0]
         return Judgement(Verdict.DUPLICATE, first.reason, evidence, first.digest)
+
+    def _is_early(self, entry: Entry, digest: str) -> bool:
+        """Whether the files that it had when it was replaced may still be removed, and what it wrote now with them."""
+        if not entry.file_name or not any(
+            seen.is_replaced(digest) for seen in (self._seen, self._late)
+        ):
+            return False
+        is_owed = replacements.find_unremoved(self._connection, digest) is not None
+        return is_owed or not entry.after_removal
 
     def _plan(self, replacement: Replacement) -> None:
         """To be done once the better copy is kept; what it replaces is no other's to replace, or to keep, meanwhile."""

@@ -7,12 +7,19 @@ from collections.abc import Iterable
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from services.crawler.catalogue import replacements
+from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.replacements import ReplacedFiles
 from services.crawler.store.blob_store import BlobStore, StoreAway
 from services.crawler.store.store_wait import StoreWait
+
+# Whoever stops for longer between taking a removal and doing it may remove what is kept again by then.
+_ALONE_S = 60.0
+# How often to look whether somebody else is done.
+_LOOK_S = 0.1
 
 
 class ReplacedFileRemoval:
@@ -44,19 +51,42 @@ class ReplacedFileRemoval:
             self._owed += owed
 
     async def finish(self) -> None:
-        """Removes what other processes left when they ended.
+        """Removes what other processes left when they ended; what one is just removing is left to it.
 
         Raises:
             StoreAway: The store does not take it now.
         """
+        if self._database.was_alone:
+            await self._database.run(replacements.free_removals)
         for files in await self._database.run(replacements.list_unremoved):
             await self._remove(files)
 
-    async def _remove(self, files: ReplacedFiles) -> None:
-        # Somebody may have done it, and the image may be kept again since.
-        is_owed = partial(replacements.is_unremoved, digest=files.digest)
-        if not await self._database.run(is_owed):
-            return
-        await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+    async def finish_one(self, digest: str) -> None:
+        """Returns once the files are gone that an image had when it was replaced, whoever removes them.
+
+        Raises:
+            StoreAway: The store does not take it now.
+        """
+        find = partial(replacements.find_unremoved, digest=digest)
+        while (files := await self._database.run(find)) is not None:
+            if not await self._remove(files):
+                await asyncio.sleep(_LOOK_S)
+
+    async def _remove(self, files: ReplacedFiles) -> bool:
+        """False if somebody else removes them, or did; the image may be kept again since."""
+        if not await self._database.run(partial(_begin, digest=files.digest)):
+            return False
+        try:
+            await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+        except StoreAway:
+            give_up = partial(replacements.give_removal_up, digest=files.digest)
+            await self._database.run(give_up)
+            raise
         await self._database.run(partial(replacements.record_removed, digest=files.digest))
         structlog.get_logger().info("image_replaced", digest=files.digest)
+        return True
+
+
+def _begin(connection: Connection, digest: str) -> bool:
+    now = catalogue_time(connection)
+    return replacements.begin_removal(connection, digest, now=now, duration_s=_ALONE_S)

@@ -52,10 +52,10 @@ _KEPT_ALL_THE_SAME = select(replaced_images.c.digest).where(
 )
 _REPLACED_BY_NOTHING = select(judgements.c.digest, judgements.c.profile_name).where(
     judgements.c.verdict == Verdict.REPLACED.value,
-    ~exists().where(
-        replaced_images.c.digest == judgements.c.digest,
-        replaced_images.c.profile_name == judgements.c.profile_name,
-    ),
+    # What is kept again was judged anew by one version of one profile: what others said of it once stands, also when it
+    # is replaced once more.
+    ~exists().where(replaced_images.c.digest == judgements.c.digest),
+    ~exists().where(images.c.digest == judgements.c.digest, images.c.kept_again),
 )
 
 _original = candidates.alias("original")

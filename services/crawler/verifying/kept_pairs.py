@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from array import array
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, Table, literal, select, union_all
 
+from services.crawler.catalogue.replacements import chain_of
 from services.crawler.catalogue.schema import (
     candidates,
     distinct_pairs,
@@ -98,7 +100,8 @@ class KeptPairs:
     """Finds kept images that are near one that was kept before, or purged: as they are, or mirrored.
 
     It is the rule that accepts go by, with every image at its place in their order; flat images are near nothing. A
-    better copy may be near those in whose place it is, and an image near those that a person called distinct from it.
+    better copy may be near those in whose place it is, and an image near those that a person called distinct from it,
+    or from what came into their places.
     How the liked images stand to what is kept cannot be told: a photo may be liked after its like was kept.
     """
 
@@ -133,24 +136,24 @@ class KeptPairs:
         pairs |= near_pairs(before, kept.mirrored.rows(), earlier=True)
         for (later, earlier), distances in sorted(pairs.items()):
             digest, other = kept.digest(later), kept.digest(earlier)
-            if self._end(digest) != self._end(other):
-                yield from self._problems(digest, other, distances, "was kept before it")
+            yield from self._problems(digest, other, distances, "was kept before it")
         for digest, other, distances in _near_purged(kept, self._purged):
             yield from self._problems(digest, other, distances, "was purged")
-
-    def _end(self, digest: str) -> str:
-        """What is in an image's place now; itself if nothing replaced it."""
-        seen: set[str] = set()
-        while digest in self._following and digest not in seen:
-            seen.add(digest)
-            digest = self._following[digest]
-        return digest
 
     def _problems(
         self, digest: str, other: str, distances: tuple[int, int], what: str
     ) -> Iterator[Problem]:
-        if (min(digest, other), max(digest, other)) not in self._distinct:
+        if not self._are_well(digest, other):
             yield _problem(digest, other, distances, what)
+
+    def _are_well(self, one: str, other: str) -> bool:
+        """Whether the same image is in the place of both, or what came into their places was called distinct."""
+        chain, others = (chain_of(digest, self._following) for digest in (one, other))
+        if chain[-1] == others[-1]:
+            return True
+        return any(
+            (min(pair), max(pair)) in self._distinct for pair in itertools.product(chain, others)
+        )
 
 
 def _near_purged(kept: _Pictures, purged: _Pictures) -> Iterator[tuple[str, str, tuple[int, int]]]:

@@ -193,18 +193,20 @@ async def test_two_images_that_are_no_duplicates(tmp_path, monkeypatch):
     assert await asyncio.to_thread(problems, data) == []
 
 
-async def test_a_replaced_image_comes_back(tmp_path, monkeypatch):
-    """Beside the copy that had its place, once they are called distinct."""
-    data, (small, large) = tmp_path / "data", (SMALL[1], LARGE[1])
+async def test_the_middle_of_three_copies_comes_back(tmp_path, monkeypatch):
+    """Beside the copy that had its place, once they are called distinct; what it had replaced is not against it."""
+    data = tmp_path / "data"
+    least = encode(resized(ORIGINALS[1], 208, 156), "PNG")
+    copies = least, SMALL[1], LARGE[1]
     async with crawler(data, monkeypatch) as stub:
-        await crawl(stub, tmp_path / "small", [small])
-        await crawl(stub, tmp_path / "large", [large])
-        assert await kept(stub) == [digest_of(large)]
-        pair = {"first_digest": digest_of(small), "second_digest": digest_of(large)}
+        for place, picture in enumerate(copies):
+            await crawl(stub, tmp_path / f"copy-{place}", [picture])
+            assert await kept(stub) == [digest_of(picture)]
+        pair = {"first_digest": digest_of(SMALL[1]), "second_digest": digest_of(LARGE[1])}
         made = await stub.CreateDistinctPair(pb.CreateDistinctPairRequest(**pair))
         [crawl_id] = made.crawl_ids
-        assert await watched(stub, crawl_id) == {digest_of(small): verdict_pb2.VERDICT_ACCEPTED}
-        assert await kept(stub) == [digest_of(large), digest_of(small)]
+        assert await watched(stub, crawl_id) == {digest_of(SMALL[1]): verdict_pb2.VERDICT_ACCEPTED}
+        assert await kept(stub) == [digest_of(LARGE[1]), digest_of(SMALL[1])]
     assert await asyncio.to_thread(problems, data) == []
 
 

@@ -247,6 +247,49 @@ async def test_what_an_older_catalogue_has_to_do_belongs_to_its_sources(nothing)
     assert rows == [(1, None, 0), (2, 1, 0), (3, None, 0)]
 
 
+async def test_what_an_older_catalogue_has_to_deliver_is_what_it_was(nothing):
+    """What is kept again has its new place in it, and a replacement the better copy; the rest is as it was."""
+    make_older(nothing, "0010", _ROWS_TO_DELIVER)
+    database = Database(nothing)
+    columns = "digest, event, again_sequence, replaced_by_digest"
+    query = text(f"SELECT {columns} FROM outbox ORDER BY delivery_id")
+    rows = await database.run(lambda c: [tuple(row) for row in c.execute(query)])
+    database.close()
+    assert rows == [
+        ("a", "ACCEPTED", 7, ""),
+        ("b", "ACCEPTED", 0, ""),
+        ("b", "REPLACED", 0, "c"),
+        ("c", "ACCEPTED", 0, ""),
+    ]
+
+
+_ROWS_TO_DELIVER = (
+    "INSERT INTO sinks VALUES ('hook', 'webhook', true, false, '', '', NULL, 1.0)",
+    (
+        "INSERT INTO listings (listing_id, url, source, title, page_url, author, found_time, attempts,"
+        " next_attempt_time) VALUES (1, 'file:///1', 'folder:/a', '', '', '', 1.0, 0, 0.0)"
+    ),
+    *(
+        "INSERT INTO candidates (digest, size_bytes, width_px, height_px, format, animated, hash64, hash256,"
+        f" mirrored64, mirrored256, flat) VALUES ('{digest}', 9, 2, 2, 'PNG', false, '0', '0', '0', '0', false)"
+        for digest in "abc"
+    ),
+    "INSERT INTO images VALUES (7, 'a', 1, '', 1.0, NULL, true)",
+    "INSERT INTO images VALUES (6, 'c', 1, '', 1.0, NULL, false)",
+    (
+        "INSERT INTO replaced_images (digest, sequence, accept_time, profile_name, file_name,"
+        " replaced_by_digest, replace_time, files_removed) VALUES ('b', 3, 1.0, 'p', 'n', 'c', 2.0, true)"
+    ),
+    *(
+        "INSERT INTO outbox (sink, event, digest, profile_name, file_name, state, tries, failed_count,"
+        " next_attempt_time, message, create_time)"
+        f" VALUES ('hook', '{event}', '{digest}', 'p', '', 'PENDING', 0, 0, 0.0, '', 1.0)"
+        for digest, event in (
+            *(("a", "ACCEPTED"), ("b", "ACCEPTED")),
+            *(("b", "REPLACED"), ("c", "ACCEPTED")),
+        )
+    ),
+)
 _ROWS_TO_DO = (
     "INSERT INTO crawls VALUES ('c1', 'r1', 'p', 1, 'RUNNING', '', 0, 0, 1, 1, 1.0)",
     "INSERT INTO crawl_sources (crawl_id, position, uri) VALUES ('c1', 0, 'folder:/a')",

@@ -8,16 +8,22 @@ from collections import defaultdict, deque
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, replacements, sink_reports
+from services.crawler.catalogue import (
+    crawls,
+    distinct_pairs,
+    frontier,
+    replacements,
+    sink_reports,
+)
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.replacements import Replacement
-from services.crawler.catalogue.schema import outbox
+from services.crawler.catalogue.schema import judgements, outbox
 from services.crawler.judgement import ProfileVersion
 from services.crawler.keyed_lock import KeyedLock
 from services.crawler.listing import Listing
@@ -136,6 +142,18 @@ class World:
         """A better copy, which is accepted, takes the place of an image."""
         replacement = Replacement(by, PROFILE.name, (digest,), "larger")
         await self.database.run(lambda c: replacements.replace(c, replacement, now=9.0))
+        await self.recorder.remove_replaced()
+
+    async def keep_again(self, digest, number):
+        """A person's word: a replaced image is judged again, and kept."""
+
+        def release(connection):
+            by = replacements.get_files(connection, digest).replaced_by
+            distinct_pairs.add_pair(connection, digest, by, now=9.0)
+            connection.execute(delete(judgements).where(judgements.c.digest == digest))
+
+        await self.database.run(release)
+        assert await self.accept(number) == [digest]
 
     async def purge(self, digest):
         request = PurgeRequest(PurgeSelection(digests=(digest,)))

@@ -304,6 +304,82 @@ async def test_who_has_a_replaced_image_is_told(world):
     assert set(sink.digests("purged")) == {old, new}
 
 
+async def test_what_is_kept_again_is_delivered_again(world):
+    """After its replacement was told, however often that fails; and what was replaced again is told again."""
+    sink = MemorySink()
+    await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    sink.faults_of[old].extend([failure("REJECTED")] * 2)
+    await world.replace(old, new)
+    await world.keep_again(old, 0)
+    await world.settled()
+    assert sink.got[2:] == [("replaced", old), ("accepted", old)]
+    [other] = await world.accept(2)
+    await world.replace(old, other)
+    await world.settled()
+    assert sink.got[4:] == [("accepted", other), ("replaced", old)]
+    assert sink.replaced_by == {old: other}
+    numbers = dict(await world.rows("event", "again_sequence"))
+    assert numbers["REPLACED"] > 0
+    await world.purge(other)
+    await world.settled()
+    assert sorted(sink.digests("purged")) == sorted([old, other])
+
+
+async def test_a_replacement_that_is_on_its_way_when_the_image_is_kept_again(world):
+    """It still names the better copy, and is no purge; the image follows when it has arrived."""
+    sink = MemorySink(concurrency=4)
+    await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    sink.open.clear()
+    await world.replace(old, new)
+    await world.until(lambda: _has(sink))
+    await world.keep_again(old, 0)
+    for _ in range(20):
+        await world.counts()
+        await asyncio.sleep(0.005)
+    assert sink.waiting == 1
+    sink.open.set()
+    await world.settled()
+    assert sink.got[2:] == [("replaced", old), ("accepted", old)]
+    assert sink.replaced_by == {old: new}
+
+
+async def test_a_replacement_is_told_as_such_after_the_better_copy_was_purged(world):
+    """Who reads it learns what it was replaced by; that it was purged comes for itself."""
+    sink = MemorySink()
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    await world.stop(delivering)
+    await world.replace(old, new)
+    await world.purge(new)
+    await world.start(sink)
+    await world.settled()
+    assert ("replaced", old) in sink.got
+    assert sorted(sink.digests("purged")) == sorted([old, new])
+
+
+async def test_a_refused_replacement_is_not_told_of_what_is_kept_again(world):
+    """Tried again, it would take from the receiver what it has; a backfill finds nothing that is new to it."""
+    sink = MemorySink()
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    sink.faults_of[old].append(failure("REFUSED"))
+    await world.replace(old, new)
+    await world.settled()
+    assert (await world.counts())[2] == 1
+    await world.keep_again(old, 0)
+    await world.settled()
+    assert await delivering.retry("memory") == 0
+    assert await delivering.backfill("memory") == 0
+    await world.settled()
+    assert sink.got[2:] == [("accepted", old)]
+
+
 async def test_a_purge_waits_for_the_image_that_is_on_its_way(world):
     """Nobody is told to remove what he is about to get."""
     sink = MemorySink(concurrency=4)

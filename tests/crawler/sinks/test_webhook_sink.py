@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -133,3 +134,19 @@ async def test_a_token_in_the_address_is_not_shown():
         assert failure.kind is FailureKind.AWAY
         assert TOKEN not in str(failure)
         await receiver.__aenter__()
+
+
+async def test_an_image_that_is_kept_again_is_another_delivery():
+    """A receiver that keeps keys takes it once more, and once; so is its next replacement."""
+    again = replace(delivery(), again_sequence=7)
+    removal = removal_of(delivery(), replaced_by="b" * 64)
+    async with hooked() as (receiver, sink):
+        await sink.deliver(delivery())
+        await sink.remove(removal)
+        assert [await sink.deliver(again) for _ in range(2)] == [
+            "HTTP 201 thanks",
+            "HTTP 200 had it",
+        ]
+        await sink.remove(replace(removal, again_sequence=7))
+    key = f"{delivery().image.digest}-landscapes"
+    assert list(receiver.events) == [key, f"replaced-{key}", f"{key}-7", f"replaced-{key}-7"]

@@ -39,9 +39,10 @@ def digest_of(number):
     return hashlib.sha256(encoded(number)).hexdigest()
 
 
-def near(fingerprint, bits):
-    """The same picture: the lowest bits of 64 are others."""
-    return Fingerprint(fingerprint.hash64 ^ (2**bits - 1), fingerprint.hash256, flat=False)
+def near(fingerprint, bits, flip=0):
+    """The same picture: the lowest bits of 64 are others, and so many of the highest."""
+    changed = (2**bits - 1) ^ ((2**flip - 1) << (64 - flip))
+    return Fingerprint(fingerprint.hash64 ^ changed, fingerprint.hash256, flat=False)
 
 
 class Copies:
@@ -70,10 +71,14 @@ class Copies:
         terms = LeaseTerms("me", 2.0, 60.0)
         return await self.database.run(lambda c: frontier.lease(c, crawl_id, terms, limit=limit))
 
-    async def accept(self, leased, number, size=1, *, bits=0, picture=1, **changes):
-        """Records a copy that the gates passed: so many times 1000x1000 pixels, all of them with detail."""
+    async def accept(self, leased, number, size=1, **changes):
+        """Records a copy that the gates passed."""
+        await self.recorder.record(self.finding(leased, number, size, **changes))
+
+    def finding(self, leased, number, size=1, *, bits=0, flip=0, picture=1, **changes):
+        """A copy that the gates passed: so many times 1000x1000 pixels, all of them with detail."""
         width_px = size * 1_000
-        fingerprint = near(random_fingerprint(picture), bits)
+        fingerprint = near(random_fingerprint(picture), bits, flip)
         decoded = replace(decoded_candidate(number, fingerprint=fingerprint), width_px=width_px)
         outcome = Outcome(
             OutcomeState.FETCHED, None, "", "", digest_of(number), len(encoded(number)), 3.0
@@ -90,17 +95,15 @@ class Copies:
             detection=detection(fields["probability"]),
             detail_px=width_px * HEIGHT_PX if fields["detail"] else 0,
         )
-        await self.recorder.record(
-            Finding(
-                fields["crawl_id"],
-                fields["profile"],
-                # As nobody leased it: it may be accepted again.
-                replace(leased, owner=""),
-                outcome,
-                Candidate(encoded(number), digest_of(number), decoded),
-                replace(judgement, evidence=evidence),
-                known=False,
-            )
+        return Finding(
+            fields["crawl_id"],
+            fields["profile"],
+            # As nobody leased it: it may be accepted again.
+            replace(leased, owner=""),
+            outcome,
+            Candidate(encoded(number), digest_of(number), decoded),
+            replace(judgement, evidence=evidence),
+            known=False,
         )
 
     async def kept(self):

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from services.crawler.catalogue import (
     distinct_pairs,
     frontier,
+    image_records,
+    judgements,
     purges,
     refetches,
     releases,
     replacements,
 )
 from services.crawler.catalogue.distinct_pairs import PairNeeded
+from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogue, Reach
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
-from services.crawler.judgement import ProfileVersion, Verdict
+from services.crawler.catalogue.replacements import Replacement
+from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.recorder import Recorder
+from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
-from tests.crawler.subjects import decoded_candidate, random_fingerprint
+from tests.crawler.subjects import accepted, decoded_candidate, random_fingerprint
 
 PICTURES, COPIES = 6, 8
 
@@ -357,3 +366,265 @@ async def test_a_crawl_that_has_fetched_it_again_must_end_first(world):
     with pytest.raises(FetchedAgain, match="the crawl again has fetched"):
         await distinguish(world, 1, 2)
     assert (await world.judgement(2)).verdict is Verdict.DUPLICATE
+
+
+async def keep_again(world, number, size=1, *, bits, **changes):
+    """The crawl that a person's word started judges an image again."""
+    [leased] = await world.lease(9, "again")
+    await world.accept(leased, number, size, bits=bits, crawl_id="again", **changes)
+
+
+async def chain_of_three(world):
+    """Each of three is the better copy of the one before."""
+    for number, leased in enumerate(await world.lease(3)):
+        await world.accept(leased, number, 2**number, bits=number)
+
+
+async def test_the_middle_of_a_chain_is_kept_again(world):
+    """What it had replaced itself says nothing against it, and stands for it again; everything is well."""
+    await chain_of_three(world)
+    await distinguish(world, 1, 2)
+    assert await asyncio.to_thread(world.problems) == []
+    await keep_again(world, 1, 2, bits=1)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert await asyncio.to_thread(world.problems) == []
+    successors = await world.database.run(
+        lambda c: replacements.find_successors(c, [digest_of(number) for number in range(3)])
+    )
+    assert successors == {digest_of(0): digest_of(1)}
+
+
+async def test_what_was_rejected_for_a_replaced_image_is_kept_by_a_word_about_its_successor(world):
+    """What was replaced stands for what came into its place: it need not be named, which is kept nowhere."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1, bits=8)
+    await world.accept(two, 2, 2)
+    await world.accept(three, 3, bits=12)
+    assert (await world.judgement(3)).duplicate_of == digest_of(1)
+    await distinguish(world, 3, 2)
+    await keep_again(world, 3, bits=12)
+    assert await world.kept() == [digest_of(2), digest_of(3)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+@pytest.mark.parametrize("purged", [1, 2])
+async def test_a_purge_leaves_what_was_said_of_a_chain(world, purged):
+    """Of what is purged along, too: the other image stays kept, and is well."""
+    await chain_of_three(world)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, 2, bits=1)
+
+    def purge(connection):
+        [image] = purges.select_images(connection, PurgeSelection((digest_of(purged),)))
+        return purges.purge(connection, image, reason="by hand", now=9.0)
+
+    for digest, names in await world.database.run(purge):
+        await asyncio.to_thread(world.store.remove, digest, names)
+        await world.database.run(partial(purges.record_removed, digest=digest))
+    assert await world.kept() == [digest_of(3 - purged)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_an_older_version_kept_is_kept_again(world):
+    """A newer version that does not like it ends nothing of that: the older one judges it again."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    newer = ProfileVersion(PROFILE.name, 2)
+    off = Judgement(Verdict.OFF_PROFILE, "not liked any more", accepted().evidence)
+    await world.database.run(
+        lambda c: judgements.record_judgements(c, newer, {digest_of(1): off}, now=4.0)
+    )
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert (await world.judgement(1, newer)).verdict is Verdict.OFF_PROFILE
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_versions_that_are_not_asked_again_break_nothing(world):
+    """Two versions had accepted it; the newest judges it again, and it is replaced once more after that."""
+    newer = ProfileVersion(PROFILE.name, 2)
+    await world.begin("c2", newer)
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await world.accept(one, 1, crawl_id="c2", profile=newer)
+    await world.accept(two, 2, 2, bits=3)
+    assert (await world.judgement(1, newer)).verdict is Verdict.REPLACED
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0, profile=newer)
+    assert (await world.judgement(1)).verdict is Verdict.REPLACED
+    assert await asyncio.to_thread(world.problems) == []
+    # Near the one that is kept again, and not the other.
+    await world.accept(three, 3, 4, bits=0, flip=6, profile=newer)
+    assert await world.kept() == [digest_of(2), digest_of(3)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
+    """They were kept both, and a better copy replaced one since: taken back, what is in its place would be wrong."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await distinguish(world, 1, 2)
+    await world.accept(two, 2, bits=4)
+    await world.accept(three, 3, 2, bits=4, flip=5)
+    assert await world.kept() == [digest_of(1), digest_of(3)]
+    undo = partial(distinct_pairs.remove_pair, one=digest_of(1), other=digest_of(2))
+    with pytest.raises(PairNeeded, match="were kept both"):
+        await world.database.run(undo)
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_word_about_what_was_replaced_is_taken_back(world):
+    """Nothing came of it yet: the better copy is in its place."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    undo = partial(distinct_pairs.remove_pair, one=digest_of(1), other=digest_of(2))
+    assert await world.database.run(undo)
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_an_export_goes_on_behind_what_is_kept_again(world):
+    """Its last image has another place in the order now; a catalogue that never had it is another one still."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    reach = await world.database.run(lambda c: image_records.read_reach(c, now=4.0))
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0)
+    await world.database.run(partial(image_records.require_own, reach=reach))
+    choice = ExportChoice(earlier=reach, reach=Reach(99, "", 9e9))
+    page = await world.database.run(
+        lambda c: image_records.read_records(c, choice, after=0, limit=9)
+    )
+    assert [record.digest for record in page.records] == [digest_of(2), digest_of(1)]
+    with pytest.raises(OtherCatalogue):
+        other = replace(reach, digest="f" * 64)
+        await world.database.run(partial(image_records.require_own, reach=other))
+
+
+class SlowRemoval:
+    """Holds a store's removals up; `begun` is set when one is under way."""
+
+    def __init__(self, store, monkeypatch):
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self._remove = store.remove
+        monkeypatch.setattr(store, "remove", self)
+
+    def __call__(self, *given):
+        self.begun.set()
+        assert self.may_go_on.wait(20)
+        self._remove(*given)
+
+
+async def kept_again_during(world, other, slow, monkeypatch):
+    """A better copy comes to one crawler, which is removing the files of the other image; that is kept again."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    replacing = asyncio.create_task(world.accept(two, 2, 2, bits=3))
+    await asyncio.to_thread(slow.begun.wait, 20)
+    await distinguish(world, 1, 2)
+    [leased] = await other.lease(9, "again")
+    looked = asyncio.Event()
+    begin = replacements.begin_removal
+
+    def look(*given, **named):
+        asyncio_loop.call_soon_threadsafe(looked.set)
+        return begin(*given, **named)
+
+    asyncio_loop = asyncio.get_running_loop()
+    monkeypatch.setattr(replacements, "begin_removal", look)
+    keeping = asyncio.create_task(other.accept(leased, 1, crawl_id="again"))
+    await asyncio.wait(
+        {keeping, asyncio.create_task(looked.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
+    slow.may_go_on.set()
+    await asyncio.gather(replacing, keeping)
+    assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert world.store.has(digest_of(1))
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_is_just_being_removed_is_kept_again_afterwards(world, monkeypatch):
+    """Its bytes are written once its files of before are gone: nobody removes them any more."""
+    slow = SlowRemoval(world.store, monkeypatch)
+    await kept_again_during(world, world, slow, monkeypatch)
+
+
+async def test_what_another_crawler_is_removing_is_kept_again_afterwards(
+    postgres, tmp_path, monkeypatch
+):
+    """Whose memory does not know that it was replaced: the rows say so, and who removes it."""
+    with postgres.database() as url:
+        team = [Copies(tmp_path, url, alone=False) for _ in range(2)]
+        await team[0].begin()
+        slow = SlowRemoval(team[0].store, monkeypatch)
+        await kept_again_during(*team, slow, monkeypatch)
+        for crawler in team:
+            await crawler.close()
+
+
+async def test_a_removal_is_one_crawler_s_for_a_while(world):
+    """Who cannot go on gives it back; of a crash, the time does, or a start alone."""
+    [one] = await world.lease(1)
+    await world.accept(one, 1)
+    # Without removing anything.
+    replacement = Replacement(digest_of(2), PROFILE.name, (digest_of(1),), "larger")
+    await world.database.run(lambda c: replacements.replace(c, replacement, now=9.0))
+
+    async def begins(now):
+        begin = partial(replacements.begin_removal, digest=digest_of(1), now=now, duration_s=60.0)
+        return await world.database.run(begin)
+
+    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [True, False, True]
+    give_up = partial(replacements.give_removal_up, digest=digest_of(1))
+    await world.database.run(give_up)
+    assert await begins(72.0)
+    await world.database.run(replacements.free_removals)
+    assert await begins(73.0)
+    record = partial(replacements.record_removed, digest=digest_of(1))
+    await world.database.run(record)
+    assert not await begins(999.0)
+
+
+async def test_a_word_is_taken_when_the_files_of_both_are_gone(world):
+    """Before, so that nothing is said in vain, and after, for what one had replaced in between."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    said = []
+
+    async def remove(digest):
+        pairs = await world.database.run(lambda c: list(distinct_pairs.iterate_pairs(c)))
+        said.append((digest, len(pairs)))
+        await world.recorder.remove_files_of(digest)
+
+    async def fetch(profile, listing_ids, *, release):
+        def work(connection):
+            release(connection)
+            frontier.release_all(connection)
+            return refetches.refetch(connection, "again", profile, listing_ids, now=5.0)
+
+        return await world.database.run(work)
+
+    done = await Distinguishing(world.database, fetch, remove).distinguish(
+        digest_of(1), digest_of(2)
+    )
+    assert done.crawl_ids == ("again",)
+    digests = digest_of(1), digest_of(2)
+    assert said == [(digest, count) for count in (0, 1) for digest in digests]
+
+
+async def test_a_better_copy_of_what_its_own_batch_accepts(world):
+    """There are no rows to tell by yet: it is put off, and takes the place in the next one."""
+    one, two = await world.lease(2)
+    first, better = world.finding(one, 1), world.finding(two, 2, 2, bits=3)
+    batch = [Entry(first, "1.jpg"), Entry(better, "2.jpg")]
+    recorded = await world.database.run(Recording(batch, [], world.seen))
+    assert recorded.ends == (End.KEPT, End.PUT_OFF)
+    await world.recorder.record(better)
+    assert await world.kept() == [digest_of(2)]
+    assert (await world.judgement(1)).verdict is Verdict.REPLACED
+    assert await world.counts() == {Verdict.ACCEPTED: 1, Verdict.REPLACED: 1}
