@@ -27,6 +27,12 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 _Digest = String(64)
 _PENDING = text("sequence IS NULL")
 _TO_DELIVER = text("state = 'PENDING'")
+# Written as queries have it, or the databases do not see that the index has all that is asked for.
+_UNREMOVED = {
+    "sqlite_where": text("files_removed IS 0"),
+    "postgresql_where": text("files_removed IS false"),
+}
+_NAMES_PENDING = text("pending_names IS NOT NULL")
 _LEASED = text("lease_owner IS NOT NULL")
 
 
@@ -242,6 +248,8 @@ images = Table(
     Column("compliance", Text),
     # Whether it was replaced by a better copy, and kept once more: files of fingerprints have it at its first place.
     Column("kept_again", Boolean, nullable=False, server_default=false()),
+    # No number comes back, also if that of the newest image is free: whoever has read up to it has read the next one.
+    sqlite_autoincrement=True,
 )
 
 # What is left of images that were purged: enough to know them again.
@@ -258,6 +266,12 @@ purged_images = Table(
     Column("purge_time", Float, nullable=False),
     # JSON: the readable names that are to be removed with the bytes; null once they are.
     Column("pending_names", Text),
+    Index(
+        "ix_purged_images_pending",
+        "digest",
+        sqlite_where=_NAMES_PENDING,
+        postgresql_where=_NAMES_PENDING,
+    ),
 )
 
 # Images that a better copy replaced, under the one profile that kept them. They still count as seen.
@@ -277,6 +291,8 @@ replaced_images = Table(
     Column("replace_time", Float, nullable=False),
     # Whether its files are gone.
     Column("files_removed", Boolean, nullable=False),
+    Index("ix_replaced_images_unremoved", "digest", **_UNREMOVED),
+    Index("ix_replaced_images_name", "profile_name", "file_name"),
 )
 
 # Pairs of images of which a person said that they are no duplicates of each other; the smaller digest is the first.
