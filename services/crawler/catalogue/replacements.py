@@ -167,6 +167,14 @@ def keep_again(connection: Connection, digests: Collection[str]) -> None:
         connection.execute(again)
 
 
+def find_end(connection: Connection, digest: str) -> str:
+    """Returns the digest of what is in an image's place now: the last one that replaced it, or its own."""
+    # What is kept again is replaced by nothing any more, so there is no circle.
+    while successor := get_successor(connection, digest):
+        digest = successor
+    return digest
+
+
 def find_predecessors(connection: Connection, digest: str) -> list[ReplacedFiles]:
     """Returns what an image has replaced, and what that had replaced, and so on; the latest first."""
     found: list[ReplacedFiles] = []
