@@ -27,11 +27,6 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 _Digest = String(64)
 _PENDING = text("sequence IS NULL")
 _TO_DELIVER = text("state = 'PENDING'")
-# Written as queries have it, or the databases do not see that the index has all that is asked for.
-_UNREMOVED = {
-    "sqlite_where": text("files_removed IS 0"),
-    "postgresql_where": text("files_removed IS false"),
-}
 _NAMES_PENDING = text("pending_names IS NOT NULL")
 _LEASED = text("lease_owner IS NOT NULL")
 
@@ -291,7 +286,13 @@ replaced_images = Table(
     Column("replace_time", Float, nullable=False),
     # Whether its files are gone.
     Column("files_removed", Boolean, nullable=False),
-    Index("ix_replaced_images_unremoved", "digest", **_UNREMOVED),
+    Index(
+        "ix_replaced_images_unremoved",
+        "digest",
+        # As queries have it, or the databases do not see that the index has all that is asked for.
+        sqlite_where=text("files_removed IS 0"),
+        postgresql_where=text("files_removed IS false"),
+    ),
     Index("ix_replaced_images_name", "profile_name", "file_name"),
 )
 

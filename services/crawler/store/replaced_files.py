@@ -11,6 +11,7 @@ import structlog
 from services.crawler.catalogue import replacements
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.replacements import ReplacedFiles
+from services.crawler.keyed_lock import KeyedLock
 from services.crawler.store.blob_store import BlobStore, StoreAway
 from services.crawler.store.store_wait import StoreWait
 
@@ -21,10 +22,14 @@ class ReplacedFileRemoval:
     Belongs to one event loop.
     """
 
-    def __init__(self, database: Database, store: BlobStore, wait: StoreWait) -> None:
+    def __init__(
+        self, database: Database, store: BlobStore, wait: StoreWait, files: KeyedLock
+    ) -> None:
+        """Takes what it works on; `files` is held, by digest, by whoever makes or removes an image's files."""
         self._database = database
         self._store = store
         self._wait = wait
+        self._files = files
         self._owed: list[ReplacedFiles] = []
 
     def owe(self, files: Iterable[ReplacedFiles]) -> None:
@@ -55,8 +60,10 @@ class ReplacedFileRemoval:
     async def _remove(self, files: ReplacedFiles) -> None:
         # Somebody may have done it, and the image may be kept again since.
         is_owed = partial(replacements.is_unremoved, digest=files.digest)
-        if not await self._database.run(is_owed):
-            return
-        await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
-        await self._database.run(partial(replacements.record_removed, digest=files.digest))
+        # A name that is being made is removed, too; and what is being kept again keeps its files.
+        async with self._files.hold(files.digest):
+            if not await self._database.run(is_owed):
+                return
+            await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+            await self._database.run(partial(replacements.record_removed, digest=files.digest))
         structlog.get_logger().info("image_replaced", digest=files.digest)

@@ -76,7 +76,8 @@ class World:
     def archived(self):
         """How many images are in the file, by what it says when it is opened elsewhere."""
         copied = self.folder / "copied"
-        shutil.copytree(self.folder / "cache", copied, dirs_exist_ok=True)
+        unfinished = shutil.ignore_patterns("*.tmp")
+        shutil.copytree(self.folder / "cache", copied, dirs_exist_ok=True, ignore=unfinished)
         file = FingerprintFile(copied / "seen")
         try:
             file.load()
