@@ -153,7 +153,6 @@ def record_links(connection: Connection, links: Sequence[NameOf]) -> list[NameOf
     """Writes that kept images have their readable names. Returns those of images that are not kept any more."""
     rows = [
         {"of_digest": digest, "of_name": profile_name, "of_file": file_name}
-        # In one order, so that two crawlers do not wait for each other.
         for digest, (profile_name, file_name) in sorted(set(links))
     ]
     if not rows or _MARK_LINKED.run(connection, rows).rowcount == len(rows):

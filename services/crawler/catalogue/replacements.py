@@ -228,7 +228,7 @@ def _count(connection: Connection, replacement: Replacement) -> None:
             judgements.c.verdict == Verdict.ACCEPTED.value,
         )
         .group_by(crawls.c.crawl_id, crawl_listings.c.known)
-        .order_by(crawls.c.crawl_id)
+        .order_by(crawls.c.crawl_id, crawl_listings.c.known)
     )
     for crawl_id, known, count in connection.execute(counted).all():
         _move_count(connection, crawl_id, count, known=known)

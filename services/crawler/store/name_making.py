@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from services.crawler.catalogue import images
+from services.crawler.catalogue.accept_order import share_accept_lock
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.images import NameOf
 from services.crawler.keyed_lock import KeyedLock
@@ -68,7 +70,7 @@ class NameMaking:
         """Writes which names were made."""
         made = self.take_made()
         if made:
-            await self.withdraw(await self._database.run(partial(images.record_links, links=made)))
+            await self.withdraw(await self._database.run(partial(_record, links=made)))
 
     async def withdraw(self, names: Iterable[NameOf]) -> None:
         """Removes names of images that are not kept any more; what the store refuses is removed with the next ones."""
@@ -87,3 +89,9 @@ class NameMaking:
         """Says that an image's bytes are lost, unless nobody keeps it any more."""
         if await self._database.run(partial(images.is_named, digest=digest, name=name)):
             structlog.get_logger().warning("blobs_lost", count=1, digests=[digest])
+
+
+def _record(connection: Connection, links: list[NameOf]) -> list[NameOf]:
+    # A replacement deletes such rows under the lock of accepts: neither waits for the other within.
+    share_accept_lock(connection)
+    return images.record_links(connection, links)

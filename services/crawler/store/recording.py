@@ -236,7 +236,9 @@ class _Attempt:
         groups: defaultdict[tuple[ProfileVersion, float], list[Finding]] = defaultdict(list)
         for one in written:
             groups[one.profile, one.judge_time(now)].append(one)
-        for (profile, judged_at), mine in groups.items():
+        # In one order, so that two crawlers do not wait for each other.
+        for profile, judged_at in sorted(groups, key=lambda one: (str(one[0]), one[1])):
+            mine = groups[profile, judged_at]
             judged = {one.candidate.digest: one.judgement for one in mine}
             new = judgements.add_judgements(self._connection, profile, judged, now=judged_at)
             score_counts.count_scores(self._connection, profile, _scored(mine, new), now=judged_at)
