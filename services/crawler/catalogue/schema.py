@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    TextClause,
     UniqueConstraint,
     false,
     text,
@@ -34,6 +38,11 @@ _LEASED = text("lease_owner IS NOT NULL")
 def _position() -> Column[int]:
     """Numbers rows as they come: SQLite's own number of a row; on PostgreSQL the migrations add it."""
     return Column("rowid", BigInteger, key="position", system=True)
+
+
+def _index_of(which: TextClause, name: str, *columns: str | ColumnElement[Any]) -> Index:
+    """An index of some rows alone."""
+    return Index(name, *columns, sqlite_where=which, postgresql_where=which)
 
 
 crawls = Table(
@@ -143,23 +152,11 @@ crawl_listings = Table(
     _listing_priority,
     Index("ix_crawl_listings_sequence", "crawl_id", "sequence"),
     # What is to do, in the order in which it is leased: a server that has no statistics yet sorts all of it otherwise.
-    Index(
-        "ix_crawl_listings_pending",
-        "crawl_id",
-        _listing_priority.desc(),
-        "listing_id",
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
+    _index_of(
+        _PENDING, "ix_crawl_listings_pending", "crawl_id", _listing_priority.desc(), "listing_id"
     ),
     # What a source has to do under another priority than it has now.
-    Index(
-        "ix_crawl_listings_priority",
-        "crawl_id",
-        "position",
-        "priority",
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
-    ),
+    _index_of(_PENDING, "ix_crawl_listings_priority", "crawl_id", "position", "priority"),
 )
 
 crawl_counts = Table(
@@ -261,12 +258,7 @@ purged_images = Table(
     Column("purge_time", Float, nullable=False),
     # JSON: the readable names that are to be removed with the bytes; null once they are.
     Column("pending_names", Text),
-    Index(
-        "ix_purged_images_pending",
-        "digest",
-        sqlite_where=_NAMES_PENDING,
-        postgresql_where=_NAMES_PENDING,
-    ),
+    _index_of(_NAMES_PENDING, "ix_purged_images_pending", "digest"),
 )
 
 # Images that a better copy replaced, under the one profile that kept them. They still count as seen.
@@ -289,7 +281,7 @@ replaced_images = Table(
     Index(
         "ix_replaced_images_unremoved",
         "digest",
-        # As queries have it, or the databases do not see that the index has all that is asked for.
+        # As queries have it, or neither uses it.
         sqlite_where=text("files_removed IS 0"),
         postgresql_where=text("files_removed IS false"),
     ),
@@ -402,12 +394,6 @@ outbox = Table(
     Column("create_time", Float, nullable=False),
     Column("end_time", Float),
     UniqueConstraint("digest", "profile_name", "sink", "event"),
-    Index(
-        "ix_outbox_pending",
-        "sink",
-        "delivery_id",
-        sqlite_where=_TO_DELIVER,
-        postgresql_where=_TO_DELIVER,
-    ),
-    Index("ix_outbox_leased", "sink", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    _index_of(_TO_DELIVER, "ix_outbox_pending", "sink", "delivery_id"),
+    _index_of(_LEASED, "ix_outbox_leased", "sink"),
 )
