@@ -43,7 +43,7 @@ def purge(
     """Remove kept images for good: bytes, names, scores, titles, authors.
 
     Their hash and address stay, so that they are never kept or asked for again. What several options name must match
-    all of them.
+    all of them. A better copy goes with what it has replaced, whichever of the two is named.
     """
     request = pb.PurgeImagesRequest(
         digests=digest or (),

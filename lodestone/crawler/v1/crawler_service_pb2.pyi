@@ -1403,7 +1403,9 @@ Global___ListSourceYieldsResponse: _TypeAlias = ListSourceYieldsResponse  # noqa
 
 @_typing.final
 class PurgeImagesRequest(_message.Message):
-    """The request message for `CrawlerService.PurgeImages`. An image is selected if it matches every field that is set."""
+    """The request message for `CrawlerService.PurgeImages`. An image is selected if it matches every field that is set, or if
+    it has taken the place of one that does. What it has replaced is removed with it: it is the same picture.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

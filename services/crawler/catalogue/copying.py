@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select, text
 
 from services.crawler.catalogue.schema import crawls, hosts, listings, metadata, writers
 from services.servicekit.errors import FailedPrecondition
 
 _AT_ONCE: Final = 1_000
+# SQLite's own.
+_LAST_GIVEN: Final = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
 
 
 class NotEmpty(FailedPrecondition):
@@ -42,15 +44,22 @@ def _copy(source: Connection, target: Connection, table: Table) -> int:
     for page in source.execute(query).mappings().partitions():
         target.execute(insert(table), [dict(row) for row in page])
         count += len(page)
-    _go_on_counting(target, table)
+    _go_on_counting(target, table, _last_given(source, table))
     return count
 
 
-def _go_on_counting(target: Connection, table: Table) -> None:
+def _go_on_counting(target: Connection, table: Table, last_given: int) -> None:
     """The next number that PostgreSQL gives is above those that were copied; SQLite sees to it by itself."""
     column = table.autoincrement_column
     if column is None or target.dialect.name != "postgresql":
         return
     sequence = func.pg_get_serial_sequence(table.name, column.name)
-    last = select(func.coalesce(func.max(column), 0)).scalar_subquery()
-    target.execute(select(func.setval(sequence, last + 1, False)))
+    last = target.execute(select(func.coalesce(func.max(column), 0))).scalar_one()
+    target.execute(select(func.setval(sequence, max(last, last_given) + 1, False)))
+
+
+def _last_given(source: Connection, table: Table) -> int:
+    """The last number that SQLite gave, also if its row was purged; 0 where it does not keep that."""
+    if source.dialect.name != "sqlite":
+        return 0
+    return source.execute(_LAST_GIVEN, {"name": table.name}).scalar_one_or_none() or 0

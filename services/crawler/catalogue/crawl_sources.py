@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from services.crawler.catalogue.frontier import LeaseTerms, add_listings
+from services.crawler.catalogue.row_locks import lock_in_order
 from services.crawler.catalogue.schema import crawl_post_counts, crawl_sources, crawls
 from services.crawler.catalogue.upsert import insert_on
 from services.crawler.listing import Listing
@@ -228,6 +229,7 @@ def renew(connection: Connection, terms: LeaseTerms) -> None:
     """Holds every source of one owner for longer."""
     later = {"lease_expire_time": terms.now + terms.duration_s}
     owned = crawl_sources.c.lease_owner == terms.owner
+    lock_in_order(connection, crawl_sources, owned)
     connection.execute(update(crawl_sources).where(owned).values(later))
 
 

@@ -134,7 +134,7 @@ _LISTING_COLUMNS = (
 )
 _ADD = Many(
     types_of(listings, (*_LISTING_COLUMNS, "host", "parents", "found_time")),
-    lambda given: given.into(listings).on_conflict_do_nothing(),
+    lambda given: given.numbered_into(listings, "url").on_conflict_do_nothing(),
 )
 
 
@@ -298,7 +298,10 @@ def release_all(connection: Connection) -> int:
 
 
 def record_outcomes(connection: Connection, outcomes: Mapping[int, Outcome | None]) -> None:
-    """Writes what became of listings, by their rows, and lets go of them; None is one whose outcome stands."""
+    """Writes what became of listings, by their rows, and lets go of them; None is one whose outcome stands.
+
+    Their rows are locked already, by `lost_leases`.
+    """
     stands = [{"of_listing": one} for one, outcome in outcomes.items() if outcome is None]
     rows = [_outcome_row(one, outcome) for one, outcome in outcomes.items() if outcome is not None]
     passing = [row for row in rows if row["outcome_reason"] in PASSING_REASONS]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Connection, select, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import Outcome
-from services.crawler.catalogue.many import Many, types_of
+from services.crawler.catalogue.many import Lookup, Many, types_of
 from services.crawler.catalogue.schema import candidates, images, kept_images, seen_images
 from services.crawler.catalogue.text_columns import String
 from services.crawler.catalogue.upsert import Upsert
@@ -42,16 +43,25 @@ _INSERT_SEEN = Upsert(lambda insert: insert(seen_images).on_conflict_do_nothing(
 _READ_AT_ONCE = 10_000
 _FINGERPRINT = (candidates.c.digest, candidates.c.hash64, candidates.c.hash256, candidates.c.flat)
 _MARK_LINKED = Many(
-    {"of_digest": String(), "of_name": String()},
+    {"of_digest": String(), "of_name": String(), "of_file": String()},
     lambda given: (
         update(kept_images)
         .where(
             kept_images.c.digest == given["of_digest"],
             kept_images.c.profile_name == given["of_name"],
+            kept_images.c.file_name == given["of_file"],
         )
         .values(linked=True)
     ),
 )
+_FIND_NAMES = Lookup(
+    lambda among: select(
+        kept_images.c.digest, kept_images.c.profile_name, kept_images.c.file_name
+    ).where(among(kept_images.c.digest, "digests"))
+)
+
+# An image's digest, and its readable name: the profile's, and the file's.
+NameOf: TypeAlias = tuple[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +142,30 @@ def keep(connection: Connection, keeps: Sequence[Keep]) -> set[tuple[str, str]]:
     return {(row.digest, row.profile_name) for row in new}
 
 
-def list_unlinked(connection: Connection) -> list[tuple[str, str, str]]:
-    """Returns (digest, profile name, file name) of kept images whose readable name is not made yet."""
+def list_unlinked(connection: Connection) -> list[NameOf]:
+    """Returns the readable names of kept images that are not made yet."""
     query = select(kept_images.c.digest, kept_images.c.profile_name, kept_images.c.file_name)
     rows = connection.execute(query.where(kept_images.c.linked.is_(False)))
-    return [(row.digest, row.profile_name, row.file_name) for row in rows]
+    return [(row.digest, (row.profile_name, row.file_name)) for row in rows]
 
 
-def record_links(connection: Connection, links: Sequence[tuple[str, str]]) -> None:
-    """Writes that kept images have their readable names: (digest, profile name) of each."""
-    rows = [{"of_digest": digest, "of_name": profile_name} for digest, profile_name in links]
-    if rows:
-        _MARK_LINKED.run(connection, rows)
+def record_links(connection: Connection, links: Sequence[NameOf]) -> list[NameOf]:
+    """Writes that kept images have their readable names. Returns those of images that are not kept any more."""
+    rows = [
+        {"of_digest": digest, "of_name": profile_name, "of_file": file_name}
+        for digest, (profile_name, file_name) in sorted(set(links))
+    ]
+    if not rows or _MARK_LINKED.run(connection, rows).rowcount == len(rows):
+        return []
+    found = _FIND_NAMES.run(connection, digests=[row["of_digest"] for row in rows])
+    kept = {(row.digest, (row.profile_name, row.file_name)) for row in found}
+    return sorted(set(links) - kept)
+
+
+def is_named(connection: Connection, digest: str, name: tuple[str, str]) -> bool:
+    """Whether an image is kept under a readable name, made or not."""
+    found = _FIND_NAMES.run(connection, digests=[digest])
+    return name in {(row.profile_name, row.file_name) for row in found}
 
 
 def mark_seen(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, select
+from sqlalchemy import Connection, Executable, bindparam, func, or_, select
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
 from services.crawler.catalogue.embeddings import embedding_of
@@ -31,26 +30,22 @@ _EMBEDDING_COLUMNS = ("encoder_id", "precision", "embedding")
 _DETECTION_COLUMNS = ("detector_id", "watermark_probability", "quadrant_probabilities")
 
 
-def _upsert_candidates(names: tuple[str, ...]) -> Many:
-    def build(given: Given) -> Executable:
-        new = given.into(candidates)
-        if not names:
-            return new.on_conflict_do_nothing()
-        found = {name: new.excluded[name] for name in names}
-        return new.on_conflict_do_update(index_elements=["digest"], set_=found)
-
-    return Many(types_of(candidates, _FACT_COLUMNS + names), build)
+_EVIDENCE_COLUMNS = _EMBEDDING_COLUMNS + _DETECTION_COLUMNS
 
 
-_UPSERT_CANDIDATES: Mapping[tuple[str, ...], Many] = {
-    names: _upsert_candidates(names)
-    for names in (
-        (),
-        _EMBEDDING_COLUMNS,
-        _DETECTION_COLUMNS,
-        _EMBEDDING_COLUMNS + _DETECTION_COLUMNS,
-    )
-}
+def _upsert_candidates(given: Given) -> Executable:
+    new = given.into(candidates)
+    found = {
+        name: func.coalesce(new.excluded[name], candidates.c[name]) for name in _EVIDENCE_COLUMNS
+    }
+    is_new = or_(new.excluded.encoder_id.is_not(None), new.excluded.detector_id.is_not(None))
+    return new.on_conflict_do_update(index_elements=["digest"], set_=found, where=is_new)
+
+
+# One statement, whatever was found out of each: the rows are in one order.
+_UPSERT_CANDIDATES = Many(
+    types_of(candidates, _FACT_COLUMNS + _EVIDENCE_COLUMNS), _upsert_candidates
+)
 _INSERT_JUDGEMENTS = Many(
     types_of(judgements, tuple(column.name for column in judgements.c)),
     lambda given: given.into(judgements).on_conflict_do_nothing().returning(judgements.c.digest),
@@ -96,13 +91,13 @@ class Learned:
 
 def record_candidates(connection: Connection, found: Iterable[Learned]) -> None:
     """Writes what was learned of candidates; evidence that was recorded before and is not there now stays."""
-    by_evidence: defaultdict[tuple[str, ...], dict[str, dict[str, object]]] = defaultdict(dict)
+    rows: dict[str, dict[str, object]] = {}
     # In one order, so that two crawlers do not wait for each other; of one candidate the last evidence counts.
     for one in sorted(found, key=lambda learned: learned.digest):
-        evidence = _evidence_columns(one.evidence)
-        by_evidence[tuple(evidence)][one.digest] = _candidate_columns(one) | evidence
-    for names, rows in by_evidence.items():
-        _UPSERT_CANDIDATES[names].run(connection, list(rows.values()))
+        row = rows.setdefault(one.digest, dict.fromkeys(_EVIDENCE_COLUMNS))
+        row |= _candidate_columns(one) | _evidence_columns(one.evidence)
+    if rows:
+        _UPSERT_CANDIDATES.run(connection, list(rows.values()))
 
 
 def get_candidate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, Integer, exists, literal, select, update
 
+from services.crawler.catalogue.row_locks import lock_in_order
 from services.crawler.catalogue.schema import crawl_listings, crawl_sources, crawls, listings
 from services.crawler.catalogue.upsert import insert_on
 from services.crawler.outcome import PASSING_REASONS
@@ -27,7 +28,9 @@ def link(
         literal(value=False),
         literal(position, Integer),
         literal(0) if position is None else priority.scalar_subquery(),
-    ).where(which)
+    )
+    # In one order, so that two crawlers do not wait for each other.
+    chosen = chosen.where(which).order_by(listings.c.listing_id)
     columns = ["crawl_id", "listing_id", "known", "repeated", "position", "priority"]
     new = (
         insert_on(connection)(crawl_listings).from_select(columns, chosen).on_conflict_do_nothing()
@@ -46,8 +49,10 @@ def _forget_passing_failures(
         crawl_listings.c.crawl_id == crawl_id,
         crawl_listings.c.listing_id == listings.c.listing_id,
     )
+    passing = (which, listings.c.outcome_reason.in_(PASSING_REASONS), ~is_listed)
+    lock_in_order(connection, listings, *passing)
     connection.execute(
         update(listings)
-        .where(which, listings.c.outcome_reason.in_(PASSING_REASONS), ~is_listed)
+        .where(*passing)
         .values(outcome_state=None, outcome_reason=None, attempts=0, next_attempt_time=0.0)
     )

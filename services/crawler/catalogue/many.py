@@ -59,6 +59,13 @@ class Given(Protocol):
         """The beginning of an INSERT of the rows, whose names are those of the table's columns, in their order."""
         ...
 
+    def numbered_into(self, table: Table, key: str) -> postgresql.Insert:
+        """The same for a table that numbers its rows: the numbers are in their order, and the rows in that of a key.
+
+        Two crawlers that insert rows with the same keys do not wait for each other then.
+        """
+        ...
+
 
 class Many:
     """A statement that is run for many rows."""
@@ -129,6 +136,9 @@ class _Each:
     def into(self, table: Table) -> postgresql.Insert:
         return self.insert(table)
 
+    def numbered_into(self, table: Table, key: str) -> postgresql.Insert:  # noqa: ARG002 - there is one writer
+        return self.insert(table)
+
 
 class _Arrays:
     """All rows, made of a parameter for each column."""
@@ -151,6 +161,18 @@ class _Arrays:
     def into(self, table: Table) -> postgresql.Insert:
         rows = select(*(self[name] for name in self._names)).order_by(*self.order)
         return self.insert(table).from_select(self._names, rows)
+
+    def numbered_into(self, table: Table, key: str) -> postgresql.Insert:
+        [number] = table.primary_key.columns
+        given = func.nextval(func.pg_get_serial_sequence(table.name, number.name))
+        # A server calls what is volatile after it has sorted the rows of its SELECT.
+        numbered = (
+            select(given.label(number.name), *(self[name] for name in self._names))
+            .order_by(*self.order)
+            .subquery("numbered")
+        )
+        rows = select(numbered).order_by(numbered.c[key])
+        return self.insert(table).from_select([number.name, *self._names], rows)
 
 
 def _array_of(kind: TypeEngine[Any]) -> postgresql.ARRAY[Any]:

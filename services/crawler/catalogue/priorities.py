@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.row_locks import lock_in_order
 from services.crawler.catalogue.schema import crawl_listings, crawl_sources
 from services.crawler.source_settings import require_priority
 from services.servicekit.errors import FailedPrecondition, NotFound
@@ -39,6 +40,7 @@ def set_priority(
             kind = f"source of crawl {crawl_id}"
             raise NotFound(kind, uri)
     chosen = and_(of_crawl, crawl_sources.c.uri.in_(uris)) if uris else of_crawl
+    lock_in_order(connection, crawl_sources, chosen)
     connection.execute(update(crawl_sources).where(chosen).values(priority=priority))
 
 

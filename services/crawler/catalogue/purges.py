@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import distinct_pairs, outbox, replacements
@@ -37,7 +38,7 @@ _INSERT_PURGED = Upsert(lambda insert: insert(purged_images).on_conflict_do_noth
 
 @dataclass(frozen=True, slots=True)
 class PurgeSelection:
-    """Which images to purge: those that match everything that is set.
+    """Which images to purge: those that match everything that is set, or that took the place of one that does.
 
     Attributes:
         digests: SHA-256, 64 hex digits each.
@@ -75,7 +76,10 @@ class PurgeCandidate:
 
 
 def select_images(connection: Connection, selection: PurgeSelection) -> list[PurgeCandidate]:
-    """Returns the kept images that a selection names, oldest first: by any of the listings that had their bytes."""
+    """Returns the kept images that a selection names, oldest first: by any of the listings that had their bytes.
+
+    Or the bytes of what they replaced: it is the same picture.
+    """
     matching = select(listings.c.digest)
     if selection.digests:
         matching = matching.where(listings.c.digest.in_(selection.digests))
@@ -91,7 +95,7 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
     query = (
         select(images.c.digest.label("stored"), listings)
         .join(listings, listings.c.listing_id == images.c.listing_id)
-        .where(images.c.digest.in_(matching))
+        .where(or_(images.c.digest.in_(matching), images.c.digest.in_(_successors(matching))))
         .order_by(images.c.sequence)
     )
     return [
@@ -101,22 +105,42 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
 
 
 def purge(
-    connection: Connection, image: PurgeCandidate, *, reason: str, now: float
+    connection: Connection,
+    image: PurgeCandidate,
+    *,
+    reason: str,
+    now: float,
+    follow: bool = True,
 ) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """Removes all that the catalogue knows of an image but its digest, perceptual hash and addresses.
 
     Its listings get the outcome PURGED, so that they are never asked for again. Its files are to be removed next.
-    Nobody records anything meanwhile, so no crawler writes anew what is removed here. The copies that it has replaced
-    are purged with it: they are the same picture. Returns (digest, readable names) of what is to be removed.
+    Nobody records anything meanwhile, so no crawler writes anew what is removed here. A better copy that has taken its
+    place since it was selected is purged with it, and so is all that these have replaced: it is the same picture.
+
+    Args:
+        connection: A transaction of its own.
+        image: What was selected.
+        reason: For the record; may be empty.
+        now: Seconds since 1970.
+        follow: Whether a better copy goes with it. Else nothing is purged if there is one.
+
+    Returns:
+        (digest, readable names) of what is to be removed; nothing of what another crawler has purged meanwhile.
     """
     take_accept_lock(connection)
-    before = replacements.find_predecessors(connection, image.digest)
-    files = [(image.digest, image.names), *((old.digest, (old.name,)) for old in before)]
+    kept = replacements.find_end(connection, image.digest)
+    if kept != image.digest and not follow:
+        return []
+    before = replacements.find_predecessors(connection, kept)
+    files = [(kept, _names(connection, kept)), *((old.digest, (old.name,)) for old in before)]
     if before:
         distinct_pairs.extend_pairs(connection, [digest for digest, _ in files])
-    for digest, names in files:
-        _purge(connection, digest, names, reason=reason, now=now)
-    return files
+    return [
+        (digest, names)
+        for digest, names in files
+        if _purge(connection, digest, names, reason=reason, now=now)
+    ]
 
 
 def _purge(
@@ -126,19 +150,21 @@ def _purge(
     *,
     reason: str,
     now: float,
-) -> None:
+) -> bool:
+    """Purges one image; False if it was purged before."""
     columns = ("digest", "hash64", "hash256", "flat")
     row = connection.execute(
         select(*(candidates.c[name] for name in columns)).where(candidates.c.digest == digest)
     ).one_or_none()
-    if row is not None:
-        left = {
-            **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
-            "reason": reason,
-            "purge_time": now,
-            "pending_names": json.dumps(names),
-        }
-        connection.execute(_INSERT_PURGED.on(connection), left)
+    if row is None:
+        return False
+    left = {
+        **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
+        "reason": reason,
+        "purge_time": now,
+        "pending_names": json.dumps(names),
+    }
+    connection.execute(_INSERT_PURGED.on(connection), left)
     outbox.withdraw(connection, digest, names, outbox.Told(outbox.Event.PURGED), now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
@@ -156,6 +182,16 @@ def _purge(
             outcome_message=reason,
         )
     )
+    return True
+
+
+def _successors(matching: Select[Any]) -> Select[Any]:
+    """What took the place of images, and what took the place of that, and so on."""
+    replaced_by = replaced_images.c.replaced_by_digest.label("digest")
+    first = select(replaced_by).where(replaced_images.c.digest.in_(matching))
+    found = first.cte("successors", recursive=True)
+    found = found.union(select(replaced_by).where(replaced_images.c.digest == found.c.digest))
+    return select(found.c.digest)
 
 
 def list_pending(connection: Connection) -> list[tuple[str, tuple[tuple[str, str], ...]]]:

@@ -225,6 +225,11 @@ def chain_of(digest: str, following: Mapping[str, str]) -> list[str]:
     return chain
 
 
+def find_end(connection: Connection, digest: str) -> str:
+    """Returns the digest of what is in an image's place now: the last one that replaced it, or its own."""
+    return chain_of(digest, find_successors(connection, [digest]))[-1]
+
+
 def find_predecessors(connection: Connection, digest: str) -> list[ReplacedFiles]:
     """Returns what an image has replaced, and what that had replaced, and so on; the latest first."""
     found: list[ReplacedFiles] = []
@@ -278,7 +283,7 @@ def _count(connection: Connection, replacement: Replacement) -> None:
             judgements.c.verdict == Verdict.ACCEPTED.value,
         )
         .group_by(crawls.c.crawl_id, crawl_listings.c.known)
-        .order_by(crawls.c.crawl_id)
+        .order_by(crawls.c.crawl_id, crawl_listings.c.known)
     )
     for crawl_id, known, count in connection.execute(counted).all():
         _move_count(connection, crawl_id, count, known=known)

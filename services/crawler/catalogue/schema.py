@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    TextClause,
     UniqueConstraint,
     false,
     text,
@@ -23,16 +27,20 @@ from services.crawler.catalogue.text_columns import String, Text
 metadata = MetaData()
 
 # SQLite counts only an INTEGER primary key by itself.
-_Id = BigInteger().with_variant(Integer, "sqlite")
-_Digest = String(64)
+Id = BigInteger().with_variant(Integer, "sqlite")
+Digest = String(64)
 _PENDING = text("sequence IS NULL")
-_TO_DELIVER = text("state = 'PENDING'")
-_LEASED = text("lease_owner IS NOT NULL")
+_NAMES_PENDING = text("pending_names IS NOT NULL")
 
 
 def _position() -> Column[int]:
     """Numbers rows as they come: SQLite's own number of a row; on PostgreSQL the migrations add it."""
     return Column("rowid", BigInteger, key="position", system=True)
+
+
+def index_of(which: TextClause, name: str, *columns: str | ColumnElement[Any]) -> Index:
+    """An index of some rows alone."""
+    return Index(name, *columns, sqlite_where=which, postgresql_where=which)
 
 
 crawls = Table(
@@ -91,7 +99,7 @@ crawl_post_counts = Table(
 listings = Table(
     "listings",
     metadata,
-    Column("listing_id", _Id, primary_key=True, autoincrement=True),
+    Column("listing_id", Id, primary_key=True, autoincrement=True),
     Column("url", Text, nullable=False, unique=True),
     Column("source", Text, nullable=False, index=True),
     # The host to ask; empty for a local file.
@@ -116,7 +124,7 @@ listings = Table(
     Column("outcome_message", Text),
     Column("final_url", Text),
     # Of the bytes that came; after a failure that may pass, of those that came before.
-    Column("digest", _Digest, index=True),
+    Column("digest", Digest, index=True),
     Column("size_bytes", BigInteger),
     # Of what the screen left out, so that another screen can tell whether it would.
     Column("width_px", Integer),
@@ -142,23 +150,11 @@ crawl_listings = Table(
     _listing_priority,
     Index("ix_crawl_listings_sequence", "crawl_id", "sequence"),
     # What is to do, in the order in which it is leased: a server that has no statistics yet sorts all of it otherwise.
-    Index(
-        "ix_crawl_listings_pending",
-        "crawl_id",
-        _listing_priority.desc(),
-        "listing_id",
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
+    index_of(
+        _PENDING, "ix_crawl_listings_pending", "crawl_id", _listing_priority.desc(), "listing_id"
     ),
     # What a source has to do under another priority than it has now.
-    Index(
-        "ix_crawl_listings_priority",
-        "crawl_id",
-        "position",
-        "priority",
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
-    ),
+    index_of(_PENDING, "ix_crawl_listings_priority", "crawl_id", "position", "priority"),
 )
 
 crawl_counts = Table(
@@ -178,7 +174,7 @@ candidates = Table(
     metadata,
     # In the order in which they were first judged.
     _position(),
-    Column("digest", _Digest, primary_key=True),
+    Column("digest", Digest, primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("width_px", Integer, nullable=False),
     Column("height_px", Integer, nullable=False),
@@ -209,7 +205,7 @@ judgements = Table(
     Column("percentile", Float),
     Column("threshold_nats", Float),
     Column("watermark_threshold", Float),
-    Column("duplicate_of_digest", _Digest, nullable=False),
+    Column("duplicate_of_digest", Digest, nullable=False),
     Column("judge_time", Float, nullable=False),
 )
 
@@ -233,7 +229,7 @@ score_counts = Table(
 images = Table(
     "images",
     metadata,
-    Column("sequence", _Id, primary_key=True, autoincrement=True),
+    Column("sequence", Id, primary_key=True, autoincrement=True),
     Column("digest", ForeignKey("candidates.digest"), nullable=False, unique=True),
     Column("listing_id", ForeignKey("listings.listing_id"), nullable=False),
     Column("final_url", Text, nullable=False),
@@ -242,6 +238,8 @@ images = Table(
     Column("compliance", Text),
     # Whether it was replaced by a better copy, and kept once more: files of fingerprints have it at its first place.
     Column("kept_again", Boolean, nullable=False, server_default=false()),
+    # No number comes back, also if that of the newest image is free: whoever has read up to it has read the next one.
+    sqlite_autoincrement=True,
 )
 
 # What is left of images that were purged: enough to know them again.
@@ -250,7 +248,7 @@ purged_images = Table(
     metadata,
     # In the order of purging.
     _position(),
-    Column("digest", _Digest, primary_key=True),
+    Column("digest", Digest, primary_key=True),
     Column("hash64", String(16), nullable=False),
     Column("hash256", LargeBinary(32), nullable=False),
     Column("flat", Boolean, nullable=False),
@@ -258,6 +256,7 @@ purged_images = Table(
     Column("purge_time", Float, nullable=False),
     # JSON: the readable names that are to be removed with the bytes; null once they are.
     Column("pending_names", Text),
+    index_of(_NAMES_PENDING, "ix_purged_images_pending", "digest"),
 )
 
 # Images that a better copy replaced, under the one profile that kept them. They still count as seen.
@@ -273,20 +272,28 @@ replaced_images = Table(
     Column("profile_name", String(64), nullable=False),
     Column("file_name", String(200), nullable=False),
     # The better copy; it may have been replaced, or purged, since.
-    Column("replaced_by_digest", _Digest, nullable=False, index=True),
+    Column("replaced_by_digest", Digest, nullable=False, index=True),
     Column("replace_time", Float, nullable=False),
     # Whether its files are gone.
     Column("files_removed", Boolean, nullable=False),
     # Until when one crawler alone removes them, by the catalogue's clock; null while none does.
     Column("removal_expire_time", Float),
+    Index(
+        "ix_replaced_images_unremoved",
+        "digest",
+        # As queries have it, or neither uses it.
+        sqlite_where=text("files_removed IS 0"),
+        postgresql_where=text("files_removed IS false"),
+    ),
+    Index("ix_replaced_images_name", "profile_name", "file_name"),
 )
 
 # Pairs of images of which a person said that they are no duplicates of each other; the smaller digest is the first.
 distinct_pairs = Table(
     "distinct_pairs",
     metadata,
-    Column("first_digest", _Digest, primary_key=True),
-    Column("second_digest", _Digest, primary_key=True, index=True),
+    Column("first_digest", Digest, primary_key=True),
+    Column("second_digest", Digest, primary_key=True, index=True),
     Column("create_time", Float, nullable=False),
 )
 
@@ -312,7 +319,7 @@ seen_images = Table(
     # In the order of marking.
     _position(),
     Column("profile_name", String(64), primary_key=True),
-    Column("digest", _Digest, primary_key=True),
+    Column("digest", Digest, primary_key=True),
     Column("hash64", String(16), nullable=False),
     Column("hash256", LargeBinary(32), nullable=False),
     Column("flat", Boolean, nullable=False),
@@ -343,58 +350,4 @@ writers = Table(
     Column("writer", String(32), primary_key=True),
     Column("commit_number", BigInteger, nullable=False),
     Column("seen_time", Float, nullable=False, server_default="0"),
-)
-
-# Where kept images are delivered to, by the names that the settings give.
-sinks = Table(
-    "sinks",
-    metadata,
-    Column("name", String(32), primary_key=True),
-    Column("kind", String(16), nullable=False),
-    # Whether the crawler that started last has it: what is accepted meanwhile is to be delivered to it.
-    Column("configured", Boolean, nullable=False),
-    # Whether it asked never to be told again; a person's word starts it again.
-    Column("stopped", Boolean, nullable=False),
-    # Why nothing is delivered just now; empty while deliveries go on.
-    Column("waiting_for", Text, nullable=False),
-    Column("last_error", Text, nullable=False),
-    Column("last_error_time", Float),
-    Column("create_time", Float, nullable=False),
-)
-
-# The outbox: what is to be delivered to which sink, written with what it tells of. In the order of accepting.
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("delivery_id", _Id, primary_key=True, autoincrement=True),
-    Column("sink", ForeignKey("sinks.name"), nullable=False),
-    Column("event", String(16), nullable=False),
-    # Of an image that may be purged: what is left of it here is told to those who had it.
-    Column("digest", _Digest, nullable=False),
-    Column("profile_name", String(64), nullable=False),
-    # Of a purge or replacement that is still to be told: the readable name that the image had.
-    Column("file_name", String(200), nullable=False),
-    # What is kept again is delivered anew: its place in the order of accepting then, and 0 for the first time.
-    Column("again_sequence", BigInteger, nullable=False, server_default="0"),
-    # Of a replacement: the better copy. It may have been purged since, and the image may be kept again.
-    Column("replaced_by_digest", _Digest, nullable=False, server_default=""),
-    Column("state", String(16), nullable=False),
-    # How often it was begun; more than once, and once after a crash, the receiver may have it already.
-    Column("tries", Integer, nullable=False),
-    # How often the receiver said no to this one.
-    Column("failed_count", Integer, nullable=False),
-    Column("next_attempt_time", Float, nullable=False),
-    Column("lease_owner", String(32)),
-    Column("lease_expire_time", Float),
-    # What the receiver said, or why it has not got it.
-    Column("message", Text, nullable=False),
-    Column("create_time", Float, nullable=False),
-    Column("end_time", Float),
-    UniqueConstraint("digest", "profile_name", "sink", "event", "again_sequence"),
-    Index(
-        *("ix_outbox_pending", "sink", "delivery_id"),
-        sqlite_where=_TO_DELIVER,
-        postgresql_where=_TO_DELIVER,
-    ),
-    Index("ix_outbox_leased", "sink", sqlite_where=_LEASED, postgresql_where=_LEASED),
 )

@@ -57,7 +57,8 @@ _HOLDERS = Lookup(
         select(listings.c.listing_id, listings.c.lease_owner)
         .where(among(listings.c.listing_id, "listing_ids"))
         .order_by(listings.c.listing_id)
-        .with_for_update()
+        # Who makes one of them another crawl's does not wait.
+        .with_for_update(key_share=True)
     )
 )
 _PENDING = Lookup(
@@ -135,10 +136,10 @@ COUNT = Many(types_of(crawl_counts, tuple(column.name for column in crawl_counts
 def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> set[int]:
     """Returns those of these listings that their holders do not hold any more; the others stay theirs.
 
-    A listing that nobody leased is nobody's to lose.
+    A listing that nobody leased is nobody's to lose. The rows of all are locked, in one order.
     """
     owners = {one.listing_id: one.owner for one in leased if one.owner}
-    holders = _HOLDERS.run(connection, listing_ids=sorted(owners))
+    holders = _HOLDERS.run(connection, listing_ids=sorted({one.listing_id for one in leased}))
     held = {row.listing_id: row.lease_owner for row in holders}
     return {listing_id for listing_id, owner in owners.items() if held.get(listing_id) != owner}
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.crawler.catalogue import frontier
 from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
+from services.crawler.catalogue.row_locks import lock_in_order
 from services.crawler.catalogue.schema import hosts, listings
 from services.crawler.fetch.host_pace import HostStanding
 
@@ -125,9 +126,11 @@ def renew_hosts(
     connection: Connection, names: Collection[str], terms: LeaseTerms
 ) -> dict[str, bool]:
     """Holds hosts for longer. Returns those that the crawler still has, and whether another wants them."""
+    mine = (hosts.c.host.in_(sorted(names)), hosts.c.owner == terms.owner)
+    lock_in_order(connection, hosts, *mine)
     later = (
         update(hosts)
-        .where(hosts.c.host.in_(sorted(names)), hosts.c.owner == terms.owner)
+        .where(*mine)
         .values(expire_time=terms.now + terms.duration_s)
         .returning(hosts.c.host, hosts.c.wanted_time)
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, literal, select, update
 
 from services.crawler.catalogue.outbox import DeliveryState
-from services.crawler.catalogue.schema import outbox, sinks
+from services.crawler.catalogue.outbox_schema import outbox, sinks
+from services.crawler.catalogue.row_locks import lock_in_order
 from services.crawler.catalogue.upsert import insert_on
 from services.servicekit.errors import NotFound
 
@@ -46,8 +47,11 @@ class SinkReport:
 
 def register(connection: Connection, kinds: Mapping[str, str], *, now: float) -> None:
     """Writes which sinks are configured, by name, with their kinds. What is pending for others stays pending."""
-    connection.execute(update(sinks).where(sinks.c.name.not_in(kinds)).values(configured=False))
-    for name, kind in kinds.items():
+    others = sinks.c.name.not_in(kinds)
+    lock_in_order(connection, sinks)
+    connection.execute(update(sinks).where(others).values(configured=False))
+    # In one order, so that two crawlers do not wait for each other.
+    for name, kind in sorted(kinds.items()):
         row = {
             "name": name,
             "kind": kind,

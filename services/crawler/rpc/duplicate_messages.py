@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lodestone.crawler.v1 import duplicate_image_pb2
+from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.distinct_pairs import DistinctPair
 from services.crawler.judging.duplicate_search import KnownCopy, LookedUp
 from services.crawler.rpc.messages import kept_to_message
@@ -10,7 +11,9 @@ from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.file_state import file_states
 
 
-def looked_up_to_message(found: LookedUp, store: BlobStore) -> duplicate_image_pb2.DuplicateReport:
+async def looked_up_to_message(
+    found: LookedUp, database: Database, store: BlobStore
+) -> duplicate_image_pb2.DuplicateReport:
     """Writes what an image is near to, with what became of the files of that."""
     decoded = found.decoded
     return duplicate_image_pb2.DuplicateReport(
@@ -19,7 +22,7 @@ def looked_up_to_message(found: LookedUp, store: BlobStore) -> duplicate_image_p
         flat=decoded.fingerprint.flat,
         width_px=decoded.width_px,
         height_px=decoded.height_px,
-        duplicates=[_copy_to_message(known, store) for known in found.copies],
+        duplicates=[await _copy_to_message(known, database, store) for known in found.copies],
     )
 
 
@@ -32,9 +35,11 @@ def pair_to_message(pair: DistinctPair) -> duplicate_image_pb2.DistinctPair:
     return message
 
 
-def _copy_to_message(known: KnownCopy, store: BlobStore) -> duplicate_image_pb2.DuplicateImage:
+async def _copy_to_message(
+    known: KnownCopy, database: Database, store: BlobStore
+) -> duplicate_image_pb2.DuplicateImage:
     memory, match = known.copy.memory, known.copy.match
-    states = file_states(store, [image for image, _ in known.kept])
+    states = await file_states(database, store, [image for image, _ in known.kept])
     return duplicate_image_pb2.DuplicateImage(
         digest=match.digest,
         memory=duplicate_image_pb2.DuplicateMemory.Value(f"DUPLICATE_MEMORY_{memory.name}"),
@@ -45,5 +50,7 @@ def _copy_to_message(known: KnownCopy, store: BlobStore) -> duplicate_image_pb2.
         kept_images=[
             kept_to_message(image, judged, state, store.address)
             for (image, judged), state in zip(known.kept, states, strict=True)
+            # What was replaced or purged just now is not kept any more.
+            if state is not None
         ],
     )

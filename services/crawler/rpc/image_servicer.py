@@ -19,7 +19,7 @@ from services.crawler.rpc.base_servicer import BaseServicer, Context
 from services.crawler.rpc.messages import kept_to_message, purge_from_message, purged_to_message
 from services.crawler.store.file_state import file_states
 from services.servicekit.embedding import Embedding
-from services.servicekit.errors import InvalidInput
+from services.servicekit.errors import InvalidInput, NotFound
 from services.servicekit.messages import embedding_to_message
 
 _PAGE = 500
@@ -46,10 +46,11 @@ class ImageServicer(BaseServicer):
         """Streams the kept images, a page at a time."""
         sent = 0
         async for known in self._pages(request):
-            for image, message in zip(known.kept, await self._messages(known), strict=True):
+            for message in await self._messages(known):
                 answer = crawler_service_pb2.ListImagesResponse(image=message)
-                if image.digest in known.embeddings:
-                    answer.embedding.CopyFrom(embedding_to_message(known.embeddings[image.digest]))
+                if message.digest in known.embeddings:
+                    found = known.embeddings[message.digest]
+                    answer.embedding.CopyFrom(embedding_to_message(found))
                 sent += 1
                 yield answer
         if request.profile_name and not sent:
@@ -63,7 +64,11 @@ class ImageServicer(BaseServicer):
             message = f"{request.digest[:80]!r} is no digest: 8 to 64 hex digits, lower-case"
             raise InvalidInput(message)
         known = await self._parts.database.run(partial(_get, prefix=request.digest))
-        answer = crawler_service_pb2.GetImageResponse(images=await self._messages(known))
+        messages = await self._messages(known)
+        if not messages:
+            kind = "kept image"
+            raise NotFound(kind, request.digest)
+        answer = crawler_service_pb2.GetImageResponse(images=messages)
         digest = known.kept[0].digest
         if digest in known.embeddings:
             answer.embedding.CopyFrom(embedding_to_message(known.embeddings[digest]))
@@ -101,10 +106,12 @@ class ImageServicer(BaseServicer):
             left = None if left is None else left - len(known.kept)
 
     async def _messages(self, known: _Known) -> list[kept_image_pb2.KeptImage]:
-        states = await asyncio.to_thread(file_states, self._parts.store, known.kept)
+        """What is kept; what was replaced or purged since it was read is left out."""
+        states = await file_states(self._parts.database, self._parts.store, known.kept)
         return [
             kept_to_message(image, judged, state, self._parts.store.address)
             for image, judged, state in zip(known.kept, known.judged, states, strict=True)
+            if state is not None
         ]
 
 

@@ -66,7 +66,7 @@ class JudgeServicer(BaseServicer):
             return crawler_service_pb2.FindDuplicatesResponse(
                 rejection=rejection_to_message(rejection)
             )
-        report = await asyncio.to_thread(looked_up_to_message, found, self._parts.store)
+        report = await looked_up_to_message(found, self._parts.database, self._parts.store)
         return crawler_service_pb2.FindDuplicatesResponse(value=report)
 
     async def MarkImagesSeen(

@@ -16,8 +16,9 @@ from services.crawler.seen.near_hashes import Hashes, Places, with_room
 from services.servicekit.disk import sync
 from services.servicekit.errors import LodestoneError, Misconfigured
 
-# Of the layout and of what the hashes mean.
-_VERSION = 1
+# Of the layout, of what the hashes mean and of what may be missing: the first version may lack images of a SQLite
+# catalogue that got the numbers of purged ones.
+_VERSION = 2
 _ROW = np.dtype([("hash64", "<u8"), ("hash256", "u1", 32), ("digest", "u1", 32)])
 # Rows that are read at a time where all are.
 _BLOCK = 65_536

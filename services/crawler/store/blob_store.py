@@ -171,3 +171,7 @@ class BlobStore(Protocol):
     def remove(self, digest: str, names: Iterable[ReadableName]) -> None:
         """Removes an image for good: its readable names, its sidecar and its bytes."""
         ...
+
+    def remove_name(self, name: ReadableName) -> None:
+        """Removes a readable name alone."""
+        ...

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
+from services.crawler.catalogue import images
+from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.store.blob_store import BlobStore, ReadableName
 
@@ -19,18 +23,36 @@ class FileState(StrEnum):
     LOST = "LOST"
 
 
-def file_states(store: BlobStore, kept: Sequence[KeptImage]) -> list[FileState]:
-    """Looks at the files of kept images; blocks. Removing a readable name is a person's word, losing bytes is not.
+async def file_states(
+    database: Database, store: BlobStore, kept: Sequence[KeptImage]
+) -> list[FileState | None]:
+    """Looks at the files of kept images. Removing a readable name is a person's word, losing bytes is not.
+
+    None is an image that was replaced or purged since it was read from the catalogue.
 
     Raises:
         StoreAway: They cannot be looked at.
     """
+    states = await asyncio.to_thread(_look, store, kept)
+    missing = {
+        image.digest for image, state in zip(kept, states, strict=True) if state is FileState.LOST
+    }
+    if not missing:
+        return [*states]
+    find = partial(images.find_sequences, digests=sorted(missing))
+    lost = sorted(await database.run(find))
+    if lost:
+        structlog.get_logger().warning("blobs_lost", count=len(lost), digests=lost[:10])
+    gone = missing.difference(lost)
+    return [
+        None if image.digest in gone else state for image, state in zip(kept, states, strict=True)
+    ]
+
+
+def _look(store: BlobStore, kept: Sequence[KeptImage]) -> list[FileState]:
     blobs = store.present(image.digest for image in kept)
     # A name that is still to be made was removed by nobody.
     names = store.present_names(_name(image) for image in kept if image.linked)
-    lost = [image.digest for image in kept if image.digest not in blobs]
-    if lost:
-        structlog.get_logger().warning("blobs_lost", count=len(lost), digests=lost[:10])
     return [_state(image, blobs, names) for image in kept]
 
 

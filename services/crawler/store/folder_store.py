@@ -130,6 +130,11 @@ class FolderStore:
             try:
                 _link_or_copy(source, part)
                 part.replace(target)
+            except FileNotFoundError:
+                if source.exists():
+                    raise
+                # It was removed since.
+                return False
             finally:
                 # Renaming one hard link onto another of the same file leaves both.
                 part.unlink(missing_ok=True)
@@ -146,6 +151,13 @@ class FolderStore:
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 sync(path.parent)
+
+    def remove_name(self, name: ReadableName) -> None:
+        """Removes a readable name alone."""
+        path = self._named(name)
+        with self._writing(), contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            sync(path.parent)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -80,24 +80,25 @@ class Purging:
                 if not gone:
                     continue
                 reason = f"{request.reason}: {gone}" if request.reason else gone
-            if not request.dry_run:
-                await self._remove(image, reason)
-            yield image, reason
+            # A better copy from elsewhere takes its place meanwhile: that one is not gone.
+            if request.dry_run or await self._remove(image, reason, follow=not request.gone):
+                yield image, reason
 
     async def finish(self) -> None:
         """Removes the files that a purge left when its process ended."""
         for digest, names in await self._database.run(purges.list_pending):
             await self._remove_files(digest, names)
 
-    async def _remove(self, image: PurgeCandidate, reason: str) -> None:
+    async def _remove(self, image: PurgeCandidate, reason: str, *, follow: bool) -> bool:
+        """Purges an image with all its versions; False if nothing is left to purge."""
+        purge = partial(purges.purge, image=image, reason=reason, now=time.time(), follow=follow)
         async with self._digests.hold(image.digest):
-            files = await self._database.run(
-                partial(purges.purge, image=image, reason=reason, now=time.time())
-            )
+            files = await self._database.run(purge)
             for digest, names in files:
                 self._seen.forbid(digest)
                 await self._remove_files(digest, names)
-        self._log.info("image_purged", digest=image.digest, reason=reason)
+                self._log.info("image_purged", digest=digest, reason=reason)
+        return bool(files)
 
     async def _remove_files(self, digest: str, names: tuple[tuple[str, str], ...]) -> None:
         await asyncio.to_thread(self._store.remove, digest, names)

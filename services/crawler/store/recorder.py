@@ -15,12 +15,14 @@ from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.near_images import read_near
 from services.crawler.catalogue.settling import Ending
 from services.crawler.judgement import Judgement, Verdict
+from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.better_copy import why_to_replace
 from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.crawler.store.accept_turns import AcceptTurns
-from services.crawler.store.blob_store import BlobStore, ReadableName, StoreAway
+from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.file_name import kept_file_name
 from services.crawler.store.finding import Finding
+from services.crawler.store.name_making import NameMaking
 from services.crawler.store.record_queue import RecordQueue
 from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.replaced_files import ReplacedFileRemoval
@@ -47,11 +49,12 @@ class Recorder:
         self._seen = seen
         self._wait = wait or StoreWait()
         self._turns = AcceptTurns()
-        self._removal = ReplacedFileRemoval(database, store, self._wait)
+        # Held, by digest, by whoever makes or removes an image's files.
+        self._files = KeyedLock()
+        self._names = NameMaking(database, store, self._wait, self._files)
+        self._removal = ReplacedFileRemoval(database, store, self._wait, self._files)
         self._queue = RecordQueue(self._write)
         self._accepts: set[asyncio.Task[None]] = set()
-        self._unnamed: list[tuple[str, ReadableName]] = []
-        self._linked: list[tuple[str, str]] = []
 
     @property
     def waiting_for(self) -> str:
@@ -92,10 +95,9 @@ class Recorder:
 
     async def make_missing_links(self) -> None:
         """Gives readable names to kept images that have none: a crash may come between a row and its link."""
-        unlinked = await self._database.run(images.list_unlinked)
-        self._unnamed += [(digest, (profile, name)) for digest, profile, name in unlinked]
-        await self._make_links()
-        await self._record_links()
+        self._names.owe(await self._database.run(images.list_unlinked))
+        await self._names.make()
+        await self._names.record()
 
     async def remove_replaced(self) -> None:
         """Removes the files of replaced images that processes left when they ended. Only at a start.
@@ -136,12 +138,12 @@ class Recorder:
             file_name = await self._decide(finding)
         if file_name and not finding.is_removed:
             name = (finding.profile.name, file_name)
-            self._unnamed.append((candidate.digest, name))
-            await self._make_links()
+            self._names.owe([(candidate.digest, name)])
+            await self._names.make()
         await self._removal.remove()
         # Whoever is written next takes it along.
         if self._queue.is_idle:
-            await self._record_links()
+            await self._names.record()
 
     async def _decide(self, finding: Finding) -> str:
         """Accepts, unless it turns out a duplicate. Returns the readable name that it is to have; empty if none."""
@@ -154,9 +156,6 @@ class Recorder:
             return ""
         file_name = _file_name(finding)
         end = await self._keep(finding, file_name)
-        if end is End.PURGED:
-            # By another crawler, between its bytes and now: they are not to stay.
-            await asyncio.to_thread(self._store.remove, candidate.digest, ())
         return file_name if end is End.KEPT else ""
 
     async def _keep(self, finding: Finding, file_name: str) -> End:
@@ -167,8 +166,12 @@ class Recorder:
             if was_replaced:
                 # Nobody is to remove what is written from here on.
                 await self._removal.finish_one(digest)
-            await asyncio.to_thread(self._write_files, finding)
-            end = await self._queue.put(Entry(finding, file_name, after_removal=was_replaced))
+            async with self._files.hold(digest):
+                await asyncio.to_thread(self._write_files, finding)
+                end = await self._queue.put(Entry(finding, file_name, after_removal=was_replaced))
+                if end is End.PURGED:
+                    # By another crawler, between its bytes and now: they are not to stay.
+                    await asyncio.to_thread(self._store.remove, digest, ())
             was_replaced = True
         return end
 
@@ -188,11 +191,12 @@ class Recorder:
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
         """One transaction; what it brings of others is remembered with what is its own."""
-        recorded = await self._database.run(Recording(entries, self._take_linked(), self._seen))
+        recorded = await self._database.run(Recording(entries, self._names.take_made(), self._seen))
         self._seen.learn(recorded.news)
         for files in recorded.replaced:
             self._seen.note_replaced(files.digest, files.replaced_by)
         self._removal.owe(recorded.replaced)
+        await self._names.withdraw(recorded.void)
         lost = sum(end is End.LEASE_LOST for end in recorded.ends)
         if lost:
             structlog.get_logger().warning("leases_lost", count=lost)
@@ -209,33 +213,6 @@ class Recorder:
         )
         facts["judgements"] = {str(profile): judged}
         self._store.put_with_sidecar(candidate.encoded, candidate.digest, facts)
-
-    async def _make_links(self) -> None:
-        """Gives the readable names that are owed. The row is written: what the store refuses is owed until later."""
-        owed, self._unnamed = self._unnamed, []
-        while owed:
-            digest, name = owed[-1]
-            try:
-                is_made = await asyncio.to_thread(self._store.link, digest, name)
-            except StoreAway as away:
-                self._wait.log(away)
-                self._unnamed += owed
-                return
-            owed.pop()
-            if is_made:
-                self._linked.append((digest, name[0]))
-            else:
-                structlog.get_logger().warning("blobs_lost", count=1, digests=[digest])
-
-    async def _record_links(self) -> None:
-        linked = self._take_linked()
-        if linked:
-            await self._database.run(partial(images.record_links, links=linked))
-
-    def _take_linked(self) -> list[tuple[str, str]]:
-        """Links that no row tells of yet; should the row fail, the next start makes them again."""
-        linked, self._linked = self._linked, []
-        return linked
 
 
 def _file_name(finding: Finding) -> str:

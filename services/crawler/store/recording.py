@@ -25,7 +25,7 @@ from services.crawler.catalogue.accept_order import (
     take_accept_lock,
 )
 from services.crawler.catalogue.frontier import LeasedListing
-from services.crawler.catalogue.images import Keep, StoredImage
+from services.crawler.catalogue.images import Keep, NameOf, StoredImage
 from services.crawler.catalogue.judgements import Learned
 from services.crawler.catalogue.near_images import read_near
 from services.crawler.catalogue.replacements import ReplacedFiles, Replacement
@@ -73,11 +73,13 @@ class Recorded:
         ends: One for each entry, in order.
         news: What the catalogue got since the horizon that it began with, its own images included.
         replaced: The files of images that better copies replaced: they are to be removed.
+        void: Readable names that were made, of images that are not kept any more: they are to be removed.
     """
 
     ends: tuple[End, ...]
     news: News
     replaced: tuple[ReplacedFiles, ...] = ()
+    void: tuple[NameOf, ...] = ()
 
 
 class Recording:
@@ -88,10 +90,8 @@ class Recording:
     which is decided by the rows that there are under that order.
     """
 
-    def __init__(
-        self, entries: Sequence[Entry], links: Sequence[tuple[str, str]], seen: SeenImages
-    ) -> None:
-        """Takes the entries, (digest, profile name) of readable names that were made, and what was seen."""
+    def __init__(self, entries: Sequence[Entry], links: Sequence[NameOf], seen: SeenImages) -> None:
+        """Takes the entries, the readable names that were made, and what was seen."""
         self._entries = entries
         self._links = links
         self._seen = seen
@@ -102,8 +102,7 @@ class Recording:
         attempt = _Attempt(connection, self._seen)
         recorded = attempt.write(self._entries, self._horizon)
         # After the lock of accepts: a replacement deletes such rows under it, and would wait for this in turn.
-        images.record_links(connection, self._links)
-        return recorded
+        return replace(recorded, void=tuple(images.record_links(connection, self._links)))
 
 
 class _Attempt:
@@ -262,7 +261,9 @@ class _Attempt:
         groups: defaultdict[tuple[ProfileVersion, float], list[Finding]] = defaultdict(list)
         for one in written:
             groups[one.profile, one.judge_time(now)].append(one)
-        for (profile, judged_at), mine in groups.items():
+        # In one order, so that two crawlers do not wait for each other.
+        for profile, judged_at in sorted(groups, key=lambda one: (str(one[0]), one[1])):
+            mine = groups[profile, judged_at]
             judged = {one.candidate.digest: one.judgement for one in mine}
             new = judgements.add_judgements(self._connection, profile, judged, now=judged_at)
             score_counts.count_scores(self._connection, profile, _scored(mine, new), now=judged_at)

@@ -13,6 +13,7 @@ from services.crawler.catalogue import replacements
 from services.crawler.catalogue.clock import catalogue_time
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.replacements import ReplacedFiles
+from services.crawler.keyed_lock import KeyedLock
 from services.crawler.store.blob_store import BlobStore, StoreAway
 from services.crawler.store.store_wait import StoreWait
 
@@ -28,10 +29,14 @@ class ReplacedFileRemoval:
     Belongs to one event loop.
     """
 
-    def __init__(self, database: Database, store: BlobStore, wait: StoreWait) -> None:
+    def __init__(
+        self, database: Database, store: BlobStore, wait: StoreWait, files: KeyedLock
+    ) -> None:
+        """Takes what it works on; `files` is held, by digest, by whoever makes or removes an image's files."""
         self._database = database
         self._store = store
         self._wait = wait
+        self._files = files
         self._owed: list[ReplacedFiles] = []
 
     def owe(self, files: Iterable[ReplacedFiles]) -> None:
@@ -74,15 +79,17 @@ class ReplacedFileRemoval:
 
     async def _remove(self, files: ReplacedFiles) -> bool:
         """False if somebody else removes them, or did; the image may be kept again since."""
-        if not await self._database.run(partial(_begin, digest=files.digest)):
-            return False
-        try:
-            await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
-        except StoreAway:
-            give_up = partial(replacements.give_removal_up, digest=files.digest)
-            await self._database.run(give_up)
-            raise
-        await self._database.run(partial(replacements.record_removed, digest=files.digest))
+        # A name that is being made is removed, too; and what is being kept again keeps its files.
+        async with self._files.hold(files.digest):
+            if not await self._database.run(partial(_begin, digest=files.digest)):
+                return False
+            try:
+                await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+            except StoreAway:
+                give_up = partial(replacements.give_removal_up, digest=files.digest)
+                await self._database.run(give_up)
+                raise
+            await self._database.run(partial(replacements.record_removed, digest=files.digest))
         structlog.get_logger().info("image_replaced", digest=files.digest)
         return True
 

@@ -125,6 +125,10 @@ class S3Store:
         """Removes an image for good: its readable names, its sidecar and its bytes."""
         self._bucket.delete([*map(_named, names), _sidecar(digest), _key(digest)])
 
+    def remove_name(self, name: ReadableName) -> None:
+        """Removes a readable name alone."""
+        self._bucket.delete([_named(name)])
+
     def _present(self, asked: Iterable[Asked], key_of: Callable[[Asked], str]) -> set[Asked]:
         questions = list(set(asked))
         with ThreadPoolExecutor(_ASKED_TOGETHER) as threads:

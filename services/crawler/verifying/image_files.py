@@ -60,7 +60,7 @@ def check_image_files(
     """Goes through the files of all images, in the order of accepting; yields what it finds some hundred at a time.
 
     Rows are read before their files, a page at a time: what has a row has its files, however busy a crawler is. What
-    was purged in between is no problem.
+    was purged or replaced in between is no problem.
     """
     after = 0
     with ThreadPoolExecutor(threads) as pool:
@@ -68,7 +68,7 @@ def check_image_files(
             found = FileFindings()
             for one in pool.map(lambda image: ImageFiles(files, terms, image).check(), page):
                 found.add(one)
-            found.problems = _still_stored(catalogue, found.problems)
+            found.problems = _still_stored(catalogue, page, found.problems)
             yield found
             after = page[-1].sequence
 
@@ -78,11 +78,16 @@ def _read(catalogue: Catalogue, after: int) -> list[StoredImage]:
         return read_page(connection, after=after, limit=_PAGE)
 
 
-def _still_stored(catalogue: Catalogue, found: list[Problem]) -> list[Problem]:
+def _still_stored(
+    catalogue: Catalogue, page: list[StoredImage], found: list[Problem]
+) -> list[Problem]:
+    """What is wrong with images that are still where they were: one that is kept again has another number."""
     if not found:
         return []
+    digests = {problem.digest for problem in found}
+    sequences = [image.sequence for image in page if image.digest in digests]
     with catalogue.read() as connection:
-        stored = stored_digests(connection, [problem.digest for problem in found])
+        stored = stored_digests(connection, sequences)
     return [problem for problem in found if problem.digest in stored]
 
 

@@ -108,9 +108,7 @@ class Repairs:
         name = (profile_name, file_name)
         if not await asyncio.to_thread(self._store.link, problem.digest, name):
             return ""
-        await self._database.run(
-            partial(images.record_links, links=[(problem.digest, profile_name)])
-        )
+        await self._database.run(partial(images.record_links, links=[(problem.digest, name)]))
         return "made"
 
     async def _move_orphan(self, problem: Problem) -> str:

@@ -99,9 +99,9 @@ def read_page(connection: Connection, *, after: int, limit: int) -> list[StoredI
     ]
 
 
-def stored_digests(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Which of them are in the store now."""
-    query = select(images.c.digest).where(images.c.digest.in_(digests))
+def stored_digests(connection: Connection, sequences: Sequence[int]) -> set[str]:
+    """The digests of the images that are in the store under these numbers now."""
+    query = select(images.c.digest).where(images.c.sequence.in_(sequences))
     return set(connection.execute(query).scalars())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from services.crawler.catalogue import (
     frontier,
     images,
     judgements,
+    purges,
     score_counts,
     settling,
 )
@@ -19,7 +21,9 @@ from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.images import Keep
+from services.crawler.catalogue.purges import PurgeCandidate
 from services.crawler.catalogue.schema import candidates, metadata
+from services.crawler.catalogue.schema import images as images_table
 from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.judgement import Evidence, ProfileVersion, Verdict
 from services.crawler.listing import Listing
@@ -89,6 +93,32 @@ async def test_every_row_is_copied(source, database):
     assert await database.run(lambda c: c.scalars(order).all()) == digests
     more = [Listing("urls:/a", "http://h/more.jpg")]
     assert await database.run(lambda c: frontier.add_listings(c, "c1", more, now=6.0)) == 1
+
+
+async def test_the_number_of_a_purged_image_does_not_come_back(source, postgres):
+    """Whoever has exported up to it gets what is accepted after the copy."""
+    newest = select(images_table.c.sequence, images_table.c.digest)
+    newest = newest.order_by(images_table.c.sequence.desc()).limit(1)
+
+    def purge_newest(connection):
+        row = connection.execute(newest).one()
+        image = PurgeCandidate(row.digest, Listing("urls:/a", "http://h/4.jpg"), ())
+        purges.purge(connection, image, reason="", now=5.0)
+        return row
+
+    def accept(connection):
+        learned = judgements.Learned("f" * 64, decoded_candidate(7), 9, Evidence())
+        judgements.record_candidates(connection, [learned])
+        outcome = Outcome(OutcomeState.FETCHED, None, "", "", "f" * 64, 9, 3.0)
+        images.record_images(connection, [images.StoredImage("f" * 64, 1, outcome)], now=6.0)
+        return connection.execute(newest).one()
+
+    purged = await source.run(purge_newest)
+    with postgres.database() as url, closing(Database(url)) as target:
+        await copy(source, target)
+        accepted_then = await target.run(accept)
+    assert accepted_then.digest == "f" * 64
+    assert accepted_then.sequence > purged.sequence
 
 
 async def test_nothing_is_copied_over_something(source, database):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,16 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy import create_engine, event, func, insert, select, text
 
-from services.crawler.catalogue import images, kept_images
+from services.crawler.catalogue import images, kept_images, purges, replacements
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.migrating import MIGRATIONS
 from services.crawler.catalogue.schema import metadata, seen_images
 from services.crawler.outcome import OutcomeReason, OutcomeState
 from services.crawler.post_rules import PostReason
 from services.crawler.sources.source import BlockReason
+from services.crawler.verifying import stray_files
 from services.servicekit.errors import Misconfigured
 from tests.crawler.subjects import random_fingerprint
 
@@ -237,6 +239,57 @@ async def test_a_catalogue_of_the_first_version_is_migrated(tmp_path):
     assert "UNIQUE (profile_name, file_name)" in sql
 
 
+async def test_an_older_catalogue_gives_no_number_again(tmp_path):
+    """Of the newest image, which is purged then, nor of what was replaced; what refers to images still does."""
+    path = tmp_path / "catalog.sqlite"
+    make_older(path, "0010", _REPLACED_ROWS)
+    database = Database(path)
+
+    def purge_and_accept(connection):
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        for table in ("kept_images", "images"):
+            connection.execute(text(f"DELETE FROM {table} WHERE digest = 'd'"))
+        new = "INSERT INTO images (digest, listing_id, final_url, accept_time) VALUES ('e', 1, '', 8.0)"
+        connection.execute(text(new))
+        return connection.execute(text("SELECT sequence FROM images")).scalars().all()
+
+    try:
+        assert await database.run(
+            lambda c: [one.digest for one in kept_images.list_kept(c, "")]
+        ) == ["d"]
+        assert await database.run(purge_and_accept) == [10]
+    finally:
+        database.close()
+
+
+async def test_files_that_are_to_be_removed_are_found_by_an_index(database):
+    """However many images were replaced or purged."""
+    removed = (
+        (replacements.list_unremoved, "ix_replaced_images_unremoved"),
+        (purges.list_pending, "ix_purged_images_pending"),
+        (
+            partial(stray_files._replaced_names, profile_name="p", names=["a"]),
+            "ix_replaced_images_name",
+        ),
+    )
+
+    def plans(connection, work):
+        if connection.dialect.name == "postgresql":
+            # There is too little in it.
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        statements = []
+        event.listen(
+            connection, "before_cursor_execute", lambda *given: statements.append(given[2:4])
+        )
+        work(connection)
+        [(statement, parameters)] = statements
+        explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+        return str(connection.exec_driver_sql(explain + statement, parameters).all())
+
+    for work, index in removed:
+        assert index in await database.run(partial(plans, work=work))
+
+
 async def test_what_an_older_catalogue_has_to_do_belongs_to_its_sources(nothing):
     """So that these can go first; not what is settled, nor what no source of the crawl named."""
     make_older(nothing, "0008", _ROWS_TO_DO)
@@ -317,4 +370,18 @@ _FIRST_ROWS = (
     ),
     "INSERT INTO images VALUES (1, 'd', 1, 'file:///x', 7.0)",
     "INSERT INTO kept_images VALUES ('d', 'p', 1, 'a.png', 1)",
+)
+_REPLACED_ROWS = (
+    (
+        "INSERT INTO listings (listing_id, url, source, title, page_url, author, found_time, attempts,"
+        " next_attempt_time) VALUES (1, 'file:///1', 'folder:/a', '', '', '', 1.0, 0, 0.0)"
+    ),
+    *(
+        "INSERT INTO candidates (digest, size_bytes, width_px, height_px, format, animated, hash64, hash256,"
+        f" mirrored64, mirrored256, flat) VALUES ('{digest}', 9, 2, 2, 'PNG', 0, '0', x'00', '0', x'00', 0)"
+        for digest in "cde"
+    ),
+    "INSERT INTO images (sequence, digest, listing_id, final_url, accept_time) VALUES (7, 'd', 1, '', 7.0)",
+    "INSERT INTO kept_images (digest, profile_name, profile_version, file_name, linked) VALUES ('d', 'p', 1, 'a', 1)",
+    "INSERT INTO replaced_images VALUES ('c', 9, 5.0, 'p', 'c.png', 'd', 6.0, 1)",
 )

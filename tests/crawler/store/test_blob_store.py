@@ -156,6 +156,18 @@ def test_a_readable_name_has_the_bytes(place):
     assert place.content("kept/landscapes/other.jpg") is None
 
 
+def test_a_readable_name_is_removed_alone(place):
+    """The bytes and other names stay; removing it again is harmless."""
+    place.store.put_with_sidecar(ENCODED, DIGEST, facts("a@1"))
+    names = [NAME, ("sunsets", "sunrise.jpg")]
+    for name in names:
+        place.store.link(DIGEST, name)
+    for _ in range(2):
+        place.store.remove_name(NAME)
+    assert place.store.present_names(names) == {names[1]}
+    assert place.store.has(DIGEST)
+
+
 def test_nothing_is_left_of_what_is_removed(place):
     """Bytes, sidecar and every name of it; what others are stays, and removing again is harmless."""
     for digest, encoded in ((DIGEST, ENCODED), (OTHER, b"another")):

@@ -18,11 +18,14 @@ from services.crawler.catalogue import (
     images,
     judgements,
     kept_images,
+    purges,
     score_counts,
 )
+from services.crawler.catalogue.accept_order import read_news
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
+from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.schema import kept_images as table
 from services.crawler.catalogue.schema import listings
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
@@ -392,3 +395,23 @@ async def test_nothing_counts_twice_when_commits_are_cut_off(postgres, tmp_path,
         assert len(await world.kept()) == 20
         await world.recorder.close()
         world.database.close()
+
+
+async def test_the_number_of_a_purged_image_never_comes_back(world):
+    """Whoever has read up to it, and this crawler itself, remember the image that is accepted next."""
+    other = SeenImages()
+
+    async def follow():
+        other.learn(await world.database.run(lambda c: read_news(c, other.horizon)))
+
+    def purge(connection):
+        [image] = purges.select_images(connection, PurgeSelection((world.digest(0),)))
+        purges.purge(connection, image, reason="", now=4.0)
+
+    await world.recorder.record(world.finding(0))
+    await follow()
+    await world.database.run(purge)
+    await world.recorder.record(world.finding(1))
+    await follow()
+    for seen in (world.seen, other):
+        assert seen.find("landscapes", "f" * 64, decoded_candidate(1)).digest == world.digest(1)

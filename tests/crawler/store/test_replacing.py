@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from sqlalchemy import update
 
 from services.crawler.catalogue import (
     distinct_pairs,
@@ -25,9 +26,12 @@ from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogu
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
 from services.crawler.catalogue.replacements import Replacement
+from services.crawler.catalogue.schema import listings
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.keyed_lock import KeyedLock
 from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.purging import PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
@@ -215,6 +219,58 @@ async def test_a_purge_takes_what_it_had_replaced_along(world):
     assert await world.database.run(lambda c: purges.find_purged(c, gone)) == set(gone)
     assert await world.database.run(lambda c: replacements.find_replaced(c, gone)) == set()
     assert await world.kept() == []
+
+
+async def purge_all(world, *, dry_run=False, **named):
+    """Purges what is named; returns what was selected."""
+    purging = Purging(world.database, world.store, world.seen, fetcher=None, digests=KeyedLock())
+    request = PurgeRequest(PurgeSelection(**named), dry_run=dry_run, reason="a letter")
+    return [image.digest async for image, _ in purging.purge(request)]
+
+
+async def test_a_purge_of_what_was_replaced_takes_its_better_copies_along(world):
+    """The picture is to go, whichever of its versions is named, and however; others of the same host stay."""
+    listed = await world.lease(4)
+    by_ada = update(listings).where(listings.c.listing_id == listed[0].listing_id)
+    await world.database.run(lambda c: c.execute(by_ada.values(author="Ada")))
+    for number, size in ((1, 1), (2, 2), (3, 4)):
+        await world.accept(listed[number - 1], number, size, bits=number)
+    await world.accept(listed[3], 4, picture=2)
+    versions = tuple(digest_of(number) for number in (1, 2, 3))
+    for named in (
+        *({"digests": (digest,)} for digest in versions),
+        {"url": "http://h/0.jpg"},
+        {"author": "Ada", "host": "h"},
+    ):
+        assert await purge_all(world, dry_run=True, **named) == [digest_of(3)]
+    assert await purge_all(world, author="Ada", url="http://h/1.jpg") == []
+    assert await purge_all(world, author="Ada") == [digest_of(3)]
+    assert await world.kept() == [digest_of(4)]
+    assert await world.database.run(lambda c: purges.find_purged(c, versions)) == set(versions)
+    assert [world.store.has(digest) for digest in versions] == [False] * 3
+    assert all(world.seen.is_forbidden(digest) for digest in versions)
+    assert len(world.names()) == 1
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_better_copy_that_comes_before_the_purge_goes_with_it(world):
+    """It takes the place between selection and purge; what asks for what is gone leaves it, as it may be there."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    selection = PurgeSelection((digest_of(1),))
+    [image] = await world.database.run(lambda c: purges.select_images(c, selection))
+    await world.accept(two, 2, 2)
+
+    def purge(connection, **how):
+        return purges.purge(connection, image, reason="a letter", now=9.0, **how)
+
+    assert await world.database.run(lambda c: purge(c, follow=False)) == []
+    assert await world.kept() == [digest_of(2)]
+    files = await world.database.run(purge)
+    assert {digest for digest, _ in files} == {digest_of(1), digest_of(2)}
+    assert all(len(names) == 1 for _, names in files)
+    assert await world.kept() == []
+    assert await world.database.run(purge) == [], "another crawler has purged it"
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -76,7 +76,8 @@ class World:
     def archived(self):
         """How many images are in the file, by what it says when it is opened elsewhere."""
         copied = self.folder / "copied"
-        shutil.copytree(self.folder / "cache", copied, dirs_exist_ok=True)
+        unfinished = shutil.ignore_patterns("*.tmp")
+        shutil.copytree(self.folder / "cache", copied, dirs_exist_ok=True, ignore=unfinished)
         file = FingerprintFile(copied / "seen")
         try:
             file.load()
@@ -205,19 +206,18 @@ async def test_purged_images_are_found_whether_they_are_in_the_file_or_not(world
         assert "seen_file_made_again" not in await world.start()
 
 
-# PostgreSQL gives no number a second time.
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-async def test_an_image_that_takes_the_place_of_the_last_purged_one_is_found(world):
-    """SQLite gives the highest sequence again once its row is gone: the file's last image may have lost its place."""
+async def test_an_image_that_comes_after_the_last_purged_one_is_found(world):
+    """It does not get its number; the last images of the file may all be gone."""
+    newest = select(func.max(images_table.c.sequence))
     await world.keep(*range(19))
+    before = await world.database.run(lambda c: c.scalar(newest))
     await world.start()
     assert world.archived() == 9
     await world.stop()
     await world.purge(*range(8, 19))
     world.seen = None
     await world.keep(108)
-    newest = await world.database.run(lambda c: c.scalar(select(func.max(images_table.c.sequence))))
-    assert newest == 9, "the place that number 8 had"
+    assert await world.database.run(lambda c: c.scalar(newest)) > before
     assert "seen_file_made_again" not in await world.start()
     assert world.found(8, 18, 108) == [8, 18, 108]
 
