@@ -159,10 +159,11 @@ class _Attempt:
                 self._ends[place] = End.PURGED
                 self._end(_purged(finding), None)
                 continue
-            judgement = self._decide(finding)
-            # What was judged before stands.
-            verdict = verdicts.get((digest, finding.profile), judgement.verdict)
-            written.append(replace(finding, judgement=judgement))
+            # What was judged before stands, and replaces nothing.
+            verdict = verdicts.get((digest, finding.profile))
+            decided = replace(finding, judgement=self._decide(finding)) if not verdict else finding
+            verdict = verdict or decided.judgement.verdict
+            written.append(decided)
             self._ends[place] = End.NOT_KEPT
             if file_name and verdict is Verdict.ACCEPTED:
                 keeps[place] = finding, file_name

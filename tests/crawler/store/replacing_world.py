@@ -70,8 +70,12 @@ class Copies:
         terms = LeaseTerms("me", 2.0, 60.0)
         return await self.database.run(lambda c: frontier.lease(c, crawl_id, terms, limit=limit))
 
-    async def accept(self, leased, number, size=1, *, bits=0, picture=1, **changes):
-        """Records a copy that the gates passed: so many times 1000x1000 pixels, all of them with detail."""
+    async def accept(self, leased, number, size=1, **changes):
+        """Records a copy that the gates passed."""
+        await self.recorder.record(self.finding(leased, number, size, **changes))
+
+    def finding(self, leased, number, size=1, *, bits=0, picture=1, **changes):
+        """A copy that the gates passed: so many times 1000x1000 pixels, all of them with detail."""
         width_px = size * 1_000
         fingerprint = near(random_fingerprint(picture), bits)
         decoded = replace(decoded_candidate(number, fingerprint=fingerprint), width_px=width_px)
@@ -90,17 +94,15 @@ class Copies:
             detection=detection(fields["probability"]),
             detail_px=width_px * HEIGHT_PX if fields["detail"] else 0,
         )
-        await self.recorder.record(
-            Finding(
-                fields["crawl_id"],
-                fields["profile"],
-                # As nobody leased it: it may be accepted again.
-                replace(leased, owner=""),
-                outcome,
-                Candidate(encoded(number), digest_of(number), decoded),
-                replace(judgement, evidence=evidence),
-                known=False,
-            )
+        return Finding(
+            fields["crawl_id"],
+            fields["profile"],
+            # As nobody leased it: it may be accepted again.
+            replace(leased, owner=""),
+            outcome,
+            Candidate(encoded(number), digest_of(number), decoded),
+            replace(judgement, evidence=evidence),
+            known=False,
         )
 
     async def kept(self):
@@ -115,9 +117,9 @@ class Copies:
         )
         return found[1]
 
-    async def counts(self):
-        """How the crawl counts its listings, by verdict."""
-        found = await self.database.run(lambda c: crawls.list_counts(c, "c1"))
+    async def counts(self, crawl_id="c1"):
+        """How a crawl counts its listings, by verdict."""
+        found = await self.database.run(lambda c: crawls.list_counts(c, crawl_id))
         return {one.verdict: one.count for one in found}
 
     def problems(self, *, grace_s=0.0):
