@@ -67,6 +67,8 @@ class CrawlBoard:
         self._models = models
         self._parse_source = parse_source
         self._runs: dict[str, _Run] = {}
+        # Of these, those that wait for no model service.
+        self._working: dict[str, CrawlRun] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._away = ""
         self._refetching = asyncio.Lock()
@@ -150,6 +152,7 @@ class CrawlBoard:
         await self._database.run(
             partial(priorities.set_priority, crawl_id=crawl_id, uris=uris, priority=priority)
         )
+        self._prioritise(await self.get(crawl_id))
         moving = asyncio.create_task(priorities.move_all(self._database, crawl_id))
         self._moving.add(moving)
         moving.add_done_callback(self._end_moving)
@@ -207,7 +210,9 @@ class CrawlBoard:
         """
         crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
         if crawl.state is CrawlState.RUNNING:
-            waits = (self._away, self._models.waiting_for, self._parts.recorder.waiting_for)
+            waits = [self._away, self._models.waiting_for, self._parts.recorder.waiting_for]
+            if crawl_id in self._working:
+                waits.append(self._working[crawl_id].waiting_for)
             return replace(crawl, state_reason=next(filter(None, waits), ""))
         return crawl
 
@@ -278,8 +283,13 @@ class CrawlBoard:
                 await self._end_run(crawl_id)
         for crawl in running:
             self._begin(crawl)
+            self._prioritise(crawl)
         for crawl_id in list(self._changed):
             self._announce(crawl_id)
+
+    def _prioritise(self, crawl: Crawl) -> None:
+        if crawl.crawl_id in self._working:
+            self._working[crawl.crawl_id].prioritise(crawl)
 
     def _end_moving(self, moving: asyncio.Task[None]) -> None:
         self._moving.discard(moving)
@@ -320,8 +330,11 @@ class CrawlBoard:
         pipeline = Pipeline(self._parts, crawl, owner, bins)
         parts = RunParts(self._database, owner, self._terms)
         sources = [self._parse_source(uri) for uri in crawl.request.sources]
-        run = CrawlRun(crawl, pipeline, parts)
-        return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        run = self._working[crawl.crawl_id] = CrawlRun(crawl, pipeline, parts)
+        try:
+            return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        finally:
+            del self._working[crawl.crawl_id]
 
     async def _wait_for_models(self, profile: ProfileVersion) -> ScoreBins:
         """Waits until all of them answer. Returns where scores under the profile are counted."""
