@@ -22,6 +22,7 @@ from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.crawl.crawl_run import CrawlRun, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
+from services.crawler.crawl.priority_moves import PriorityMoves
 from services.crawler.judgement import ProfileVersion
 from services.crawler.models.model_services import ModelServices
 from services.crawler.score_distribution import ScoreBins
@@ -43,7 +44,6 @@ ChosenSource: TypeAlias = tuple[str, SourceSettings]
 _AWAY_RETRY_S = 1.0
 # How often it is looked what other crawlers were told.
 _FOLLOW_S = 1.0
-_MOVING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class CrawlBoard:
         self._away = ""
         self._refetching = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
-        self._moving: set[asyncio.Task[None]] = set()
+        self._moves = PriorityMoves(parts.database)
         # Counts what this crawler was told, or ended by itself.
         self._told = 0
 
@@ -153,11 +153,7 @@ class CrawlBoard:
             partial(priorities.set_priority, crawl_id=crawl_id, uris=uris, priority=priority)
         )
         self._prioritise(await self.get(crawl_id))
-        moving = asyncio.create_task(priorities.move_all(self._database, crawl_id))
-        self._moving.add(moving)
-        moving.add_done_callback(self._end_moving)
-        # Hundreds of thousands of listings take longer than a caller waits.
-        await asyncio.wait({moving}, timeout=_MOVING_S)
+        await self._moves.move(crawl_id)
         self._announce(crawl_id)
         return await self.get(crawl_id)
 
@@ -250,12 +246,12 @@ class CrawlBoard:
 
     async def close(self) -> None:
         """Stops all runs; their crawls stay RUNNING and go on at the next start, or with other crawlers."""
-        tasks = [*(run.task for run in self._runs.values()), *self._moving]
+        tasks = [run.task for run in self._runs.values()]
         if self._following is not None:
             tasks.append(self._following)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._moves.close(), return_exceptions=True)
         await self._parts.recorder.close()
 
     @property
@@ -290,12 +286,6 @@ class CrawlBoard:
     def _prioritise(self, crawl: Crawl) -> None:
         if crawl.crawl_id in self._working:
             self._working[crawl.crawl_id].prioritise(crawl)
-
-    def _end_moving(self, moving: asyncio.Task[None]) -> None:
-        self._moving.discard(moving)
-        if not moving.cancelled() and (error := moving.exception()) is not None:
-            # Whoever works on the crawl goes on with it.
-            structlog.get_logger().warning("priorities_not_moved", cause=str(error))
 
     def _begin(self, crawl: Crawl) -> None:
         if crawl.crawl_id not in self._runs:
