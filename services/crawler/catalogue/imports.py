@@ -7,20 +7,18 @@ paused while an import goes on, so that nobody fetches them, and completed at it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, exists, select
 
 from services.crawler.catalogue.crawls import CrawlRequest, CrawlState, create_crawl, set_state
 from services.crawler.catalogue.frontier import LeasedListing, add_listings
-from services.crawler.catalogue.judgements import record_judgements
+from services.crawler.catalogue.late_judgements import record_judgements
 from services.crawler.catalogue.schema import (
     candidates,
     crawl_listings,
     crawls,
     judgements,
-    kept_images,
     listings,
     purged_images,
 )
@@ -40,13 +38,11 @@ class Standing:
     Attributes:
         purged: Why it must not come back, one sentence; empty if it may.
         verdicts: What was said of it, by profile version, each with its reason.
-        kept: The names of the profiles that keep it.
         has_embedding: Whether it has one, of whatever encoder.
     """
 
     purged: str
     verdicts: dict[ProfileVersion, tuple[Verdict, str]]
-    kept: frozenset[str]
     has_embedding: bool
 
 
@@ -66,7 +62,6 @@ class Admitted:
 def standing_of(connection: Connection, record: ImageRecord) -> Standing:
     """Returns what is known of an image that is imported."""
     judged = select(judgements).where(judgements.c.digest == record.digest)
-    kept = select(kept_images.c.profile_name).where(kept_images.c.digest == record.digest)
     embedded = select(candidates.c.digest).where(
         candidates.c.digest == record.digest, candidates.c.embedding.is_not(None)
     )
@@ -77,7 +72,6 @@ def standing_of(connection: Connection, record: ImageRecord) -> Standing:
     return Standing(
         _purged(connection, record),
         verdicts,
-        frozenset(connection.execute(kept).scalars()),
         connection.execute(embedded).first() is not None,
     )
 
@@ -108,16 +102,14 @@ def admit(
     return Admitted(LeasedListing(listing_id, listing, 0, None, host_of(listing.url)), crawl_id)
 
 
-def add_judgements(connection: Connection, record: ImageRecord, kept: Collection[str]) -> None:
+def add_judgements(connection: Connection, record: ImageRecord) -> None:
     """Adds what else was said of an image; what was said here stands.
 
     That it is a duplicate, or was replaced, is left out, as it says something of another catalogue; an acceptance
-    counts where it led to something here.
+    counts where it led to something here that is kept, or was until a better copy came.
     """
     for one in record.judgements:
-        verdict = one.judgement.verdict
-        is_hollow = verdict is Verdict.ACCEPTED and one.profile.name not in kept
-        if verdict not in (Verdict.DUPLICATE, Verdict.REPLACED) and not is_hollow:
+        if one.judgement.verdict not in (Verdict.DUPLICATE, Verdict.REPLACED):
             judged = {record.digest: one.judgement}
             record_judgements(connection, one.profile, judged, now=one.time)
 

@@ -50,9 +50,6 @@ _INSERT_JUDGEMENTS = Many(
     types_of(judgements, tuple(column.name for column in judgements.c)),
     lambda given: given.into(judgements).on_conflict_do_nothing().returning(judgements.c.digest),
 )
-_FIND_CANDIDATES = Lookup(
-    lambda among: select(candidates.c.digest).where(among(candidates.c.digest, "digests"))
-)
 _LIST_VERDICTS = Lookup(
     lambda among: select(judgements.c.digest, judgements.c.verdict).where(
         among(judgements.c.digest, "digests"),
@@ -113,23 +110,13 @@ def get_candidate(
     return decoded_of(row), evidence_of(row, encoder_id=encoder_id, detector_id=detector_id)
 
 
-def record_judgements(
-    connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
-) -> set[str]:
-    """Writes judgements by digest; those of candidates that are not there, for they were purged, are left out.
-
-    There is one per digest and profile version: a second one changes nothing. Returns the digests of the new ones.
-    """
-    there = _FIND_CANDIDATES.run(connection, digests=list(judged)).scalars()
-    return add_judgements(
-        connection, profile, {digest: judged[digest] for digest in there}, now=now
-    )
-
-
 def add_judgements(
     connection: Connection, profile: ProfileVersion, judged: Mapping[str, Judgement], *, now: float
 ) -> set[str]:
-    """Does what `record_judgements` does, of candidates that were written in the same transaction."""
+    """Writes judgements by digest, of candidates that are there: as when they were written in the same transaction.
+
+    There is one per digest and profile version: a second one changes nothing. Returns the digests of the new ones.
+    """
     rows = [
         _judgement_columns(digest, profile, judgement, now=now)
         for digest, judgement in sorted(judged.items())

@@ -24,8 +24,7 @@ from sqlalchemy import (
 
 from services.crawler.catalogue.frontier import LeaseTerms
 from services.crawler.catalogue.many import Given, Many
-from services.crawler.catalogue.outbox_schema import outbox, sinks
-from services.crawler.catalogue.schema import images, kept_images
+from services.crawler.catalogue.schema import images, kept_images, outbox, sinks
 from services.crawler.catalogue.upsert import insert_on
 
 _BACKFILLED_AT_ONCE = 5_000

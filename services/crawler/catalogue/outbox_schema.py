@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.crawler.catalogue.schema import Digest, Id, index_of, metadata
+from services.crawler.catalogue.schema_parts import Digest, Id, index_of, metadata
 from services.crawler.catalogue.text_columns import String, Text
 
 _TO_DELIVER = text("state = 'PENDING'")

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
-    TextClause,
     UniqueConstraint,
     false,
     text,
 )
 
+from services.crawler.catalogue.outbox_schema import outbox, sinks
+from services.crawler.catalogue.schema_parts import Digest, Id, index_of, metadata
 from services.crawler.catalogue.text_columns import String, Text
 
-metadata = MetaData()
+__all__ = [
+    "candidates",
+    "crawl_counts",
+    "crawl_listings",
+    "crawl_post_counts",
+    "crawl_sources",
+    "crawls",
+    "distinct_pairs",
+    "hosts",
+    "images",
+    "judgements",
+    "kept_images",
+    "listings",
+    "metadata",
+    "outbox",
+    "purged_images",
+    "replaced_images",
+    "score_counts",
+    "seen_images",
+    "sinks",
+    "writers",
+]
 
-# SQLite counts only an INTEGER primary key by itself.
-Id = BigInteger().with_variant(Integer, "sqlite")
-Digest = String(64)
 _PENDING = text("sequence IS NULL")
 _NAMES_PENDING = text("pending_names IS NOT NULL")
 
@@ -36,11 +51,6 @@ _NAMES_PENDING = text("pending_names IS NOT NULL")
 def _position() -> Column[int]:
     """Numbers rows as they come: SQLite's own number of a row; on PostgreSQL the migrations add it."""
     return Column("rowid", BigInteger, key="position", system=True)
-
-
-def index_of(which: TextClause, name: str, *columns: str | ColumnElement[Any]) -> Index:
-    """An index of some rows alone."""
-    return Index(name, *columns, sqlite_where=which, postgresql_where=which)
 
 
 crawls = Table(

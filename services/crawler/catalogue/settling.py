@@ -15,6 +15,7 @@ from services.crawler.catalogue.schema import (
     crawl_counts,
     crawl_listings,
     crawls,
+    judgements,
     kept_images,
     listings,
 )
@@ -89,17 +90,23 @@ _SETTLED_DIGESTS = Lookup(
         )
     )
 )
-_profile_name = (
-    select(crawls.c.profile_name)
-    .where(crawls.c.crawl_id == bindparam("of_crawl"))
-    .scalar_subquery()
-)
+_of_crawl = crawls.c.crawl_id == bindparam("of_crawl")
+_profile_name = select(crawls.c.profile_name).where(_of_crawl).scalar_subquery()
+_profile_version = select(crawls.c.profile_version).where(_of_crawl).scalar_subquery()
 _KEPT_FOR = Lookup(
     lambda among: select(
         kept_images.c.digest,
         kept_images.c.listing_id,
         (kept_images.c.profile_name == _profile_name).label("is_of_profile"),
     ).where(among(kept_images.c.digest, "digests"), kept_images.c.listing_id.is_not(None))
+)
+_REPLACED = Lookup(
+    lambda among: select(judgements.c.digest).where(
+        among(judgements.c.digest, "digests"),
+        judgements.c.profile_name == _profile_name,
+        judgements.c.profile_version == _profile_version,
+        judgements.c.verdict == Verdict.REPLACED.value,
+    )
 )
 _MARKS = ("sequence", "known", "repeated")
 _MARK_SETTLED = Many(
@@ -145,7 +152,11 @@ def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> se
 
 
 def settle(connection: Connection, endings: Sequence[Ending]) -> None:
-    """Writes new outcomes, lets go of the listings, marks and counts them as done; a second time changes nothing."""
+    """Writes new outcomes, lets go of the listings, marks and counts them as done; a second time changes nothing.
+
+    Belongs under the lock of accepts, behind what the same transaction replaces: an acceptance that was read before may
+    have become a replacement since.
+    """
     record_outcomes(
         connection,
         {
@@ -180,7 +191,8 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
         for sequence, one in enumerate(endings, start=first)
     ]
     _MARK_SETTLED.run(connection, rows, of_crawl=crawl_id)
-    counts = Counter(_count_key(one, repeated) for one in endings)
+    replaced = _replaced(connection, crawl_id, endings)
+    counts = Counter(_count_key(one, repeated, replaced) for one in endings)
     names = ("outcome_state", "outcome_reason", "verdict", "known")
     COUNT.run(
         connection,
@@ -218,8 +230,20 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
     return repeated
 
 
-def _count_key(ending: Ending, repeated: Collection[int]) -> _CountKey:
+def _replaced(connection: Connection, crawl_id: str, endings: Sequence[Ending]) -> set[str]:
+    """The digests of accepted images whose place a better copy has by now."""
+    settlements = [one.settlement for one in endings]
+    accepted = {one.outcome.digest for one in settlements if one.verdict is Verdict.ACCEPTED}
+    if not accepted:
+        return set()
+    found = _REPLACED.run(connection, of_crawl=crawl_id, digests=list(accepted))
+    return set(found.scalars())
+
+
+def _count_key(ending: Ending, repeated: Collection[int], replaced: Collection[str]) -> _CountKey:
     outcome, verdict = ending.settlement.outcome, ending.settlement.verdict
+    if verdict is Verdict.ACCEPTED and outcome.digest in replaced:
+        verdict = Verdict.REPLACED
     if ending.leased.listing_id in repeated:
         verdict = Verdict.DUPLICATE
     return (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, literal, select, update
 
 from services.crawler.catalogue.outbox import DeliveryState
-from services.crawler.catalogue.outbox_schema import outbox, sinks
 from services.crawler.catalogue.row_locks import lock_in_order
+from services.crawler.catalogue.schema import outbox, sinks
 from services.crawler.catalogue.upsert import insert_on
 from services.servicekit.errors import NotFound
 

@@ -22,6 +22,7 @@ from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.crawl.crawl_run import CrawlRun, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
+from services.crawler.crawl.priority_moves import PriorityMoves
 from services.crawler.judgement import ProfileVersion
 from services.crawler.models.model_services import ModelServices
 from services.crawler.score_distribution import ScoreBins
@@ -43,7 +44,6 @@ ChosenSource: TypeAlias = tuple[str, SourceSettings]
 _AWAY_RETRY_S = 1.0
 # How often it is looked what other crawlers were told.
 _FOLLOW_S = 1.0
-_MOVING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,13 @@ class CrawlBoard:
         self._models = models
         self._parse_source = parse_source
         self._runs: dict[str, _Run] = {}
+        # Of these, those that wait for no model service.
+        self._working: dict[str, CrawlRun] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._away = ""
         self._refetching = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
-        self._moving: set[asyncio.Task[None]] = set()
+        self._moves = PriorityMoves(parts.database)
         # Counts what this crawler was told, or ended by itself.
         self._told = 0
 
@@ -150,11 +152,8 @@ class CrawlBoard:
         await self._database.run(
             partial(priorities.set_priority, crawl_id=crawl_id, uris=uris, priority=priority)
         )
-        moving = asyncio.create_task(priorities.move_all(self._database, crawl_id))
-        self._moving.add(moving)
-        moving.add_done_callback(self._end_moving)
-        # Hundreds of thousands of listings take longer than a caller waits.
-        await asyncio.wait({moving}, timeout=_MOVING_S)
+        self._prioritise(await self.get(crawl_id))
+        await self._moves.move(crawl_id)
         self._announce(crawl_id)
         return await self.get(crawl_id)
 
@@ -207,7 +206,9 @@ class CrawlBoard:
         """
         crawl = await self._database.run(lambda c: crawls.get_crawl(c, crawl_id))
         if crawl.state is CrawlState.RUNNING:
-            waits = (self._away, self._models.waiting_for, self._parts.recorder.waiting_for)
+            waits = [self._away, self._models.waiting_for, self._parts.recorder.waiting_for]
+            if crawl_id in self._working:
+                waits.append(self._working[crawl_id].waiting_for)
             return replace(crawl, state_reason=next(filter(None, waits), ""))
         return crawl
 
@@ -245,12 +246,12 @@ class CrawlBoard:
 
     async def close(self) -> None:
         """Stops all runs; their crawls stay RUNNING and go on at the next start, or with other crawlers."""
-        tasks = [*(run.task for run in self._runs.values()), *self._moving]
+        tasks = [run.task for run in self._runs.values()]
         if self._following is not None:
             tasks.append(self._following)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._moves.close(), return_exceptions=True)
         await self._parts.recorder.close()
 
     @property
@@ -278,14 +279,13 @@ class CrawlBoard:
                 await self._end_run(crawl_id)
         for crawl in running:
             self._begin(crawl)
+            self._prioritise(crawl)
         for crawl_id in list(self._changed):
             self._announce(crawl_id)
 
-    def _end_moving(self, moving: asyncio.Task[None]) -> None:
-        self._moving.discard(moving)
-        if not moving.cancelled() and (error := moving.exception()) is not None:
-            # Whoever works on the crawl goes on with it.
-            structlog.get_logger().warning("priorities_not_moved", cause=str(error))
+    def _prioritise(self, crawl: Crawl) -> None:
+        if crawl.crawl_id in self._working:
+            self._working[crawl.crawl_id].prioritise(crawl)
 
     def _begin(self, crawl: Crawl) -> None:
         if crawl.crawl_id not in self._runs:
@@ -320,8 +320,11 @@ class CrawlBoard:
         pipeline = Pipeline(self._parts, crawl, owner, bins)
         parts = RunParts(self._database, owner, self._terms)
         sources = [self._parse_source(uri) for uri in crawl.request.sources]
-        run = CrawlRun(crawl, pipeline, parts)
-        return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        run = self._working[crawl.crawl_id] = CrawlRun(crawl, pipeline, parts)
+        try:
+            return await run.run(sources, lambda: self._announce(crawl.crawl_id))
+        finally:
+            del self._working[crawl.crawl_id]
 
     async def _wait_for_models(self, profile: ProfileVersion) -> ScoreBins:
         """Waits until all of them answer. Returns where scores under the profile are counted."""

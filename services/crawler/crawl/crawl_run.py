@@ -19,6 +19,7 @@ from services.crawler.catalogue.frontier import LeasedListing, LeaseTerms
 from services.crawler.crawl.host_claims import HostClaims
 from services.crawler.crawl.host_queue import HostQueue
 from services.crawler.crawl.lister import EnoughListings, Lister, ListerParts, Resolve, Room
+from services.crawler.crawl.listing_turns import ListingTurns
 from services.crawler.crawl.pipeline import Pipeline
 from services.crawler.crawl.precedence import Precedence
 from services.crawler.judgement import Verdict
@@ -106,13 +107,28 @@ class CrawlRun:
         self._in_use: Counter[str] = Counter()
         self._limits = limits = parts.terms.limits
         self._queue = HostQueue(
+            crawl.crawl_id,
             pipeline.paces,
             parts.terms.precedence or Precedence(limits.workers),
             patience_s=limits.patience_s,
         )
+        self._turns = ListingTurns()
         self._problems: list[str] = []
         self._listing_done = False
         self._log = structlog.get_logger().bind(crawl_id=crawl.crawl_id)
+
+    @property
+    def waiting_for(self) -> str:
+        """What all that it holds waits for, one sentence; empty if it goes on, or waits for hosts alone."""
+        crawl_id = self._queue.waits_for
+        return f"waits for crawl {crawl_id}, which has a higher priority" if crawl_id else ""
+
+    def prioritise(self, crawl: Crawl) -> None:
+        """Says what priorities its sources have now; its listers know it at once."""
+        settings = crawl.request.settings
+        self._turns.prioritise(
+            {place: settings[uri].priority for place, uri in enumerate(crawl.request.sources)}
+        )
 
     async def run(
         self, sources: Sequence[Source], on_settled: Callable[[], None]
@@ -123,12 +139,12 @@ class CrawlRun:
             sources: Those of the crawl, in its order; each is listed from its cursor on, all at the same time.
             on_settled: Called after each listing, and when a source's state changes.
         """
-        await priorities.move_all(self._database, self._crawl.crawl_id)
         try:
             async with asyncio.TaskGroup() as group:
                 helpers = [
                     group.create_task(self._list_sources(sources, on_settled)),
                     group.create_task(self._renew_leases()),
+                    group.create_task(self._move_priorities()),
                     *(
                         group.create_task(self._process(on_settled))
                         for _ in range(self._limits.workers)
@@ -168,10 +184,12 @@ class CrawlRun:
             changed,
             # Each look is a transaction of its own.
             look_s=max(self._limits.poll_s, _LOOK_S * len(sources)),
+            turns=self._turns,
         )
         places = await self._database.run(
             lambda c: crawl_sources.list_sources(c, self._crawl.crawl_id)
         )
+        self._turns.prioritise({place.position: place.settings.priority for place in places})
         try:
             async with asyncio.TaskGroup() as group:
                 for source, place in zip(sources, places, strict=True):
@@ -296,8 +314,15 @@ class CrawlRun:
         while True:
             await asyncio.sleep(self._limits.lease_s / 3)
             await self._database.run(self._renew)
-            # A change that broke off, or that came while a source was listed.
+
+    async def _move_priorities(self) -> None:
+        """Ends changes that broke off, or that came while a source was listed.
+
+        By itself: of a million listings it takes longer than a lease lasts.
+        """
+        while True:
             await priorities.move_all(self._database, self._crawl.crawl_id)
+            await asyncio.sleep(self._limits.lease_s / 3)
 
     def _renew(self, connection: Connection) -> None:
         terms = self._terms(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
+import time
 from collections import Counter, OrderedDict
 
 from services.crawler.catalogue.frontier import LeasedListing
@@ -17,6 +18,8 @@ _HANDED_OUT_MAX = 8
 _CROWD = 16
 # Another crawl may ask the same host, and does not tell this queue when it is done.
 _LOOK_AGAIN_S = 0.25
+# Crawls that take turns wait for a moment again and again: that is not worth a word.
+_TOLD_AFTER_S = 3.0
 
 
 class HostQueue:
@@ -25,11 +28,14 @@ class HostQueue:
     Belongs to one crawl and one event loop.
     """
 
-    def __init__(self, paces: HostPaces, precedence: Precedence, *, patience_s: float) -> None:
-        """Takes the paces of all hosts, and what all crawls hold.
+    def __init__(
+        self, crawl_id: str, paces: HostPaces, precedence: Precedence, *, patience_s: float
+    ) -> None:
+        """Takes the crawl, the paces of all hosts, and what all crawls hold.
 
         A host that rests longer than `patience_s` is handed out to be given back.
         """
+        self._crawl_id = crawl_id
         self._paces = paces
         self._precedence = precedence
         self._patience_s = patience_s
@@ -38,6 +44,7 @@ class HostQueue:
         self._handed_out: Counter[str] = Counter()
         self._changed = ChangeSignal()
         self._count = 0
+        self._used_time = time.monotonic()
 
     def __len__(self) -> int:
         """How many listings wait."""
@@ -48,11 +55,27 @@ class HostQueue:
         """Hosts that have so many listings here that no more of theirs are worth leasing."""
         return [host for host, waiting in self._waiting.items() if len(waiting) >= _CROWD]
 
+    @property
+    def waits_for(self) -> str:
+        """The crawl of a higher priority that keeps all of these listings waiting for some seconds now; else empty.
+
+        Of several, that which does so at most hosts.
+        """
+        if self._handed_out or time.monotonic() - self._used_time < _TOLD_AFTER_S:
+            return ""
+        ahead = Counter(
+            self._precedence.ahead_of(host, waiting[0].priority)
+            for host, waiting in self._waiting.items()
+        )
+        if not ahead or None in ahead:
+            return ""
+        return str(ahead.most_common(1)[0][0])
+
     def put(self, leased: LeasedListing) -> None:
         """Adds a listing."""
         waiting = self._waiting.setdefault(leased.asked_host, [])
         bisect.insort(waiting, leased, key=lambda one: -one.priority)
-        self._precedence.wait(leased.asked_host, leased.priority)
+        self._precedence.wait(leased.asked_host, leased.priority, self._crawl_id)
         self._count += 1
         self._changed.notify()
 
@@ -73,14 +96,15 @@ class HostQueue:
         self._handed_out[host] -= 1
         if not self._handed_out[host]:
             del self._handed_out[host]
-        self._precedence.end(leased.priority)
+        self._used_time = time.monotonic()
+        self._precedence.end(leased.priority, self._crawl_id)
         self._changed.notify()
 
     def close(self) -> None:
         """Nobody gets what still waits: other crawls need not wait for it."""
         for host, waiting in self._waiting.items():
             for leased in waiting:
-                self._precedence.end_wait(host, leased.priority)
+                self._precedence.end_wait(host, leased.priority, self._crawl_id)
         self._waiting.clear()
         self._count = 0
 
@@ -124,7 +148,7 @@ class HostQueue:
             del self._waiting[host]
         self._count -= 1
         self._handed_out[host] += 1
-        self._precedence.end_wait(host, leased.priority)
-        self._precedence.begin(leased.priority)
+        self._precedence.end_wait(host, leased.priority, self._crawl_id)
+        self._precedence.begin(leased.priority, self._crawl_id)
         self._changed.notify()
         return leased

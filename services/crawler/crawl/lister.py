@@ -130,7 +130,6 @@ class Lister:
         self._source = source
         self._place = place
         self._settings = place.settings
-        self._priority = place.settings.priority
         self._parts = parts
         self._gates = PostGates(place.settings.rules)
         self._log = structlog.get_logger().bind(crawl_id=parts.crawl_id, source=source.uri)
@@ -346,9 +345,9 @@ class Lister:
         rest, added, is_first = pending.listings, 0, True
         while True:
             # One lister at a time: another would count on the same room, and one has to ask for it.
-            async with self._parts.turns.turn(self._priority):
+            async with self._parts.turns.turn(self._place.position):
                 found = await self._parts.room(self._place.position)
-                self._priority = found.priority
+                self._parts.turns.prioritise({self._place.position: found.priority})
                 if found.is_full:
                     continue
                 room = found.left

@@ -141,9 +141,7 @@ class Import:
                     await self._record(record, keep, candidate, before)
             after = await self._standing(record)
             if any(one.profile not in after.verdicts for one in record.judgements):
-                await self._parts.database.run(
-                    partial(imports.add_judgements, record=record, kept=after.kept)
-                )
+                await self._parts.database.run(partial(imports.add_judgements, record=record))
         return _first([_ended(before, after, keep) for keep in record.keeps])
 
     async def _record(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import judgements, known_candidates
+from services.crawler.catalogue import judgements, known_candidates, late_judgements
 from services.crawler.catalogue.crawls import Crawl
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.known_candidates import KnownCandidate, RejudgeTerms
@@ -116,53 +117,61 @@ class _Run:
     ) -> list[RejudgedImage]:
         # One look at the disk for all of them: a thread for each costs more than judging it.
         stored = await asyncio.to_thread(self._stored, page)
-        changed: list[RejudgedImage] = []
+        decided: list[Reconsidered] = []
         ended: dict[str, Judgement] = {}
         for place, known in enumerate(page):
-            if known.judged is not None:
-                self.summary.known_count += 1
-                changed += self._remind(known, known.judged)
-                continue
-            found = await self._judging.judge(known, scores)
-            if found is None:
-                self.summary.unknown_count += 1
-                continue
-            changed += await self._act(found, ended, stored=known.digest in stored)
+            found = await self._reconsider(known, scores)
+            if found is not None and known.judged is None:
+                found = await self._act(found, ended, stored=known.digest in stored)
+            if found is not None:
+                decided.append(found)
             if place % _TURN == 0:
                 # Others have work too, and a look among millions of kept images takes its time.
                 await asyncio.sleep(0)
-        if ended and not self._dry_run:
-            await self._record(ended)
-        return changed
+        stands = ended if self._dry_run or not ended else await self._record(ended)
+        gone = ended.keys() - stands.keys()
+        there = [_as_it_stands(one, stands) for one in decided if one.known.digest not in gone]
+        return [
+            image
+            for found in there
+            for image in self._tell(found, stored=found.known.digest in stored)
+        ]
+
+    async def _reconsider(
+        self, known: KnownCandidate, scores: dict[str, Score]
+    ) -> Reconsidered | None:
+        """Judges what this version has not; of what it has, only what is kept all the same is told again."""
+        if known.judged is not None:
+            self.summary.known_count += 1
+            found = Reconsidered(known, known.judged)
+            return found if known.kept and not found.is_accepted else None
+        judged = await self._judging.judge(known, scores)
+        self.summary.unknown_count += judged is None
+        return judged
 
     def _stored(self, page: Sequence[KnownCandidate]) -> set[str]:
         """What the profile does not keep and is in the store."""
         news = (one for one in page if one.judged is None and not one.kept and one.leased)
         return self._parts.store.present(one.digest for one in news)
 
-    def _remind(self, known: KnownCandidate, judged: Judgement) -> list[RejudgedImage]:
-        """Of what this version judged before, only what is kept all the same is told again."""
-        found = Reconsidered(known, judged)
-        if not known.kept or found.is_accepted:
-            return []
-        return [self._changed(found, RejudgeAction.STAYS_KEPT)]
-
     async def _act(
         self, found: Reconsidered, ended: dict[str, Judgement], *, stored: bool
-    ) -> list[RejudgedImage]:
-        """Does what is to be done at once; adds to `ended` what need only be recorded."""
+    ) -> Reconsidered | None:
+        """Does what is to be done at once; adds to `ended` what need only be recorded. None if it was purged."""
         known, action = found.known, found.action(stored=stored)
         if action is RejudgeAction.KEEP and not known.kept:
-            kept = await self._keep(found)
-            if kept is None:
-                return []
-            found, action = kept, kept.action(stored=stored)
-        elif action is RejudgeAction.FETCH:
+            return await self._keep(found)
+        if action is RejudgeAction.FETCH:
             assert known.leased is not None, "what is fetched again is listed"
             self.to_fetch.append(known.leased.listing_id)
         elif found.is_whole and action is not RejudgeAction.UNREACHABLE:
             ended[known.digest] = found.after
-        self.summary.verdicts[found.after.verdict] += 1
+        return found
+
+    def _tell(self, found: Reconsidered, *, stored: bool) -> list[RejudgedImage]:
+        if found.known.judged is None:
+            self.summary.verdicts[found.after.verdict] += 1
+        action = found.action(stored=stored)
         return [] if action is None else [self._changed(found, action)]
 
     def _changed(self, found: Reconsidered, action: RejudgeAction) -> RejudgedImage:
@@ -192,8 +201,8 @@ class _Run:
             if judged is None:
                 await parts.recorder.record(self._finding(found))
                 judged = await self._judged(known.digest)
-        assert judged is not None, "what was recorded is there while the digest is held"
-        return Reconsidered(known, judged)
+        # Another crawler purges whatever is held here.
+        return None if judged is None else Reconsidered(known, judged)
 
     def _finding(self, found: Reconsidered) -> Finding:
         known = found.known
@@ -218,8 +227,19 @@ class _Run:
         judged = await self._parts.database.run(read)
         return None if judged is None else judged[1]
 
-    async def _record(self, ended: dict[str, Judgement]) -> None:
+    async def _record(self, ended: Mapping[str, Judgement]) -> dict[str, Judgement]:
         record = partial(
-            judgements.record_judgements, profile=self._terms.profile, judged=ended, now=time.time()
+            late_judgements.record_judgements,
+            profile=self._terms.profile,
+            judged=ended,
+            now=time.time(),
         )
-        await self._parts.database.run(record)
+        return await self._parts.database.run(record)
+
+
+def _as_it_stands(found: Reconsidered, stands: Mapping[str, Judgement]) -> Reconsidered:
+    """What was recorded: a better copy may have replaced it since it was read, and then it is not kept any more."""
+    after = stands.get(found.known.digest, found.after)
+    if after is found.after:
+        return found
+    return Reconsidered(replace(found.known, kept=False), after)

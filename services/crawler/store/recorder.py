@@ -147,7 +147,6 @@ class Recorder:
 
     async def _decide(self, finding: Finding) -> str:
         """Accepts, unless it turns out a duplicate. Returns the readable name that it is to have; empty if none."""
-        candidate = finding.candidate
         sighting = await self._duplicate_of(finding)
         if sighting is not None:
             evidence = finding.judgement.evidence

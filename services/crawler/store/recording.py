@@ -162,7 +162,7 @@ class _Attempt:
                 self._ends[place] = End.PURGED
                 self._end(_purged(finding), None)
                 continue
-            # What was judged before stands.
+            # What was judged before stands, and replaces nothing.
             verdict = verdicts.get((digest, finding.profile))
             judgement = finding.judgement
             if verdict is None and finding.is_accepted:

@@ -16,7 +16,9 @@ from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from services.crawler import __main__ as main
 from services.crawler.config import CrawlerSettings
+from services.crawler.crawl import host_queue
 from services.crawler.crawl.crawl_run import RunLimits
+from services.crawler.crawl.listing_turns import ListingTurns
 from services.crawler.fetch.fetcher import Fetcher
 from tests.contract.refusal import refusal
 from tests.fakes.colour_services import ColourServices, jpeg_of
@@ -32,10 +34,12 @@ class Gate:
 
     Attributes:
         fetched: The sources of the listings that were fetched, in order.
+        asked: Set once something is to be fetched.
     """
 
     def __init__(self):
         self.open = asyncio.Event()
+        self.asked = asyncio.Event()
         self.fetched = []
 
     def fetcher(self):
@@ -43,6 +47,7 @@ class Gate:
 
         class Gated(Fetcher):
             async def fetch(self, listing):
+                gate.asked.set()
                 await gate.open.wait()
                 gate.fetched.append(listing.source.rpartition("/")[2])
                 return await super().fetch(listing)
@@ -129,9 +134,17 @@ async def test_a_change_while_a_crawl_runs(places, crawler):
     require_high_first(gate.fetched)
 
 
-async def test_one_crawler_changes_what_another_leases_next(places, crawler, postgres):
+async def test_one_crawler_changes_what_another_leases_next(places, crawler, postgres, monkeypatch):
     """It is told to the second, and the first does it; nothing that is under way is begun anew."""
     gates = Gate(), Gate()
+    told = []
+    prioritise = ListingTurns.prioritise
+
+    def tell(turns, priorities):
+        prioritise(turns, priorities)
+        told.append((turns, dict(priorities)))
+
+    monkeypatch.setattr(ListingTurns, "prioritise", tell)
     with postgres.database() as url:
         catalogue = postgres.address(url.database)
         async with crawler(gates[0], catalogue) as first, crawler(gates[1], catalogue) as second:
@@ -140,6 +153,10 @@ async def test_one_crawler_changes_what_another_leases_next(places, crawler, pos
             await second.SetCrawlPriority(request)
             asked = await first.GetCrawl(pb.GetCrawlRequest(crawl_id=crawl_id))
             assert priorities_of(asked.crawl) == [1, 9]
+            # Their listers know it before it is their turn.
+            async with asyncio.timeout(20):
+                while len({turns for turns, given in told if given == {0: 1, 1: 9}}) < 2:
+                    await asyncio.sleep(0.02)
             gates[0].open.set()
             least = LOW + HIGH - HELD
             await reach(first, crawl_id, lambda crawl: crawl.progress.settled_count >= least)
@@ -147,6 +164,30 @@ async def test_one_crawler_changes_what_another_leases_next(places, crawler, pos
             await reach(first, crawl_id, is_completed)
     assert sum(len(gate.fetched) for gate in gates) == LOW + HIGH
     require_high_first(gates[0].fetched)
+
+
+async def test_a_crawl_says_which_one_it_waits_for(places, crawler, monkeypatch):
+    """One of a higher priority has all that is under way; once it goes on, so does the other."""
+    monkeypatch.setattr(host_queue, "_TOLD_AFTER_S", 0.1)
+    gate = Gate()
+    async with crawler(gate) as stub:
+        crawl_ids = []
+        for uri, priority in zip(places[::-1], (9, 0), strict=True):
+            source = CrawlSource(uri=uri, priority=priority)
+            request = pb.CreateCrawlRequest(
+                request_id=uri, crawl_sources=[source], profile="colours"
+            )
+            crawl_ids.append((await stub.CreateCrawl(request)).crawl.crawl_id)
+            async with asyncio.timeout(20):
+                await gate.asked.wait()
+        high, low = crawl_ids
+        reason = f"waits for crawl {high}, which has a higher priority"
+        await reach(stub, low, lambda crawl: crawl.state_reason == reason)
+        asked = await stub.GetCrawl(pb.GetCrawlRequest(crawl_id=high))
+        assert asked.crawl.state_reason == ""
+        gate.open.set()
+        for crawl_id in crawl_ids:
+            assert (await reach(stub, crawl_id, is_completed)).state_reason == ""
 
 
 async def test_all_sources_of_a_crawl_and_new_ones(places, crawler):

@@ -46,7 +46,7 @@ def fill(connection, count=5):
         judgements.record_candidates(
             connection, [judgements.Learned(digest, decoded_candidate(number), 9, evidence)]
         )
-        judgements.record_judgements(connection, PROFILE, {digest: accepted()}, now=4.0)
+        judgements.add_judgements(connection, PROFILE, {digest: accepted()}, now=4.0)
         frontier.record_outcomes(connection, {leased.listing_id: outcome})
         images.record_images(
             connection, [images.StoredImage(digest, leased.listing_id, outcome)], now=4.0

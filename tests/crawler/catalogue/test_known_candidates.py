@@ -94,7 +94,7 @@ async def test_judgements_of_this_and_earlier_versions(database, listing_ids):
     def record(connection):
         for profile, number in judged:
             judgement = Judgement(Verdict.OFF_PROFILE, str(profile), Evidence(score=score(-1.0)))
-            judgements.record_judgements(connection, profile, {digest(number): judgement}, now=1.0)
+            judgements.add_judgements(connection, profile, {digest(number): judgement}, now=1.0)
 
     await database.run(record)
     found = await pages(database, 9)

@@ -69,7 +69,7 @@ async def reported(database):
                     )
                 ],
             )
-            judgements.record_judgements(connection, PROFILE, {outcome.digest: judgement}, now=5.0)
+            judgements.add_judgements(connection, PROFILE, {outcome.digest: judgement}, now=5.0)
             if verdict is Verdict.ACCEPTED:
                 images.record_images(
                     connection,

@@ -171,6 +171,7 @@ class World:
         self.inspector = FakeInspector(self.seen)
         self.recorder = Recorder(self.database, self.store, self.seen)
         self.screen = Screen()
+        self.limits = LIMITS
         self.settled = 0
 
     def count(self):
@@ -193,8 +194,9 @@ class World:
             self.seen,
         )
         pipeline = Pipeline(parts, crawl, "me", BINS)
-        run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", RunTerms(LIMITS, no_answer)))
-        return await asyncio.wait_for(run.run(sources, self.count), 60)
+        terms = RunTerms(self.limits, no_answer)
+        self.crawl_run = CrawlRun(crawl, pipeline, RunParts(self.database, "me", terms))
+        return await asyncio.wait_for(self.crawl_run.run(sources, self.count), 60)
 
     async def verdicts(self, crawl_id="c1"):
         counts = await self.database.run(lambda c: crawls.list_counts(c, crawl_id))
@@ -524,6 +526,68 @@ async def test_a_frontier_full_of_low_priorities_keeps_no_high_one_out(world):
     # What was leased by then is fetched before; it is less than was listed.
     assert {"high1", "high2", "high3"} <= set(world.fetcher.fetched[: listed + 3])
     assert await world.verdicts() == {"ACCEPTED": 3, "OFF_PROFILE": 150}
+
+
+async def test_a_source_that_is_raised_while_many_wait_lists_next(world, monkeypatch):
+    """Not after all that waited before it."""
+    world.fetcher.gate.clear()
+    looks = []
+    count_ahead = priorities.count_ahead
+
+    def look(connection, crawl_id, position):
+        looks.append(position)
+        return count_ahead(connection, crawl_id, position)
+
+    monkeypatch.setattr(priorities, "count_ahead", look)
+    first = FakeSource("folder:/first", [f"off{number}" for number in range(60)])
+    others = [FakeSource(f"folder:/{number}", [f"n{number}"]) for number in range(30)]
+    sources = [first, *others]
+    crawl = await world.create(sources=tuple(one.uri for one in sources))
+    running = asyncio.create_task(world.run(crawl, *sources))
+    async with asyncio.timeout(20):
+        while set(looks) < set(range(31)) or await found_of(world, 0) < LIMITS.max_pending:
+            await asyncio.sleep(0.01)
+        await world.database.run(lambda c: priorities.set_priority(c, "c1", [others[9].uri], 1))
+        changed = await world.database.run(lambda c: crawls.get_crawl(c, "c1"))
+        before = len(looks)
+        world.crawl_run.prioritise(changed)
+        while await found_of(world, 10) == 0:
+            await asyncio.sleep(0.01)
+    # One that has the turn already may look first.
+    assert 10 in looks[before : before + 2]
+    world.fetcher.gate.set()
+    assert (await running)[0] is CrawlState.COMPLETED
+
+
+async def test_leases_are_renewed_while_priorities_move(world, monkeypatch):
+    """However long that takes: listings and sources stay this crawler's."""
+    is_moving, may_move = asyncio.Event(), asyncio.Event()
+
+    async def move_all(_database, _crawl_id):
+        is_moving.set()
+        await may_move.wait()
+
+    monkeypatch.setattr(priorities, "move_all", move_all)
+    world.limits = replace(LIMITS, lease_s=1.5)
+    world.fetcher.gate.clear()
+    crawl = await world.create()
+    running = asyncio.create_task(world.run(crawl, FakeSource("folder:/a", ["a", "b"])))
+    async with asyncio.timeout(20):
+        await is_moving.wait()
+        first = await held_until(world, 2)
+        while await held_until(world, 2) <= first + world.limits.lease_s:
+            await asyncio.sleep(0.05)
+    world.fetcher.gate.set()
+    assert (await running)[0] is CrawlState.COMPLETED
+    assert not may_move.is_set()
+
+
+async def held_until(world, count):
+    """When the first of so many leases of listings ends; waits until there are so many."""
+    query = select(listings.c.lease_expire_time).where(listings.c.lease_expire_time.is_not(None))
+    while len(held := await world.database.run(lambda c: c.scalars(query).all())) < count:
+        await asyncio.sleep(0.01)
+    return min(held)
 
 
 async def found_of(world, position):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services.crawler.catalogue.frontier import LeasedListing, Outcome
+from services.crawler.crawl import host_queue
 from services.crawler.crawl.host_queue import HostQueue
 from services.crawler.crawl.precedence import Precedence
 from services.crawler.listing import Listing
@@ -44,7 +45,7 @@ def precedence():
 
 @pytest.fixture
 def queue(paces, precedence):
-    return HostQueue(paces, precedence, patience_s=5.0)
+    return HostQueue("c1", paces, precedence, patience_s=5.0)
 
 
 async def ids(queue, count):
@@ -151,7 +152,7 @@ async def is_held_back(queue):
 
 async def test_another_crawls_listing_of_a_higher_priority_goes_first(queue, paces, precedence):
     """At the host that both ask, and where it fills the workers; what a queue leaves behind holds up nobody."""
-    other = HostQueue(paces, precedence, patience_s=5.0)
+    other = HostQueue("c2", paces, precedence, patience_s=5.0)
     other.put(leased(0, "a", priority=1))
     queue.put(leased(1, "a"))
     queue.put(leased(2, "b"))
@@ -167,3 +168,31 @@ async def test_another_crawls_listing_of_a_higher_priority_goes_first(queue, pac
     other.done(out)
     other.close()
     assert await ids(queue, 1) == [6]
+
+
+async def test_whom_everything_waits_for_is_told(queue, paces, precedence, monkeypatch):
+    """Once it has waited for some seconds; not while something is under way, or waits for its host alone."""
+    other = HostQueue("c2", paces, precedence, patience_s=5.0)
+    for number in range(2):
+        other.put(leased(number, f"h{number}", priority=1))
+    await ids(other, 2)
+    assert queue.waits_for == ""
+    queue.put(leased(3, "a"))
+    queue.put(leased(4, "b"))
+    assert queue.waits_for == ""
+    monkeypatch.setattr(host_queue, "_TOLD_AFTER_S", 0.0)
+    assert (queue.waits_for, other.waits_for) == ("c2", "")
+    other.done(leased(0, "h0", priority=1))
+    other.put(leased(5, "a", priority=1))
+    paces.full = {"b"}
+    assert queue.waits_for == ""
+    other.put(leased(6, "b", priority=1))
+    assert queue.waits_for == "c2"
+    other.close()
+    paces.full = set()
+    [out] = await ids(queue, 1)
+    other.put(leased(7, "a", priority=1))
+    other.put(leased(8, "b", priority=1))
+    assert queue.waits_for == ""
+    queue.done(leased(out, "a"))
+    assert queue.waits_for == "c2"

@@ -95,6 +95,7 @@ class World:
 
     async def lister(self, source, owner=ME, position=0, room=None):
         place = (await self.places())[position]
+        self.turns.prioritise({position: place.settings.priority})
         parts = ListerParts(
             self.database,
             "c1",

@@ -12,16 +12,21 @@ class Listers:
 
     def __init__(self):
         self.turns = ListingTurns()
+        self.names = []
         self.order = []
         self.let_go = asyncio.Event()
 
     async def start(self, name, priority):
-        task = asyncio.create_task(self._take(name, priority))
+        """The source that comes first has position 0, and so on."""
+        position = len(self.names)
+        self.names.append(name)
+        self.turns.prioritise({position: priority})
+        task = asyncio.create_task(self._take(name, position))
         await asyncio.sleep(0)
         return task
 
-    async def _take(self, name, priority):
-        async with self.turns.turn(priority):
+    async def _take(self, name, position):
+        async with self.turns.turn(position):
             self.order.append(name)
             await self.let_go.wait()
 
@@ -36,6 +41,18 @@ async def test_the_highest_priority_is_next():
     async with asyncio.timeout(5):
         await asyncio.gather(*tasks)
     assert listers.order == ["first", "b", "d", "a", "c", "e"]
+
+
+async def test_a_change_counts_for_those_that_wait():
+    """Raised or lowered: of one priority whoever came first is still first; the others keep their places."""
+    listers = Listers()
+    given = (("first", 0), ("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 0))
+    tasks = [await listers.start(name, priority) for name, priority in given]
+    listers.turns.prioritise({0: -3, 1: 0, 2: 1, 4: 2, 9: 5})
+    listers.let_go.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks)
+    assert listers.order == ["first", "d", "b", "c", "a", "e"]
 
 
 async def test_who_is_cancelled_holds_up_nobody():

@@ -3,12 +3,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
 
 from services.crawler.candidate import Candidate
-from services.crawler.catalogue import crawls, frontier, judgements, kept_images, refetches
+from services.crawler.catalogue import (
+    crawls,
+    frontier,
+    judgements,
+    kept_images,
+    late_judgements,
+    refetches,
+)
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
@@ -126,6 +134,18 @@ class World:
         verdict = verdict if embedded else Verdict.DUPLICATE
         judgement = Judgement(verdict, "then", Evidence(found, scored, seen))
         return await self.record(number, profile, decoded, judgement)
+
+    async def better_copy(self, number, fingerprint):
+        """A copy of four times the pixels, with more detail, that passed the gates of the first version."""
+        small = decoded_candidate(number, inputs={}, fingerprint=fingerprint)
+        decoded = replace(small, width_px=4 * small.width_px)
+        found = embedding(number)
+        self.models.scores[2, found.values.tobytes()] = 15.0
+        scored = Score(15.0, 50.0, THRESHOLDS[V1])
+        detail_px = decoded.width_px * decoded.height_px
+        evidence = Evidence(found, scored, detection(0.1), detail_px=detail_px)
+        judgement = Judgement(Verdict.ACCEPTED, "then", evidence)
+        return await self.record(number, V1, decoded, judgement)
 
     async def record(self, number, profile, decoded, judgement):
         crawl_id, encoded = f"c-{profile}-{number}", f"bytes {number}".encode()
@@ -405,7 +425,7 @@ async def test_a_candidate_that_is_gone_is_not_recorded(world):
     """A purge between reading and recording takes the candidate with it."""
     there = await world.judged(1, -5.0)
     judged = {one: off_profile(1, -5.0) for one in (there, "f" * 64)}
-    await world.database.run(lambda c: judgements.record_judgements(c, V2, judged, now=1.0))
+    await world.database.run(lambda c: late_judgements.record_judgements(c, V2, judged, now=1.0))
     assert await world.verdict(there) == "OFF_PROFILE"
     assert await world.verdict("f" * 64) is None
 
@@ -467,3 +487,26 @@ async def test_what_the_profile_cannot_judge_is_refused(world):
         await world.rejudge()
     with pytest.raises(NotFound):
         await world.rejudge("nobody")
+
+
+async def test_what_a_better_copy_replaced_meanwhile_is_not_accepted(world, monkeypatch):
+    """Between reading and recording: it is a duplicate of what has its place, and is told so."""
+    same = random_fingerprint(1)
+    digest = await world.judged(1, 15.0, fingerprint=same)
+    score_many = world.models.score_many
+    better = []
+
+    async def replace_and_score(profile, embeddings):
+        if not better:
+            better.append(await world.better_copy(2, same))
+        return await score_many(profile, embeddings)
+
+    monkeypatch.setattr(world.models, "score_many", replace_and_score)
+    changes, summary = await world.rejudge()
+    assert await world.kept() == ["No 2"]
+    assert await world.verdict(digest, V1) == "REPLACED"
+    _, judged = await world.database.run(lambda c: judgements.get_judgement(c, digest, V2))
+    assert (judged.verdict, judged.duplicate_of) == (Verdict.DUPLICATE, better[0])
+    assert await world.verdict(better[0]) == "ACCEPTED"
+    assert changes == [("No 1", "RECORD")]
+    assert summary.verdicts == {Verdict.DUPLICATE: 1, Verdict.ACCEPTED: 1}

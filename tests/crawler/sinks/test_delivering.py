@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from services.crawler.catalogue.outbox_schema import outbox
+from services.crawler.catalogue.schema import outbox
 from services.crawler.sinks.folder_sink import FolderSink
 from services.servicekit.errors import NotFound
 from tests.crawler.sinks.outbox_world import LIMITS, MemorySink, World, failure

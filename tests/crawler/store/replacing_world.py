@@ -118,9 +118,9 @@ class Copies:
         )
         return found[1]
 
-    async def counts(self):
-        """How the crawl counts its listings, by verdict."""
-        found = await self.database.run(lambda c: crawls.list_counts(c, "c1"))
+    async def counts(self, crawl_id="c1"):
+        """How a crawl counts its listings, by verdict."""
+        found = await self.database.run(lambda c: crawls.list_counts(c, crawl_id))
         return {one.verdict: one.count for one in found}
 
     def problems(self, *, grace_s=0.0):

@@ -27,10 +27,12 @@ from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
 from services.crawler.catalogue.replacements import Replacement
 from services.crawler.catalogue.schema import listings
-from services.crawler.judgement import Judgement, ProfileVersion, Verdict
+from services.crawler.catalogue.settling import Ending, Settlement
+from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.keyed_lock import KeyedLock
 from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.finding import Finding
 from services.crawler.store.purging import PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.recording import End, Entry, Recording
@@ -162,6 +164,74 @@ async def test_recording_twice_replaces_once(world):
     await world.accept(one, 1)
     assert await world.kept() == [digest_of(2)]
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def together(world, *contents):
+    """Records all of them in one transaction: findings with their names, and how listings end."""
+    entries = [
+        Entry(one, f"{place}.jpg" if isinstance(one, Finding) else "")
+        for place, one in enumerate(contents)
+    ]
+    return (await world.database.run(Recording(entries, [], world.seen))).ends
+
+
+async def test_a_better_copy_that_was_judged_before_replaces_nothing(world):
+    """What was said of it stands; another one that comes with it takes the place."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    off = Judgement(Verdict.OFF_PROFILE, "said before", Evidence())
+    better = world.finding(two, 2, 2)
+    await world.recorder.record(replace(better, judgement=off))
+    assert await together(world, better, world.finding(three, 3, 4)) == (End.NOT_KEPT, End.KEPT)
+    assert await world.kept() == [digest_of(3)]
+    assert (await world.judgement(1)).duplicate_of == digest_of(3)
+    assert (await world.judgement(2)).verdict is Verdict.OFF_PROFILE
+
+
+async def test_what_stays_is_kept_by_others_although_a_copy_judged_before_is_better(world):
+    """That copy comes in the same transaction, and is not accepted here."""
+    sunsets = ProfileVersion("sunsets", 1)
+    await world.begin("c2", sunsets)
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    off = Judgement(Verdict.OFF_PROFILE, "said before", Evidence())
+    better = world.finding(two, 2, 2)
+    await world.recorder.record(replace(better, judgement=off))
+    same = world.finding(three, 1, crawl_id="c2", profile=sunsets)
+    assert await together(world, better, same) == (End.NOT_KEPT, End.KEPT)
+    assert await world.kept() == [digest_of(1)] * 2
+    assert (await world.judgement(1, sunsets)).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_is_replaced_while_its_listing_ends_counts_as_replaced(world, is_first):
+    """Another crawl had read that it is accepted: in the same transaction as the better copy, or in a later one."""
+    await world.begin("c2")
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    finding = world.finding(one, 1)
+    ending = Ending("c2", finding.leased, Settlement(finding.outcome, Verdict.ACCEPTED, known=True))
+    better = world.finding(two, 2, 2)
+    if is_first:
+        await world.recorder.record(better)
+        await world.recorder.settle(ending)
+    else:
+        await together(world, ending, better)
+    assert await world.counts("c2") == {Verdict.REPLACED: 1}
+    assert await world.counts() == {Verdict.ACCEPTED: 1, Verdict.REPLACED: 1}
+    again = world.finding(one, 1, crawl_id="c2")
+    await world.recorder.record(again)
+    assert await world.counts("c2") == {Verdict.REPLACED: 1}
+
+
+async def test_bytes_that_come_again_with_a_better_copy_count_as_replaced(world):
+    """They were accepted before, and are let go of in the same transaction."""
+    await world.begin("c2")
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await together(world, world.finding(two, 2, 2), world.finding(one, 1, crawl_id="c2"))
+    assert await world.kept() == [digest_of(2)]
+    assert await world.counts("c2") == {Verdict.REPLACED: 1}
 
 
 async def test_files_that_the_store_does_not_remove_are_owed(world, monkeypatch):
