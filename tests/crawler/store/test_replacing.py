@@ -15,7 +15,7 @@ from services.crawler.catalogue import (
     distinct_pairs,
     frontier,
     image_records,
-    judgements,
+    late_judgements,
     purges,
     refetches,
     releases,
@@ -558,7 +558,7 @@ async def test_what_an_older_version_kept_is_kept_again(world):
     newer = ProfileVersion(PROFILE.name, 2)
     off = Judgement(Verdict.OFF_PROFILE, "not liked any more", accepted().evidence)
     await world.database.run(
-        lambda c: judgements.record_judgements(c, newer, {digest_of(1): off}, now=4.0)
+        lambda c: late_judgements.record_judgements(c, newer, {digest_of(1): off}, now=4.0)
     )
     await world.accept(two, 2, 2, bits=3)
     await distinguish(world, 1, 2)
