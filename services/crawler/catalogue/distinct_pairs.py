@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select
 
 from services.crawler.catalogue.accept_order import take_accept_lock
-from services.crawler.catalogue.replacements import chain_of, find_successors
+from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import (
     candidates,
     distinct_pairs,
@@ -18,6 +18,7 @@ from services.crawler.catalogue.schema import (
     seen_images,
 )
 from services.crawler.catalogue.upsert import Upsert
+from services.crawler.seen.chain import chain_of
 from services.servicekit.errors import FailedPrecondition, NotFound
 
 # A server would send millions at once.

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from services.crawler.catalogue.distinct_pairs import are_apart, find_distinct
-from services.crawler.catalogue.replacements import chain_of, find_successors
+from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import candidates, images, kept_images
 from services.crawler.seen.better_copy import CopyFacts, NearImage, NearImages, first_of_each
+from services.crawler.seen.chain import chain_of
 from services.crawler.seen.seen_images import Sighting
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from services.crawler.catalogue.refetches import find_refetch
-from services.crawler.catalogue.replacements import chain_of, find_successors
+from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import crawl_listings, judgements, listings
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.outcome import OutcomeState
+from services.crawler.seen.chain import chain_of
 from services.servicekit.errors import FailedPrecondition
 
 _OF_ANOTHER = (Verdict.DUPLICATE.value, Verdict.REPLACED.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
@@ -23,6 +23,7 @@ from services.crawler.catalogue.schema import (
 from services.crawler.catalogue.settling import COUNT
 from services.crawler.judgement import Verdict
 from services.crawler.outcome import OutcomeState
+from services.crawler.seen.chain import chain_of
 
 # A server would send millions at once.
 _READ_AT_ONCE = 10_000
@@ -213,16 +214,6 @@ def find_successors(connection: Connection, digests: Collection[str]) -> dict[st
         following |= found
         asked = set(found.values()) - following.keys()
     return following
-
-
-def chain_of(digest: str, following: Mapping[str, str]) -> list[str]:
-    """An image, what replaced it, and so on up to what is in its place now."""
-    chain = [digest]
-    # What was replaced may be kept again, and replace its successor: a row is removed then, so there is no circle. A
-    # catalogue that was damaged may have one.
-    while (digest := following.get(digest, "")) and digest not in chain:
-        chain.append(digest)
-    return chain
 
 
 def find_end(connection: Connection, digest: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.crawler.candidate import DecodedCandidate, Fingerprint
+from services.crawler.seen.chain import chain_of
 from services.crawler.seen.duplicate_index import DuplicateIndex, Match
 from services.crawler.seen.news import Horizon, News
 
@@ -97,6 +98,10 @@ class SeenImages:
     def is_replaced(self, digest: str) -> bool:
         """Whether a better copy replaced an image, which is not kept again."""
         return digest in self._replaced_by
+
+    def end_of(self, digest: str) -> str:
+        """The digest of what is in an image's place, as far as is known here: its own if nothing has replaced it."""
+        return chain_of(digest, self._replaced_by)[-1]
 
     def learn(self, news: News) -> None:
         """Adds what came to the catalogue, behind the horizon or partly before it."""

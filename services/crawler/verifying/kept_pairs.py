@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, Table, literal, select, union_all
 
-from services.crawler.catalogue.replacements import chain_of
 from services.crawler.catalogue.schema import (
     candidates,
     distinct_pairs,
@@ -20,6 +19,7 @@ from services.crawler.catalogue.schema import (
     purged_images,
     replaced_images,
 )
+from services.crawler.seen.chain import chain_of
 from services.crawler.verifying.near_pairs import HashRows, near_pairs
 from services.crawler.verifying.problem import Problem, ProblemKind
 

@@ -359,6 +359,22 @@ async def test_racing_crawlers_leave_one_of_each_picture(postgres, tmp_path):
             await crawler.close()
 
 
+async def test_what_another_crawler_replaced_is_known_before_a_copy_is_turned_down(
+    postgres, tmp_path
+):
+    """Its memory has the first copy alone: the last is better than that, and than what replaced it elsewhere."""
+    with postgres.database() as url:
+        mine, others = team = [Copies(tmp_path, url, alone=False) for _ in range(2)]
+        await mine.begin()
+        one, two, three = await mine.lease(3)
+        await mine.accept(one, 1, 1)
+        await others.accept(two, 2, 3, bits=1)
+        await mine.accept(three, 3, 8, bits=2)
+        assert await mine.kept() == [digest_of(3)]
+        for crawler in team:
+            await crawler.close()
+
+
 async def race(team, seed):
     """Each copy is accepted by one of the crawlers, all of them at the same time."""
     dice = random.Random(seed)
@@ -654,14 +670,14 @@ async def kept_again_during(world, other, slow, monkeypatch):
     await distinguish(world, 1, 2)
     [leased] = await other.lease(9, "again")
     looked = asyncio.Event()
-    begin = replacements.begin_removal
+    find = replacements.find_unremoved
 
     def look(*given, **named):
         asyncio_loop.call_soon_threadsafe(looked.set)
-        return begin(*given, **named)
+        return find(*given, **named)
 
     asyncio_loop = asyncio.get_running_loop()
-    monkeypatch.setattr(replacements, "begin_removal", look)
+    monkeypatch.setattr(replacements, "find_unremoved", look)
     keeping = asyncio.create_task(other.accept(leased, 1, crawl_id="again"))
     await asyncio.wait(
         {keeping, asyncio.create_task(looked.wait())}, return_when=asyncio.FIRST_COMPLETED
