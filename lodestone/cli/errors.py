@@ -10,7 +10,7 @@ from typing import Final
 import grpc
 
 from lodestone.cli.words import one_line
-from lodestone.client import Addresses, BadAddress, ServiceUnreachable
+from lodestone.client import Addresses, BadAddress, BadTlsFiles, BadToken, ServiceUnreachable
 from lodestone.client.channel import lost_peer
 
 EXIT_INTERRUPTED: Final = 130
@@ -62,7 +62,7 @@ def explain(error: BaseException) -> str:
             return one_line(f"{shown} has bytes that are no UTF-8")
         case OSError() if error.filename is not None:
             return one_line(f"{error.filename}: {error.strerror}")
-        case CliError() | BadAddress():
+        case CliError() | BadAddress() | BadTlsFiles() | BadToken():
             return one_line(str(error))
         case _:
             return one_line(

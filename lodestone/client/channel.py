@@ -9,6 +9,10 @@ from urllib.parse import unquote
 
 import grpc
 
+from lodestone.client.reloading_channel import ReloadingChannel
+from lodestone.client.tls_files import TlsFolder
+from lodestone.client.transport import PLAINTEXT, Transport, channel_credentials
+
 MEBIBYTE: Final = 1024 * 1024
 
 # What outlives its server by other means: MultiplexedStream and CrawlerClient (watch_crawl, export_images) open them
@@ -38,7 +42,12 @@ _NO_CONNECTION: Final = re.compile(
 )
 
 
-def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio.Channel:
+def connect(
+    address: str,
+    *,
+    transport: Transport = PLAINTEXT,
+    max_message_bytes: int = 64 * MEBIBYTE,
+) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
     Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
@@ -47,7 +56,12 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.
+        transport: Plaintext, or TLS with certificates that are read again when their files change.
         max_message_bytes: The largest message to send or receive.
+
+    Raises:
+        BadTlsFiles: The files of `transport` are no good.
+        BadToken: Its token is not.
     """
     target = address if address.startswith("unix:") or ":///" in address else f"dns:///{address}"
     options: list[tuple[str, int | str]] = [
@@ -67,7 +81,15 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         # The services are neighbours; a proxy for the outside world does not reach them.
         ("grpc.enable_http_proxy", 0),
     ]
-    return grpc.aio.insecure_channel(target, options=options)
+    token = transport.token()
+    if transport.tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return ReloadingChannel(
+        TlsFolder(transport.tls, "client"),
+        lambda files: grpc.aio.secure_channel(
+            target, channel_credentials(files, token), options=options
+        ),
+    )
 
 
 def lost_peer(details: str) -> tuple[str, str] | None:

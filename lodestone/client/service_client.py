@@ -11,6 +11,7 @@ import grpc
 
 from lodestone.client.channel import connect
 from lodestone.client.multiplexed_stream import MultiplexedStream
+from lodestone.client.transport import PLAINTEXT, Transport
 
 UNARY_TIMEOUT_S: Final = 60.0
 
@@ -39,14 +40,21 @@ class ServiceClient:
         max_message_bytes: The largest message that it takes.
         address: Its `host:port`.
         channel: The channel, for stubs of one's own.
+
+    Raises:
+        BadTlsFiles: The files of the transport are no good.
+        BadToken: Its token is not.
     """
 
     word: ClassVar[str]
     max_message_bytes: ClassVar[int]
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, transport: Transport = PLAINTEXT) -> None:
         self.address = address
-        self.channel: grpc.aio.Channel = connect(address, max_message_bytes=self.max_message_bytes)
+        self._transport = transport
+        self.channel: grpc.aio.Channel = connect(
+            address, transport=transport, max_message_bytes=self.max_message_bytes
+        )
         self._streams: list[MultiplexedStream[Any, Any]] = []
 
     async def require_reachable(self, *, timeout_s: float = 15.0) -> None:
