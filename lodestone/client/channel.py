@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
@@ -33,6 +34,24 @@ _QUEUED: Final = (
     ("lodestone.watermark.v1.WatermarkService", "DetectWatermarks"),
 )
 
+
+class HandshakeFailure(Enum):
+    """Why TLS does not come about."""
+
+    TURNED_AWAY = "the server takes no certificate, not this one, or only TLS"
+    NOT_BELIEVED = "the server's certificate is not signed by the authority, or has expired"
+    WRONG_NAME = "the server's certificate is for other addresses"
+    PLAINTEXT = "the server has no TLS"
+
+
+# Without a word of TLS the server has closed the connection.
+_FAILURES: Final = (
+    ("WRONG_VERSION_NUMBER", HandshakeFailure.PLAINTEXT),
+    ("CERTIFICATE_VERIFY_FAILED", HandshakeFailure.NOT_BELIEVED),
+    ("Hostname Verification Check failed", HandshakeFailure.WRONG_NAME),
+    ("Socket closed", HandshakeFailure.TURNED_AWAY),
+)
+
 # grpc's own words, before and since 1.80; the peer is percent-encoded: `ipv6:%5B::1%5D:50051`.
 _NO_CONNECTION: Final = re.compile(
     r"(?:failed to connect to all addresses|connections to all backends failing); "
@@ -46,6 +65,7 @@ def connect(
     address: str,
     *,
     transport: Transport = PLAINTEXT,
+    retries: bool = True,
     max_message_bytes: int = 64 * MEBIBYTE,
 ) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
@@ -57,6 +77,7 @@ def connect(
     Args:
         address: `host:port`, or any gRPC target with a scheme.
         transport: Plaintext, or TLS with certificates that are read again when their files change.
+        retries: Whether calls are tried again.
         max_message_bytes: The largest message to send or receive.
 
     Raises:
@@ -70,6 +91,7 @@ def connect(
         ("grpc.max_receive_message_length", max_message_bytes),
         # What is longer than this, 256 KiB by default, is not sent a second time.
         ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
+        ("grpc.enable_retries", int(retries)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
@@ -100,6 +122,17 @@ def lost_peer(details: str) -> tuple[str, str] | None:
     """
     match = _NO_CONNECTION.search(details)
     return (unquote(match["peer"] or match["name"]), match[0]) if match else None
+
+
+def handshake_failure(details: str) -> HandshakeFailure | None:
+    """What keeps two sides that reach each other apart; None where it is something else.
+
+    Args:
+        details: Of a status, or any text that ends with them.
+    """
+    if not _NO_CONNECTION.search(details):
+        return None
+    return next((failure for words, failure in _FAILURES if words in details), None)
 
 
 def _service_config() -> dict[str, object]:

@@ -96,9 +96,8 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
-    transport = Transport(settings.tls)
     channels = [
-        await stack.enter_async_context(connect(address, transport=transport))
+        await stack.enter_async_context(connect(address, transport=Transport(settings.tls)))
         for address in addresses
     ]
     models = ModelServices(*channels)
