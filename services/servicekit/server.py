@@ -127,14 +127,13 @@ class ServiceServer:
             self._certificates = ServerCertificates(
                 settings.tls, definition.word, definition.registry
             )
-        age_s = settings.connection_age_s
         self._server = grpc.aio.server(
-            interceptors=[interceptor], options=_options(definition.max_message_bytes, age_s)
+            interceptors=[interceptor], options=_options(definition.max_message_bytes, settings)
         )
         self._health_server: grpc.aio.Server | None = None
         if settings.tls is not None and settings.health_port:
             self._health_server = grpc.aio.server(
-                interceptors=[interceptor], options=_options(_HEALTH_MAX_BYTES, age_s)
+                interceptors=[interceptor], options=_options(_HEALTH_MAX_BYTES, settings)
             )
         self.port = 0
         self.broken = asyncio.Event()
@@ -321,7 +320,7 @@ def _require_free(settings: ServiceSettings, port: int, name: str) -> None:
             raise Misconfigured(message) from error
 
 
-def _options(max_message_bytes: int, connection_age_s: float) -> list[tuple[str, int]]:
+def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
@@ -339,8 +338,8 @@ def _options(max_message_bytes: int, connection_age_s: float) -> list[tuple[str,
         ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         # A client that comes again meets the certificate and the replicas of today; its calls go on meanwhile.
-        ("grpc.max_connection_age_ms", round(1000 * connection_age_s)),
-        ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_s)),
+        ("grpc.max_connection_age_grace_ms", round(1000 * settings.connection_grace_s)),
         ("grpc.max_connection_idle_ms", 300_000),
         # Two processes on one port would share its calls without a word.
         ("grpc.so_reuseport", 0),
