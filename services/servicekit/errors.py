@@ -2,6 +2,8 @@
 
 LodestoneError
 ├── InvalidInput         the request is wrong: INVALID_ARGUMENT
+├── Unauthenticated      no token, or a wrong one: UNAUTHENTICATED
+├── PermissionDenied     the caller's certificate has no name that may: PERMISSION_DENIED
 ├── NotFound             what it names is not there: NOT_FOUND
 ├── FailedPrecondition   right, but not in this state: FAILED_PRECONDITION
 ├── Overloaded           try again later: RESOURCE_EXHAUSTED
@@ -10,6 +12,7 @@ LodestoneError
 ├── ResultsMissing       a computation gave too few results or too many: INTERNAL
 ├── Unavailable          a dependency is away: UNAVAILABLE
 ├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
+├── StreamAged           a stream has had its time: UNAVAILABLE, and another may be opened at once
 ├── DeadlinePassed       a unary call took too long: DEADLINE_EXCEEDED
 ├── Broken               the process ends, and a new one may go on: UNAVAILABLE
 ├── Misconfigured        the process cannot start; never sent to a caller
@@ -18,6 +21,7 @@ LodestoneError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from services.servicekit.rejection import RejectionCode
@@ -29,6 +33,25 @@ class LodestoneError(Exception):
 
 class InvalidInput(LodestoneError):
     """The request is wrong, whatever the state of the service."""
+
+
+class Unauthenticated(LodestoneError):
+    """The caller has not shown who it is."""
+
+
+class PermissionDenied(LodestoneError):
+    """The caller has shown who it is, and may not call this method.
+
+    Attributes:
+        method: The method, for example `FitProfile`.
+        names: The URI SANs of its certificate.
+    """
+
+    def __init__(self, method: str, names: Sequence[str]) -> None:
+        who = ", ".join(names) or "a certificate without a URI name"
+        super().__init__(f"{who} may not call {method}")
+        self.method = method
+        self.names = tuple(names)
 
 
 class NotFound(LodestoneError):
@@ -139,6 +162,18 @@ class IdleStream(LodestoneError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"nothing moved on this stream for {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class StreamAged(LodestoneError):
+    """A stream has lasted for long enough; nothing is wrong.
+
+    Attributes:
+        limit_s: The limit in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"this stream has lasted for {limit_s:g} s: open another")
         self.limit_s = limit_s
 
 
