@@ -69,6 +69,7 @@ from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import SeenKeeping
+from services.servicekit import callers
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
@@ -176,6 +177,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         register=register,
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
+        callers={"": (callers.PERSON,)},
         close=stack.aclose,
         registry=registry,
     )

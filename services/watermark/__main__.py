@@ -10,6 +10,7 @@ from lodestone.client import WatermarkClient
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
+from services.servicekit import callers
 from services.servicekit.errors import FailedPrecondition, Unavailable
 from services.servicekit.image_metrics import tell_backend
 from services.servicekit.image_queue import ImageQueue
@@ -105,6 +106,7 @@ def define(
         register=lambda server: add_WatermarkServiceServicer_to_server(servicer, server),
         probe=images.probe,
         max_message_bytes=WatermarkClient.max_message_bytes,
+        callers={"": (callers.CRAWLER, callers.PERSON)},
         close=end,
         registry=registry,
         probing=_probing(settings),
