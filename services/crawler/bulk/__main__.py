@@ -1,7 +1,7 @@
 """Has the crawlers mine one part of a table's shards and waits for the end: `python -m services.crawler.bulk`.
 
-It is one pod of an Indexed Job. The crawlers see the same folder under the same path. Whoever starts again with the same
-job and index waits for the crawl that is there already.
+It is one pod of an Indexed Job. The crawlers see the same folder under the same path. Whoever starts again with the
+same job and index waits for the crawl that is there already.
 """
 
 from __future__ import annotations
