@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 from sqlalchemy import URL, Connection
 
-from lodestone.client import CrawlerClient, connect
+from lodestone.client import CrawlerClient, Transport, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
@@ -96,7 +96,10 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
-    channels = [await stack.enter_async_context(connect(address)) for address in addresses]
+    channels = [
+        await stack.enter_async_context(connect(address, transport=Transport(settings.tls)))
+        for address in addresses
+    ]
     models = ModelServices(*channels)
     stack.push_async_callback(models.close)
     placeholders = _placeholders(settings)

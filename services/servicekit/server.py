@@ -18,6 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from lodestone.client.tls_files import BadTlsFiles, read_tls_files
 from services.servicekit.admission import Admission
 from services.servicekit.callers import PERSON, Allowed, Callers
 from services.servicekit.certificates import ServerCertificates
@@ -251,7 +252,7 @@ def run_service(
     """Runs one service until SIGTERM or SIGINT; a start that fails is one line, and 78 if it would fail again."""
     try:
         asyncio.run(_run(build, settings))
-    except LodestoneError as error:
+    except (LodestoneError, BadTlsFiles) as error:
         sys.stderr.write(f"error: {error}\n")
         # What is away may be there at the next start.
         sys.exit(EXIT_BROKEN if isinstance(error, Unavailable) else EXIT_MISCONFIGURED)
@@ -265,6 +266,9 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     settings.require_safe_bind()
+    if settings.tls is not None:
+        # Before anything is loaded.
+        read_tls_files(settings.tls, "server")
     _require_free_ports(settings)
     definition = await build()
     server = ServiceServer(definition, settings)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from lodestone.client import WatermarkClient
+from lodestone.client import Transport, WatermarkClient
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
@@ -49,7 +49,11 @@ async def _build_head(
     folder: DetectorFolder, head: Backend, settings: WatermarkSettings
 ) -> ServiceDefinition:
     """Without an embedder the service starts all the same, and is ready once there is one."""
-    embedder = QuadrantEmbedder(settings.embedder, timeout_s=settings.embedder_timeout_s)
+    embedder = QuadrantEmbedder(
+        settings.embedder,
+        timeout_s=settings.embedder_timeout_s,
+        transport=Transport(settings.tls),
+    )
     detector = HeadDetector(folder, head, embedder.embed, threshold=settings.threshold)
     try:
         detector.require(await embedder.encoder())
