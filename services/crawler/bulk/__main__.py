@@ -15,7 +15,14 @@ from pathlib import Path
 import grpc
 import structlog
 
-from lodestone.client import Addresses, BadAddress, CrawlerClient
+from lodestone.client import (
+    Addresses,
+    BadAddress,
+    BadTlsFiles,
+    BadToken,
+    CrawlerClient,
+    Transport,
+)
 from lodestone.crawler.v1 import crawl_pb2 as pb
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
 from lodestone.crawler.v1.crawler_service_pb2 import CreateCrawlRequest
@@ -43,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         shards = shards_of(options.shards, options.index, options.of)
         return asyncio.run(_mine(options, shards))
-    except (LodestoneError, BadAddress) as error:
+    except (LodestoneError, BadAddress, BadTlsFiles, BadToken) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_MISCONFIGURED
     except grpc.aio.AioRpcError as error:
@@ -76,7 +83,9 @@ async def _mine(options: argparse.Namespace, shards: list[Path]) -> int:
         crawl_sources=[CrawlSource(uri=f"urls:{shard}") for shard in shards],
         profile=options.profile,
     )
-    async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
+    address = Addresses.from_environment(os.environ).crawler
+    transport = Transport.from_environment(os.environ)
+    async with CrawlerClient(address, transport=transport) as crawler:
         crawl = await crawler.create_crawl(request)
         log.info("crawl", crawl_id=crawl.crawl_id, shards=[str(shard) for shard in shards])
         return await _end(crawler, crawl)

@@ -1,0 +1,136 @@
+"""The processes of the overlay `local`, as the manifests have them, mine the sample site."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from samples.photo_folder import Role, SamplePhotos
+from samples.site import build_site
+from samples.site_plan import Kind
+from tests.deploy.manifests import ROOT, SERVICES
+from tests.e2e.conftest import graphic, hills, save
+
+pytestmark = pytest.mark.e2e
+
+PROGRAMS = ("kubectl", "unshare", "mount", "ip")
+
+
+def why_not():
+    """What keeps this machine from running pods."""
+    if os.geteuid() != 0:
+        return "pods are other users, in a network of their own: only root can start them"
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = f"mkdir {folder}/t && mount -t tmpfs t {folder}/t && cd {folder}/t && mkdir u w r"
+        command += (
+            " && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r && ip link set lo up"
+        )
+        words = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", command]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else ""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The sample site out of drawn photos: hills that are liked, other hills and graphics."""
+    folder = tmp_path_factory.mktemp("photos")
+    photos = {
+        Role.LIKED: [hills(number) for number in range(12)],
+        Role.HELD_BACK: [hills(100 + number) for number in range(6)],
+        Role.BACKGROUND: [],
+        Role.OTHER: [graphic(number) for number in range(3)],
+    }
+    paths = {}
+    for role, images in photos.items():
+        paths[role.value] = tuple(folder / role / f"{role}-{n}.jpg" for n in range(len(images)))
+        for image, path in zip(images, paths[role.value], strict=True):
+            save(image, path, quality=88)
+    built = build_site(SamplePhotos(folder, **paths), tmp_path_factory.mktemp("site") / "site")
+    return folder / Role.LIKED, built
+
+
+@pytest.fixture(scope="module")
+def told(site):
+    """What a run of all pods told."""
+    if reason := why_not():
+        pytest.skip(reason)
+    liked, built = site
+    # Others than root must be able to enter it.
+    folder = Path(tempfile.mkdtemp(prefix="lodestone-pods-"))
+    output = folder / "told.json"
+    errors = folder / "told.err"
+    try:
+        with output.open("wb") as out, errors.open("wb") as err:
+            done = subprocess.run(
+                ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-m",
+                 "tests.deploy.mining", folder / "cluster", built.folder, liked],
+                cwd=ROOT, stdout=out, stderr=err, check=False, timeout=240,
+            )  # fmt: skip
+        assert done.returncode == 0, errors.read_text()[-8_000:]
+        yield json.loads(output.read_text())
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_the_site_is_mined(told, site):
+    """Every file has one end, most held-back photos are kept, and of each one copy."""
+    *settled, last = told["crawl"]
+    assert last["crawl"]["state"] == "COMPLETED"
+    _, built = site
+    kinds = {Path(file.path).name: file for file in built.files}
+    ends = {one["url"].rpartition("/")[2]: one for one in settled}
+    assert set(ends) == set(kinds)
+    kept = [kinds[name] for name, one in ends.items() if one.get("verdict") == "ACCEPTED"]
+    assert len(kept) >= 1
+    assert max(Counter(file.made_from for file in kept).values()) == 1
+    assert not {file.kind for file in kept} & {Kind.LIKED_COPY, Kind.TOO_SMALL, Kind.BROKEN}
+    assert len(told["images"]) == len(kept)
+    assert {image["file_state"] for image in told["images"]} == {"PRESENT"}
+
+
+@pytest.mark.parametrize("word", SERVICES)
+def test_each_ran_as_its_manifest_says(told, word):
+    """Command, variables, user and rights, by the kernel's own word."""
+    facts = told["facts"][word]
+    assert facts["command"][1:] == told["command"][word][1:]
+    assert facts["environment"] == told["environment"][word]
+    assert facts["users"] == facts["groups"] == ["10001"]
+    assert facts["capabilities"] == 0
+    assert facts["no_new_privileges"]
+    assert not facts["root_is_writable"]
+    assert word in told["alive"]
+
+
+def test_nobody_calls_without_the_right_certificate(told):
+    """The health port has health alone."""
+    assert told["codes"] == {
+        "nobody": "UNAVAILABLE",
+        "person": "OK",
+        "embedder": "PERMISSION_DENIED",
+        "health port": "UNIMPLEMENTED",
+    }
+
+
+@pytest.mark.parametrize("word", SERVICES)
+def test_metrics_are_on_their_port(told, word):
+    """Of the certificate, among others."""
+    assert f"lodestone_{word}_certificate_not_after_seconds" in told["metrics"][word]
+
+
+@pytest.mark.parametrize("word", SERVICES)
+def test_each_ends_within_its_grace_period(told, word):
+    """With status 0, and preStop's five seconds to spare."""
+    status, seconds = told["ends"][word]
+    assert status == 0
+    assert seconds < 30
