@@ -1,8 +1,8 @@
 """Runs the pods of an overlay as processes of this machine, in a network of their own.
 
 What is replaced: an image by this checkout, its virtual environment and the Dockerfile's ENV and ENTRYPOINT; the pods'
-network by one loopback that all names of Services lead to, so that each runs once; volumes by folders. Everything else is
-the manifest's: arguments, variables, ports, users, groups, paths, read-only roots, probes, certificates.
+network by one loopback that all names of Services lead to, so that each runs once; volumes by folders. Everything else
+is the manifest's: arguments, variables, ports, users, groups, paths, read-only roots, probes, certificates.
 """
 
 from __future__ import annotations

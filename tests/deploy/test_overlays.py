@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from services.embedder.config import EmbedderSettings
@@ -29,6 +32,26 @@ def test_encoders_that_no_image_holds_are_where_the_embedder_looks():
     assert mount["readOnly"]
     claim = gpu.volumes("embedder")[mount["name"]]["persistentVolumeClaim"]["claimName"]
     assert gpu.one("PersistentVolumeClaim", claim)
+
+
+def test_the_embedder_waits_until_somebody_has_brought_clip(tmp_path):
+    """In the same claim, where the init container may write; it ends as soon as the encoder is there."""
+    gpu = rendered("gpu")
+    (waiting,) = gpu.pod("embedder")["initContainers"]
+    (mount,) = waiting["volumeMounts"]
+    assert mount["name"] == gpu.mounts("embedder")["/data/artifacts/encoders"]["name"]
+    assert not mount.get("readOnly", False)
+    encoder = gpu.environment("embedder")["LODESTONE_EMBEDDER_ENCODER"]
+    assert waiting["env"] == [{"name": "ENCODER", "value": encoder}]
+    [script] = waiting["args"]
+    words = [*waiting["command"], script.replace(mount["mountPath"], str(tmp_path))]
+    environment = {"ENCODER": encoder, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == f"waiting for {encoder}\n"
+        shell.kill()
+    (tmp_path / encoder).mkdir()
+    (tmp_path / encoder / "encoder.json").touch()
+    assert subprocess.run(words, env=environment, timeout=5, check=False).returncode == 0
 
 
 def test_only_the_embedder_goes_to_nodes_with_gpus():

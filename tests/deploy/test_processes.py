@@ -15,7 +15,6 @@ import pytest
 
 from samples.photo_folder import Role, SamplePhotos
 from samples.site import build_site
-from samples.site_plan import Kind
 from tests.deploy.manifests import ROOT, SERVICES
 from tests.e2e.conftest import graphic, hills, save
 
@@ -92,9 +91,14 @@ def test_the_site_is_mined(told, site):
     ends = {one["url"].rpartition("/")[2]: one for one in settled}
     assert set(ends) == set(kinds)
     kept = [kinds[name] for name, one in ends.items() if one.get("verdict") == "ACCEPTED"]
-    assert len(kept) >= 1
+    assert len(kept) >= 4
     assert max(Counter(file.made_from for file in kept).values()) == 1
-    assert not {file.kind for file in kept} & {Kind.LIKED_COPY, Kind.TOO_SMALL, Kind.BROKEN}
+    liked = {f"liked-{number}.jpg" for number in range(12)}
+    assert liked.isdisjoint(file.made_from for file in kept)
+    reasons = Counter(
+        one.get("outcome_reason") for one in ends.values() if one["outcome"] == "FAILED"
+    )
+    assert reasons == {"TOO_SMALL": 1, "TRUNCATED": 1, "UNSUPPORTED_FORMAT": 1, "NOT_FOUND": 1}
     assert len(told["images"]) == len(kept)
     assert {image["file_state"] for image in told["images"]} == {"PRESENT"}
 

@@ -33,7 +33,7 @@ from services.servicekit.server import EXIT_BROKEN
 from services.servicekit.settings import EXIT_MISCONFIGURED
 
 _EXIT_FAILED = 1
-_LOOK_S = 5.0
+_LOOK_S = 2.0
 # Whatever else is said of a request will be said again.
 _PASSING = (
     grpc.StatusCode.UNAVAILABLE,
