@@ -18,6 +18,7 @@ resources: [../../../deploy/k8s/overlays/bulk]
 components:
   - ../../../deploy/k8s/components/metrics-adapter
   - ../../../deploy/k8s/components/monitoring
+  - ../../../deploy/k8s/components/tokens
   - ../../../deploy/k8s/components/watermark-head
 END
 for folder in deploy/k8s/overlays/*/ "$out/optional/"; do

@@ -2,14 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lodestone.cli.certs.authority import Authority
-from services.crawler.sinks.sink_metrics import SinkMetrics
-from services.servicekit.batch_metrics import BatchMetrics
-from services.servicekit.certificates import ServerCertificates
-from services.servicekit.image_metrics import ImageMetrics
-from services.servicekit.metrics import RpcMetrics, new_registry
 from tests.deploy.manifests import OVERLAYS, SERVICES, rendered
-from tests.fakes.certificate_files import issue, write
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -25,6 +18,14 @@ def word(request):
 @pytest.fixture(scope="session")
 def served_metrics(tmp_path_factory):
     """The names of the metrics that each service exports, out of what makes them."""
+    from lodestone.cli.certs.authority import Authority
+    from services.crawler.sinks.sink_metrics import SinkMetrics
+    from services.servicekit.batch_metrics import BatchMetrics
+    from services.servicekit.certificates import ServerCertificates
+    from services.servicekit.image_metrics import ImageMetrics
+    from services.servicekit.metrics import RpcMetrics, new_registry
+    from tests.fakes.certificate_files import issue, write
+
     authority = Authority.create()
     found = {}
     for word in SERVICES:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "deploy" / "k8s"
 SERVICES = ("embedder", "novelty", "watermark", "crawler")
 OVERLAYS = ("local", "cpu", "gpu", "bulk")
-OPTIONAL = ("metrics-adapter", "monitoring", "watermark-head")
+OPTIONAL = ("metrics-adapter", "monitoring", "tokens", "watermark-head")
 NAME = "app.kubernetes.io/name"
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 

@@ -6,7 +6,17 @@ import re
 
 import yaml
 
-from tests.deploy.manifests import K8S, NAME, OPTIONAL, OVERLAYS, SERVICES, WORKLOADS, rendered
+from lodestone.client.transport import TOKEN_FILE
+from tests.deploy.manifests import (
+    K8S,
+    NAME,
+    OPTIONAL,
+    OVERLAYS,
+    SERVICES,
+    WORKLOADS,
+    rendered,
+    settings_names,
+)
 
 # What `secrets.sh` and cert-manager make.
 CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
@@ -145,6 +155,20 @@ def test_every_secret_key_that_is_read_is_the_same_everywhere():
     assert secret_keys(rendered("cpu")) == secret_keys(rendered("gpu")) == crawlers | tls
     assert secret_keys(rendered("local")) == crawlers | tls | servers
     assert secret_keys(rendered("bulk")) == crawlers | tls | person
+
+
+def test_tokens_are_read_from_secrets():
+    """By the optional component: those of all people by the services, one by the Job, which asks as a person."""
+    tokens = {("lodestone-tokens", "tokens")}
+    cpu = secret_keys(rendered("cpu", "tokens"))
+    assert cpu == secret_keys(rendered("cpu")) | tokens
+    bulk = secret_keys(rendered("bulk", "tokens"))
+    assert bulk == secret_keys(rendered("bulk")) | tokens | {("bulk-token", "token")}
+    for word in SERVICES:
+        variable = f"LODESTONE_{word.upper()}_TOKENS_FILE"
+        assert settings_names(word)[variable] == "tokens_file"
+        assert rendered("cpu", "tokens").environment(word)[variable] == "/secrets/tokens/tokens"
+    assert rendered("bulk", "tokens").environment("bulk")[TOKEN_FILE] == "/secrets/token/token"
 
 
 def test_no_overlay_brings_a_secret(overlay):
