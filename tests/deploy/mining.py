@@ -6,10 +6,12 @@ Runs in a network and mounts of its own: `unshare --net --mount python -m tests.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -25,33 +27,31 @@ from tests.postgres.server import PostgresServer
 
 # Any address that the crawler's guard passes: nothing leaves this network.
 SITE = "1.2.3.4"
+MODELS = ("embedder", "novelty", "watermark")
 _WEED = Path(sys.prefix) / "bin" / "weed"
 
 
 def main():
-    folder, site = Path(sys.argv[1]), Path(sys.argv[2])
+    folder, site, liked = (Path(word) for word in sys.argv[1:])
     for words in (("link", "set", "lo", "up"), ("addr", "add", f"{SITE}/32", "dev", "lo")):
         subprocess.run(["ip", *words], check=True)
     certificates = folder / "certs"
     lodestone(folder, "certs", str(certificates))
     secrets = read_secrets(certificates, folder / "written")
     with Cluster(rendered("local"), secrets, folder) as cluster, web(site):
-        postgres = catalogue(cluster)
-        try:
-            told = run(cluster, certificates)
-        finally:
-            postgres.close()
+        cluster.start("store", _WEED)
+        for word in MODELS:
+            cluster.start(word)
+        with catalogue(cluster):
+            cluster.start("crawler")
+            told = run(cluster, certificates, liked)
     sys.stdout.write(json.dumps(told))
 
 
-def run(cluster, certificates):
-    cluster.start("store", _WEED)
-    for word in SERVICES:
-        cluster.start(word)
+def run(cluster, certificates, liked):
     for name in ("store", *SERVICES):
         cluster.wait_ready(name)
     person = certificates / "person"
-    liked = Path(sys.argv[3])
     told = {}
     told["fit"] = lodestone(cluster.folder, "profile", "fit", "hills", str(liked), tls=person)
     told["crawl"] = lodestone(
@@ -90,29 +90,27 @@ def read_secrets(certificates, folder):
     return found
 
 
+@contextlib.contextmanager
 def catalogue(cluster):
     """A PostgreSQL server in place of that image: its port, password and database are the manifest's."""
     port = cluster.overlay.container("catalogue")["ports"][0]["containerPort"]
     password = cluster.secrets["catalogue-server"]["password"].decode()
     server = PostgresServer(port, password)
-    database = cluster.overlay.environment("catalogue")["POSTGRES_DB"]
-    server.execute(f"CREATE DATABASE {database}")
-    return server
+    try:
+        database = cluster.overlay.environment("catalogue")["POSTGRES_DB"]
+        server.execute(f"CREATE DATABASE {database}")
+        yield
+    finally:
+        server.close()
 
 
+@contextlib.contextmanager
 def web(folder):
     """The sample site, at a public address and port."""
-    import contextlib
-    import threading
-
-    @contextlib.contextmanager
-    def serving():
-        with _Server((SITE, 80), folder) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield
-            server.shutdown()
-
-    return serving()
+    with _Server((SITE, 80), folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
 
 
 def lodestone(folder, *words, tls=None):

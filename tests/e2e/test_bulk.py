@@ -69,6 +69,14 @@ def test_what_cannot_succeed_is_one_line_and_status_78(lodestone, shards, wrong,
     assert said in line
 
 
+def test_a_crawl_that_failed_is_not_tried_again(lodestone, tmp_path):
+    """A shard that is no Parquet file stays none."""
+    (tmp_path / "part-00000.parquet").write_bytes(b"nonsense" * 10)
+    done = mine(lodestone, tmp_path, 0, job="broken")
+    assert done.returncode == 78
+    assert "CRAWL_STATE_FAILED" in done.stderr.splitlines()[-1]
+
+
 def test_a_crawler_that_is_away_is_tried_again(lodestone, shards):
     """By the Job: status 70."""
     environment = lodestone.environment

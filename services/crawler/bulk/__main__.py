@@ -32,7 +32,6 @@ from services.servicekit.logs import configure_logs
 from services.servicekit.server import EXIT_BROKEN
 from services.servicekit.settings import EXIT_MISCONFIGURED
 
-_EXIT_FAILED = 1
 _LOOK_S = 2.0
 # Whatever else is said of a request will be said again.
 _PASSING = (
@@ -109,8 +108,9 @@ async def _end(crawler: CrawlerClient, crawl: pb.Crawl) -> int:
     log.info("ended", state=state, settled_count=crawl.progress.settled_count)
     if crawl.state == pb.CRAWL_STATE_COMPLETED:
         return 0
+    # So it will be for whoever starts again.
     sys.stderr.write(f"error: crawl {crawl.crawl_id} is {state}: {crawl.state_reason}\n")
-    return _EXIT_FAILED
+    return EXIT_MISCONFIGURED
 
 
 if __name__ == "__main__":
