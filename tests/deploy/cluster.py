@@ -1,8 +1,8 @@
 """Runs the pods of an overlay as processes of this machine, in a network of their own.
 
-What is replaced: an image by this checkout, its virtual environment and the Dockerfile's ENV and ENTRYPOINT; the pods'
-network by one loopback that all names of Services lead to, so that each runs once; volumes by folders. Everything else
-is the manifest's: arguments, variables, ports, users, groups, paths, read-only roots, probes, certificates.
+What is replaced: an image by this checkout, its virtual environment and the Dockerfile's ENV and ENTRYPOINT; DNS by a
+file of hosts; volumes by folders; and no network policy is in force. Everything else is the manifest's: replicas,
+arguments, variables, ports, users, groups, paths, read-only roots, probes, certificates.
 """
 
 from __future__ import annotations
@@ -15,90 +15,105 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.deploy.manifests import ROOT, SERVICES, Overlay
+from tests.deploy.manifests import ROOT, SERVICES
+from tests.deploy.pod_network import Forward, PodNetwork
 from tests.deploy.test_dockerfile import values
 
 _POD = Path(__file__).with_name("pod.py")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass
 class Cluster:
-    """The pods of an overlay.
+    """The pods of an overlay; a context manager.
 
     Attributes:
-        overlay: What is run.
-        secrets: Keys and values of each Secret, by its name.
+        pods: The pods of each workload, by its name.
+        network: Where they are.
         folder: For volumes, logs and all else.
     """
 
-    overlay: Overlay
-    secrets: dict
-    folder: Path
-    processes: dict = field(default_factory=dict)
+    def __init__(self, overlay, secrets, folder):
+        """Takes keys and values of each Secret, by its name."""
+        self.overlay = overlay
+        self.folder = folder
+        self.pods = {
+            one["metadata"]["name"]: _pods(overlay, one)
+            for one in overlay.of("Deployment", "StatefulSet")
+        }
+        self.network = PodNetwork([pod for pods in self.pods.values() for pod in pods])
+        self._secrets = secrets
+        self._processes = {}
 
     def __enter__(self):
         self.folder.chmod(0o755)
-        names = " ".join(one["metadata"]["name"] for one in self.overlay.of("Service"))
-        (self.folder / "hosts").write_text(f"127.0.0.1 localhost {names}\n")
+        lines = ["127.0.0.1 localhost"]
+        for service in self.overlay.of("Service"):
+            name = service["metadata"]["name"]
+            lines += [f"{self.network.addresses[pod]} {name}" for pod in self.pods[name]]
+        self._write("hosts", "\n".join(lines) + "\n")
         # Who is not in the hosts file is nowhere.
-        (self.folder / "resolv.conf").write_text(
-            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
-        )
+        self._write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         return self
 
     def __exit__(self, *_):
-        for process in self.processes.values():
+        for process in self._processes.values():
             if process.poll() is None:
                 process.kill()
                 process.wait()
 
+    def _write(self, name, text):
+        (self.folder / name).write_text(text)
+
     def start(self, name, *programs):
-        """Starts the container of a workload; `programs` are files that its image has in /usr/local/bin."""
-        container, context = self.overlay.container(name), self.overlay.pod(name)["securityContext"]
-        scratch = self.folder / "scratch" / name
+        """Starts the pods of a workload; `programs` are files that its image has in /usr/local/bin."""
+        for pod in self.pods[name]:
+            path = self.folder / f"{pod}.json"
+            path.write_text(json.dumps(self._facts(name, pod, programs)))
+            with self.log(pod).open("ab") as log:
+                process = subprocess.Popen(
+                    ["unshare", "--mount", "--net", "--propagation", "private", sys.executable, str(_POD), path],
+                    stdin=subprocess.PIPE, stdout=log, stderr=log,
+                )  # fmt: skip
+            self._processes[pod] = process
+            self.network.plug_in(pod, process.pid)
+            process.stdin.write(b"go\n")
+            process.stdin.close()
+
+    def _facts(self, name, pod, programs):
+        context = self.overlay.pod(name)["securityContext"]
+        scratch = self.folder / "scratch" / pod
         scratch.mkdir(parents=True)
         mounts = [(str(ROOT), "/app", True), (sys.prefix, "/opt/venv", True)]
         mounts += [
             (str(self.folder / one), f"/etc/{one}", True) for one in ("hosts", "resolv.conf")
         ]
         mounts += [(str(one), f"/usr/local/bin/{one.name}", True) for one in programs]
-        mounts += self._volumes(name, context["fsGroup"])
-        facts = {
+        return {
             "folder": str(scratch),
-            "mounts": mounts,
+            "mounts": mounts + self._volumes(name, pod, context["fsGroup"]),
             "working_folder": "/app" if name in SERVICES else "/",
             "user": context["runAsUser"],
             "group": context["runAsGroup"],
             "command": self.command(name),
-            "environment": self.environment(name),
+            "environment": self.environment(name, pod),
         }
-        path = self.folder / f"{name}.json"
-        path.write_text(json.dumps(facts))
-        with self.log(name).open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", sys.executable, str(_POD), str(path)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        assert container["securityContext"]["readOnlyRootFilesystem"]
 
-    def log(self, name):
-        return self.folder / f"{name}.log"
+    def log(self, pod):
+        return self.folder / f"{pod}.log"
 
     def command(self, name):
         container = self.overlay.container(name)
         command = container.get("command") or json.loads(values(name, "ENTRYPOINT")[-1])
         return [*command, *container.get("args", [])]
 
-    def environment(self, name):
+    def environment(self, name, pod):
         """The image's variables, under the manifest's."""
-        found = {"PATH": _PATH, "HOSTNAME": name, "HOME": "/"}
+        found = {"PATH": _PATH, "HOSTNAME": pod, "HOME": "/"}
         for line in values(name, "ENV") if name in SERVICES else ():
             for pair in line.split():
                 variable, value = pair.split("=", 1)
@@ -106,29 +121,35 @@ class Cluster:
         return found | self.overlay.environment(name)
 
     def wait_ready(self, name):
-        """Asks as the kubelet does, for as long as the startup probe has."""
+        """Asks all pods of a workload as the kubelet does, for as long as the startup probe has."""
         probe = self.overlay.container(name)["startupProbe"]
         deadline_s = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
-        while not self._answers(name):
-            status = self.processes[name].poll()
-            assert status is None, f"{name} ended with {status}: {self.log(name).read_text()}"
-            assert time.monotonic() < deadline_s, f"{name}: {self.log(name).read_text()}"
-            time.sleep(0.1)
+        for pod in self.pods[name]:
+            while not self.answers(name, pod, "readinessProbe"):
+                status = self._processes[pod].poll()
+                assert status is None, f"{pod} ended with {status}: {self.log(pod).read_text()}"
+                assert time.monotonic() < deadline_s, f"{pod}: {self.log(pod).read_text()}"
+                time.sleep(0.1)
 
-    def _answers(self, name):
-        container = self.overlay.container(name)
-        probe = container["readinessProbe"]
+    def answers(self, name, pod, kind):
+        """What a probe finds, from the node to the pod's own address."""
+        container, address = self.overlay.container(name), self.network.addresses[pod]
+        probe = container[kind]
         if "grpc" in probe:
-            return is_serving(**probe["grpc"])
+            return _is_serving(address, **probe["grpc"])
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        address = ("127.0.0.1", ports[probe["tcpSocket"]["port"]])
-        with contextlib.suppress(OSError), socket.create_connection(address, 1):
+        place = (address, ports[probe["tcpSocket"]["port"]])
+        with contextlib.suppress(OSError), socket.create_connection(place, 1):
             return True
         return False
 
-    def stop(self, name):
+    def forward(self, name, port):
+        """`kubectl port-forward`, to the first pod of a workload."""
+        return Forward(("127.0.0.1", port), (self.network.addresses[self.pods[name][0]], port))
+
+    def stop(self, name, pod):
         """As the kubelet does: SIGTERM. Returns the exit status, or None after the grace period, and the seconds."""
-        process, begin_s = self.processes[name], time.monotonic()
+        process, begin_s = self._processes[pod], time.monotonic()
         process.send_signal(signal.SIGTERM)
         try:
             status = process.wait(self.overlay.pod(name)["terminationGracePeriodSeconds"])
@@ -136,9 +157,9 @@ class Cluster:
             status = None
         return status, time.monotonic() - begin_s
 
-    def facts(self, name):
-        """What the kernel says of a process."""
-        folder = Path("/proc") / str(self.processes[name].pid)
+    def facts(self, pod):
+        """What the kernel says of a pod's process."""
+        folder = Path("/proc") / str(self._processes[pod].pid)
         lines = (line.split(":", 1) for line in (folder / "status").read_text().splitlines())
         status = {key: value.split() for key, value in lines}
         variables = (folder / "environ").read_bytes().rstrip(b"\0").decode().split("\0")
@@ -153,9 +174,9 @@ class Cluster:
             "root_is_writable": _is_written(folder / "root" / "app" / "x"),
         }
 
-    def _volumes(self, name, group):
+    def _volumes(self, name, pod, group):
         claims = {
-            one["metadata"]["name"]: f"{one['metadata']['name']}-{name}"
+            one["metadata"]["name"]: f"{one['metadata']['name']}-{pod}"
             for one in self.overlay.workload(name)["spec"].get("volumeClaimTemplates", [])
         }
         volumes = self.overlay.volumes(name)
@@ -166,19 +187,19 @@ class Cluster:
                 "claimName"
             )
             if "secret" in volume:
-                source = self._secret(name, volume["secret"], group)
+                source = self._secret(pod, volume["secret"], group)
             else:
-                source = self.folder / "volumes" / (claim or f"{name}-{mount['name']}")
+                source = self.folder / "volumes" / (claim or f"{pod}-{mount['name']}")
                 source.mkdir(parents=True, exist_ok=True)
                 os.chown(source, 0, group)
                 source.chmod(0o2775)
             found.append((str(source), path, mount.get("readOnly", False)))
         return found
 
-    def _secret(self, name, secret, group):
-        folder = self.folder / "secrets" / name / secret["secretName"]
+    def _secret(self, pod, secret, group):
+        folder = self.folder / "secrets" / pod / secret["secretName"]
         folder.mkdir(parents=True)
-        for key, value in self.secrets[secret["secretName"]].items():
+        for key, value in self._secrets[secret["secretName"]].items():
             path = folder / key
             path.write_bytes(value)
             os.chown(path, 0, group)
@@ -186,9 +207,19 @@ class Cluster:
         return folder
 
 
-def is_serving(port, service=""):
+def _pods(overlay, workload):
+    """As many as the autoscaler begins with, or a StatefulSet has."""
+    name = workload["metadata"]["name"]
+    scalers = {
+        one["metadata"]["name"]: one["spec"] for one in overlay.of("HorizontalPodAutoscaler")
+    }
+    count = scalers[name]["minReplicas"] if name in scalers else workload["spec"]["replicas"]
+    return [f"{name}-{number}" for number in range(count)]
+
+
+def _is_serving(address, port, service=""):
     """Whether gRPC health says so, in plaintext."""
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with grpc.insecure_channel(f"{address}:{port}") as channel:
         request = health_pb2.HealthCheckRequest(service=service)
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)

@@ -21,8 +21,9 @@ import yaml
 from lodestone.crawler.v1.crawler_service_pb2 import ListCrawlsRequest
 from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceStub
 from samples.site_server import _Server
-from tests.deploy.cluster import Cluster, is_serving
+from tests.deploy.cluster import Cluster
 from tests.deploy.manifests import K8S, ROOT, SERVICES, default, rendered
+from tests.deploy.pod_network import Forward
 from tests.postgres.server import PostgresServer
 
 # Any address that the crawler's guard passes: nothing leaves this network.
@@ -33,16 +34,15 @@ _WEED = Path(sys.prefix) / "bin" / "weed"
 
 def main():
     folder, site, liked = (Path(word) for word in sys.argv[1:])
-    for words in (("link", "set", "lo", "up"), ("addr", "add", f"{SITE}/32", "dev", "lo")):
-        subprocess.run(["ip", *words], check=True)
     certificates = folder / "certs"
     lodestone(folder, "certs", str(certificates))
     secrets = read_secrets(certificates, folder / "written")
-    with Cluster(rendered("local"), secrets, folder) as cluster, web(site):
+    with Cluster(rendered("local"), secrets, folder) as cluster:
+        cluster.network.start(SITE)
         cluster.start("store", _WEED)
         for word in MODELS:
             cluster.start(word)
-        with catalogue(cluster):
+        with web(site), catalogue(cluster, secrets["catalogue-server"]["password"].decode()):
             cluster.start("crawler")
             told = run(cluster, certificates, liked)
     sys.stdout.write(json.dumps(told))
@@ -51,29 +51,41 @@ def main():
 def run(cluster, certificates, liked):
     for name in ("store", *SERVICES):
         cluster.wait_ready(name)
-    person = certificates / "person"
-    told = {}
+    with contextlib.ExitStack() as stack:
+        for word in SERVICES:
+            stack.enter_context(cluster.forward(word, default(word, "port")))
+        told = mine(cluster, certificates, liked)
+    pods = {word: cluster.pods[word] for word in reversed(SERVICES)}
+    told["ends"] = {pod: cluster.stop(word, pod) for word, found in pods.items() for pod in found}
+    return told
+
+
+def mine(cluster, certificates, liked):
+    """As a person, after `kubectl port-forward`."""
+    person, pods = certificates / "person", {word: cluster.pods[word] for word in SERVICES}
+    told = {"pods": pods}
     told["fit"] = lodestone(cluster.folder, "profile", "fit", "hills", str(liked), tls=person)
     told["crawl"] = lodestone(
         cluster.folder, "crawl", f"http://{SITE}/", "--profile", "hills", tls=person
     )
     told["images"] = lodestone(cluster.folder, "images", "list", tls=person)
-    told["facts"] = {name: cluster.facts(name) for name in ("store", *SERVICES)}
-    told["environment"] = {word: cluster.environment(word) for word in SERVICES}
-    told["command"] = {word: cluster.command(word) for word in SERVICES}
-    told["alive"] = [
-        word
-        for word in SERVICES
-        if is_serving(**cluster.overlay.container(word)["livenessProbe"]["grpc"])
-    ]
+    told["facts"], told["fetched"], told["metrics"] = {}, {}, {}
+    for word, found in pods.items():
+        for pod in found:
+            told["facts"][pod] = cluster.facts(pod) | {
+                "wanted_command": cluster.command(word),
+                "wanted_environment": cluster.environment(word, pod),
+                "is_alive": cluster.answers(word, pod, "livenessProbe"),
+            }
+            told["fetched"][pod] = cluster.log(pod).read_text().count('"event": "fetch"')
+            told["metrics"][pod] = metrics(cluster.network.addresses[pod], word)
+    health = f"{cluster.network.addresses[pods['crawler'][0]]}:{default('crawler', 'health_port')}"
     told["codes"] = {
         "nobody": code(None),
         "person": code(person),
         "embedder": code(certificates / "embedder"),
-        "health port": code(None, default("crawler", "health_port")),
+        "health port": code(None, health),
     }
-    told["metrics"] = {word: metrics(word) for word in SERVICES}
-    told["ends"] = {word: cluster.stop(word) for word in reversed(SERVICES)}
     return told
 
 
@@ -91,15 +103,18 @@ def read_secrets(certificates, folder):
 
 
 @contextlib.contextmanager
-def catalogue(cluster):
-    """A PostgreSQL server in place of that image: its port, password and database are the manifest's."""
+def catalogue(cluster, password):
+    """A PostgreSQL server in place of that pod: its address, port, password and database are the manifest's."""
     port = cluster.overlay.container("catalogue")["ports"][0]["containerPort"]
-    password = cluster.secrets["catalogue-server"]["password"].decode()
     server = PostgresServer(port, password)
     try:
         database = cluster.overlay.environment("catalogue")["POSTGRES_DB"]
         server.execute(f"CREATE DATABASE {database}")
-        yield
+        [pod] = cluster.pods["catalogue"]
+        address = cluster.network.addresses[pod]
+        cluster.network.add(address)
+        with Forward((address, port), ("127.0.0.1", port)):
+            yield
     finally:
         server.close()
 
@@ -130,9 +145,8 @@ def lodestone(folder, *words, tls=None):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def code(tls, port=None):
+def code(tls, address=f"localhost:{default('crawler', 'port')}"):
     """What becomes of a call of the crawler with somebody's certificate."""
-    address = f"localhost:{port or default('crawler', 'port')}"
     if tls is None:
         channel = grpc.insecure_channel(address)
     else:
@@ -146,8 +160,8 @@ def code(tls, port=None):
     return "OK"
 
 
-def metrics(word):
-    url = f"http://127.0.0.1:{default(word, 'metrics_port')}/metrics"
+def metrics(address, word):
+    url = f"http://{address}:{default(word, 'metrics_port')}/metrics"
     with urllib.request.urlopen(url, timeout=5) as answer:
         return answer.read().decode()
 

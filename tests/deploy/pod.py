@@ -1,4 +1,4 @@
-"""Becomes one container of a pod, in a mount namespace of its own: `unshare --mount python pod.py FACTS`.
+"""Becomes one container of a pod, in namespaces of its own: `unshare --mount --net python pod.py FACTS`.
 
 A kubelet's part, as far as processes see it: a root that cannot be written to, volumes at their paths, a user without
 rights, and an environment of what the manifest and the image say, and nothing else.
@@ -18,6 +18,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 def main():
     facts = json.loads(Path(sys.argv[1]).read_text())
+    # Until it has a network.
+    sys.stdin.readline()
     root = _root(Path(facts["folder"]))
     # Where Python is may be root's own; in an image it is not.
     for folder in Path(sys.base_prefix).parents:

@@ -20,7 +20,7 @@ from tests.e2e.conftest import graphic, hills, save
 
 pytestmark = pytest.mark.e2e
 
-PROGRAMS = ("kubectl", "unshare", "mount", "ip")
+PROGRAMS = ("kubectl", "unshare", "nsenter", "mount", "ip")
 
 
 def why_not():
@@ -32,9 +32,7 @@ def why_not():
         return f"not installed: {', '.join(missing)}"
     with tempfile.TemporaryDirectory() as folder:
         command = f"mkdir {folder}/t && mount -t tmpfs t {folder}/t && cd {folder}/t && mkdir u w r"
-        command += (
-            " && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r && ip link set lo up"
-        )
+        command += " && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r && ip link add pods type bridge"
         words = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", command]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else ""
@@ -105,15 +103,23 @@ def test_the_site_is_mined(told, site):
 
 @pytest.mark.parametrize("word", SERVICES)
 def test_each_ran_as_its_manifest_says(told, word):
-    """Command, variables, user and rights, by the kernel's own word."""
-    facts = told["facts"][word]
-    assert facts["command"][1:] == told["command"][word][1:]
-    assert facts["environment"] == told["environment"][word]
-    assert facts["users"] == facts["groups"] == ["10001"]
-    assert facts["capabilities"] == 0
-    assert facts["no_new_privileges"]
-    assert not facts["root_is_writable"]
-    assert word in told["alive"]
+    """As many as there should be: command, variables, user and rights, by the kernel's own word."""
+    assert len(told["pods"][word]) == (2 if word == "crawler" else 1)
+    for pod in told["pods"][word]:
+        facts = told["facts"][pod]
+        assert facts["command"][1:] == facts["wanted_command"][1:]
+        assert facts["environment"] == facts["wanted_environment"]
+        assert facts["users"] == facts["groups"] == ["10001"]
+        assert facts["capabilities"] == 0
+        assert facts["no_new_privileges"]
+        assert not facts["root_is_writable"]
+        assert facts["is_alive"]
+
+
+def test_the_crawlers_shared_the_work(told, site):
+    """Through one catalogue and one store; a host is asked by one of them at a time."""
+    _, built = site
+    assert sum(told["fetched"][pod] for pod in told["pods"]["crawler"]) >= len(built.files)
 
 
 def test_nobody_calls_without_the_right_certificate(told):
@@ -129,12 +135,14 @@ def test_nobody_calls_without_the_right_certificate(told):
 @pytest.mark.parametrize("word", SERVICES)
 def test_metrics_are_on_their_port(told, word):
     """Of the certificate, among others."""
-    assert f"lodestone_{word}_certificate_not_after_seconds" in told["metrics"][word]
+    for pod in told["pods"][word]:
+        assert f"lodestone_{word}_certificate_not_after_seconds" in told["metrics"][pod]
 
 
 @pytest.mark.parametrize("word", SERVICES)
 def test_each_ends_within_its_grace_period(told, word):
     """With status 0, and preStop's five seconds to spare."""
-    status, seconds = told["ends"][word]
-    assert status == 0
-    assert seconds < 30
+    for pod in told["pods"][word]:
+        status, seconds = told["ends"][pod]
+        assert status == 0
+        assert seconds < 30
