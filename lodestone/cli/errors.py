@@ -12,7 +12,7 @@ import grpc
 from lodestone.cli.words import one_line
 from lodestone.client import Addresses, BadAddress, BadTlsFiles, BadToken, ServiceUnreachable
 from lodestone.client.channel import HandshakeFailure, handshake_failure, lost_peer
-from lodestone.client.transport import TLS
+from lodestone.client.transport import TLS, TOKEN_FILE
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -68,9 +68,11 @@ def explain(error: BaseException) -> str:
         case grpc.aio.AioRpcError():
             details = error.details() or error.code().name
             lost = lost_peer(details)
-            return (
-                _no_service(_service_at(lost[0]), lost[0], details) if lost else one_line(details)
-            )
+            if lost:
+                return _no_service(_service_at(lost[0]), lost[0], details)
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                details = f"{details} ({TOKEN_FILE} names the file with yours)"
+            return one_line(details)
         case UnicodeEncodeError() if error.encoding == "utf-8":
             # Python keeps such bytes of the command line as lone surrogates, which no message can hold.
             shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()

@@ -8,12 +8,12 @@ import structlog
 
 from lodestone.cli.certs.authority import Authority, Lifetime, Names
 from lodestone.cli.errors import CliError, SeveralErrors, error_lines, explain, plain_reason
-from lodestone.client import BadTlsFiles, CrawlerClient, ServiceUnreachable, Transport
+from lodestone.client import BadTlsFiles, CrawlerClient, ServiceUnreachable, Transport, connect
 from lodestone.client.tls_files import read_tls_files
 from services.servicekit.server import ServiceServer
 from tests.fakes.certificate_files import issue, write
 from tests.fakes.serving import settings_for_tests
-from tests.servicekit.echo_service import EchoService
+from tests.servicekit.echo_service import EchoClient, EchoService
 from tests.servicekit.tls_servers import serving_tls
 
 REFUSED = (
@@ -100,6 +100,23 @@ async def test_tls_with_a_service_that_has_none_has_a_hint(monkeypatch, secured,
         with pytest.raises(ServiceUnreachable) as raised:
             await crawler.require_reachable()
     assert explain(raised.value).endswith(": its certificate is for other addresses")
+
+
+async def test_a_token_that_is_missing_has_a_hint(tmp_path):
+    """Which variable names its file."""
+    (tmp_path / "tokens").write_text("anna 0123456789abcdef\n")
+    with structlog.testing.capture_logs():
+        async with serving_tls(
+            EchoService().definition(), tmp_path / "echo", tokens_file=tmp_path / "tokens"
+        ) as one:
+            tls = write(tmp_path / "person", issue(one.authority, "person"), one.authority)
+            async with connect(one.address, transport=Transport(tls)) as channel:
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await EchoClient(channel).unary("a")
+    assert explain(raised.value) == (
+        "a token is needed, as metadata: `authorization: Bearer TOKEN` "
+        "(LODESTONE_TOKEN_FILE names the file with yours)"
+    )
 
 
 def test_bad_files_are_told_as_they_are(tmp_path):
