@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.deploy.manifests import ROOT, SERVICES
 from tests.deploy.pod_network import Forward, PodNetwork
+from tests.deploy.secret_files import SecretFiles
 from tests.deploy.test_dockerfile import values
 
 _POD = Path(__file__).with_name("pod.py")
@@ -47,6 +48,7 @@ class Cluster:
         }
         self.network = PodNetwork([pod for pods in self.pods.values() for pod in pods])
         self._secrets = secrets
+        self._secret_files = []
         self._processes = {}
 
     def __enter__(self):
@@ -197,14 +199,17 @@ class Cluster:
         return found
 
     def _secret(self, pod, secret, group):
-        folder = self.folder / "secrets" / pod / secret["secretName"]
-        folder.mkdir(parents=True)
-        for key, value in self._secrets[secret["secretName"]].items():
-            path = folder / key
-            path.write_bytes(value)
-            os.chown(path, 0, group)
-            path.chmod(secret["defaultMode"])
-        return folder
+        place = SecretFiles(
+            self.folder / "secrets" / pod / secret["secretName"], group, secret["defaultMode"]
+        )
+        place.write(self._secrets[secret["secretName"]])
+        self._secret_files.append((secret["secretName"], place))
+        return place.folder
+
+    def renew(self, secrets):
+        """Other contents of Secrets reach the pods that have them mounted."""
+        for name, place in self._secret_files:
+            place.write(secrets[name])
 
 
 def _pods(overlay, workload):

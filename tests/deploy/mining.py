@@ -9,9 +9,11 @@ import base64
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -55,6 +57,7 @@ def run(cluster, certificates, liked):
         for word in SERVICES:
             stack.enter_context(cluster.forward(word, default(word, "port")))
         told = mine(cluster, certificates, liked)
+        told["renewed"] = renew(cluster, certificates)
     pods = {word: cluster.pods[word] for word in reversed(SERVICES)}
     told["ends"] = {pod: cluster.stop(word, pod) for word, found in pods.items() for pod in found}
     return told
@@ -87,6 +90,31 @@ def mine(cluster, certificates, liked):
         "health port": code(None, health),
     }
     return told
+
+
+def renew(cluster, certificates):
+    """New certificates in the Secrets: which pods show them, and what becomes of a person's next call."""
+    before = expiries(cluster)
+    lodestone(cluster.folder, "certs", str(certificates), "--renew", "--days", "90")
+    cluster.renew(read_secrets(certificates, cluster.folder / "written"))
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        if all(now < before[pod] for pod, now in expiries(cluster).items()):
+            break
+        time.sleep(0.2)
+    pods = [pod for pod, now in expiries(cluster).items() if now < before[pod]]
+    return {"pods": pods, "code": code(certificates / "person")}
+
+
+def expiries(cluster):
+    """When the certificate expires that each pod shows."""
+    found = {}
+    for word in SERVICES:
+        for pod in cluster.pods[word]:
+            text = metrics(cluster.network.addresses[pod], word)
+            name = f"lodestone_{word}_certificate_not_after_seconds"
+            found[pod] = float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+    return found
 
 
 def read_secrets(certificates, folder):

@@ -132,6 +132,12 @@ def test_nobody_calls_without_the_right_certificate(told):
     }
 
 
+def test_new_certificates_reach_every_pod(told):
+    """Out of Secrets that change as the kubelet changes them, without a start."""
+    pods = [pod for found in told["pods"].values() for pod in found]
+    assert told["renewed"] == {"pods": pods, "code": "OK"}
+
+
 @pytest.mark.parametrize("word", SERVICES)
 def test_metrics_are_on_their_port(told, word):
     """Of the certificate, among others."""
