@@ -26,6 +26,7 @@ from tests.deploy.secret_files import SecretFiles
 from tests.deploy.test_dockerfile import values
 
 _POD = Path(__file__).with_name("pod.py")
+_NAMESPACES = ("--mount", "--net", "--propagation=private", "--pid", "--fork", "--kill-child")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -78,7 +79,7 @@ class Cluster:
             path.write_text(json.dumps(self._facts(name, pod, programs)))
             with self.log(pod).open("ab") as log:
                 process = subprocess.Popen(
-                    ["unshare", "--mount", "--net", "--propagation", "private", sys.executable, str(_POD), path],
+                    ["unshare", *_NAMESPACES, sys.executable, str(_POD), path],
                     stdin=subprocess.PIPE, stdout=log, stderr=log,
                 )  # fmt: skip
             self._processes[pod] = process
@@ -152,7 +153,7 @@ class Cluster:
     def stop(self, name, pod):
         """As the kubelet does: SIGTERM. Returns the exit status, or None after the grace period, and the seconds."""
         process, begin_s = self._processes[pod], time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        os.kill(self._pid(pod), signal.SIGTERM)
         try:
             status = process.wait(self.overlay.pod(name)["terminationGracePeriodSeconds"])
         except subprocess.TimeoutExpired:
@@ -161,7 +162,7 @@ class Cluster:
 
     def facts(self, pod):
         """What the kernel says of a pod's process."""
-        folder = Path("/proc") / str(self._processes[pod].pid)
+        folder = Path("/proc") / str(self._pid(pod))
         lines = (line.split(":", 1) for line in (folder / "status").read_text().splitlines())
         status = {key: value.split() for key, value in lines}
         variables = (folder / "environ").read_bytes().rstrip(b"\0").decode().split("\0")
@@ -171,10 +172,16 @@ class Cluster:
             "users": sorted(set(status["Uid"])),
             "groups": sorted({*status["Gid"], *status["Groups"]}),
             "capabilities": int(status["CapEff"][0], 16),
+            "pid_inside": int(status["NSpid"][-1]),
             "no_new_privileges": status["NoNewPrivs"] == ["1"],
             "memory_mb": int(status["VmHWM"][0]) // 1024,
             "root_is_writable": _is_written(folder / "root" / "app" / "x"),
         }
+
+    def _pid(self, pod):
+        """Of the pod's first process, here; `unshare` waits for it."""
+        pid = self._processes[pod].pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
     def _volumes(self, name, pod, group):
         claims = {

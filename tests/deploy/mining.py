@@ -1,6 +1,6 @@
 """Mines the sample site through the processes of the overlay `local`, and tells what happened as JSON.
 
-Runs in a network and mounts of its own: `unshare --net --mount python -m tests.deploy.mining FOLDER SITE LIKED`.
+Runs in namespaces of its own, as `test_processes.py` starts it: `python -m tests.deploy.mining FOLDER SITE LIKED`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Becomes one container of a pod, in namespaces of its own: `unshare --mount --net python pod.py FACTS`.
+"""Becomes one container of a pod, in namespaces of its own; `cluster.py` starts it: `python pod.py FACTS`.
 
-A kubelet's part, as far as processes see it: a root that cannot be written to, volumes at their paths, a user without
-rights, and an environment of what the manifest and the image say, and nothing else.
+A kubelet's part, as far as processes see it: the first process of all, a root that cannot be written to, volumes at
+their paths, a user without rights, and an environment of what the manifest and the image say, and nothing else.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def main():
         place.chmod(place.stat().st_mode | 0o011)
     for source, path, is_read_only in facts["mounts"]:
         _bind(Path(source), root / path.lstrip("/"), is_read_only=is_read_only)
-    for path in ("dev", "proc"):
-        _mount("--rbind", f"/{path}", str(root / path))
+    _mount("--rbind", "/dev", str(root / "dev"))
+    _mount("-t", "proc", "proc", str(root / "proc"))
     _mount("-o", "remount,ro", str(root))
     os.chroot(root)
     os.chdir(facts["working_folder"])

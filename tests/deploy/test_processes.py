@@ -21,6 +21,11 @@ from tests.e2e.conftest import graphic, hills, save
 pytestmark = pytest.mark.e2e
 
 PROGRAMS = ("kubectl", "unshare", "nsenter", "mount", "ip")
+# With the first process all others end.
+NAMESPACES = (
+    *("--net", "--mount", "--propagation=private"),
+    *("--pid", "--fork", "--mount-proc", "--kill-child"),
+)
 
 
 def why_not():
@@ -33,7 +38,7 @@ def why_not():
     with tempfile.TemporaryDirectory() as folder:
         command = f"mkdir {folder}/t && mount -t tmpfs t {folder}/t && cd {folder}/t && mkdir u w r"
         command += " && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r && ip link add pods type bridge"
-        words = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", command]
+        words = ["unshare", *NAMESPACES, "sh", "-c", command]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else ""
 
@@ -70,8 +75,8 @@ def told(site):
     try:
         with output.open("wb") as out, errors.open("wb") as err:
             done = subprocess.run(
-                ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-m",
-                 "tests.deploy.mining", folder / "cluster", built.folder, liked],
+                ["unshare", *NAMESPACES, sys.executable, "-m", "tests.deploy.mining", folder / "cluster",
+                 built.folder, liked],
                 cwd=ROOT, stdout=out, stderr=err, check=False, timeout=240,
             )  # fmt: skip
         assert done.returncode == 0, errors.read_text()[-8_000:]
@@ -111,6 +116,7 @@ def test_each_ran_as_its_manifest_says(told, word):
         assert facts["environment"] == facts["wanted_environment"]
         assert facts["users"] == facts["groups"] == ["10001"]
         assert facts["capabilities"] == 0
+        assert facts["pid_inside"] == 1
         assert facts["no_new_privileges"]
         assert not facts["root_is_writable"]
         assert facts["is_alive"]
