@@ -10,7 +10,7 @@ extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
 manifests := $(shell find deploy/k8s -name '*.yaml' ! -name 'kustomization.yaml' ! -path '*/patches/*' 2>/dev/null)
 
-.PHONY: help setup run test test-long lint format protos stubs constraints bench images deploy clean
+.PHONY: help setup run test test-long lint format protos stubs constraints bench certs images deploy clean
 
 help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ constraints: .venv/.test ## Pins every package again, at today's versions.
 
 bench: .venv/.bench ## Measures all; JSON on stdout and in data/benchmarks; fails at the end if a goal is missed.
 	@$(python) -m benchmarks
+
+certs: .venv/.run ## Makes an authority and certificates for TLS on this machine, in data/certs.
+	@.venv/bin/lodestone certs data/certs
 
 images: ## Builds the container images (docker).
 	@for word in embedder novelty watermark crawler; do \

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import spoken, word
-from lodestone.client import Addresses, CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import SettledListing
 from lodestone.crawler.v1.outcome_pb2 import OutcomeReason, OutcomeState
 from lodestone.image.v1.verdict_pb2 import Verdict
@@ -143,7 +143,7 @@ def _report(plan: Plan, data: Path, kept_before: int) -> None:
 
 async def _settled() -> list[SettledListing]:
     """Everything that the newest crawl has settled."""
-    async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
+    async with crawler_client() as crawler:
         [newest, *_] = await crawler.list_crawls()
         return [
             event.settled_listing
@@ -154,7 +154,7 @@ async def _settled() -> list[SettledListing]:
 
 async def _kept_count(profile: str) -> int:
     """How many pictures are kept for the profile."""
-    async with CrawlerClient(Addresses.from_environment(os.environ).crawler) as crawler:
+    async with crawler_client() as crawler:
         return len([answer async for answer in crawler.list_images(profile)])
 
 

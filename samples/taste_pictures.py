@@ -25,8 +25,8 @@ from lodestone.cli.pictures.map_picture import draw_map
 from lodestone.cli.profile.liked import LikedOverview, fetch_overview
 from lodestone.cli.profile.map import TasteMap, fetch_map
 from lodestone.cli.profile.report import typicality_sections
+from lodestone.cli.running import novelty_client
 from lodestone.cli.words import reference
-from lodestone.client import Addresses, NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 from samples.photo_folder import list_photos
 from samples.photos import fetch_sample_photos
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 async def _fetch() -> tuple[Profile, LikedOverview, TasteMap]:
-    async with NoveltyClient(Addresses.from_environment(os.environ).novelty) as novelty:
+    async with novelty_client() as novelty:
         profile = await novelty.get_profile(_PROFILE)
         return profile, await fetch_overview(novelty, profile), await fetch_map(novelty, profile)
 

@@ -21,6 +21,7 @@ from lodestone.cli import (
     verify,
     watermark,
 )
+from lodestone.cli.certs import certs
 from lodestone.cli.crawl import crawl
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, error_lines, explain
 from lodestone.cli.moving import export, import_images
@@ -57,6 +58,7 @@ app.command("verify")(verify.verify)
 app.add_typer(sinks.app, name="sinks")
 app.command("export")(export.export)
 app.command("import")(import_images.import_images)
+app.command("certs")(certs.certs)
 app.add_typer(images.app, name="images")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(watermark.app, name="watermark")

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import minute_text
-from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.duplicate_image_pb2 import DistinctPair
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +36,7 @@ def say_distinct(output: Output, given: Sequence[Path], *, undo: bool) -> None:
 
 
 async def _say(output: Output, one: str, other: str) -> None:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         answer = await crawler.create_distinct_pair(one, other)
     if output.as_json:
@@ -51,7 +50,7 @@ async def _say(output: Output, one: str, other: str) -> None:
 
 
 async def _undo(output: Output, one: str, other: str) -> None:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         deleted = await crawler.delete_distinct_pair(one, other)
     if output.as_json:
@@ -61,7 +60,7 @@ async def _undo(output: Output, one: str, other: str) -> None:
 
 
 async def _list(output: Output) -> None:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         pairs = [pair async for pair in crawler.list_distinct_pairs()]
     if output.as_json:

@@ -15,9 +15,8 @@ from lodestone.cli.image_files import Unreadable, expand, read_image, shown
 from lodestone.cli.image_place import name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses, ordered_map
+from lodestone.cli.running import crawler_client, ordered_map
 from lodestone.cli.words import spoken, word
-from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.duplicate_image_pb2 import (
     DuplicateImage,
     DuplicateMemory,
@@ -77,7 +76,7 @@ def duplicates(
 
 
 async def _find(output: Output, paths: list[Path], data: Path) -> None:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
 
         async def look_up(path: Path) -> dict[str, Any]:

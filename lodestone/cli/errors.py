@@ -10,10 +10,23 @@ from typing import Final
 import grpc
 
 from lodestone.cli.words import one_line
-from lodestone.client import Addresses, BadAddress, ServiceUnreachable
-from lodestone.client.channel import lost_peer
+from lodestone.client import Addresses, BadAddress, BadTlsFiles, BadToken, ServiceUnreachable
+from lodestone.client.channel import HandshakeFailure, handshake_failure, lost_peer
+from lodestone.client.transport import TLS
 
 EXIT_INTERRUPTED: Final = 130
+
+_TURNED_AWAY: Final = (
+    f"it turns the certificate in {TLS} away: another authority than the service's has signed it, "
+    "or it has expired"
+)
+_HINTS: Final[dict[HandshakeFailure | None, str]] = {
+    None: "is `lodestone up` running?",
+    HandshakeFailure.TURNED_AWAY: _TURNED_AWAY,
+    HandshakeFailure.NOT_BELIEVED: f"ca.crt in {TLS} has not signed its certificate, or that has expired",
+    HandshakeFailure.WRONG_NAME: "its certificate is for other addresses",
+    HandshakeFailure.PLAINTEXT: f"it has no TLS, and {TLS} is set",
+}
 
 
 class CliError(Exception):
@@ -51,18 +64,20 @@ def explain(error: BaseException) -> str:
     """An error as one line for a person."""
     match error:
         case ServiceUnreachable():
-            return _no_service(f"the {error.word} service", error.address)
+            return _no_service(f"the {error.word} service", error.address, error.details)
         case grpc.aio.AioRpcError():
             details = error.details() or error.code().name
             lost = lost_peer(details)
-            return _no_service(_service_at(lost[0]), lost[0]) if lost else one_line(details)
+            return (
+                _no_service(_service_at(lost[0]), lost[0], details) if lost else one_line(details)
+            )
         case UnicodeEncodeError() if error.encoding == "utf-8":
             # Python keeps such bytes of the command line as lone surrogates, which no message can hold.
             shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()
             return one_line(f"{shown} has bytes that are no UTF-8")
         case OSError() if error.filename is not None:
             return one_line(f"{error.filename}: {error.strerror}")
-        case CliError() | BadAddress():
+        case CliError() | BadAddress() | BadTlsFiles() | BadToken():
             return one_line(str(error))
         case _:
             return one_line(
@@ -82,8 +97,11 @@ def plain_reason(text: str) -> str:
     return one_line(text.replace(lost[1], f"no connection to {lost[0]}") if lost else text)
 
 
-def _no_service(name: str, address: str) -> str:
-    return one_line(f"cannot reach {name} at {address}: is `lodestone up` running?")
+def _no_service(name: str, address: str, details: str) -> str:
+    hint = _HINTS.get(handshake_failure(details), _HINTS[None])
+    if hint is _TURNED_AWAY and not os.environ.get(TLS):
+        hint = f"it may want TLS: set {TLS} to the folder with your certificate"
+    return one_line(f"cannot reach {name} at {address}: {hint}")
 
 
 def _service_at(peer: str) -> str:

@@ -12,9 +12,8 @@ from lodestone.cli.facts import kept_image_facts
 from lodestone.cli.image_place import blob_place, name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import spoken, word
-from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawler_service_pb2 import GetImageResponse
 from lodestone.crawler.v1.kept_image_pb2 import KeptImage
 from lodestone.image.v1.embedding_pb2 import Precision
@@ -52,7 +51,7 @@ def show(
 
 
 async def _get(digest: str) -> GetImageResponse:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         return await crawler.get_image(digest)
 

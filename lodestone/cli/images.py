@@ -13,8 +13,7 @@ from lodestone.cli.facts import kept_image_facts
 from lodestone.cli.image_show import show
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
-from lodestone.client import CrawlerClient
+from lodestone.cli.running import crawler_client
 
 app = typer.Typer(no_args_is_help=True, help="Look at what was kept.")
 app.command()(show)
@@ -46,7 +45,7 @@ def list_images(
 async def _list(output: Output, profile: str) -> list[tuple[tuple[str, ...], str]]:
     """Prints JSON as it comes; a table needs all of its rows."""
     rows = []
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         async for answer in crawler.list_images(profile):
             facts = kept_image_facts(answer.image)

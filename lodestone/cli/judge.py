@@ -16,9 +16,8 @@ from lodestone.cli.facts import judgement_facts
 from lodestone.cli.image_files import Unreadable, expand, read_image, regular_files, shown
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import Patience, addresses, ordered_map
+from lodestone.cli.running import Patience, crawler_client, ordered_map
 from lodestone.cli.words import spoken, word
-from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawler_service_pb2 import JudgeOptions
 from lodestone.image.v1.rejection_pb2 import RejectionCode
 
@@ -81,7 +80,7 @@ def _problem(path: Path) -> str:
 
 async def _judge(output: Output, paths: Sequence[Path], options: JudgeOptions) -> None:
     patience = Patience("crawler", output.note)
-    async with CrawlerClient(addresses().crawler, on_wait=patience.on_wait) as crawler:
+    async with crawler_client(on_wait=patience.on_wait) as crawler:
         await crawler.require_reachable()
 
         async def judge_file(path: Path) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from lodestone.cli.options import (
     JsonOption,
 )
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
-from lodestone.client import CrawlerClient
+from lodestone.cli.running import crawler_client
 from lodestone.crawler.v1.crawl_pb2 import Crawl
 
 
@@ -65,7 +64,7 @@ def prioritise(
 
 
 async def _prioritise(crawl_id: str, priority: int | None, sources: list[str]) -> Crawl:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         if priority is None:
             return await crawler.get_crawl(crawl_id)

@@ -12,8 +12,7 @@ from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.facts import purged_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
-from lodestone.client import CrawlerClient
+from lodestone.cli.running import crawler_client
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 
 
@@ -79,7 +78,7 @@ def _confirm(output: Output, request: pb.PurgeImagesRequest) -> None:
 
 async def _purge(output: Output, request: pb.PurgeImagesRequest) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         async for image in crawler.purge_images(request):
             facts = purged_facts(image)

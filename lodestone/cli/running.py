@@ -7,10 +7,16 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lodestone.cli.errors import CliError, plain_reason
-from lodestone.client import Addresses
+from lodestone.client import (
+    Addresses,
+    CrawlerClient,
+    EmbedderClient,
+    NoveltyClient,
+    Transport,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +31,32 @@ def addresses() -> Addresses:
         BadAddress: One of them is not `host:port`.
     """
     return Addresses.from_environment(os.environ)
+
+
+def transport() -> Transport:
+    """How they are reached, from LODESTONE_TLS and LODESTONE_TOKEN_FILE."""
+    return Transport.from_environment(os.environ)
+
+
+def crawler_client(**options: Any) -> CrawlerClient:
+    """A client of the crawler, as the environment says.
+
+    Raises:
+        BadAddress: An address is not `host:port`.
+        BadTlsFiles: The files of LODESTONE_TLS are no good.
+        BadToken: The one of LODESTONE_TOKEN_FILE is not.
+    """
+    return CrawlerClient(addresses().crawler, transport=transport(), **options)
+
+
+def embedder_client(**options: Any) -> EmbedderClient:
+    """The same for the embedder."""
+    return EmbedderClient(addresses().embedder, transport=transport(), **options)
+
+
+def novelty_client(**options: Any) -> NoveltyClient:
+    """The same for the novelty service."""
+    return NoveltyClient(addresses().novelty, transport=transport(), **options)
 
 
 class Patience:

@@ -10,7 +10,7 @@ import typer
 
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import count_of, minute_text, spoken, word
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.sink_pb2 import Sink, SinkState
@@ -80,7 +80,7 @@ def _say(as_json: bool, facts: dict[str, Any], text: str) -> None:
 
 def _ask(ask: Callable[[CrawlerClient], Awaitable[Answer]]) -> Answer:
     async def asking() -> Answer:
-        async with CrawlerClient(addresses().crawler) as crawler:
+        async with crawler_client() as crawler:
             await crawler.require_reachable()
             return await ask(crawler)
 

@@ -12,7 +12,7 @@ from lodestone.cli.errors import WrongUsage
 from lodestone.cli.facts import host_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.source_facts import kind_facts, proposal_facts, source_yield_facts
 from lodestone.cli.words import spoken
 from lodestone.client import CrawlerClient
@@ -117,7 +117,7 @@ def _discover(output: Output, profile: str) -> None:
 
 
 async def _ask(find: Callable[[CrawlerClient], Awaitable[list[Facts]]]) -> list[Facts]:
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         return await find(crawler)
 

@@ -11,12 +11,16 @@ from lodestone.client.message_limit import MessageTooLarge
 from lodestone.client.multiplexed_stream import MultiplexedStream, StreamClosed
 from lodestone.client.novelty import NoveltyClient, ResultsMissing
 from lodestone.client.service_client import ServiceUnreachable
+from lodestone.client.tls_files import BadTlsFiles
+from lodestone.client.transport import BadToken, Transport
 from lodestone.client.watermark import WatermarkClient
 
 __all__ = [
     "Addresses",
     "Backoff",
     "BadAddress",
+    "BadTlsFiles",
+    "BadToken",
     "CrawlerClient",
     "EmbedderClient",
     "MessageTooLarge",
@@ -25,6 +29,7 @@ __all__ = [
     "ResultsMissing",
     "ServiceUnreachable",
     "StreamClosed",
+    "Transport",
     "WatermarkClient",
     "connect",
 ]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
 import grpc
+
+from lodestone.client.reloading_channel import ReloadingChannel
+from lodestone.client.tls_files import TlsFolder
+from lodestone.client.transport import PLAINTEXT, Transport, channel_credentials
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -29,6 +34,24 @@ _QUEUED: Final = (
     ("lodestone.watermark.v1.WatermarkService", "DetectWatermarks"),
 )
 
+
+class HandshakeFailure(Enum):
+    """Why TLS does not come about."""
+
+    TURNED_AWAY = "the server takes no certificate, not this one, or only TLS"
+    NOT_BELIEVED = "the server's certificate is not signed by the authority, or has expired"
+    WRONG_NAME = "the server's certificate is for other addresses"
+    PLAINTEXT = "the server has no TLS"
+
+
+# Without a word of TLS the server has closed the connection.
+_FAILURES: Final = (
+    ("WRONG_VERSION_NUMBER", HandshakeFailure.PLAINTEXT),
+    ("CERTIFICATE_VERIFY_FAILED", HandshakeFailure.NOT_BELIEVED),
+    ("Hostname Verification Check failed", HandshakeFailure.WRONG_NAME),
+    ("Socket closed", HandshakeFailure.TURNED_AWAY),
+)
+
 # grpc's own words, before and since 1.80; the peer is percent-encoded: `ipv6:%5B::1%5D:50051`.
 _NO_CONNECTION: Final = re.compile(
     r"(?:failed to connect to all addresses|connections to all backends failing); "
@@ -38,7 +61,13 @@ _NO_CONNECTION: Final = re.compile(
 )
 
 
-def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio.Channel:
+def connect(
+    address: str,
+    *,
+    transport: Transport = PLAINTEXT,
+    retries: bool = True,
+    max_message_bytes: int = 64 * MEBIBYTE,
+) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
     Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
@@ -47,7 +76,13 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.
+        transport: Plaintext, or TLS with certificates that are read again when their files change.
+        retries: Whether calls are tried again.
         max_message_bytes: The largest message to send or receive.
+
+    Raises:
+        BadTlsFiles: The files of `transport` are no good.
+        BadToken: Its token is not.
     """
     target = address if address.startswith("unix:") or ":///" in address else f"dns:///{address}"
     options: list[tuple[str, int | str]] = [
@@ -56,6 +91,7 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         ("grpc.max_receive_message_length", max_message_bytes),
         # What is longer than this, 256 KiB by default, is not sent a second time.
         ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
+        ("grpc.enable_retries", int(retries)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
@@ -67,7 +103,15 @@ def connect(address: str, *, max_message_bytes: int = 64 * MEBIBYTE) -> grpc.aio
         # The services are neighbours; a proxy for the outside world does not reach them.
         ("grpc.enable_http_proxy", 0),
     ]
-    return grpc.aio.insecure_channel(target, options=options)
+    token = transport.token()
+    if transport.tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return ReloadingChannel(
+        TlsFolder(transport.tls, "client"),
+        lambda files: grpc.aio.secure_channel(
+            target, channel_credentials(files, token), options=options
+        ),
+    )
 
 
 def lost_peer(details: str) -> tuple[str, str] | None:
@@ -78,6 +122,17 @@ def lost_peer(details: str) -> tuple[str, str] | None:
     """
     match = _NO_CONNECTION.search(details)
     return (unquote(match["peer"] or match["name"]), match[0]) if match else None
+
+
+def handshake_failure(details: str) -> HandshakeFailure | None:
+    """What keeps two sides that reach each other apart; None where it is something else.
+
+    Args:
+        details: Of a status, or any text that ends with them.
+    """
+    if not _NO_CONNECTION.search(details):
+        return None
+    return next((failure for words, failure in _FAILURES if words in details), None)
 
 
 def _service_config() -> dict[str, object]:

@@ -13,6 +13,7 @@ from lodestone.client.channel import MEBIBYTE
 from lodestone.client.client_stream import send_stream
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
+from lodestone.client.transport import PLAINTEXT, Transport
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 from lodestone.crawler.v1.crawl_pb2 import CRAWL_STATE_RUNNING, Crawl
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, SourceKind, SourceProposal
@@ -39,9 +40,14 @@ class CrawlerClient(ServiceClient):
     max_message_bytes: ClassVar[int] = 65 * MEBIBYTE
 
     def __init__(
-        self, address: str, *, max_in_flight: int = 16, on_wait: OnWait | None = None
+        self,
+        address: str,
+        *,
+        transport: Transport = PLAINTEXT,
+        max_in_flight: int = 16,
+        on_wait: OnWait | None = None,
     ) -> None:
-        super().__init__(address)
+        super().__init__(address, transport=transport)
         self._on_wait = on_wait
         self._stub: CrawlerServiceAsyncStub = CrawlerServiceStub(self.channel)
         self._stream: MultiplexedStream[

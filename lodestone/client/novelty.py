@@ -12,6 +12,7 @@ from lodestone.client.channel import MEBIBYTE
 from lodestone.client.client_stream import send_stream
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
+from lodestone.client.transport import PLAINTEXT, Transport
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2 import LIKED_SELECTION_UNSPECIFIED, LikedSelection
@@ -52,9 +53,14 @@ class NoveltyClient(ServiceClient):
     max_message_bytes: ClassVar[int] = 8 * MEBIBYTE
 
     def __init__(
-        self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
+        self,
+        address: str,
+        *,
+        transport: Transport = PLAINTEXT,
+        max_in_flight: int = 64,
+        on_wait: OnWait | None = None,
     ) -> None:
-        super().__init__(address)
+        super().__init__(address, transport=transport)
         self._stub: NoveltyServiceAsyncStub = NoveltyServiceStub(self.channel)
         self._stream: MultiplexedStream[
             pb.StreamScoreEmbeddingsRequest, pb.StreamScoreEmbeddingsResponse

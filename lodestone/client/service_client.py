@@ -11,24 +11,31 @@ import grpc
 
 from lodestone.client.channel import connect
 from lodestone.client.multiplexed_stream import MultiplexedStream
+from lodestone.client.transport import PLAINTEXT, Transport
 
 UNARY_TIMEOUT_S: Final = 60.0
+
+# Any method would do.
+_HEALTH: Final = "/grpc.health.v1.Health/Check"
+_WHY_S: Final = 2.0
 
 OnWait = Callable[[str | None], None]
 
 
 class ServiceUnreachable(Exception):
-    """Nobody answers at a service's address.
+    """Nobody answers at a service's address, or who does is not believed, or does not believe us.
 
     Attributes:
         word: The service, for example `crawler`.
         address: Where it should be.
+        details: gRPC's words for it; empty if it has none.
     """
 
-    def __init__(self, word: str, address: str) -> None:
+    def __init__(self, word: str, address: str, details: str = "") -> None:
         super().__init__(f"no {word} at {address}")
         self.word = word
         self.address = address
+        self.details = details
 
 
 class ServiceClient:
@@ -39,14 +46,21 @@ class ServiceClient:
         max_message_bytes: The largest message that it takes.
         address: Its `host:port`.
         channel: The channel, for stubs of one's own.
+
+    Raises:
+        BadTlsFiles: The files of the transport are no good.
+        BadToken: Its token is not.
     """
 
     word: ClassVar[str]
     max_message_bytes: ClassVar[int]
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, transport: Transport = PLAINTEXT) -> None:
         self.address = address
-        self.channel: grpc.aio.Channel = connect(address, max_message_bytes=self.max_message_bytes)
+        self._transport = transport
+        self.channel: grpc.aio.Channel = connect(
+            address, transport=transport, max_message_bytes=self.max_message_bytes
+        )
         self._streams: list[MultiplexedStream[Any, Any]] = []
 
     async def require_reachable(self, *, timeout_s: float = 15.0) -> None:
@@ -60,11 +74,21 @@ class ServiceClient:
                 state = self.channel.get_state(try_to_connect=True)
                 while state is not grpc.ChannelConnectivity.READY:
                     if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                        raise ServiceUnreachable(self.word, self.address)
+                        details = await self._why()
+                        raise ServiceUnreachable(self.word, self.address, details)
                     await self.channel.wait_for_state_change(state)
                     state = self.channel.get_state(try_to_connect=True)
         except TimeoutError as error:
             raise ServiceUnreachable(self.word, self.address) from error
+
+    async def _why(self) -> str:
+        """What a call meets: a channel's state has no words."""
+        async with connect(self.address, transport=self._transport, retries=False) as channel:
+            try:
+                await channel.unary_unary(_HEALTH)(b"", timeout=_WHY_S)
+            except grpc.aio.AioRpcError as error:
+                return error.details() or ""
+        return ""
 
     async def close(self) -> None:
         """Ends the streams and the channel; may be called twice."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lodestone.client.message_limit import require_fits
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
+from lodestone.client.transport import PLAINTEXT, Transport
 from lodestone.image.v1.image_pb2 import Image
 from lodestone.watermark.v1 import watermark_service_pb2 as pb
 from lodestone.watermark.v1.detector_pb2 import Detector
@@ -25,9 +26,14 @@ class WatermarkClient(ServiceClient):
     max_message_bytes: ClassVar[int] = 40_000_000 + 65_536
 
     def __init__(
-        self, address: str, *, max_in_flight: int = 64, on_wait: OnWait | None = None
+        self,
+        address: str,
+        *,
+        transport: Transport = PLAINTEXT,
+        max_in_flight: int = 64,
+        on_wait: OnWait | None = None,
     ) -> None:
-        super().__init__(address)
+        super().__init__(address, transport=transport)
         self._stub: WatermarkServiceAsyncStub = WatermarkServiceStub(self.channel)
         self._stream: MultiplexedStream[
             pb.StreamDetectWatermarksRequest, pb.StreamDetectWatermarksResponse

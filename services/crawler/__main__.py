@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 from sqlalchemy import URL, Connection
 
-from lodestone.client import CrawlerClient, connect
+from lodestone.client import CrawlerClient, Transport, connect
 from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
@@ -69,6 +69,7 @@ from services.crawler.store.opening import open_store, require_images
 from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import SeenKeeping
+from services.servicekit import callers
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
@@ -95,7 +96,10 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
     addresses = (settings.embedder, settings.novelty, settings.watermark)
-    channels = [await stack.enter_async_context(connect(address)) for address in addresses]
+    channels = [
+        await stack.enter_async_context(connect(address, transport=Transport(settings.tls)))
+        for address in addresses
+    ]
     models = ModelServices(*channels)
     stack.push_async_callback(models.close)
     placeholders = _placeholders(settings)
@@ -176,6 +180,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         register=register,
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
+        callers={"": (callers.PERSON,)},
         close=stack.aclose,
         registry=registry,
     )

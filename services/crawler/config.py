@@ -18,6 +18,7 @@ class CrawlerSettings(ServiceSettings):
 
     port: int = Field(default=50054, ge=0, le=65_535)
     metrics_port: int = Field(default=60054, ge=0, le=65_535)
+    health_port: int = Field(default=40054, ge=0, le=65_535)
     embedder: str = Field(
         default="127.0.0.1:50051",
         validation_alias="LODESTONE_EMBEDDER",

@@ -15,6 +15,7 @@ from services.embedder.cache.embedding_kind import EmbeddingKind
 from services.embedder.config import EmbedderSettings
 from services.embedder.encoder import Encoder
 from services.embedder.servicer import EmbedderServicer
+from services.servicekit import callers
 from services.servicekit.embedding import Precision
 from services.servicekit.encoder_folder import ENCODERS, load_encoder_folder
 from services.servicekit.image_metrics import tell_backend
@@ -91,6 +92,7 @@ def define(encoder: Encoder, settings: EmbedderSettings) -> ServiceDefinition:
         register=lambda server: add_EmbedderServiceServicer_to_server(servicer, server),
         probe=images.probe,
         max_message_bytes=EmbedderClient.max_message_bytes,
+        callers={"": (callers.CRAWLER, callers.WATERMARK, callers.PERSON)},
         close=end,
         registry=registry,
         probing=Probing(every_s=1.0, timeout_s=settings.stuck_s, gives_up_s=settings.gives_up_s),

@@ -23,6 +23,12 @@ class EmbedderSettings(image_settings.ImageSettings):
     metrics_port: int = Field(
         default=60_051, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
     )
+    health_port: int = Field(
+        default=40_051,
+        ge=0,
+        le=65_535,
+        description="With TLS: the port of health in plaintext, for probes; 0 serves none.",
+    )
     backend: BackendName = Field(
         default=BackendName.AUTO,
         description="What computes: onnxruntime, openvino, cuda, or auto for what suits the precision and is there.",

@@ -18,6 +18,7 @@ from services.novelty.showing.embedding_map import map_embeddings
 from services.novelty.showing.map_jobs import MapJobs
 from services.novelty.stored.profile_cache import ProfileCache
 from services.novelty.stored.profile_store import ProfileStore
+from services.servicekit import callers
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.logs import configure_logs
 from services.servicekit.metrics import new_registry
@@ -25,6 +26,15 @@ from services.servicekit.server import ServiceDefinition, run_service
 from services.servicekit.settings import read_settings
 
 _BATCH_MAX = 64
+
+# A crawler reads and scores; a taste is a person's to make and to change.
+_CALLERS = {
+    "": (callers.CRAWLER, callers.PERSON),
+    "FitProfile": (callers.PERSON,),
+    "UpdateProfile": (callers.PERSON,),
+    "DeleteProfile": (callers.PERSON,),
+    "PutThumbnails": (callers.PERSON,),
+}
 
 
 async def build(settings: NoveltySettings) -> ServiceDefinition:
@@ -67,6 +77,7 @@ async def build(settings: NoveltySettings) -> ServiceDefinition:
         register=lambda server: add_NoveltyServiceServicer_to_server(servicer, server),
         probe=probe,
         max_message_bytes=NoveltyClient.max_message_bytes,
+        callers=_CALLERS,
         close=close,
         registry=registry,
     )

@@ -17,6 +17,12 @@ class NoveltySettings(ServiceSettings):
     metrics_port: int = Field(
         default=60_052, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
     )
+    health_port: int = Field(
+        default=40_052,
+        ge=0,
+        le=65_535,
+        description="With TLS: the port of health in plaintext, for probes; 0 serves none.",
+    )
     fit_max_embeddings: int = Field(
         default=300_000,
         ge=8,

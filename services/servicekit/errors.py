@@ -2,6 +2,8 @@
 
 LodestoneError
 ├── InvalidInput         the request is wrong: INVALID_ARGUMENT
+├── Unauthenticated      no token, or a wrong one: UNAUTHENTICATED
+├── PermissionDenied     the caller's certificate has no name that may: PERMISSION_DENIED
 ├── NotFound             what it names is not there: NOT_FOUND
 ├── FailedPrecondition   right, but not in this state: FAILED_PRECONDITION
 ├── Overloaded           try again later: RESOURCE_EXHAUSTED
@@ -18,6 +20,7 @@ LodestoneError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from services.servicekit.rejection import RejectionCode
@@ -29,6 +32,25 @@ class LodestoneError(Exception):
 
 class InvalidInput(LodestoneError):
     """The request is wrong, whatever the state of the service."""
+
+
+class Unauthenticated(LodestoneError):
+    """The caller has not shown who it is."""
+
+
+class PermissionDenied(LodestoneError):
+    """The caller has shown who it is, and may not call this method.
+
+    Attributes:
+        method: The method, for example `FitProfile`.
+        names: The URI SANs of its certificate.
+    """
+
+    def __init__(self, method: str, names: Sequence[str]) -> None:
+        who = ", ".join(names) or "a certificate without a URI name"
+        super().__init__(f"{who} may not call {method}")
+        self.method = method
+        self.names = tuple(names)
 
 
 class NotFound(LodestoneError):

@@ -15,6 +15,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from services.servicekit import errors
+from services.servicekit.admission import Admission
 from services.servicekit.drain import Drain
 from services.servicekit.metrics import RpcMetrics
 from services.servicekit.unread_limit import UnreadLimit
@@ -22,6 +23,8 @@ from services.servicekit.unread_limit import UnreadLimit
 _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
     (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.ItemRejected, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.FailedPrecondition, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
@@ -45,8 +48,9 @@ Parse = Callable[[Any], Any]
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every call of our own services: deadline cap, error mapping, metrics.
+    """Wraps every call of our own services: error mapping, admission, deadline cap, metrics.
 
+    Who may not call is told so before a request is parsed; without an `admission` everybody may.
     Unary calls end after `unary_deadline_s` at the latest; streams when their client has not read an answer for
     `stream_idle_s`, and their servicers have limits for requests that do not come. An unexpected exception is logged
     and answered with INTERNAL and an error id only: grpc.aio would send its text to the caller as UNKNOWN. For the
@@ -56,10 +60,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(
-        self, metrics: RpcMetrics, drain: Drain, *, unary_deadline_s: float, stream_idle_s: float
+        self,
+        metrics: RpcMetrics,
+        drain: Drain,
+        *,
+        unary_deadline_s: float,
+        stream_idle_s: float,
+        admission: Admission | None = None,
     ) -> None:
         self._metrics = metrics
         self._drain = drain
+        self._admission = admission
         self._unary_deadline_s = unary_deadline_s
         self._stream_idle_s = stream_idle_s
 
@@ -124,6 +135,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._guarded(method, context) as outcome:
+                self._admit(method, context)
                 try:
                     async with asyncio.timeout(self._unary_deadline_s) as deadline:
                         try:
@@ -145,6 +157,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
             async with self._guarded(method, context) as outcome:
+                self._admit(method, context)
                 return await self._drain.run(inner(_each_parsed(parse, raws), context))
             return await outcome.abort(context)
 
@@ -155,6 +168,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._guarded(method, context) as outcome:
+                self._admit(method, context)
                 events = self._drain.until(inner(_parsed(parse, raw), context))
                 async with aclosing(events):
                     async for event in events:
@@ -172,6 +186,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
         ) -> Any:
             async with self._guarded(method, context) as outcome:
+                self._admit(method, context)
                 requests = self._drain.until(_each_parsed(parse, raws))
                 async with aclosing(requests), aclosing(inner(requests, context)) as answers:
                     async for answer in answers:
@@ -181,6 +196,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             await outcome.abort(context)
 
         return call
+
+    def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        if self._admission is not None:
+            self._admission.require(method, context)
 
     @asynccontextmanager
     async def _guarded(

@@ -18,6 +18,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from lodestone.client.tls_files import BadTlsFiles, read_tls_files
+from services.servicekit.admission import Admission
+from services.servicekit.callers import PERSON, Allowed, Callers
+from services.servicekit.certificates import ServerCertificates
 from services.servicekit.drain import Drain
 from services.servicekit.errors import (
     Broken,
@@ -30,6 +34,7 @@ from services.servicekit.heap import Heap
 from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
+from services.servicekit.token_file import TokenFile
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -42,6 +47,8 @@ EXIT_BROKEN = 70
 supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 
 _LAST_CALLS_S = 1.0
+# Of a request for health.
+_HEALTH_MAX_BYTES = 4_096
 # After the drain: what a service holds is closed in far less, unless a computation hangs.
 _CLOSE_S = 5.0
 
@@ -73,6 +80,7 @@ class ServiceDefinition:
         probe: Does one piece of real work; the service is ready while it succeeds.
         max_message_bytes: The largest message received.
         unary_deadline_s: The cap on unary calls, seconds.
+        callers: Who may call what where there is TLS, unless the settings say otherwise.
         close: Ends what the servicer holds, after the last call.
         registry: What is counted of it.
         probing: How often and how long it is probed.
@@ -84,6 +92,7 @@ class ServiceDefinition:
     probe: Callable[[], Awaitable[None]]
     max_message_bytes: int
     unary_deadline_s: float = 60.0
+    callers: Allowed = field(default_factory=lambda: {"": (PERSON,)})
     close: Callable[[], Awaitable[None]] | None = None
     registry: CollectorRegistry = field(default_factory=new_registry)
     probing: Probing = Probing()
@@ -111,10 +120,21 @@ class ServiceServer:
             self._drain,
             unary_deadline_s=definition.unary_deadline_s,
             stream_idle_s=settings.stream_idle_s,
+            admission=_admission(definition, settings),
         )
+        self._certificates: ServerCertificates | None = None
+        if settings.tls is not None:
+            self._certificates = ServerCertificates(
+                settings.tls, definition.word, definition.registry
+            )
         self._server = grpc.aio.server(
-            interceptors=[interceptor], options=_options(definition.max_message_bytes)
+            interceptors=[interceptor], options=_options(definition.max_message_bytes, settings)
         )
+        self._health_server: grpc.aio.Server | None = None
+        if settings.tls is not None and settings.health_port:
+            self._health_server = grpc.aio.server(
+                interceptors=[interceptor], options=_options(_HEALTH_MAX_BYTES, settings)
+            )
         self.port = 0
         self.broken = asyncio.Event()
 
@@ -134,6 +154,11 @@ class ServiceServer:
         await self._set_health(ready=False)
         self.port = self._bind()
         await self._server.start()
+        if self._health_server is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            address = self._settings.address_of(self._settings.health_port)
+            self._health_server.add_insecure_port(address)
+            await self._health_server.start()
         await self._probe_once()
         self._probing = asyncio.create_task(self._probe_forever())
 
@@ -146,6 +171,8 @@ class ServiceServer:
         await self._health.enter_graceful_shutdown()
         self._drain.begin()
         await self._server.stop(self._settings.drain_s)
+        if self._health_server is not None:
+            await self._health_server.stop(None)
         if self._definition.close is not None:
             await self._definition.close()
 
@@ -155,10 +182,12 @@ class ServiceServer:
         await self._server.stop(_LAST_CALLS_S)
 
     def _bind(self) -> int:
-        _require_free_port(self._settings)
+        _require_free_ports(self._settings)
         address = self._settings.address
         try:
-            return self._server.add_insecure_port(address)
+            if self._certificates is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, self._certificates.credentials())
         except RuntimeError as error:
             message = f"cannot serve on {address}: the port is in use or not allowed"
             raise Misconfigured(message) from error
@@ -194,6 +223,8 @@ class ServiceServer:
             await asyncio.sleep(self._definition.probing.every_s)
             await self._probe_once()
             await asyncio.to_thread(heap.look)
+            if self._certificates is not None:
+                await asyncio.to_thread(self._certificates.look)
 
     def _note_broken(self, error: Exception) -> None:
         """Something else that is away may come back; what fails in here for long only a new process can mend."""
@@ -220,7 +251,7 @@ def run_service(
     """Runs one service until SIGTERM or SIGINT; a start that fails is one line, and 78 if it would fail again."""
     try:
         asyncio.run(_run(build, settings))
-    except LodestoneError as error:
+    except (LodestoneError, BadTlsFiles) as error:
         sys.stderr.write(f"error: {error}\n")
         # What is away may be there at the next start.
         sys.exit(EXIT_BROKEN if isinstance(error, Unavailable) else EXIT_MISCONFIGURED)
@@ -234,7 +265,10 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     settings.require_safe_bind()
-    _require_free_port(settings)
+    if settings.tls is not None:
+        # Before anything is loaded.
+        read_tls_files(settings.tls, "server")
+    _require_free_ports(settings)
     definition = await build()
     server = ServiceServer(definition, settings)
     serve_metrics(definition.registry, host=settings.host, port=settings.metrics_port)
@@ -257,20 +291,36 @@ async def _run(
         os._exit(EXIT_BROKEN)
 
 
-def _require_free_port(settings: ServiceSettings) -> None:
+def _admission(definition: ServiceDefinition, settings: ServiceSettings) -> Admission | None:
+    """Plaintext knows no names."""
+    if settings.tls is None:
+        return None
+    tokens = TokenFile(settings.tokens_file) if settings.tokens_file is not None else None
+    allowed = definition.callers if settings.callers is None else settings.callers
+    return Admission(Callers(allowed), tokens)
+
+
+def _require_free_ports(settings: ServiceSettings) -> None:
     """Binds once beforehand: grpc does not say what is wrong, but logs a line of its own."""
+    _require_free(settings, settings.port, "PORT")
+    if settings.tls is not None and settings.health_port:
+        _require_free(settings, settings.health_port, "HEALTH_PORT")
+
+
+def _require_free(settings: ServiceSettings, port: int, name: str) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((settings.host, settings.port))
+            trial.bind((settings.host, port))
         except OSError as error:
             prefix = settings.model_config.get("env_prefix", "")
-            message = f"cannot serve on {settings.address} ({prefix}PORT): {error.strerror}"
+            address = settings.address_of(port)
+            message = f"cannot serve on {address} ({prefix}{name}): {error.strerror}"
             raise Misconfigured(message) from error
 
 
-def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
@@ -287,6 +337,10 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         # Without it a ping, also one of the above, is waited for a minute.
         ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # A client that comes again meets the certificate and the replicas of today; its calls go on meanwhile.
+        ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_s)),
+        ("grpc.max_connection_age_grace_ms", round(1000 * settings.connection_grace_s)),
+        ("grpc.max_connection_idle_ms", 300_000),
         # Two processes on one port would share its calls without a word.
         ("grpc.so_reuseport", 0),
     ]

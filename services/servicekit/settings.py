@@ -37,6 +37,39 @@ class ServiceSettings(BaseSettings):
     insecure: bool = Field(
         default=False, description="Serve without TLS on an address that others can reach."
     )
+    health_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="With TLS: the port of health in plaintext, for probes; 0 serves none.",
+    )
+    tls: Path | None = Field(
+        default=None,
+        validation_alias="LODESTONE_TLS",
+        description="A folder with `tls.crt`, `tls.key` and `ca.crt`: serve and call with TLS, both ways; read again "
+        "when they change. Unset: plaintext.",
+    )
+    callers: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="Who may call, in place of the service's own list: beginnings of methods' names and URI SANs, "
+        '`{"": ["spiffe://lodestone/crawler"], "Delete": []}`. Needs TLS.',
+    )
+    tokens_file: Path | None = Field(
+        default=None,
+        description="Tokens of people, a line each, `name token`: whoever is no service of ours needs one. Needs TLS.",
+    )
+    connection_age_s: float = Field(
+        default=1_200.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Connections are made anew after so long, and meet new certificates and replicas, seconds.",
+    )
+    connection_grace_s: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long calls on the old connection may go on then, seconds; clients open streams again.",
+    )
     data: Path = Field(
         default=Path("data"), validation_alias="LODESTONE_DATA", description="The data folder."
     )
@@ -63,25 +96,41 @@ class ServiceSettings(BaseSettings):
         ipaddress.ip_address(value)
         return value
 
+    @field_validator("tls", "tokens_file", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return value or None
+
     @property
     def address(self) -> str:
         """`host:port`, with brackets around IPv6."""
+        return self.address_of(self.port)
+
+    def address_of(self, port: int) -> str:
+        """The same for another port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"{host}:{port}"
 
     def require_safe_bind(self) -> None:
         """Refuses to serve plaintext where others can reach it, unless told so.
 
         Raises:
-            Misconfigured: The host is not loopback and `insecure` is not set.
+            Misconfigured: There is no TLS, and the host is not loopback and `insecure` is not set, or callers are to be
+                told apart.
         """
+        if self.tls is not None:
+            return
+        prefix = self.model_config.get("env_prefix", "")
         if not ipaddress.ip_address(self.host).is_loopback and not self.insecure:
-            prefix = self.model_config.get("env_prefix", "")
             message = (
-                f"{self.host} can be reached by others and there is no TLS yet: serve on 127.0.0.1, "
-                f"or set {prefix}INSECURE=true where the network is trusted"
+                f"{self.host} can be reached by others: set LODESTONE_TLS to a folder with tls.crt, tls.key and "
+                f"ca.crt, serve on 127.0.0.1, or set {prefix}INSECURE=true where the network is trusted"
             )
             raise Misconfigured(message)
+        for name in ("callers", "tokens_file"):
+            if getattr(self, name) is not None:
+                message = f"{prefix}{name.upper()} needs TLS: set LODESTONE_TLS"
+                raise Misconfigured(message)
 
 
 def _secrets(settings: type[ServiceSettings], prefix: str) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from lodestone.client import WatermarkClient
+from lodestone.client import Transport, WatermarkClient
 from lodestone.watermark.v1.watermark_service_pb2_grpc import (
     add_WatermarkServiceServicer_to_server,
 )
+from services.servicekit import callers
 from services.servicekit.errors import FailedPrecondition, Unavailable
 from services.servicekit.image_metrics import tell_backend
 from services.servicekit.image_queue import ImageQueue
@@ -48,7 +49,11 @@ async def _build_head(
     folder: DetectorFolder, head: Backend, settings: WatermarkSettings
 ) -> ServiceDefinition:
     """Without an embedder the service starts all the same, and is ready once there is one."""
-    embedder = QuadrantEmbedder(settings.embedder, timeout_s=settings.embedder_timeout_s)
+    embedder = QuadrantEmbedder(
+        settings.embedder,
+        timeout_s=settings.embedder_timeout_s,
+        transport=Transport(settings.tls),
+    )
     detector = HeadDetector(folder, head, embedder.embed, threshold=settings.threshold)
     try:
         detector.require(await embedder.encoder())
@@ -105,6 +110,7 @@ def define(
         register=lambda server: add_WatermarkServiceServicer_to_server(servicer, server),
         probe=images.probe,
         max_message_bytes=WatermarkClient.max_message_bytes,
+        callers={"": (callers.CRAWLER, callers.PERSON)},
         close=end,
         registry=registry,
         probing=_probing(settings),

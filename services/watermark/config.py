@@ -27,6 +27,12 @@ class WatermarkSettings(image_settings.ImageSettings):
     metrics_port: int = Field(
         default=60_053, ge=0, le=65_535, description="The port of /metrics; 0 serves no metrics."
     )
+    health_port: int = Field(
+        default=40_053,
+        ge=0,
+        le=65_535,
+        description="With TLS: the port of health in plaintext, for probes; 0 serves none.",
+    )
     backend: WatermarkBackend = Field(
         default=WatermarkBackend.ONNXRUNTIME,
         description="What computes: onnxruntime, cuda, or embedder for a head over its embeddings.",

@@ -138,10 +138,11 @@ def test_every_setting_may_be_set_under_its_name(monkeypatch, tmp_path):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "8.8.8.8"])
 def test_others_are_not_served_plaintext_unless_told_so(host):
     """The refusal names the setting that lifts it."""
-    with pytest.raises(Misconfigured, match=f"{host}.*LODESTONE_ECHO_INSECURE=true"):
+    with pytest.raises(Misconfigured, match=f"{host}.*LODESTONE_TLS.*LODESTONE_ECHO_INSECURE=true"):
         EchoSettings(host=host).require_safe_bind()
 
     EchoSettings(host=host, insecure=True).require_safe_bind()
+    EchoSettings(host=host, tls=Path("tls")).require_safe_bind()
 
 
 @pytest.mark.parametrize(

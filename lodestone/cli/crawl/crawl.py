@@ -13,7 +13,7 @@ from lodestone.cli.crawl.source import chosen_sources, interval
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, PriorityOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import Patience, addresses
+from lodestone.cli.running import Patience, crawler_client
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlLimits
 from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, PostRules
@@ -142,7 +142,7 @@ def crawl(
 
 async def _crawl(output: Output, which: _Which, *, detach: bool) -> int:
     patience = Patience("crawler", output.note)
-    async with CrawlerClient(addresses().crawler, on_wait=patience.on_wait) as crawler:
+    async with crawler_client(on_wait=patience.on_wait) as crawler:
         await crawler.require_reachable()
         started = await _start(crawler, which)
         if detach:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lodestone.cli.image_files import Unreadable
 from lodestone.cli.inputs.kind import Kind
 from lodestone.cli.output import Output
-from lodestone.cli.running import Patience, addresses
+from lodestone.cli.running import Patience, crawler_client, embedder_client, novelty_client
 from lodestone.cli.words import word
 from lodestone.client import CrawlerClient, EmbedderClient, NoveltyClient
 from lodestone.client.service_client import ServiceClient
@@ -58,12 +58,11 @@ class FitServices:
 @asynccontextmanager
 async def fit_services(output: Output) -> AsyncIterator[FitServices]:
     """The clients of the services at the addresses of the environment; closed at the end."""
-    where = addresses()
     patience = Patience("embedder", output.note)
     async with (
-        EmbedderClient(where.embedder, on_wait=patience.on_wait) as embedder,
-        NoveltyClient(where.novelty) as novelty,
-        CrawlerClient(where.crawler) as crawler,
+        embedder_client(on_wait=patience.on_wait) as embedder,
+        novelty_client() as novelty,
+        crawler_client() as crawler,
     ):
         yield FitServices(output, embedder, novelty, crawler, patience)
 

@@ -15,9 +15,8 @@ from lodestone.cli.image_files import shown
 from lodestone.cli.moving.manifest import ShardEntry, Terms
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import Patience, addresses
+from lodestone.cli.running import Patience, crawler_client
 from lodestone.cli.words import count_of
-from lodestone.client import CrawlerClient
 
 _MEGABYTE = 1_000_000
 
@@ -95,7 +94,7 @@ async def _export(output: Output, path: Path, terms: Terms) -> int:
         if output.as_json:
             output.object({"shard": asdict(shard)})
 
-    async with CrawlerClient(addresses().crawler, on_wait=patience.on_wait) as crawler:
+    async with crawler_client(on_wait=patience.on_wait) as crawler:
         await crawler.require_reachable()
         with opened(path, terms) as folder, output.progress() as progress:
             task = progress.add_task("exporting", total=None, counters="")

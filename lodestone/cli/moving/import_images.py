@@ -15,7 +15,7 @@ from lodestone.cli.moving.found_row import FoundRow, Refused
 from lodestone.cli.moving.manifest import Manifest
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import Patience, addresses, ordered_map
+from lodestone.cli.running import Patience, crawler_client, ordered_map
 from lodestone.cli.words import count_of, spoken, word
 from lodestone.client import CrawlerClient
 from lodestone.client.message_limit import MessageTooLarge
@@ -79,7 +79,7 @@ async def _import(output: Output, path: Path, *, salvage: bool) -> int:
     manifest = read_export(path)
     patience = Patience("crawler", output.note)
     view = _View(output)
-    client = CrawlerClient(addresses().crawler, max_in_flight=_IN_FLIGHT, on_wait=patience.on_wait)
+    client = crawler_client(max_in_flight=_IN_FLIGHT, on_wait=patience.on_wait)
     async with client as crawler:
         await crawler.require_reachable()
 

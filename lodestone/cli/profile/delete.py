@@ -11,9 +11,8 @@ import typer
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import novelty_client
 from lodestone.cli.words import count_of, reference
-from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 
@@ -54,7 +53,7 @@ def delete(
 async def _delete(reference: str) -> tuple[list[int], Profile | None]:
     """The versions that were deleted, and the newest one that is left."""
     name = reference.partition("@")[0]
-    async with NoveltyClient(addresses().novelty) as novelty:
+    async with novelty_client() as novelty:
         await novelty.require_reachable()
         versions = await novelty.delete_profile(reference)
         left = {one.name: one for one in await novelty.list_profiles()}

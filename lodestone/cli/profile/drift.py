@@ -12,9 +12,9 @@ import typer
 
 from lodestone.cli.errors import plain_reason
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import one_line
-from lodestone.client import CrawlerClient, ServiceUnreachable
+from lodestone.client import ServiceUnreachable
 from lodestone.crawler.v1.kept_image_pb2 import ScoreDistribution, ScoreDrift
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -66,7 +66,7 @@ async def fetch_candidates(profile: Profile, days: int) -> Candidates:
     """
     version = f"{profile.name}@{profile.version}"
     try:
-        async with asyncio.timeout(_PATIENCE_S), CrawlerClient(addresses().crawler) as crawler:
+        async with asyncio.timeout(_PATIENCE_S), crawler_client() as crawler:
             await crawler.require_reachable()
             answer = await crawler.list_score_distributions(version, max_days=max(days, _DAYS))
     except ServiceUnreachable as error:

@@ -8,9 +8,8 @@ from typing import Any
 from lodestone.cli.facts import profile_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import novelty_client
 from lodestone.cli.words import minute_text, nats_text, one_line
-from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 
@@ -29,7 +28,7 @@ def list_profiles(as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA)
 
 
 async def _list() -> list[Profile]:
-    async with NoveltyClient(addresses().novelty) as novelty:
+    async with novelty_client() as novelty:
         await novelty.require_reachable()
         return await novelty.list_profiles()
 

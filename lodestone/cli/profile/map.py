@@ -9,9 +9,9 @@ from typing import Final
 import grpc
 
 from lodestone.cli.errors import explain
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import count_of, reference
-from lodestone.client import CrawlerClient, NoveltyClient, ServiceUnreachable
+from lodestone.client import NoveltyClient, ServiceUnreachable
 from lodestone.image.v1.embedding_pb2 import Embedding
 from lodestone.novelty.v1.novelty_service_pb2 import MapPoint
 from lodestone.novelty.v1.profile_pb2 import Profile
@@ -48,7 +48,7 @@ async def fetch_map(novelty: NoveltyClient, profile: Profile) -> TasteMap:
 async def _kept(profile: Profile) -> tuple[list[Embedding], str]:
     """The embeddings that can be drawn, and what is lacking."""
     try:
-        async with CrawlerClient(addresses().crawler) as crawler:
+        async with crawler_client() as crawler:
             await crawler.require_reachable()
             images = crawler.list_images(profile.name, newest=_NEWEST, with_embeddings=True)
             embeddings = [image.embedding async for image in images]

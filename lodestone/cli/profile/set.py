@@ -19,9 +19,8 @@ from lodestone.cli.fit.report import print_warnings
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.profile.rows import aim_text
-from lodestone.cli.running import addresses
+from lodestone.cli.running import novelty_client
 from lodestone.cli.words import reference
-from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.novelty_service_pb2 import UpdateProfileRequest
 from lodestone.novelty.v1.profile_pb2 import Profile
 
@@ -71,7 +70,7 @@ def _unchanged(profile: Profile, way: ThresholdWay) -> str:
 
 async def _set(named: str, way: ThresholdWay) -> tuple[Profile, Profile]:
     """The version as it was, and the new one."""
-    async with NoveltyClient(addresses().novelty) as novelty:
+    async with novelty_client() as novelty:
         await novelty.require_reachable()
         before = await novelty.get_profile(named)
         request = UpdateProfileRequest(profile=reference(before))

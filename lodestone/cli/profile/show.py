@@ -25,10 +25,9 @@ from lodestone.cli.profile.liked import LikedOverview, fetch_overview, fetch_ran
 from lodestone.cli.profile.liked_ranking import RankedImage
 from lodestone.cli.profile.map import TasteMap, fetch_map
 from lodestone.cli.profile.rows import profile_rows, shown_facts
-from lodestone.cli.running import addresses
+from lodestone.cli.running import novelty_client
 from lodestone.cli.words import one_line, reference
 from lodestone.cli.writing import writing
-from lodestone.client import NoveltyClient
 from lodestone.novelty.v1.profile_pb2 import Profile
 
 _LEAST = 3
@@ -105,7 +104,7 @@ def show(
 
 
 async def _fetch(name: str, files: _Files, days: int) -> _Shown:
-    async with NoveltyClient(addresses().novelty) as novelty:
+    async with novelty_client() as novelty:
         await novelty.require_reachable()
         profile = await novelty.get_profile(name)
         pictured = files.map or files.report

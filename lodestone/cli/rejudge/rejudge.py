@@ -14,7 +14,7 @@ from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.rejudge.facts import rejudged_facts, summary_facts
 from lodestone.cli.rejudge.view import RejudgeView
-from lodestone.cli.running import PATIENCE_S, Patience, addresses
+from lodestone.cli.running import PATIENCE_S, Patience, crawler_client
 from lodestone.client import Backoff, CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl
 from lodestone.crawler.v1.crawler_service_pb2 import RejudgeSummary
@@ -49,7 +49,7 @@ def rejudge(
 
 async def _rejudge(output: Output, profile: str, *, dry_run: bool, detach: bool) -> int:
     patience = Patience("crawler", output.note)
-    async with CrawlerClient(addresses().crawler, on_wait=patience.on_wait) as crawler:
+    async with crawler_client(on_wait=patience.on_wait) as crawler:
         await crawler.require_reachable()
         summary = await _show(output, crawler, profile, dry_run=dry_run)
         if not summary.crawl_id:

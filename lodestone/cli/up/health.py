@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 
-from lodestone.client import connect
+from lodestone.client import Transport, connect
 
 _METHOD: Final = "/grpc.health.v1.Health/Check"
 # HealthCheckResponse{status: SERVING}; the request, for the whole server, has no bytes at all.
@@ -17,8 +17,8 @@ _TIMEOUT_S: Final = 2.0
 class HealthCheck:
     """The health of one address. Needs no stubs: the two messages are three bytes together."""
 
-    def __init__(self, address: str) -> None:
-        self._channel = connect(address)
+    def __init__(self, address: str, transport: Transport) -> None:
+        self._channel = connect(address, transport=transport)
         self._check = self._channel.unary_unary(
             _METHOD, request_serializer=bytes, response_deserializer=bytes
         )

@@ -10,18 +10,23 @@ from typing import Final
 from lodestone.cli.errors import CliError
 from lodestone.cli.up.places import Place
 
-_METRICS_OFFSET: Final = 10_000
+_OFFSET: Final = 10_000
 _LAST_PORT: Final = 65_535
 
 
 def metrics_port(port: int) -> int:
     """A service's port + 10000; 0, which is none, where that is no port."""
-    shifted = port + _METRICS_OFFSET
+    shifted = port + _OFFSET
     return shifted if shifted <= _LAST_PORT else 0
 
 
-def require_free(places: Iterable[Place]) -> None:
-    """Tries every port, those of the metrics too.
+def health_port(port: int) -> int:
+    """With TLS, where health is in plaintext: a service's port - 10000; 0, which is none, where that is no port."""
+    return max(port - _OFFSET, 0)
+
+
+def require_free(places: Iterable[Place], *, tls: bool = False) -> None:
+    """Tries every port, those of the metrics too, and with TLS those of health.
 
     Another server on one of them would answer our questions for health in our child's stead.
 
@@ -34,6 +39,9 @@ def require_free(places: Iterable[Place]) -> None:
         if metrics_port(place.port):
             whose = f"for the {place.name} service's metrics (its port + 10000)"
             _try(place.host, metrics_port(place.port), whose, f"{choose} moves both")
+        if tls and health_port(place.port):
+            whose = f"for the {place.name} service's health (its port - 10000)"
+            _try(place.host, health_port(place.port), whose, f"{choose} moves both")
 
 
 def _try(host: str, port: int, whose: str, way_out: str) -> None:

@@ -18,14 +18,14 @@ from lodestone.cli.encoder_folders import require_encoder
 from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import addresses, transport
 from lodestone.cli.up.child import ChildSpec
 from lodestone.cli.up.data_folder import locked
 from lodestone.cli.up.health import HealthCheck
 from lodestone.cli.up.places import Place, places_of
-from lodestone.cli.up.ports import metrics_port, require_free
+from lodestone.cli.up.ports import health_port, metrics_port, require_free
 from lodestone.cli.up.supervisor import Supervisor
-from lodestone.client import Addresses
+from lodestone.client import Addresses, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class UpOptions:
         detector: The watermark detector's name or folder; empty leaves the service's own setting.
         watermark_backend: What computes it; empty leaves the service's own setting.
         crawlers: How many crawlers share the work.
+        certificates: Where a folder of certificates for each service is, absolute; None is plaintext.
     """
 
     data: Path
@@ -53,6 +54,7 @@ class UpOptions:
     detector: str = ""
     watermark_backend: str = ""
     crawlers: int = 1
+    certificates: Path | None = None
 
 
 def up(
@@ -111,7 +113,8 @@ def up(
     Prints their addresses and `ready` once all serve. Their output goes to DATA/logs; one that dies is started
     again. LODESTONE_EMBEDDER=127.0.0.1:6001 (and _NOVELTY, _WATERMARK, _CRAWLER) choose other ports, here and for the
     other commands; every other setting of a service comes from its own variables, for example
-    LODESTONE_CRAWLER_CONTACT.
+    LODESTONE_CRAWLER_CONTACT. With LODESTONE_TLS=DIR/person they serve with TLS and the certificates in DIR, as
+    `lodestone certs DIR` makes them.
     """
     options = UpOptions(
         data.absolute(),
@@ -123,19 +126,36 @@ def up(
         detector,
         watermark_backend,
         crawlers,
+        _certificates(transport()),
     )
     checkout = require_checkout()
     where = addresses()
     places = places_of(where, crawlers=crawlers)
+    tls = options.certificates is not None
     _require_server(crawlers)
     if encoder:
         require_encoder(encoder, options.data, checkout)
     if not options.data.exists():
         # What cannot start makes no folder; in one that is there, its lock has the clearer answer.
-        require_free(places)
+        require_free(places, tls=tls)
     with locked(options.data):
-        require_free(places)
+        require_free(places, tls=tls)
         asyncio.run(_up(Output(as_json=as_json), options, checkout, where))
+
+
+def _certificates(reached: Transport) -> Path | None:
+    """The folder beside a person's in which each service has its own."""
+    if reached.tls is None:
+        return None
+    folder = reached.tls.absolute().parent
+    for word in asdict(Addresses()):
+        if not (folder / word).is_dir():
+            message = (
+                f"the {word} service has no certificate: {folder / word} is not there; `lodestone certs DIR` makes "
+                "one for each, and LODESTONE_TLS=DIR/person is yours"
+            )
+            raise CliError(message)
+    return folder
 
 
 def _require_server(crawlers: int) -> None:
@@ -155,7 +175,7 @@ async def _up(output: Output, options: UpOptions, checkout: Path, where: Address
     specs = []
     checks = []
     for place in places:
-        check = HealthCheck(place.address)
+        check = HealthCheck(place.address, transport())
         checks.append(check)
         specs.append(
             ChildSpec(
@@ -189,6 +209,9 @@ def service_environment(
         f"{prefix}METRICS_PORT": str(metrics_port(port)),
         **{f"LODESTONE_{other.upper()}": address for other, address in asdict(where).items()},
     }
+    if options.certificates is not None:
+        settings["LODESTONE_TLS"] = str(options.certificates / word)
+        settings[f"{prefix}HEALTH_PORT"] = str(health_port(port))
     if word == "embedder" and options.encoder:
         settings[f"{prefix}ENCODER"] = options.encoder
     if word == "watermark":

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
-from lodestone.client import Addresses, BadAddress, connect
+from lodestone.client import Addresses, BadAddress, Transport, connect
 from services.crawler.config import CrawlerSettings
 from services.crawler.decoding.decoder import Decoder, WorkerLimits
 from services.crawler.models.model_services import ModelServices
@@ -119,7 +119,9 @@ async def _embedder(
 ) -> tuple[Embedder | None, dict[str, InputShape], str]:
     """The embedder that is served, the input that it takes, and why there is none."""
     address = Addresses.from_environment(os.environ).embedder
-    channel = await stack.enter_async_context(connect(address))
+    channel = await stack.enter_async_context(
+        connect(address, transport=Transport.from_environment(os.environ))
+    )
     # Of the three only the embedder is asked.
     models = ModelServices(channel, channel, channel)
     stack.push_async_callback(models.close)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from lodestone.client import EmbedderClient, StreamClosed
+from lodestone.client import EmbedderClient, StreamClosed, Transport
+from lodestone.client.transport import PLAINTEXT
 from lodestone.embedder.v1 import embedder_service_pb2
 from lodestone.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
 from services.servicekit.embedding import Embedding
@@ -39,11 +40,12 @@ class QuadrantEmbedder:
     Args:
         address: `host:port`.
         timeout_s: How long a batch, or the question which encoder is served, may take.
+        transport: How it is reached.
     """
 
-    def __init__(self, address: str, *, timeout_s: float) -> None:
+    def __init__(self, address: str, *, timeout_s: float, transport: Transport = PLAINTEXT) -> None:
         self._loop = asyncio.get_running_loop()
-        self._client = EmbedderClient(address, on_wait=self._note)
+        self._client = EmbedderClient(address, transport=transport, on_wait=self._note)
         self._timeout_s = timeout_s
         self._away: str | None = None
 

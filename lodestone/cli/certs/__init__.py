@@ -1,0 +1,1 @@
+"""`lodestone certs`: certificates for this machine."""

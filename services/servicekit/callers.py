@@ -1,0 +1,47 @@
+"""Who may call which method: names out of certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from services.servicekit.errors import PermissionDenied
+
+_NAMES: Final = "spiffe://lodestone/"
+
+EMBEDDER: Final = f"{_NAMES}embedder"
+NOVELTY: Final = f"{_NAMES}novelty"
+WATERMARK: Final = f"{_NAMES}watermark"
+CRAWLER: Final = f"{_NAMES}crawler"
+PERSON: Final = f"{_NAMES}person"
+
+SERVICES: Final = frozenset({EMBEDDER, NOVELTY, WATERMARK, CRAWLER})
+"""Whoever else calls is a person, or works for one."""
+
+Allowed = Mapping[str, tuple[str, ...]]
+"""Beginnings of methods' names, for example `Delete`, and the URI SANs that may call them; the empty one is all."""
+
+
+class Callers:
+    """The list of a service; the longest beginning that fits a method counts, and nothing that fits is nobody."""
+
+    def __init__(self, allowed: Allowed) -> None:
+        # Longest first.
+        self._allowed = sorted(allowed.items(), key=lambda entry: len(entry[0]), reverse=True)
+
+    def require(self, method: str, names: Iterable[str]) -> str:
+        """The first of a caller's names that may call a method.
+
+        Args:
+            method: Without the service, for example `FitProfile`.
+            names: The URI SANs of its certificate.
+
+        Raises:
+            PermissionDenied: None may.
+        """
+        names = tuple(names)
+        allowed = next((found for start, found in self._allowed if method.startswith(start)), ())
+        for name in names:
+            if name in allowed:
+                return name
+        raise PermissionDenied(method, names)
