@@ -1,4 +1,4 @@
-"""Clients other than the command: grpcurl, Python, TypeScript and Java, as their pages say."""
+"""Clients other than the command: grpcurl, Python, TypeScript and C++, as their pages say."""
 
 from __future__ import annotations
 
@@ -298,3 +298,60 @@ def test_typescript_shows_a_certificate_and_a_token(typescript, said, environmen
     assert (status, stderr.startswith("error: Unauthenticated: ")) == (1, True)
     plain = tls | {"LODESTONE_TLS": "", "LODESTONE_TOKEN_FILE": ""}
     assert ask(command, typescript, plain)[0] == 1
+
+
+@pytest.fixture(scope="module")
+def cpp(tmp_path_factory):
+    """The program of examples/cpp, built as its page says."""
+    folder = tmp_path_factory.mktemp("cpp")
+    shutil.copytree(
+        ROOT / "examples" / "cpp", folder / "cpp", ignore=shutil.ignore_patterns("build")
+    )
+    programs = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    stubs = [ROOT / "protos" / "stubs" / "generate.sh", "cpp", folder / "stubs"]
+    build = ["make", "--silent", "--jobs=2", "--old-file=stubs", f"stubs={folder}/stubs", "build"]
+    for command in (stubs, build):
+        status, *output = ask(command, folder / "cpp", programs, 500)
+        assert status == 0, output
+    return folder / "cpp" / "build" / "lodestone-example"
+
+
+@pytest.mark.long
+def test_cpp_lists_profiles_and_judges(cpp, said, documented, folder, plain):
+    """As the command does; what is no image is no error, and a mistake is one line."""
+    assert ask([cpp, "profiles"], folder, plain)[1].splitlines()[-1] == "landscapes@1: 12 liked"
+    [wanted] = documented.ask("judge", str(folder / "photo.jpg"), "--profile", "landscapes")
+    judged = f"photo.jpg: VERDICT_{wanted['verdict']}: {wanted['reason']}\n"
+    assert ask([cpp, "judge", "photo.jpg", "landscapes"], folder, plain) == (0, judged, "")
+    stdout = ask([cpp, "judge", "liked.json", "landscapes"], folder, plain)[1]
+    assert stdout.startswith("liked.json: not judged, REJECTION_CODE_UNSUPPORTED_FORMAT: ")
+    status, _, stderr = ask([cpp, "judge", "photo.jpg", "cats"], folder, plain)
+    assert (status, stderr.startswith("error: 5: there is no profile 'cats'")) == (1, True)
+
+
+@pytest.mark.long
+def test_cpp_shows_a_certificate_and_a_token(cpp, said, environment, secured, folder):
+    """It is refused without the token, and in plaintext."""
+    tls = environment | {"LODESTONE_NOVELTY": f"127.0.0.1:{secured[1]}"}
+    command = [cpp, "profiles"]
+    assert ask(command, folder, tls)[1].splitlines()[-1] == "landscapes@1: 12 liked"
+    assert ask(command, folder, tls | {"LODESTONE_TOKEN_FILE": ""})[2].startswith("error: 16: ")
+    plain = tls | {"LODESTONE_TLS": "", "LODESTONE_TOKEN_FILE": ""}
+    assert ask(command, folder, plain)[2].startswith("error: 14: ")
+
+
+@pytest.mark.long
+def test_programs_in_python_are_typed(tmp_path):
+    """The programs of docs/client.md pass a strict type checker."""
+    for number, program in enumerate(blocks("docs/client.md", "python")):
+        (tmp_path / f"program_{number}.py").write_text(program)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        *sorted(tmp_path.glob("*.py")),
+    ]
+    status, *output = ask(command, ROOT, os.environ | {"MYPYPATH": str(ROOT)}, 300)
+    assert status == 0, output
