@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,18 @@ def test_stubs_of_every_service(language, tmp_path):
             path.name for path in (tmp_path / "stubs" / "lodestone" / word / "v1").iterdir()
         )
         assert f"{word}_service" in found or f"{word.capitalize()}ServiceGrpc" in found
+
+
+def test_every_enum_that_may_grow_is_told():
+    """docs/compatibility.md names them all, and each says so itself."""
+    found = {}
+    for path in (ROOT / "protos").rglob("*.proto"):
+        found |= {
+            name: comment for comment, name in re.findall(r"// (.*)\nenum (\w+) ", path.read_text())
+        }
+    assert all(comment.endswith("New values may be added.") for comment in found.values())
+    page = (ROOT / "docs" / "compatibility.md").read_text()
+    assert set(found) <= set(re.findall(r"`(\w+)`", page))
 
 
 class Repository:
