@@ -12,7 +12,7 @@ import grpc
 from lodestone.cli.words import one_line
 from lodestone.client import Addresses, BadAddress, BadTlsFiles, BadToken, ServiceUnreachable
 from lodestone.client.channel import HandshakeFailure, handshake_failure, lost_peer
-from lodestone.client.transport import TLS
+from lodestone.client.transport import TLS, TOKEN_FILE
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -66,11 +66,7 @@ def explain(error: BaseException) -> str:
         case ServiceUnreachable():
             return _no_service(f"the {error.word} service", error.address, error.details)
         case grpc.aio.AioRpcError():
-            details = error.details() or error.code().name
-            lost = lost_peer(details)
-            return (
-                _no_service(_service_at(lost[0]), lost[0], details) if lost else one_line(details)
-            )
+            return _failed_call(error)
         case UnicodeEncodeError() if error.encoding == "utf-8":
             # Python keeps such bytes of the command line as lone surrogates, which no message can hold.
             shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()
@@ -95,6 +91,16 @@ def plain_reason(text: str) -> str:
     """Why something waits, on one line, with gRPC's own words for a connection that fails in ours."""
     lost = lost_peer(text)
     return one_line(text.replace(lost[1], f"no connection to {lost[0]}") if lost else text)
+
+
+def _failed_call(error: grpc.aio.AioRpcError) -> str:
+    details = error.details() or error.code().name
+    lost = lost_peer(details)
+    if lost:
+        return _no_service(_service_at(lost[0]), lost[0], details)
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        details = f"{details} ({TOKEN_FILE} names the file with yours)"
+    return one_line(details)
 
 
 def _no_service(name: str, address: str, details: str) -> str:

@@ -23,6 +23,8 @@ _PASSING = frozenset(
         grpc.StatusCode.DEADLINE_EXCEEDED,
     }
 )
+# gRFC A6, "Pushback".
+_PUSHBACK = "grpc-retry-pushback-ms"
 _ENDED_EARLY = "the server ended the stream before it had answered everything"
 
 
@@ -55,7 +57,8 @@ class MultiplexedStream(Generic[Request, Answer]):
     The stream is opened by the first call. When it breaks because the server is away (UNAVAILABLE), cancelled it, or
     ended it as idle (DEADLINE_EXCEEDED), it is opened again with exponential back-off and everything in flight is sent
     again: the method must be idempotent. That goes on for as long as somebody waits; a caller who does not want to
-    wait for ever uses `asyncio.timeout`. Belongs to one event loop.
+    wait for ever uses `asyncio.timeout`. A stream that the server ends for its age is opened again at once, and nobody
+    is told. Belongs to one event loop.
 
     Args:
         open_stream: The stub's method, for example `stub.StreamEmbedImages`; called with None for its request iterator.
@@ -139,6 +142,8 @@ class MultiplexedStream(Generic[Request, Answer]):
                 broken = await self._exchange()
                 if broken is not None and not _passes(broken):
                     self._fail_all(broken)
+                elif broken is not None and _is_told_to_reopen(broken):
+                    continue
                 elif self._in_flight:
                     # What the server said is not known after a lost status: the next try tells whether it is away.
                     if broken is None or not is_lost_status(broken):
@@ -213,6 +218,11 @@ class MultiplexedStream(Generic[Request, Answer]):
 async def _next_answer(stream: grpc.aio.StreamStreamCall[Any, Answer]) -> Answer | None:
     answer: Any = await stream.read()
     return None if answer is grpc.aio.EOF else answer
+
+
+def _is_told_to_reopen(error: grpc.aio.AioRpcError) -> bool:
+    """Whether nothing is wrong: the server ends a stream that has lasted for long, and has another opened at once."""
+    return any(pair == (_PUSHBACK, "0") for pair in error.trailing_metadata() or ())
 
 
 def _passes(error: grpc.aio.AioRpcError) -> bool:

@@ -84,8 +84,11 @@ class ServiceClient:
     async def _why(self) -> str:
         """What a call meets: a channel's state has no words."""
         async with connect(self.address, transport=self._transport, retries=False) as channel:
+            call = channel.unary_unary(
+                _HEALTH, request_serializer=bytes, response_deserializer=bytes
+            )
             try:
-                await channel.unary_unary(_HEALTH)(b"", timeout=_WHY_S)
+                await call(b"", timeout=_WHY_S)
             except grpc.aio.AioRpcError as error:
                 return error.details() or ""
         return ""

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Corout
 from typing import Any, TypeVar
 
 from services.servicekit.errors import Unavailable
+from services.servicekit.term import Term
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,12 +27,14 @@ class Drain:
         for upcoming in tuple(self._upcoming):
             upcoming.cancel()
 
-    async def until(self, items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
-        """Yields the items that come before the drain begins."""
+    async def until(
+        self, items: AsyncIterable[Item], term: Term | None = None
+    ) -> AsyncGenerator[Item, None]:
+        """Yields the items that come before the drain begins, or before a term is over."""
         iterator = aiter(items)
         try:
-            while not self._begun.is_set():
-                item = await self._before_begun(iterator)
+            while not self._is_over(term):
+                item = await self._before_over(iterator, term)
                 if not item:
                     return
                 yield item[0]
@@ -41,14 +44,21 @@ class Drain:
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
 
-    async def _before_begun(self, iterator: AsyncIterator[Item]) -> tuple[Item] | tuple[()]:
-        """The next item; nothing after the last one, or once the drain begins."""
+    def _is_over(self, term: Term | None) -> bool:
+        return self._begun.is_set() or (term is not None and term.is_over)
+
+    async def _before_over(
+        self, iterator: AsyncIterator[Item], term: Term | None
+    ) -> tuple[Item] | tuple[()]:
+        """The next item; nothing after the last one, or once the drain begins or the term is over."""
         upcoming = asyncio.create_task(_next(iterator))
         self._upcoming.add(upcoming)
+        if term is not None:
+            term.upcoming = upcoming
         try:
             return await upcoming
         except asyncio.CancelledError:
-            if not self._begun.is_set() or _is_cancelled():
+            if not self._is_over(term) or _is_cancelled():
                 raise
             return ()
         finally:

@@ -12,6 +12,7 @@ LodestoneError
 ├── ResultsMissing       a computation gave too few results or too many: INTERNAL
 ├── Unavailable          a dependency is away: UNAVAILABLE
 ├── IdleStream           nothing moved on a stream: DEADLINE_EXCEEDED
+├── StreamAged           a stream has had its time: UNAVAILABLE, and another may be opened at once
 ├── DeadlinePassed       a unary call took too long: DEADLINE_EXCEEDED
 ├── Broken               the process ends, and a new one may go on: UNAVAILABLE
 ├── Misconfigured        the process cannot start; never sent to a caller
@@ -161,6 +162,18 @@ class IdleStream(LodestoneError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"nothing moved on this stream for {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class StreamAged(LodestoneError):
+    """A stream has lasted for long enough; nothing is wrong.
+
+    Attributes:
+        limit_s: The limit in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"this stream has lasted for {limit_s:g} s: open another")
         self.limit_s = limit_s
 
 

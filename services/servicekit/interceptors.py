@@ -18,6 +18,7 @@ from services.servicekit import errors
 from services.servicekit.admission import Admission
 from services.servicekit.drain import Drain
 from services.servicekit.metrics import RpcMetrics
+from services.servicekit.term import Term
 from services.servicekit.unread_limit import UnreadLimit
 
 _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
@@ -30,6 +31,7 @@ _CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.Broken, grpc.StatusCode.UNAVAILABLE),
+    (errors.StreamAged, grpc.StatusCode.UNAVAILABLE),
     (errors.IdleStream, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
 )
@@ -47,15 +49,29 @@ Handler = Callable[..., Any]
 Parse = Callable[[Any], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How long streams last.
+
+    Attributes:
+        idle_s: Without an answer that its client reads, seconds.
+        age_s: In all, seconds.
+    """
+
+    idle_s: float
+    age_s: float
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every call of our own services: error mapping, admission, deadline cap, metrics.
 
     Who may not call is told so before a request is parsed; without an `admission` everybody may.
     Unary calls end after `unary_deadline_s` at the latest; streams when their client has not read an answer for
-    `stream_idle_s`, and their servicers have limits for requests that do not come. An unexpected exception is logged
+    the idle limit, and their servicers have limits for requests that do not come. An unexpected exception is logged
     and answered with INTERNAL and an error id only: grpc.aio would send its text to the caller as UNKNOWN. For the
     same reason requests are parsed in here. When the server drains, a stream's requests end (what is in flight is
     still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE.
+    At its age limit a stream's requests end as they do then, so that its client opens another elsewhere.
     Health and reflection pass; only their streams end with the drain.
     """
 
@@ -65,14 +81,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         drain: Drain,
         *,
         unary_deadline_s: float,
-        stream_idle_s: float,
+        stream_limits: StreamLimits,
         admission: Admission | None = None,
     ) -> None:
         self._metrics = metrics
         self._drain = drain
         self._admission = admission
         self._unary_deadline_s = unary_deadline_s
-        self._stream_idle_s = stream_idle_s
+        self._stream_limits = stream_limits
 
     async def intercept_service(
         self,
@@ -187,12 +203,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
-                requests = self._drain.until(_each_parsed(parse, raws))
-                async with aclosing(requests), aclosing(inner(requests, context)) as answers:
-                    async for answer in answers:
-                        with outcome.unread.yielding():
-                            yield answer
+                with Term(self._stream_limits.age_s) as term:
+                    requests = self._drain.until(_each_parsed(parse, raws), term)
+                    async with aclosing(requests), aclosing(inner(requests, context)) as answers:
+                        async for answer in answers:
+                            with outcome.unread.yielding():
+                                yield answer
                 self._drain.require_not_begun()
+                term.require_not_over()
             await outcome.abort(context)
 
         return call
@@ -207,7 +225,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> AsyncIterator[_Outcome]:
         """Turns an error into an outcome, for the caller to end the call with outside of it."""
         start = time.perf_counter()
-        outcome = _Outcome(UnreadLimit(context, self._stream_idle_s))
+        outcome = _Outcome(UnreadLimit(context, self._stream_limits.idle_s))
         try:
             yield outcome
         except (asyncio.CancelledError, GeneratorExit):
@@ -255,7 +273,9 @@ def _is_late(context: grpc.aio.ServicerContext[Any, Any], seconds: float) -> boo
 
 
 def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
-    """When a client may try again: gRPC's own clients obey (gRFC A6, "Pushback"); -1 is never."""
+    """When a client may try again: gRPC's own clients obey (gRFC A6, "Pushback"); 0 is at once, -1 is never."""
+    if isinstance(error, errors.StreamAged):
+        return (("grpc-retry-pushback-ms", "0"),)
     if not isinstance(error, errors.Overloaded):
         return ()
     if error.retry_after_s is None:

@@ -31,7 +31,7 @@ from services.servicekit.errors import (
     Unavailable,
 )
 from services.servicekit.heap import Heap
-from services.servicekit.interceptors import CallInterceptor
+from services.servicekit.interceptors import CallInterceptor, StreamLimits
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
 from services.servicekit.token_file import TokenFile
@@ -47,6 +47,8 @@ EXIT_BROKEN = 70
 supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 
 _LAST_CALLS_S = 1.0
+# gRPC adds a tenth to a connection's age or takes it away: a stream that ends a little later is the last on it.
+_STREAM_AGES = 1.15
 # Of a request for health.
 _HEALTH_MAX_BYTES = 4_096
 # After the drain: what a service holds is closed in far less, unless a computation hangs.
@@ -119,7 +121,9 @@ class ServiceServer:
             RpcMetrics(definition.word, definition.registry),
             self._drain,
             unary_deadline_s=definition.unary_deadline_s,
-            stream_idle_s=settings.stream_idle_s,
+            stream_limits=StreamLimits(
+                settings.stream_idle_s, _STREAM_AGES * settings.connection_age_s
+            ),
             admission=_admission(definition, settings),
         )
         self._certificates: ServerCertificates | None = None
@@ -337,9 +341,9 @@ def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[st
         # Without it a ping, also one of the above, is waited for a minute.
         ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        # A client that comes again meets the certificate and the replicas of today; its calls go on meanwhile.
+        # A client that comes again meets the certificate and the replicas of today. The calls of before go on for as
+        # long as they take (a grace would cut off a fit, or a rejudgement); streams end by themselves.
         ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_s)),
-        ("grpc.max_connection_age_grace_ms", round(1000 * settings.connection_grace_s)),
         ("grpc.max_connection_idle_ms", 300_000),
         # Two processes on one port would share its calls without a word.
         ("grpc.so_reuseport", 0),

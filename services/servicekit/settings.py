@@ -64,12 +64,6 @@ class ServiceSettings(BaseSettings):
         allow_inf_nan=False,
         description="Connections are made anew after so long, and meet new certificates and replicas, seconds.",
     )
-    connection_grace_s: float = Field(
-        default=60.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="How long calls on the old connection may go on then, seconds; clients open streams again.",
-    )
     data: Path = Field(
         default=Path("data"), validation_alias="LODESTONE_DATA", description="The data folder."
     )

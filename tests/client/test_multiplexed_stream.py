@@ -425,3 +425,21 @@ async def test_a_server_that_is_killed_and_started_again_loses_nothing(tmp_path)
         for child in children:
             child.kill()
             child.wait()
+
+
+async def test_a_stream_that_is_ended_for_its_age_is_opened_again_without_a_word(serve):
+    """The server's trailer says that nothing is wrong."""
+
+    async def age(requests, context):
+        await anext(aiter(requests))
+        trailers = (("grpc-retry-pushback-ms", "0"),)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "open another", trailers)
+        yield
+
+    told = []
+    servicer = Scripted(age, age, echo)
+    stream = new_stream(await serve(servicer), on_wait=told.append)
+    assert value_of(await stream.call(request(4))) == 4
+    assert servicer.opened_count == 3
+    assert told == []
+    await stream.close()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -161,3 +162,22 @@ def test_files_that_change_while_they_are_read_are_no_good(folder, authority, mo
 
     with pytest.raises(BadTlsFiles, match="changed while they were read"):
         read_tls_files(folder, "server")
+
+
+def test_a_mounted_secret_changes_all_at_once(tmp_path, pair, authority):
+    """As Kubernetes does it: a link of links is moved to another folder; the files' names stay."""
+    mount, renewed = tmp_path / "mount", issue(authority, "embedder")
+    write(tmp_path / "first", pair, authority)
+    write(tmp_path / "second", renewed, authority)
+    mount.mkdir()
+    (mount / "..data").symlink_to(tmp_path / "first")
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        (mount / name).symlink_to(Path("..data") / name)
+    tls = TlsFolder(mount, "server")
+    assert tls.files.certificate == pair.certificate
+
+    (mount / "..data.new").symlink_to(tmp_path / "second")
+    (mount / "..data.new").replace(mount / "..data")
+
+    assert tls.refresh()
+    assert (tls.files.certificate, tls.files.key) == (renewed.certificate, renewed.key)

@@ -6,7 +6,13 @@ import grpc
 import pytest
 
 from lodestone.cli.app import run
-from lodestone.client import CrawlerClient, NoveltyClient, Transport
+from lodestone.client import (
+    CrawlerClient,
+    EmbedderClient,
+    NoveltyClient,
+    Transport,
+    WatermarkClient,
+)
 from tests.e2e.conftest import Lodestone
 
 pytestmark = pytest.mark.e2e
@@ -65,7 +71,18 @@ async def test_a_service_may_do_no_more_than_its_own(secured, certs):
     async with NoveltyClient(novelty, transport=Transport(certs / "crawler")) as client:
         assert [one.name for one in await client.list_profiles()] == ["hills"]
         assert await code_of(client.delete_profile("hills@1")) is denied
-    crawler = f"127.0.0.1:{secured.ports['crawler']}"
+    embedder, watermark, crawler = (
+        f"127.0.0.1:{secured.ports[word]}" for word in ("embedder", "watermark", "crawler")
+    )
+    for word in ("crawler", "watermark", "person"):
+        async with EmbedderClient(embedder, transport=Transport(certs / word)) as client:
+            assert (await client.get_encoder()).encoder_id
+    async with EmbedderClient(embedder, transport=Transport(certs / "novelty")) as client:
+        assert await code_of(client.get_encoder()) is denied
+    async with WatermarkClient(watermark, transport=Transport(certs / "crawler")) as client:
+        assert (await client.get_detector()).name
+    async with WatermarkClient(watermark, transport=Transport(certs / "embedder")) as client:
+        assert await code_of(client.get_detector()) is denied
     for word in ("embedder", "novelty", "watermark", "crawler"):
         async with CrawlerClient(crawler, transport=Transport(certs / word)) as client:
             assert await code_of(client.list_crawls()) is denied

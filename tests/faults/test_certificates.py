@@ -69,8 +69,8 @@ async def one(echo, tmp_path):
         callers={"": (CRAWLER,)},
         probing=Probing(every_s=0.05),
     )
-    ages = {"connection_age_s": 0.25, "connection_grace_s": 0.1}
-    async with serving_tls(definition, tmp_path / "embedder", **ages) as started:
+    folder = tmp_path / "embedder"
+    async with serving_tls(definition, folder, connection_age_s=0.25) as started:
         write(tmp_path / "crawler", issue(started.authority, "crawler"), started.authority)
         yield started
 

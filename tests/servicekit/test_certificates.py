@@ -164,7 +164,8 @@ async def test_a_certificate_that_expires_is_logged_once(folder, logs):
     async with serving_tls(definition, folder) as one, one.channel_of("person") as channel:
         client = EchoClient(channel)
         assert await client.unary("a") == "a"
-        lifetime = Lifetime(1, NOW + dt.timedelta(seconds=3) - dt.timedelta(days=1))
+        soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=3)
+        lifetime = Lifetime(1, soon - dt.timedelta(days=1))
         write(folder, issue(one.authority, "echo", lifetime=lifetime), one.authority)
 
         async with asyncio.timeout(20):

@@ -273,6 +273,8 @@ class CrawlerServiceServicer:
     def StreamJudgeImages(self, request_iterator, context):
         """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
         with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -381,6 +383,8 @@ class CrawlerServiceServicer:
         """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
         out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
         Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

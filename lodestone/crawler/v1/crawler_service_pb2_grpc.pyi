@@ -70,6 +70,8 @@ class CrawlerServiceStub:
     StreamJudgeImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.StreamJudgeImagesRequest, _crawler_service_pb2.StreamJudgeImagesResponse]
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]
     """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
@@ -129,6 +131,8 @@ class CrawlerServiceStub:
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
     out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
     Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
     ListHosts: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
@@ -193,6 +197,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     StreamJudgeImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.StreamJudgeImagesRequest, _crawler_service_pb2.StreamJudgeImagesResponse]  # type: ignore[assignment]
     """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
     with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.FindDuplicatesRequest, _crawler_service_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
     """Returns what an image would be a duplicate of: which images that were kept, replaced, purged or marked as seen it, or its
@@ -252,6 +258,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
     out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
     Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
     ListHosts: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.ListHostsRequest, _crawler_service_pb2.ListHostsResponse]  # type: ignore[assignment]
     """Returns what each host has answered so far, most listings first, at most 10,000."""
@@ -379,6 +387,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.StreamJudgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.StreamJudgeImagesResponse]]:
         """The same, one message each, pipelined. Answers carry the request's id and may come in another order. The stream ends
         with DEADLINE_EXCEEDED when nothing moved on it for the idle limit (10 minutes by default).
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
 
     @_abc_1.abstractmethod
@@ -510,6 +520,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
         out a duplicate, was purged here or was judged otherwise here. Images are accepted in the order in which they come.
         Idempotent. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle limit.
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
 
     @_abc_1.abstractmethod

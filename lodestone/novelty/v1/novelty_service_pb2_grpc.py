@@ -201,6 +201,8 @@ class NoveltyServiceServicer:
         they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
         256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
         limit (10 minutes by default).
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -88,6 +88,8 @@ class NoveltyServiceStub:
     they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
     256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
     limit (10 minutes by default).
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
 
 @_typing.type_check_only
@@ -150,6 +152,8 @@ class NoveltyServiceAsyncStub(NoveltyServiceStub):
     they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
     256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
     limit (10 minutes by default).
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
 
 class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -281,6 +285,8 @@ class NoveltyServiceServicer(metaclass=_abc_1.ABCMeta):
         they are ready. Several embeddings a message are scored at many times the speed of one. INVALID_ARGUMENT for more than
         256, or for both forms in one message. The stream ends with DEADLINE_EXCEEDED when nothing moved on it for the idle
         limit (10 minutes by default).
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
 
 def add_NoveltyServiceServicer_to_server(servicer: NoveltyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -79,6 +79,8 @@ class WatermarkServiceServicer:
         ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
         on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
         not read the next one.
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

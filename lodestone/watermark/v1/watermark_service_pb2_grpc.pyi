@@ -47,6 +47,8 @@ class WatermarkServiceStub:
     ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
     on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
     not read the next one.
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
 
 @_typing.type_check_only
@@ -68,6 +70,8 @@ class WatermarkServiceAsyncStub(WatermarkServiceStub):
     ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
     on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
     not read the next one.
+    A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+    answers to what was read: open another.
     """
 
 class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +108,8 @@ class WatermarkServiceServicer(metaclass=_abc_1.ABCMeta):
         ends with UNAVAILABLE when too many bytes of all streams wait already, and with DEADLINE_EXCEEDED when nothing moved
         on it for the idle limit (10 minutes by default): no whole message came and no answer was ready, or its client did
         not read the next one.
+        A stream that has lasted for 23 minutes ends with UNAVAILABLE and the trailer `grpc-retry-pushback-ms: 0`, after the
+        answers to what was read: open another.
         """
 
 def add_WatermarkServiceServicer_to_server(servicer: WatermarkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,7 +11,7 @@ import pytest
 
 from lodestone.cli.errors import CliError
 from lodestone.cli.up.places import places_of
-from lodestone.cli.up.ports import metrics_port, require_free
+from lodestone.cli.up.ports import health_port, metrics_port, require_free
 from lodestone.client import Addresses
 from lodestone.client.addresses import split_address
 
@@ -32,6 +32,22 @@ def test_metrics_are_at_port_plus_ten_thousand_or_off():
     assert metrics_port(50051) == 60051
     assert metrics_port(55535) == 65535
     assert metrics_port(55536) == 0
+
+
+def test_health_is_at_port_minus_ten_thousand_or_off():
+    """Ports up to 10000 have no room for it."""
+    assert health_port(50051) == 40051
+    assert health_port(10001) == 1
+    assert health_port(10000) == health_port(6001) == 0
+
+
+def test_with_tls_the_port_of_health_is_tried_too(free):
+    """Which service it is for, and what moves it."""
+    taken = split_address(free.watermark)[1] - 10_000
+    with socket.create_server(("127.0.0.1", taken)):
+        require_free(places_of(free))
+        with pytest.raises(CliError, match=f"port {taken} of .*the watermark service's health"):
+            require_free(places_of(free), tls=True)
 
 
 @pytest.mark.parametrize(

@@ -243,3 +243,34 @@ def test_the_watermark_service_is_told_its_detector_and_backend():
     assert "LODESTONE_WATERMARK_DETECTOR" not in service_environment(
         place("crawler", where), where, options, {}
     )
+
+
+def test_with_certificates_each_service_has_its_own():
+    """And health a port of its own, below the service's; without, neither."""
+    where = Addresses(crawler="127.0.0.1:6004")
+    options = UpOptions(Path("/data"), "", (), certificates=Path("/certs"))
+    mine = {"LODESTONE_TLS": "/certs/person"}
+
+    novelty = service_environment(place("novelty", where), where, options, mine)
+    crawler = service_environment(place("crawler", where), where, options, mine)
+    plain = service_environment(
+        place("novelty", where), where, UpOptions(Path("/data"), "", ()), {}
+    )
+
+    assert novelty["LODESTONE_TLS"] == "/certs/novelty"
+    assert novelty["LODESTONE_NOVELTY_HEALTH_PORT"] == "40052"
+    assert crawler["LODESTONE_TLS"] == "/certs/crawler"
+    assert crawler["LODESTONE_CRAWLER_HEALTH_PORT"] == "0"
+    assert "LODESTONE_TLS" not in plain
+
+
+def test_up_without_a_certificate_for_a_service_is_one_line(up, tmp_path):
+    """What makes them is named; nothing is started."""
+    (tmp_path / "certs" / "embedder").mkdir(parents=True)
+    process = up(LODESTONE_TLS=str(tmp_path / "certs" / "person"))
+    assert process.wait(60) == 1
+    assert (tmp_path / "err").read_text() == (
+        f"error: the novelty service has no certificate: {tmp_path}/certs/novelty is not there; "
+        "`lodestone certs DIR` makes one for each, and LODESTONE_TLS=DIR/person is yours\n"
+    )
+    assert not (tmp_path / "data").exists()

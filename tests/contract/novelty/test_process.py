@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -14,8 +15,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from lodestone.cli.certs.authority import Authority, Lifetime
 from lodestone.novelty.v1 import novelty_service_pb2 as pb
 from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
+from tests.fakes.certificate_files import issue, write
 from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -120,3 +123,14 @@ async def test_a_data_folder_that_is_a_file_is_one_line(tmp_path):
     assert status == 78
     [line] = stderr.splitlines()
     assert line.startswith(f"error: cannot keep profiles in {tmp_path}/data/artifacts/profiles")
+
+
+async def test_a_bad_certificate_stops_the_start(tmp_path):
+    """In one line, with the status of a start that can only fail again."""
+    authority = Authority.create()
+    past = Lifetime(1, dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
+    write(tmp_path / "tls", issue(authority, "novelty", lifetime=past), authority)
+    async with novelty(tmp_path, PORT=free_port(), TLS=tmp_path / "tls") as process:
+        assert await process.wait() == 78
+    [line] = (tmp_path / "stderr").read_text().splitlines()
+    assert line == f"error: LODESTONE_TLS: {tmp_path}/tls: tls.crt: certificate has expired"
