@@ -30,11 +30,15 @@ export async function watch(crawlId: string): Promise<void> {
         }
       }
     } catch (error) {
-      if (!AWAY.includes(ConnectError.from(error).code)) {
+      const { code, metadata, rawMessage } = ConnectError.from(error);
+      if (!AWAY.includes(code)) {
         throw error;
       }
-      console.error(`the crawler is away: ${ConnectError.from(error).rawMessage}`);
-      await sleep(1_000);
+      // A stream that has lasted for long enough ends so: another one may begin at once.
+      if (metadata.get("grpc-retry-pushback-ms") !== "0") {
+        console.error(`the crawler is away: ${rawMessage}`);
+        await sleep(1_000);
+      }
     }
   }
   console.log(`${CrawlState[crawl.state] ?? crawl.state}: ${crawl.progress?.settledCount ?? 0n} settled`);
