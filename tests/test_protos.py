@@ -61,6 +61,31 @@ def test_a_language_without_stubs(tmp_path):
     assert done.stderr.startswith("error: no stubs for 'cobol': make stubs STUBS=typescript, cpp,")
 
 
+@pytest.fixture
+def plugins(tmp_path):
+    """A PATH with programs of all plugins' names, which are asked for nothing, and a buf that makes one file."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    for name in ("protoc-gen-es", "buf"):
+        (folder / name).write_text('#!/bin/sh\ntouch "$5/made"\n')
+        (folder / name).chmod(0o755)
+    return f"{folder}:{PROGRAMS}"
+
+
+def test_a_folder_of_somebody_is_left_alone(tmp_path, plugins):
+    """One that it made before is made anew."""
+    own, stubs = tmp_path / "own", tmp_path / "stubs"
+    own.mkdir()
+    (own / "letter").touch()
+    done = generate("typescript", own, plugins)
+    assert (done.returncode, done.stderr.startswith(f"error: {own} has files")) == (1, True)
+    assert [path.name for path in own.iterdir()] == ["letter"]
+    assert generate("typescript", stubs, plugins).returncode == 0
+    (stubs / "made").rename(stubs / "earlier")
+    assert generate("typescript", stubs, plugins).returncode == 0
+    assert {path.name for path in stubs.iterdir()} == {"made", ".made-by-make-stubs"}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("language", PLUGINS)
 def test_stubs_of_every_service(language, tmp_path):

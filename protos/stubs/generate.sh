@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generates stubs from the protos: generate.sh LANGUAGE FOLDER. FOLDER is emptied first.
+# Generates stubs from the protos: generate.sh LANGUAGE FOLDER. What it generated there before is removed first.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -33,7 +33,14 @@ esac
 needs buf 'pip install buf-bin, which make stubs does'
 ((missing == 0)) || exit 1
 
+# A folder of somebody's own is left alone.
+mark=$folder/.made-by-make-stubs
+if [ ! -e "$mark" ] && [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then
+  echo "error: $folder has files that are no stubs of ours: name another folder, or remove it" >&2
+  exit 1
+fi
 rm -rf "$folder"
 mkdir -p "$folder"
+touch "$mark"
 buf generate --template "protos/stubs/$language.yaml" --output "$folder"
 echo "stubs for $language are in $folder"
