@@ -9,7 +9,7 @@ extras_run := embedder,novelty,watermark,crawler,cpu,cli
 extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
 
-.PHONY: help setup run test test-long lint format protos constraints bench certs images secrets deploy clean
+.PHONY: help setup run test test-long lint format protos stubs constraints bench certs images secrets deploy clean
 
 help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,9 +34,7 @@ lint: .venv/.test .venv-checkov/.done ## Checks style, types, imports, protos, s
 	.venv/bin/lint-imports
 	.venv/bin/buf lint
 	.venv/bin/buf format --diff --exit-code protos
-	@if git rev-parse -q --verify refs/remotes/origin/main:protos >/dev/null; then \
-	  .venv/bin/buf breaking --against '.git#ref=refs/remotes/origin/main'; \
-	else .venv/bin/buf breaking --against '.git#ref=HEAD'; fi
+	PATH="$(CURDIR)/.venv/bin:$$PATH" protos/check_breaking.sh
 	.venv/bin/hadolint deploy/docker/Dockerfile
 	deploy/check.sh
 
@@ -50,6 +48,10 @@ protos: .venv/.test ## Generates the Python stubs; directory = package, so impor
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(python) -m grpc_tools.protoc --proto_path=protos \
 	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. \
 	  $$(find protos -name '*.proto' | LC_ALL=C sort)
+
+stubs: | .venv/bin/buf ## Generates stubs of another language: STUBS=typescript, cpp, java or go, into build/stubs.
+	@PATH="$(CURDIR)/.venv/bin:$(CURDIR)/examples/typescript/node_modules/.bin:$$PATH" \
+	  protos/stubs/generate.sh '$(STUBS)' '$(or $(STUBS_OUT),build/stubs/$(STUBS))'
 
 constraints: .venv/.test ## Pins every package again, at today's versions.
 	$(pip) install uv
@@ -78,6 +80,10 @@ clean: ## Removes the virtual environment and caches; data stays.
 .venv/bin/python:
 	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	python3 -m venv .venv || { echo "error: python3 -m venv failed; on Debian: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
+
+# Stubs need nothing else of Python.
+.venv/bin/buf: | .venv/bin/python
+	$(pip) install -c constraints.txt buf-bin
 
 .venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	$(pip) install -c constraints.txt -e '.[$(extras_run)]'

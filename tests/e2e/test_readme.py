@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -8,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.documents import ROOT, at_ports, commands
+
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 PORTS = {"embedder": "50051", "novelty": "50052", "watermark": "50053", "crawler": "50054"}
-
-
-def grpcurl_examples():
-    """Each command of the README's shell block, pipelines whole."""
-    [block] = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    command = ""
-    for line in block.splitlines():
-        command += line + "\n"
-        if line and not line.endswith("|"):
-            yield command.strip()
-            command = ""
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +22,10 @@ def folder(tmp_path_factory, pictures, lodestone):
     return folder
 
 
-@pytest.mark.parametrize("example", list(grpcurl_examples()))
+@pytest.mark.parametrize("example", list(commands("README.md")))
 def test_grpcurl_examples_work_as_printed(example, folder, lodestone):
     """Every example answers; only the ports are the test's own."""
-    for word, port in PORTS.items():
-        example = example.replace(f"127.0.0.1:{port}", f"127.0.0.1:{lodestone.ports[word]}")
+    example = at_ports(example, {port: lodestone.ports[word] for word, port in PORTS.items()})
     environment = lodestone.environment | {
         "PATH": f"{Path(sys.executable).parent}:{lodestone.environment['PATH']}"
     }

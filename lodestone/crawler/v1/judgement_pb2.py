@@ -26,13 +26,14 @@ from lodestone.image.v1 import verdict_pb2 as lodestone_dot_image_dot_v1_dot_ver
 from lodestone.novelty.v1 import profile_pb2 as lodestone_dot_novelty_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lodestone/crawler/v1/judgement.proto\x12\x14lodestone.crawler.v1\x1a lodestone/image/v1/verdict.proto\x1a\"lodestone/novelty/v1/profile.proto\"\xd6\x03\n\tJudgement\x12,\n\x07verdict\x18\x01 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x1b\n\x0elog_likelihood\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\npercentile\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x15watermark_probability\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x16quadrant_probabilities\x18\x06 \x03(\x01\x12\x17\n\x0fperceptual_hash\x18\x07 \x01(\t\x12\x10\n\x08width_px\x18\x08 \x01(\x05\x12\x11\n\theight_px\x18\t \x01(\x05\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12\x14\n\x0cprofile_name\x18\x0b \x01(\t\x12\x17\n\x0fprofile_version\x18\x0c \x01(\x05\x12\x1b\n\x13\x64uplicate_of_digest\x18\r \x01(\t\x12;\n\rnearest_liked\x18\x0e \x03(\x0b\x32$.lodestone.novelty.v1.LikedNeighbourB\x11\n\x0f_log_likelihoodB\r\n\x0b_percentileB\x18\n\x16_watermark_probabilityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lodestone/crawler/v1/judgement.proto\x12\x14lodestone.crawler.v1\x1a lodestone/image/v1/verdict.proto\x1a\"lodestone/novelty/v1/profile.proto\"\xd6\x03\n\tJudgement\x12,\n\x07verdict\x18\x01 \x01(\x0e\x32\x1b.lodestone.image.v1.Verdict\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x1b\n\x0elog_likelihood\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\npercentile\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x15watermark_probability\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x16quadrant_probabilities\x18\x06 \x03(\x01\x12\x17\n\x0fperceptual_hash\x18\x07 \x01(\t\x12\x10\n\x08width_px\x18\x08 \x01(\x05\x12\x11\n\theight_px\x18\t \x01(\x05\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12\x14\n\x0cprofile_name\x18\x0b \x01(\t\x12\x17\n\x0fprofile_version\x18\x0c \x01(\x05\x12\x1b\n\x13\x64uplicate_of_digest\x18\r \x01(\t\x12;\n\rnearest_liked\x18\x0e \x03(\x0b\x32$.lodestone.novelty.v1.LikedNeighbourB\x11\n\x0f_log_likelihoodB\r\n\x0b_percentileB\x18\n\x16_watermark_probabilityB\"P\x01Z\x1elodestone/crawler/v1;crawlerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.judgement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\036lodestone/crawler/v1;crawlerv1'
   _globals['_JUDGEMENT']._serialized_start=133
   _globals['_JUDGEMENT']._serialized_end=603
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flodestone/crawler/v1/sink.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x02\n\x04Sink\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.lodestone.crawler.v1.SinkState\x12\x13\n\x0bwaiting_for\x18\x04 \x01(\t\x12\x15\n\rpending_count\x18\x05 \x01(\x03\x12\x17\n\x0f\x64\x65livered_count\x18\x06 \x01(\x03\x12\x15\n\rrefused_count\x18\x07 \x01(\x03\x12\x37\n\x13oldest_pending_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\t \x01(\t\x12\x33\n\x0flast_error_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\tSinkState\x12\x1a\n\x16SINK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11SINK_STATE_ACTIVE\x10\x01\x12\x16\n\x12SINK_STATE_WAITING\x10\x02\x12\x16\n\x12SINK_STATE_STOPPED\x10\x03\x12\x1b\n\x17SINK_STATE_UNCONFIGURED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flodestone/crawler/v1/sink.proto\x12\x14lodestone.crawler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x02\n\x04Sink\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.lodestone.crawler.v1.SinkState\x12\x13\n\x0bwaiting_for\x18\x04 \x01(\t\x12\x15\n\rpending_count\x18\x05 \x01(\x03\x12\x17\n\x0f\x64\x65livered_count\x18\x06 \x01(\x03\x12\x15\n\rrefused_count\x18\x07 \x01(\x03\x12\x37\n\x13oldest_pending_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\t \x01(\t\x12\x33\n\x0flast_error_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\tSinkState\x12\x1a\n\x16SINK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11SINK_STATE_ACTIVE\x10\x01\x12\x16\n\x12SINK_STATE_WAITING\x10\x02\x12\x16\n\x12SINK_STATE_STOPPED\x10\x03\x12\x1b\n\x17SINK_STATE_UNCONFIGURED\x10\x04\x42\"P\x01Z\x1elodestone/crawler/v1;crawlerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.crawler.v1.sink_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\036lodestone/crawler/v1;crawlerv1'
   _globals['_SINKSTATE']._serialized_start=398
   _globals['_SINKSTATE']._serialized_end=537
   _globals['_SINK']._serialized_start=91

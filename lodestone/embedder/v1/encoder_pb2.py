@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from lodestone.image.v1 import embedding_pb2 as lodestone_dot_image_dot_v1_dot_embedding__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#lodestone/embedder/v1/encoder.proto\x12\x15lodestone.embedder.v1\x1a\"lodestone/image/v1/embedding.proto\"\x8b\x02\n\x07\x45ncoder\x12\x12\n\nencoder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\x05\x12\x16\n\x0einput_width_px\x18\x04 \x01(\x05\x12\x17\n\x0finput_height_px\x18\x05 \x01(\x05\x12\x36\n\x0bresize_rule\x18\x06 \x01(\x0e\x32!.lodestone.embedder.v1.ResizeRule\x12\x30\n\tprecision\x18\x07 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x1a\n\x12\x65xecution_provider\x18\x08 \x01(\t\x12\x14\n\x0cmodel_sha256\x18\t \x01(\t*^\n\nResizeRule\x12\x1b\n\x17RESIZE_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12RESIZE_RULE_SQUASH\x10\x01\x12\x1b\n\x17RESIZE_RULE_CENTER_CROP\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#lodestone/embedder/v1/encoder.proto\x12\x15lodestone.embedder.v1\x1a\"lodestone/image/v1/embedding.proto\"\x8b\x02\n\x07\x45ncoder\x12\x12\n\nencoder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\x05\x12\x16\n\x0einput_width_px\x18\x04 \x01(\x05\x12\x17\n\x0finput_height_px\x18\x05 \x01(\x05\x12\x36\n\x0bresize_rule\x18\x06 \x01(\x0e\x32!.lodestone.embedder.v1.ResizeRule\x12\x30\n\tprecision\x18\x07 \x01(\x0e\x32\x1d.lodestone.image.v1.Precision\x12\x1a\n\x12\x65xecution_provider\x18\x08 \x01(\t\x12\x14\n\x0cmodel_sha256\x18\t \x01(\t*^\n\nResizeRule\x12\x1b\n\x17RESIZE_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12RESIZE_RULE_SQUASH\x10\x01\x12\x1b\n\x17RESIZE_RULE_CENTER_CROP\x10\x02\x42$P\x01Z lodestone/embedder/v1;embedderv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.embedder.v1.encoder_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z lodestone/embedder/v1;embedderv1'
   _globals['_RESIZERULE']._serialized_start=368
   _globals['_RESIZERULE']._serialized_end=462
   _globals['_ENCODER']._serialized_start=99

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elodestone/image/v1/image.proto\x12\x12lodestone.image.v1\"S\n\x05Image\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12,\n\x06pixels\x18\x02 \x01(\x0b\x32\x1a.lodestone.image.v1.PixelsH\x00\x42\t\n\x07\x63ontent\":\n\x06Pixels\x12\x11\n\theight_px\x18\x01 \x01(\x05\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x0b\n\x03rgb\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elodestone/image/v1/image.proto\x12\x12lodestone.image.v1\"S\n\x05Image\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12,\n\x06pixels\x18\x02 \x01(\x0b\x32\x1a.lodestone.image.v1.PixelsH\x00\x42\t\n\x07\x63ontent\":\n\x06Pixels\x12\x11\n\theight_px\x18\x01 \x01(\x05\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x0b\n\x03rgb\x18\x03 \x01(\x0c\x42\x1eP\x01Z\x1alodestone/image/v1;imagev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.image.v1.image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\032lodestone/image/v1;imagev1'
   _globals['_IMAGE']._serialized_start=54
   _globals['_IMAGE']._serialized_end=137
   _globals['_PIXELS']._serialized_start=139

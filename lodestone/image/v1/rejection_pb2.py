@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lodestone/image/v1/rejection.proto\x12\x12lodestone.image.v1\"L\n\tRejection\x12/\n\x04\x63ode\x18\x01 \x01(\x0e\x32!.lodestone.image.v1.RejectionCode\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xbe\x03\n\rRejectionCode\x12\x1e\n\x1aREJECTION_CODE_UNSPECIFIED\x10\x00\x12%\n!REJECTION_CODE_UNSUPPORTED_FORMAT\x10\x01\x12!\n\x1dREJECTION_CODE_TOO_MANY_BYTES\x10\x02\x12\"\n\x1eREJECTION_CODE_TOO_MANY_PIXELS\x10\x03\x12 \n\x1cREJECTION_CODE_METADATA_BOMB\x10\x04\x12\x1c\n\x18REJECTION_CODE_TRUNCATED\x10\x05\x12\x1a\n\x16REJECTION_CODE_CORRUPT\x10\x06\x12\x1c\n\x18REJECTION_CODE_TOO_SMALL\x10\x07\x12!\n\x1dREJECTION_CODE_EXTREME_ASPECT\x10\x08\x12\"\n\x1eREJECTION_CODE_DECODER_CRASHED\x10\t\x12\x1d\n\x19REJECTION_CODE_BAD_PIXELS\x10\n\x12 \n\x1cREJECTION_CODE_BAD_EMBEDDING\x10\x0b\x12\x1d\n\x19REJECTION_CODE_BAD_RECORD\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lodestone/image/v1/rejection.proto\x12\x12lodestone.image.v1\"L\n\tRejection\x12/\n\x04\x63ode\x18\x01 \x01(\x0e\x32!.lodestone.image.v1.RejectionCode\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xbe\x03\n\rRejectionCode\x12\x1e\n\x1aREJECTION_CODE_UNSPECIFIED\x10\x00\x12%\n!REJECTION_CODE_UNSUPPORTED_FORMAT\x10\x01\x12!\n\x1dREJECTION_CODE_TOO_MANY_BYTES\x10\x02\x12\"\n\x1eREJECTION_CODE_TOO_MANY_PIXELS\x10\x03\x12 \n\x1cREJECTION_CODE_METADATA_BOMB\x10\x04\x12\x1c\n\x18REJECTION_CODE_TRUNCATED\x10\x05\x12\x1a\n\x16REJECTION_CODE_CORRUPT\x10\x06\x12\x1c\n\x18REJECTION_CODE_TOO_SMALL\x10\x07\x12!\n\x1dREJECTION_CODE_EXTREME_ASPECT\x10\x08\x12\"\n\x1eREJECTION_CODE_DECODER_CRASHED\x10\t\x12\x1d\n\x19REJECTION_CODE_BAD_PIXELS\x10\n\x12 \n\x1cREJECTION_CODE_BAD_EMBEDDING\x10\x0b\x12\x1d\n\x19REJECTION_CODE_BAD_RECORD\x10\x0c\x42\x1eP\x01Z\x1alodestone/image/v1;imagev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.image.v1.rejection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\032lodestone/image/v1;imagev1'
   _globals['_REJECTIONCODE']._serialized_start=137
   _globals['_REJECTIONCODE']._serialized_end=583
   _globals['_REJECTION']._serialized_start=58

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/image/v1/verdict.proto\x12\x12lodestone.image.v1*\x97\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x17\n\x13VERDICT_OFF_PROFILE\x10\x02\x12\x17\n\x13VERDICT_WATERMARKED\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x12\x14\n\x10VERDICT_REPLACED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lodestone/image/v1/verdict.proto\x12\x12lodestone.image.v1*\x97\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x17\n\x13VERDICT_OFF_PROFILE\x10\x02\x12\x17\n\x13VERDICT_WATERMARKED\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x12\x14\n\x10VERDICT_REPLACED\x10\x05\x42\x1eP\x01Z\x1alodestone/image/v1;imagev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.image.v1.verdict_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\032lodestone/image/v1;imagev1'
   _globals['_VERDICT']._serialized_start=57
   _globals['_VERDICT']._serialized_end=208
 # @@protoc_insertion_point(module_scope)

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/watermark/v1/detector.proto\x12\x16lodestone.watermark.v1\"\xa1\x01\n\x08\x44\x65tector\x12\x13\n\x0b\x64\x65tector_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0einput_width_px\x18\x03 \x01(\x05\x12\x17\n\x0finput_height_px\x18\x04 \x01(\x05\x12\x11\n\tthreshold\x18\x05 \x01(\x01\x12\x1a\n\x12\x65xecution_provider\x18\x06 \x01(\t\x12\x12\n\nencoder_id\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%lodestone/watermark/v1/detector.proto\x12\x16lodestone.watermark.v1\"\xa1\x01\n\x08\x44\x65tector\x12\x13\n\x0b\x64\x65tector_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0einput_width_px\x18\x03 \x01(\x05\x12\x17\n\x0finput_height_px\x18\x04 \x01(\x05\x12\x11\n\tthreshold\x18\x05 \x01(\x01\x12\x1a\n\x12\x65xecution_provider\x18\x06 \x01(\t\x12\x12\n\nencoder_id\x18\x07 \x01(\tB&P\x01Z\"lodestone/watermark/v1;watermarkv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lodestone.watermark.v1.detector_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'P\001Z\"lodestone/watermark/v1;watermarkv1'
   _globals['_DETECTOR']._serialized_start=66
   _globals['_DETECTOR']._serialized_end=227
 # @@protoc_insertion_point(module_scope)
