@@ -1,7 +1,7 @@
 """Kills for long, and reports: `python -m tests.faults.long --kills 1000 --out DIR`.
 
 Half of the crawlers that are killed are on SQLite and a folder, half on PostgreSQL and S3, one place after the other.
-Writes `reliability.json` and `reliability.md`; ends with 1 if anything was lost, kept twice or damaged.
+Writes `reliability.json` and `reliability.md`; `--place` makes one half alone. Ends with 1 if anything was lost, kept twice or damaged.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def main(arguments):
     parser.add_argument("--kills", type=int, default=1_000, help="crawlers to kill, in both places")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--out", type=Path, default=Path("data/reliability"))
+    help_of_place = "only this half: SQLite and a folder, or PostgreSQL and S3"
+    parser.add_argument("--place", choices=("folder", "cluster"), help=help_of_place)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     sys.stderr.write(f"seed {options.seed}\n")
@@ -58,18 +60,9 @@ def _run(stack, options):
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lodestone-faults-")))
     starter = stack.enter_context(Starter(folder))
     site = stack.enter_context(Site())
-    postgres = PostgresServer()
-    stack.callback(postgres.close)
-    s3_folder = folder / "s3"
-    s3_folder.mkdir()
-    s3_server = stack.enter_context(running(s3_folder))
-    for name in ("folder", "cluster"):
+    for name in _MAKERS if options.place is None else (options.place,):
         (folder / name).mkdir()
-    places = (
-        InFolder(folder / "folder"),
-        stack.enter_context(cluster(folder / "cluster", postgres, s3_server)),
-    )
-    for place in places:
+        place = _MAKERS[name](stack, folder / name)
         models = stack.enter_context(ModelProcess())
         rig = stack.enter_context(Rig(place, starter, site, models, place.data.parent))
         loop = KillLoop(rig, expected_counts(Batch(0)), check_every=25)
@@ -78,6 +71,18 @@ def _run(stack, options):
         except (AssertionError, TimeoutError) as error:
             sys.stderr.write(f"{place.word}: {error}\n")
             yield place.word, str(error) or type(error).__name__
+
+
+def _cluster(stack, folder):
+    postgres = PostgresServer()
+    stack.callback(postgres.close)
+    s3_folder = folder.with_name("s3")
+    s3_folder.mkdir()
+    s3_server = stack.enter_context(running(s3_folder))
+    return stack.enter_context(cluster(folder, postgres, s3_server))
+
+
+_MAKERS = {"folder": lambda _stack, folder: InFolder(folder), "cluster": _cluster}
 
 
 if __name__ == "__main__":
