@@ -1,7 +1,8 @@
 """Kills for long, and reports: `python -m tests.faults.long --kills 1000 --out DIR`.
 
 Half of the crawlers that are killed are on SQLite and a folder, half on PostgreSQL and S3, one place after the other.
-Writes `reliability.json` and `reliability.md`; `--place` makes one half alone. Ends with 1 if anything was lost, kept twice or damaged.
+`--place` makes one half alone. Writes `reliability.json` and `reliability.md`; ends with 1 if anything was lost, kept
+twice or damaged.
 """
 
 from __future__ import annotations
