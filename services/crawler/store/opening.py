@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.crawler.catalogue.kept_images import KeptImage
-from services.crawler.store.blob_store import BlobStore, StoreAway
+from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.s3_address import S3Access, S3Address
 from services.crawler.store.s3_store import S3Store
@@ -45,13 +45,11 @@ def require_images(store: Present, kept: list[KeptImage]) -> None:
     Otherwise a bucket that was chosen for a catalogue with images would make every one of them a lost one.
 
     Raises:
-        Misconfigured: It has none of them, or cannot be asked.
+        Misconfigured: It has none of them.
+        StoreAway: It cannot be asked now.
     """
-    try:
-        if not kept or store.present(image.digest for image in kept):
-            return
-    except StoreAway as away:
-        raise Misconfigured(str(away)) from away
+    if not kept or store.present(image.digest for image in kept):
+        return
     message = (
         f"the store has none of the newest {len(kept)} kept images: it is another one than they were put into; "
         "copy `blobs` and `kept` there first (docs/store.md)"
