@@ -76,3 +76,15 @@ def test_what_was_left_out_is_tried_again(cli, services, tmp_path):
     assert (done.status, done.out.partition(";")[0]) == (0, "nothing new")
     cli("export", tmp_path)
     assert list(services.crawler.exports[-1].left_out_digests) == []
+
+
+def test_more_left_out_than_can_be_asked_for(cli, services, tmp_path):
+    """Nothing is dropped in silence: another folder is needed."""
+    assert cli("export", tmp_path).status == 0
+    path = tmp_path / "manifest.json"
+    facts = json.loads(path.read_text())
+    facts["left_out"] = {f"{number:064x}": "gone" for number in range(100_001)}
+    path.write_text(json.dumps(facts))
+    refused = cli("export", tmp_path)
+    assert (refused.status, refused.err.count("\n")) == (1, 1)
+    assert "100,001 images were left out of this export" in refused.err

@@ -133,14 +133,3 @@ def test_a_shard_that_has_other_images_than_the_manifest_says(shard, count):
     *rows, refused = read_rows(shard.parent, read_export(shard.parent), salvage=False)
     assert [type(row) for row in rows] == [FoundRow] * 3
     assert refused.reason == f"it has 3 images, and the manifest says {count}"
-
-
-def test_a_file_that_is_a_link(shard):
-    """The reason says so."""
-    if shard.is_dir():
-        path = next(shard.glob("*.json"))
-        path.unlink()
-        path.symlink_to("/etc/passwd")
-        rows = read_rows(shard.parent, read_export(shard.parent), salvage=False)
-        [refused] = [row for row in rows if not isinstance(row, FoundRow)]
-        assert refused.reason == f"{path.name}: it is a link, and links are not followed"
