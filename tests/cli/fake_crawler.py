@@ -38,7 +38,7 @@ class FakeCrawler(CrawlerServiceServicer):
         scored_days: The (profile, max_days) of every such request.
         judged: The options of every judged image.
         exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
-            early before the third, once each.
+            early before the third, once each. Behind an earlier export are only those that it left out.
         pairs: Of digests, the smaller one first, that are no duplicates.
         exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
@@ -235,11 +235,14 @@ class FakeCrawler(CrawlerServiceServicer):
             horizon = request.horizon
         yield crawler_service_pb2.ExportImagesResponse(horizon=horizon)
         for image in self.exported:
+            is_old = request.HasField("earlier")
+            if is_old and image.record.digest not in request.left_out_digests:
+                continue
             if image.sequence <= request.after_sequence:
                 continue
-            if image is self.exported[1] and len(self.exports) == 1:
+            if image.sequence == 2 and len(self.exports) == 1:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
-            if image is self.exported[2] and len(self.exports) == 2:
+            if image.sequence == 3 and len(self.exports) == 2:
                 return
             yield crawler_service_pb2.ExportImagesResponse(image=image)
         yield crawler_service_pb2.ExportImagesResponse(end=crawler_service_pb2.ExportEnd())

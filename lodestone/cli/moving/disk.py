@@ -58,6 +58,8 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
         NotReadable: It is none, too large, or cannot be read.
     """
     try:
+        if path.is_symlink():
+            raise NotReadable("it is a link, and links are not followed")
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as handle:
             facts = os.fstat(handle.fileno())

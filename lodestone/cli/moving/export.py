@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from lodestone.cli.crawl.source import absolute_source
 from lodestone.cli.image_files import shown
-from lodestone.cli.moving.manifest import ShardEntry, Terms
+from lodestone.cli.moving.manifest import Manifest, ShardEntry, Terms
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, crawler_client
@@ -76,7 +77,7 @@ def export(
     if without_bytes and kind != "parquet":
         raise typer.BadParameter("--without-bytes goes with --format parquet")
     terms = Terms(
-        *(kind, profile, source, since, until),
+        *(kind, profile, absolute_source(source) if source else "", since, until),
         with_bytes=not without_bytes,
         shard_images=shard_images,
         shard_bytes=shard_mb * _MEGABYTE,
@@ -102,9 +103,9 @@ async def _export(output: Output, path: Path, terms: Terms) -> int:
             async with patience.limit():
                 await exporter.run(crawler, lambda count: progress.update(task, completed=count))
             everything = folder.all
-    for digest, reason in exporter.left_out.items():
+    for digest, reason in everything.left_out.items():
         output.note(f"left out {digest[:12]}…: {reason}")
-    left_out = len(exporter.left_out)
+    left_out = len(everything.left_out)
     if output.as_json:
         summary = {
             "image_count": exporter.image_count,
@@ -116,13 +117,18 @@ async def _export(output: Output, path: Path, terms: Terms) -> int:
     else:
         size = sum(shard.size_bytes for shard in everything.shards) / _MEGABYTE
         output.text(
-            (
-                f"{count_of(exporter.image_count, 'image')} exported"
-                if exporter.image_count
-                else "nothing new"
-            )
-            + (f", {left_out:,} left out" if left_out else "")
+            _done(exporter.image_count, everything)
+            + (f", {left_out:,} left out, to be tried again next time" if left_out else "")
             + f"; {shown(path)} has {count_of(everything.image_count, 'image')} in "
             f"{count_of(len(everything.shards), 'shard')}, {size:,.1f} MB"
         )
     return 1 if left_out else 0
+
+
+def _done(image_count: int, everything: Manifest) -> str:
+    """What this process has written."""
+    if image_count:
+        return f"{count_of(image_count, 'image')} exported"
+    if everything.image_count:
+        return "nothing new"
+    return "no image exported" if everything.left_out else "nothing to export"

@@ -24,7 +24,7 @@ from lodestone.cli.moving.manifest import (
     Terms,
     read_manifest,
 )
-from lodestone.cli.moving.shard import ShardFormat
+from lodestone.cli.moving.shard import Sealed, ShardDamaged, ShardFormat
 
 _PART: Final = re.compile(r"(?:shard-[0-9]{6,}(?:\.[a-z]+)?|manifest\.json|progress\.json)\.part")
 
@@ -50,6 +50,7 @@ class ExportFolder:
         self.current = read_manifest(path / PROGRESS)
         for one in (self.earlier, self.current):
             self._require_same(one)
+        self._require_whole(self.current or self.earlier)
         if self._is_stale():
             # It came to its end, and was killed just then.
             remove(path / PROGRESS)
@@ -73,10 +74,9 @@ class ExportFolder:
     def begin(self, horizon: Horizon) -> None:
         """Begins an export, or goes on with the one that was broken off."""
         if self.current is None:
-            before = self.earlier
-            shards = list(before.shards) if before else []
-            left_out = dict(before.left_out) if before else {}
-            self.current = Manifest(self.terms, horizon, shards, left_out)
+            shards = list(self.earlier.shards) if self.earlier else []
+            # What was left out is tried again: what still is will be noted anew, and what was purged since is not.
+            self.current = Manifest(self.terms, horizon, shards)
             self._save()
 
     def part(self) -> Path:
@@ -130,6 +130,16 @@ class ExportFolder:
             f"{shown(self.path)} holds an export of other terms ({what}): give the same ones, or another folder"
         )
 
+    def _require_whole(self, manifest: Manifest | None) -> None:
+        for shard in manifest.shards if manifest else ():
+            try:
+                self.format.check(self.path / shard.name, Sealed(shard.size_bytes, shard.sha256))
+            except ShardDamaged as error:
+                raise CliError(
+                    f"{shown(self.path)} has not all that was exported to it: {shard.name}: {error}; put the shard "
+                    "back from a copy, or export into another folder"
+                ) from error
+
     def _require_own(self) -> None:
         """Removes what a crash left, and touches no folder of somebody else's."""
         names = [one.name for one in self.path.iterdir()]
@@ -142,14 +152,28 @@ class ExportFolder:
             remove(self.path / name)
 
 
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise CliError(f"{shown(path)} is no folder: give another one") from error
+    except OSError as error:
+        # Some file systems of the kernel, such as /proc, say "no such file" of what is to be made.
+        is_odd = isinstance(error, FileNotFoundError) and path.parent.is_dir()
+        reason = f"{shown(path.parent)} takes no new folders" if is_odd else error.strerror
+        raise CliError(
+            f"the folder {shown(path)} cannot be made: {reason}; give another folder"
+        ) from error
+
+
 @contextmanager
 def opened(path: Path, terms: Terms) -> Iterator[ExportFolder]:
     """The folder, made if it is not there, for this process alone.
 
     Raises:
-        CliError: It holds something else, or another process exports to it.
+        CliError: It cannot be made, holds something else or not all that it held, or another process exports to it.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    _make(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from lodestone.cli.errors import CliError
 from lodestone.cli.image_files import shown
 from lodestone.cli.moving.formats import FORMATS
 from lodestone.cli.moving.found_row import FoundRow, Refused
-from lodestone.cli.moving.manifest import MANIFEST, PROGRESS, Manifest, read_manifest
+from lodestone.cli.moving.manifest import (
+    MANIFEST,
+    PROGRESS,
+    Manifest,
+    ShardEntry,
+    read_manifest,
+)
 from lodestone.cli.moving.shard import ShardDamaged
+from lodestone.cli.words import count_of
+
+_SALVAGE: Final = " (--salvage reads what can be read)"
 
 
 def read_export(path: Path) -> Manifest:
@@ -44,10 +54,27 @@ def read_rows(path: Path, manifest: Manifest, *, salvage: bool) -> Iterator[Foun
     """
     read = FORMATS[manifest.terms.format].read
     for shard in manifest.shards:
+        read_count = refused_count = 0
         try:
-            yield from read(path / shard.name, shard.sha256, salvage)
+            for row in read(path / shard.name, shard.sha256, salvage):
+                read_count += isinstance(row, FoundRow)
+                refused_count += isinstance(row, Refused)
+                yield row
         except ShardDamaged as error:
-            yield Refused(shard.name, str(error))
+            reason = (
+                f"{error}; {read_count:,} of its {count_of(shard.image_count, 'image')} were read"
+            )
+            is_there = not salvage and (path / shard.name).exists()
+            yield Refused(shard.name, reason + (_SALVAGE if is_there else ""))
+        else:
+            yield from _unlike(shard, read_count, refused_count)
+
+
+def _unlike(shard: ShardEntry, read_count: int, refused_count: int) -> Iterator[Refused]:
+    """A shard that has other images than its manifest says, where nothing that was refused tells why."""
+    if read_count != shard.image_count and not refused_count:
+        said = f"the manifest says {shard.image_count:,}"
+        yield Refused(shard.name, f"it has {count_of(read_count, 'image')}, and {said}")
 
 
 def _no_export(path: Path) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from lodestone.cli.errors import CliError
 from lodestone.cli.moving.export_folder import ExportFolder
 from lodestone.cli.moving.exported_row import ExportedRow, row_of
-from lodestone.cli.moving.manifest import Horizon, ShardEntry, Terms
+from lodestone.cli.moving.manifest import Horizon, Manifest, ShardEntry, Terms
 from lodestone.cli.moving.shard import ShardWriter
 from lodestone.cli.writing import writing
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawler_service_pb2 import ExportedImage, ExportImagesRequest
+
+# The contract's limit.
+_MAX_LEFT_OUT: Final = 100_000
 
 
 class Exporter:
@@ -21,7 +26,6 @@ class Exporter:
 
     Attributes:
         image_count: Images that this process has written.
-        left_out: Images whose bytes are gone or damaged, by digest, and why.
     """
 
     def __init__(self, folder: ExportFolder, told: Callable[[ShardEntry], None]) -> None:
@@ -31,7 +35,6 @@ class Exporter:
         self._shard: _OpenShard | None = None
         self._new_left_out: dict[str, str] = {}
         self.image_count = 0
-        self.left_out: dict[str, str] = {}
 
     async def run(self, crawler: CrawlerClient, progress: Callable[[int], None]) -> None:
         """Exports to the end; `progress` is told how many images it has written."""
@@ -51,6 +54,7 @@ class Exporter:
         request = request_for(folder.terms)
         if folder.earlier is not None:
             request.earlier.CopyFrom(folder.earlier.horizon.message())
+            request.left_out_digests.extend(_tried_again(folder.earlier))
         if folder.current is not None:
             request.horizon.CopyFrom(folder.current.horizon.message())
             request.after_sequence = folder.reached
@@ -59,7 +63,6 @@ class Exporter:
     def _add(self, image: ExportedImage) -> None:
         reason = image.missing or _damage(image, self._folder.terms)
         if reason:
-            self.left_out[image.record.digest] = reason
             self._new_left_out[image.record.digest] = reason
             return
         row = row_of(image)
@@ -116,6 +119,16 @@ def request_for(terms: Terms) -> ExportImagesRequest:
             time.FromJsonString(text)
             field.CopyFrom(time)
     return request
+
+
+def _tried_again(earlier: Manifest) -> list[str]:
+    """What earlier exports left out."""
+    if len(earlier.left_out) > _MAX_LEFT_OUT:
+        raise CliError(
+            f"{len(earlier.left_out):,} images were left out of this export, and at most {_MAX_LEFT_OUT:,} can be "
+            "added to it later: export into another folder"
+        )
+    return sorted(earlier.left_out)
 
 
 def _damage(image: ExportedImage, terms: Terms) -> str:

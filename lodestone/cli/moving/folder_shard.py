@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from lodestone.cli.moving.exported_row import (
 )
 from lodestone.cli.moving.found_row import BadRow, FoundRow, Refused
 from lodestone.cli.moving.npy_values import MAX_BYTES, npy_bytes, values_of
-from lodestone.cli.moving.shard import Sealed, ShardDamaged, ShardFormat
+from lodestone.cli.moving.shard import Sealed, ShardDamaged, ShardFormat, require_file
 from lodestone.cli.words import printable
 
 SUMS: Final = "SHA256SUMS"
@@ -86,7 +87,7 @@ def read_folder_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundR
     sums = None if salvage else _sums(path, sha256)
     try:
         if path.is_symlink():
-            raise ShardDamaged("it is a link")
+            raise ShardDamaged("it is a link, and links are not followed")
         names = sorted(one.name for one in path.iterdir() if one.name != SUMS)
     except OSError as error:
         raise ShardDamaged(f"it cannot be read: {error.strerror}") from error
@@ -102,6 +103,24 @@ def read_folder_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundR
     # In the order of accepting, which decides what is a duplicate of what.
     for facts, group in sorted(read, key=lambda one: _sequence(one[0])):
         yield _row(path, group, facts, sums)
+
+
+def require_files(path: Path, sealed: Sealed) -> None:
+    """Passes a shard that has all its files, with as many bytes as they had.
+
+    Raises:
+        ShardDamaged: It has not, or its SHA256SUMS is not what was exported.
+    """
+    if not path.is_dir() or path.is_symlink():
+        raise ShardDamaged("it is no folder" if os.path.lexists(path) else "it is gone")
+    size_bytes = 0
+    for name in (*_sums(path, sealed.sha256), SUMS):
+        try:
+            size_bytes += require_file(path / name)
+        except ShardDamaged as error:
+            raise ShardDamaged(f"of its file {name}: {error}") from error
+    if size_bytes != sealed.size_bytes:
+        raise ShardDamaged(f"its files have {size_bytes:,} bytes instead of {sealed.size_bytes:,}")
 
 
 def _row(
@@ -159,4 +178,4 @@ def _sums(path: Path, sha256: str) -> dict[str, str]:
     return {line[2]: line[1] for line in lines if line is not None}
 
 
-FOLDER: Final = ShardFormat("folder", "", FolderShardWriter, read_folder_shard)
+FOLDER: Final = ShardFormat("folder", "", FolderShardWriter, read_folder_shard, require_files)

@@ -125,7 +125,7 @@ class _View:
     @property
     def counters(self) -> str:
         """For the progress bar."""
-        return ", ".join(self._parts())
+        return ", ".join(_told(self.counts))
 
     def ended(self, name: str, ended: _Ended) -> None:
         """Tells what became of a part of the export."""
@@ -137,23 +137,35 @@ class _View:
             self._note(name, ended.reason)
 
     def conclude(self, manifest: Manifest) -> None:
-        """Prints the counts."""
+        """Prints the counts: of images, and of parts of the export that were rejected, which may be others."""
+        refused, ended = self.counts[_REJECTED], self._images(manifest.image_count)
         if self.output.as_json:
-            counts = {action.lower() + "_count": self.counts[action] for action in _WORDS}
-            self.output.object({"summary": {"image_count": manifest.image_count, **counts}})
+            counts = {action.lower() + "_count": ended[action] for action in _WORDS}
+            facts = {"image_count": manifest.image_count, **counts, "rejected_part_count": refused}
+            self.output.object({"summary": facts})
             return
-        left = self.counts[_REJECTED] - _SHOWN
+        left = refused - _SHOWN
         if left > 0:
             self.output.note(f"and {left:,} more were rejected (--json prints all)")
-        told = ", ".join(self._parts()) or "nothing to import"
+        told = ", ".join(_told(ended)) or "nothing to import"
+        if refused != ended[_REJECTED]:
+            told += f"; rejected of the export: {count_of(refused, 'part')}"
         self.output.text(f"of {count_of(manifest.image_count, 'exported image')}: {told}")
 
     def _note(self, name: str, reason: str) -> None:
         if self.counts[_REJECTED] <= _SHOWN:
             self.output.note(f"rejected {name}: {reason}")
 
-    def _parts(self) -> Iterator[str]:
-        known = [*_WORDS, *sorted(set(self.counts) - set(_WORDS))]
-        for action in known:
-            if self.counts[action]:
-                yield f"{self.counts[action]:,} {_WORDS.get(action, spoken(action))}"
+    def _images(self, image_count: int) -> Counter[str]:
+        """How many of the exported images ended how: a shard that is rejected is one part, and many images."""
+        ended = Counter(self.counts)
+        del ended[_REJECTED]
+        ended[_REJECTED] = max(0, image_count - ended.total())
+        return ended
+
+
+def _told(counts: Counter[str]) -> Iterator[str]:
+    known = [*_WORDS, *sorted(set(counts) - set(_WORDS))]
+    for action in known:
+        if counts[action]:
+            yield f"{counts[action]:,} {_WORDS.get(action, spoken(action))}"

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lodestone.cli.errors import CliError
 from lodestone.cli.image_files import shown
 from lodestone.cli.moving.disk import NotReadable, read_regular
+from lodestone.cli.moving.typed_fields import read_fields
 from lodestone.crawler.v1.crawler_service_pb2 import ExportHorizon
 
 MANIFEST: Final = "manifest.json"
@@ -101,7 +102,7 @@ class Manifest:
         terms: What it is of.
         horizon: How far it goes.
         shards: In their order.
-        left_out: Images whose bytes were gone or damaged, by digest, and why.
+        left_out: Images whose bytes are gone or damaged, by digest, and why. The next export tries them again.
     """
 
     terms: Terms
@@ -138,17 +139,13 @@ class Manifest:
             raise ValueError(
                 f"its format is of version {facts.get('format_version')!r}, not {VERSION}"
             )
-        try:
-            shards = [ShardEntry(**one) for one in facts["shards"]]
-            horizon = Horizon(**facts["horizon"])
-            horizon.message()
-            manifest = cls(Terms(**facts["terms"]), horizon, shards, dict(facts["left_out"]))
-            names = [_own_name(shard.name) for shard in shards]
-            are_counts = all(isinstance(one.image_count, int) for one in shards)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError("a field is missing, or another than it should be") from error
-        if len(set(names)) != len(names) or not are_counts:
-            raise ValueError("its list of shards makes no sense")
+        terms = read_fields(Terms, facts.get("terms"), "terms")
+        manifest = cls(terms, _horizon(facts), _shards(facts), _left_out(facts))
+        if facts.get("image_count") != manifest.image_count:
+            said = facts.get("image_count")
+            raise ValueError(
+                f"its image_count is {said!r}, and its shards have {manifest.image_count}"
+            )
         return manifest
 
 
@@ -172,6 +169,33 @@ def _object(content: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError("it is no JSON") from error
     return facts if isinstance(facts, dict) else {}
+
+
+def _horizon(facts: dict[str, Any]) -> Horizon:
+    horizon = read_fields(Horizon, facts.get("horizon"), "horizon")
+    try:
+        horizon.message()
+    except ValueError as error:
+        raise ValueError(f"horizon makes no sense: {error}") from error
+    return horizon
+
+
+def _shards(facts: dict[str, Any]) -> list[ShardEntry]:
+    found = facts.get("shards")
+    if not isinstance(found, list):
+        raise ValueError("shards is missing, or no list")  # noqa: TRY004 - what is read is wrong
+    shards = [read_fields(ShardEntry, one, f"shards[{place}]") for place, one in enumerate(found)]
+    names = {_own_name(shard.name) for shard in shards}
+    if len(names) != len(shards) or any(shard.image_count < 1 for shard in shards):
+        raise ValueError("its list of shards makes no sense: one is there twice, or has no images")
+    return shards
+
+
+def _left_out(facts: dict[str, Any]) -> dict[str, str]:
+    found = facts.get("left_out")
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise ValueError("left_out is missing, or no object of texts")
+    return found
 
 
 def _own_name(name: str) -> str:

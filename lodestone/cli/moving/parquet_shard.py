@@ -23,7 +23,9 @@ from lodestone.cli.moving.shard import (
     Sealed,
     ShardDamaged,
     ShardFormat,
+    require_file,
     require_sha256,
+    require_size,
     sealed_file,
 )
 from lodestone.cli.words import one_line
@@ -115,6 +117,7 @@ def read_parquet_shard(path: Path, sha256: str, salvage: bool) -> Iterator[Found
     Raises:
         ShardDamaged: It is not what was exported, has other columns, or cannot be read further.
     """
+    require_file(path)
     if not salvage:
         require_sha256(path, sha256)
     try:
@@ -185,4 +188,6 @@ def _row(name: str, batch: Any, index: int) -> FoundRow | Refused:
         return Refused(name, "its record is no UTF-8")
 
 
-PARQUET: Final = ShardFormat("parquet", ".parquet", ParquetShardWriter, read_parquet_shard)
+PARQUET: Final = ShardFormat(
+    "parquet", ".parquet", ParquetShardWriter, read_parquet_shard, require_size
+)

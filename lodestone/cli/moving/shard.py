@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,9 @@ class ShardDamaged(Exception):
 # Reads a shard; told whether to read what is not as it was exported. Raises ShardDamaged.
 ReadShard: TypeAlias = Callable[[Path, str, bool], Iterator[FoundRow | Refused]]
 
+# Passes a shard that has its files and their sizes, which it does not read. Raises ShardDamaged.
+CheckShard: TypeAlias = Callable[[Path, Sealed], None]
+
 
 @dataclass(frozen=True, slots=True)
 class ShardFormat:
@@ -58,12 +62,14 @@ class ShardFormat:
         suffix: Of a shard's name; empty for folders.
         open_writer: Begins a shard at a path, which is not there.
         read: Reads a shard of a path and SHA-256.
+        check: Passes a shard at a path that is there as it was sealed, as far as sizes tell.
     """
 
     word: str
     suffix: str
     open_writer: Callable[[Path], ShardWriter]
     read: ReadShard
+    check: CheckShard
 
 
 def sealed_file(path: Path) -> Sealed:
@@ -72,15 +78,44 @@ def sealed_file(path: Path) -> Sealed:
         return Sealed(path.stat().st_size, hashlib.file_digest(handle, "sha256").hexdigest())
 
 
+def require_file(path: Path) -> int:
+    """Passes a plain file, and returns how many bytes it has.
+
+    Raises:
+        ShardDamaged: It is none, or is not there.
+    """
+    try:
+        facts = path.lstat()
+    except FileNotFoundError as error:
+        raise ShardDamaged("it is gone") from error
+    except OSError as error:
+        raise ShardDamaged(f"it cannot be read: {error.strerror}") from error
+    if stat.S_ISLNK(facts.st_mode):
+        raise ShardDamaged("it is a link, and links are not followed")
+    if not stat.S_ISREG(facts.st_mode):
+        raise ShardDamaged("it is no plain file")
+    return facts.st_size
+
+
+def require_size(path: Path, sealed: Sealed) -> None:
+    """Passes a file that has its size.
+
+    Raises:
+        ShardDamaged: It has not, or is none.
+    """
+    size_bytes = require_file(path)
+    if size_bytes != sealed.size_bytes:
+        raise ShardDamaged(f"it has {size_bytes:,} bytes instead of {sealed.size_bytes:,}")
+
+
 def require_sha256(path: Path, sha256: str) -> None:
     """Passes a file that is what was exported.
 
     Raises:
         ShardDamaged: It is not, or cannot be read.
     """
+    require_file(path)
     try:
-        if path.is_symlink() or not path.is_file():
-            raise ShardDamaged("it is no plain file")
         found = sealed_file(path)
     except OSError as error:
         raise ShardDamaged(f"it cannot be read: {error.strerror}") from error

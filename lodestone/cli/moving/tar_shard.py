@@ -25,7 +25,9 @@ from lodestone.cli.moving.shard import (
     Sealed,
     ShardDamaged,
     ShardFormat,
+    require_file,
     require_sha256,
+    require_size,
     sealed_file,
 )
 from lodestone.cli.words import printable
@@ -90,6 +92,7 @@ def read_tar_shard(path: Path, sha256: str, salvage: bool) -> Iterator[FoundRow 
     Raises:
         ShardDamaged: It is not what was exported, or breaks off; what is whole comes before.
     """
+    require_file(path)
     if not salvage:
         require_sha256(path, sha256)
     try:
@@ -161,4 +164,4 @@ def _content(handle: BinaryIO, member: tarfile.TarInfo) -> bytes | str:
     return handle.read(member.size)
 
 
-TAR: Final = ShardFormat("webdataset", ".tar", TarShardWriter, read_tar_shard)
+TAR: Final = ShardFormat("webdataset", ".tar", TarShardWriter, read_tar_shard, require_size)

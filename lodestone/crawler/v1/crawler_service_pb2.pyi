@@ -1663,12 +1663,13 @@ class ExportImagesRequest(_message.Message):
     EARLIER_FIELD_NUMBER: _builtins.int
     HORIZON_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_DIGESTS_FIELD_NUMBER: _builtins.int
     profile: _builtins.str
     """Only images kept for this profile: `landscapes` for any version, `landscapes@3` for a certain one; and of what is said
     of them only what is said under that name. Empty is all.
     """
     source: _builtins.str
-    """Only images that this source listed."""
+    """Only images that this source listed. It is read as that of a crawl: `/photos` is `folder:/photos`."""
     without_encoded: _builtins.bool
     """Leave the bytes out."""
     after_sequence: _builtins.int
@@ -1693,6 +1694,12 @@ class ExportImagesRequest(_message.Message):
         horizon that it gave.
         """
 
+    @_builtins.property
+    def left_out_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Images that earlier exports left out because their bytes were missing, at most 100,000 digests of 64 hex digits: those
+        that are still selected are sent as if they had come since.
+        """
+
     def __init__(
         self,
         *,
@@ -1704,10 +1711,11 @@ class ExportImagesRequest(_message.Message):
         earlier: Global___ExportHorizon | None = ...,
         horizon: Global___ExportHorizon | None = ...,
         after_sequence: _builtins.int = ...,
+        left_out_digests: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["earlier", b"earlier", "horizon", b"horizon", "since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "earlier", b"earlier", "horizon", b"horizon", "profile", b"profile", "since_time", b"since_time", "source", b"source", "until_time", b"until_time", "without_encoded", b"without_encoded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "earlier", b"earlier", "horizon", b"horizon", "left_out_digests", b"left_out_digests", "profile", b"profile", "since_time", b"since_time", "source", b"source", "until_time", b"until_time", "without_encoded", b"without_encoded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

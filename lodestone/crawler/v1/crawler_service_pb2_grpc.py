@@ -372,8 +372,8 @@ class CrawlerServiceServicer:
     def ExportImages(self, request, context):
         """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
         the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
-        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
-        horizon is one of another catalogue.
+        profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
+        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

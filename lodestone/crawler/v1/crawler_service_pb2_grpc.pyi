@@ -124,8 +124,8 @@ class CrawlerServiceStub:
     ExportImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
     the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
-    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
-    horizon is one of another catalogue.
+    profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
+    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
     """
     ImportImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
@@ -251,8 +251,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     ExportImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]  # type: ignore[assignment]
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
     the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
-    profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
-    horizon is one of another catalogue.
+    profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
+    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
     """
     ImportImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]  # type: ignore[assignment]
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
@@ -507,8 +507,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.ExportImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.ExportImagesResponse]]:
         """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
         the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
-        profile name that never kept anything; INVALID_ARGUMENT for what is no profile; FAILED_PRECONDITION if the earlier
-        horizon is one of another catalogue.
+        profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
+        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
         """
 
     @_abc_1.abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,17 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.judgements import decoded_of, evidence_of, judgement_of
 from services.crawler.catalogue.kept_images import compliance_of
+from services.crawler.catalogue.many import Lookup
 from services.crawler.catalogue.purges import find_purged
 from services.crawler.catalogue.replacements import find_kept_again, find_replaced
-from services.crawler.catalogue.schema import candidates, images, judgements, kept_images, listings
+from services.crawler.catalogue.schema import (
+    candidates,
+    crawl_sources,
+    images,
+    judgements,
+    kept_images,
+    listings,
+)
 from services.crawler.image_record import (
     ImageRecord,
     RecordedJudgement,
@@ -27,6 +36,11 @@ from services.servicekit.errors import FailedPrecondition
 
 # Sequences that one transaction looks at: a selection may match few of them.
 _WINDOW = 4_096
+# A server would send them all at once.
+_FIND_AT_ONCE = 10_000
+_FIND_SEQUENCES = Lookup(
+    lambda among: select(images.c.sequence).where(among(images.c.digest, "digests"))
+)
 _DETECTION = ("watermark_probability", "quadrant_probabilities", "detector_id")
 
 
@@ -68,6 +82,7 @@ class ExportChoice:
         until: Accepted before; None is to the end.
         earlier: An export went so far before: only what came since.
         reach: How far this one goes.
+        left_out: The places of images that earlier exports left out, ascending: they are as new.
     """
 
     profile_name: str = ""
@@ -77,6 +92,7 @@ class ExportChoice:
     until: float | None = None
     earlier: Reach = Reach()
     reach: Reach = Reach()
+    left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +139,22 @@ def keeps_anything(connection: Connection, profile_name: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def knows_source(connection: Connection, source: str) -> bool:
+    """Whether a crawl has this source, or a listing is from it."""
+    queries = (
+        select(crawl_sources.c.uri).where(crawl_sources.c.uri == source),
+        select(listings.c.source).where(listings.c.source == source),
+    )
+    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
+
+
+def find_sequences(connection: Connection, digests: Sequence[str]) -> tuple[int, ...]:
+    """Returns the places of those of these images that are in the store, ascending."""
+    parts = (digests[at : at + _FIND_AT_ONCE] for at in range(0, len(digests), _FIND_AT_ONCE))
+    found = (_FIND_SEQUENCES.run(connection, digests=list(part)).scalars() for part in parts)
+    return tuple(sorted(sequence for part in found for sequence in part))
+
+
 def is_stored(connection: Connection, digest: str) -> bool:
     """Whether an image is in the store as far as the catalogue knows."""
     return (
@@ -146,7 +178,8 @@ def read_records(
             *(column for column in candidates.c if not column.system),
         )
         .join(candidates, candidates.c.digest == images.c.digest)
-        .where(images.c.sequence > after, images.c.sequence <= last, *_chosen(choice))
+        .where(images.c.sequence > after, images.c.sequence <= last)
+        .where(*_chosen(choice, after, last))
         .order_by(images.c.sequence)
         .limit(limit)
     )
@@ -157,8 +190,8 @@ def read_records(
     return RecordPage(records, rows[-1].sequence if len(rows) == limit else last)
 
 
-def _chosen(choice: ExportChoice) -> list[ColumnElement[bool]]:
-    """An image is chosen by one of its keeps, and is new by its sequence or by a keep."""
+def _chosen(choice: ExportChoice, after: int, last: int) -> list[ColumnElement[bool]]:
+    """An image is chosen by one of its keeps, and is new by its sequence, by a keep, or because it was left out."""
     kept: list[ColumnElement[bool]] = [kept_images.c.digest == images.c.digest]
     time = func.coalesce(kept_images.c.keep_time, images.c.accept_time)
     if choice.profile_name:
@@ -173,7 +206,9 @@ def _chosen(choice: ExportChoice) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [exists().where(*kept)]
     if choice.earlier.sequence:
         is_new = images.c.sequence > choice.earlier.sequence
-        chosen.append(or_(is_new, exists().where(*later)))
+        begin, end = (bisect_right(choice.left_out, place) for place in (after, last))
+        was_left_out = images.c.sequence.in_(choice.left_out[begin:end])
+        chosen.append(or_(is_new, exists().where(*later), was_left_out))
     if choice.source:
         listed = and_(listings.c.digest == images.c.digest, listings.c.source == choice.source)
         chosen.append(exists().where(listed))

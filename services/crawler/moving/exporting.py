@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -53,6 +53,12 @@ class Exporting:
         """
         return await self._database.run(partial(_reach, choice=choice))
 
+    async def places(self, digests: Sequence[str]) -> tuple[int, ...]:
+        """The places in the order of accepting of those of these images that are in the store, ascending."""
+        if not digests:
+            return ()
+        return await self._database.run(partial(image_records.find_sequences, digests=digests))
+
     async def images(
         self, choice: ExportChoice, *, after: int, with_encoded: bool
     ) -> AsyncIterator[ExportedImage]:
@@ -82,7 +88,9 @@ class Exporting:
         read = partial(self._store.read, record.digest, max_bytes=_MAX_ENCODED_BYTES)
         try:
             encoded = await asyncio.to_thread(read)
-        except (BlobDamaged, BlobTooLarge) as error:
+        except BlobDamaged as error:
+            return ExportedImage(record, missing=f"its stored bytes are damaged: {error.damage}")
+        except BlobTooLarge as error:
             return ExportedImage(record, missing=str(error))
         if encoded:
             return ExportedImage(record, encoded)

@@ -8,7 +8,12 @@ from dataclasses import replace
 from functools import partial
 
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
-from services.crawler.catalogue.image_records import ExportChoice, Reach, keeps_anything
+from services.crawler.catalogue.image_records import (
+    ExportChoice,
+    Reach,
+    keeps_anything,
+    knows_source,
+)
 from services.crawler.moving.importing import Import, Turn, Turns
 from services.crawler.rpc.base_servicer import BaseServicer, Context
 from services.crawler.rpc.record_messages import (
@@ -18,12 +23,14 @@ from services.crawler.rpc.record_messages import (
     seconds_of,
     timestamp_of,
 )
-from services.servicekit.errors import InvalidInput, ItemRejected
+from services.servicekit.errors import InvalidInput, ItemRejected, NotFound
 from services.servicekit.messages import rejection_to_message
 from services.servicekit.stream_room import StreamRoom
 from services.servicekit.streams import answer_stream
 
 _PROFILE = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})(?:@([1-9][0-9]{0,8}))?")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAX_LEFT_OUT = 100_000
 # Images of one import that are in memory, and their bytes.
 _IN_FLIGHT = 8
 _IN_FLIGHT_BYTES = 128 * 1024 * 1024
@@ -38,6 +45,11 @@ class MoveServicer(BaseServicer):
         """Streams how far it goes, each image, and the end."""
         choice = _choice(request)
         await self._require_profile(choice.profile_name)
+        choice = replace(
+            choice,
+            source=await self._known_source(choice.source),
+            left_out=await self._parts.exporting.places(_left_out(request)),
+        )
         reach = await self._parts.exporting.reach(choice)
         yield pb.ExportImagesResponse(horizon=_horizon(reach))
         exported = self._parts.exporting.images(
@@ -73,6 +85,19 @@ class MoveServicer(BaseServicer):
     async def _require_profile(self, name: str) -> None:
         if name and not await self._parts.database.run(partial(keeps_anything, profile_name=name)):
             await self._parts.board.require_profile(name)
+
+    async def _known_source(self, source: str) -> str:
+        """A source as listings have it."""
+        if not source or await self._knows(source):
+            return source
+        # As a crawl would read it; one that is as it is called may be gone by now.
+        uri = self._parts.sources.parse(source).uri
+        if not await self._knows(uri):
+            raise NotFound("source", uri)
+        return uri
+
+    async def _knows(self, source: str) -> bool:
+        return await self._parts.database.run(partial(knows_source, source=source))
 
 
 async def _answer(
@@ -110,6 +135,18 @@ def _choice(request: pb.ExportImagesRequest) -> ExportChoice:
         earlier=_reach(request.earlier),
         reach=_reach(request.horizon),
     )
+
+
+def _left_out(request: pb.ExportImagesRequest) -> list[str]:
+    digests = list(request.left_out_digests)
+    if len(digests) > _MAX_LEFT_OUT:
+        message = f"{len(digests):,} left_out_digests: give {_MAX_LEFT_OUT:,} at most"
+        raise InvalidInput(message)
+    bad = [digest for digest in digests if not _DIGEST.fullmatch(digest)]
+    if bad:
+        message = f"{bad[0][:80]!r} is no digest: 64 hex digits, lower-case"
+        raise InvalidInput(message)
+    return digests
 
 
 def _reach(message: pb.ExportHorizon) -> Reach:

@@ -51,19 +51,21 @@ class BlobDamaged(FailedPrecondition):
         digest: The SHA-256, 64 hex digits.
         size_bytes: How many bytes are there.
         expected_bytes: How many there should be; None if only the digest is known.
+        damage: What is wrong with them, without what to do about it.
     """
 
     def __init__(self, digest: str, size_bytes: int, expected_bytes: int | None = None) -> None:
         if expected_bytes in (None, size_bytes):
-            what = f"its {size_bytes:,} bytes are not those of its name"
+            damage = f"its {size_bytes:,} bytes are not those of its name"
         else:
-            what = f"it has {size_bytes:,} bytes instead of {expected_bytes:,}"
+            damage = f"it has {size_bytes:,} bytes instead of {expected_bytes:,}"
         super().__init__(
-            f"the stored image {digest[:12]} is damaged: {what}; restore it from a backup, or delete it, then resume"
+            f"the stored image {digest[:12]} is damaged: {damage}; restore it from a backup, or delete it, then resume"
         )
         self.digest = digest
         self.size_bytes = size_bytes
         self.expected_bytes = expected_bytes
+        self.damage = damage
 
 
 class SidecarDamaged(FailedPrecondition):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,34 @@ def add_shard(folder, seed):
     sealed = writer.seal()
     entry = ShardEntry(name, 1, sealed.size_bytes, sealed.sha256, seed + 1, seed + 1)
     folder.add(entry, {})
+
+
+def with_shards(path, terms, count=2):
+    """An export that came to its end; returns the paths of its shards."""
+    with opened(path, terms) as folder:
+        folder.begin(HORIZON)
+        for seed in range(count):
+            add_shard(folder, seed)
+        folder.finish({})
+    return [path / shard.name for shard in folder.current.shards]
+
+
+def gone(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def cut(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+
+
+def linked(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def in_folder(change, suffix):
+    return lambda path: change(next(path.glob(f"*{suffix}")))
 
 
 def names(path):
@@ -96,4 +127,62 @@ def test_two_at_a_time(tmp_path):
         pytest.raises(CliError, match="another process exports"),
         opened(tmp_path, TERMS),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("word", "damage", "reason"),
+    [
+        *((word, gone, "it is gone") for word in ("folder", "webdataset", "parquet")),
+        *((word, cut, "bytes instead of") for word in ("webdataset", "parquet")),
+        *((word, linked, "it is a link") for word in ("webdataset", "parquet")),
+        ("folder", linked, "it is no folder"),
+        ("folder", in_folder(gone, ".jpg"), r"its file .*\.jpg: it is gone"),
+        ("folder", in_folder(gone, ".npy"), r"its file .*\.npy: it is gone"),
+        ("folder", in_folder(linked, ".json"), r"its file .*\.json: it is a link"),
+        ("folder", in_folder(cut, ".jpg"), "its files have .* bytes instead of"),
+        ("folder", in_folder(cut, "SHA256SUMS"), "its SHA256SUMS is not what was exported"),
+    ],
+)
+def test_a_shard_that_is_not_there_any_more(word, damage, reason, tmp_path):
+    """The export is not whole, and nothing is added to it: the error names the shard, and what to do."""
+    terms = Terms(word)
+    shards = with_shards(tmp_path / "export", terms)
+    with opened(tmp_path / "export", terms):
+        pass
+    damage(shards[1])
+    text = f"{re.escape(shards[1].name)}: .*{reason}.*; put the shard back from a copy, or export"
+    with pytest.raises(CliError, match=text), opened(tmp_path / "export", terms):
+        pass
+
+
+def test_a_shard_of_a_folder_with_more_in_it(tmp_path):
+    """What a file manager leaves there is nobody's loss."""
+    first, _ = with_shards(tmp_path / "export", Terms("folder"))
+    (first / ".DS_Store").write_bytes(b"x")
+    with opened(tmp_path / "export", Terms("folder")):
+        pass
+
+
+def test_what_was_left_out_is_noted_anew(tmp_path):
+    """What the next export does not find missing is not left out any more."""
+    for left_out in ({"a" * 64: "gone", "b" * 64: "gone"}, {"b" * 64: "gone"}, {}):
+        with opened(tmp_path, TERMS) as folder:
+            folder.begin(HORIZON)
+            folder.finish(left_out)
+        assert json.loads((tmp_path / "manifest.json").read_text())["left_out"] == left_out
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    """The error names the folder, and what is in its way."""
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(CliError, match="file is no folder"), opened(tmp_path / "file", TERMS):
+        pass
+
+    def mkdir(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    text = f"the folder {tmp_path}/x cannot be made: {tmp_path} takes no new folders"
+    with pytest.raises(CliError, match=text), opened(tmp_path / "x", TERMS):
         pass

@@ -65,6 +65,15 @@ def test_a_file_that_became_something_else(shard, change, suffix):
     assert (count, len(refused)) == (2, 1)
 
 
+def test_a_file_that_became_a_link(shard):
+    """The reason says so, and names the file."""
+    path = next(shard[0].glob("*.json"))
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    _, [refused] = read(shard)
+    assert refused.reason == f"{path.name}: it is a link, and links are not followed"
+
+
 def test_a_file_that_was_put_there(shard):
     """It is refused, whatever it is called."""
     for name in ("notes.txt", "Über.jpg", "more.jpg", "a\nb.json"):

@@ -37,6 +37,11 @@ def shard(**fields):
     return {"shards": [facts["shards"][0] | fields]}
 
 
+def horizon(**fields):
+    facts = json.loads(MANIFEST.to_json())
+    return {"horizon": facts["horizon"] | fields}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -45,14 +50,24 @@ def shard(**fields):
         (b"[]", "none that Lodestone wrote"),
         ({"kind": "other"}, "none that Lodestone wrote"),
         ({"format_version": 2}, "version 2, not 1"),
-        ({"terms": {}}, "a field is missing"),
-        ({"shards": 7}, "a field is missing"),
-        ({"horizon": None}, "a field is missing"),
+        ({"terms": {}}, "terms.format is missing"),
+        ({"terms": 7}, "terms is 7, and should be an object"),
+        ({"shards": 7}, "shards is missing, or no list"),
+        ({"horizon": None}, "horizon is null, and should be an object"),
+        (horizon(time="noon"), "horizon makes no sense"),
+        (horizon(sequence=2**70), "horizon makes no sense"),
+        (horizon(colour="red"), "horizon has a field that is not known here, .colour"),
+        ({"left_out": [1]}, "left_out is missing, or no object of texts"),
+        ({"shards": []}, "its image_count is 1, and its shards have 0"),
         (shard(name="../../etc"), "no name of a shard"),
         (shard(name="/etc"), "no name of a shard"),
         (shard(name=".."), "no name of a shard"),
-        (shard(name=7), "a field is missing"),
-        (shard(image_count="many"), "makes no sense"),
+        (shard(name=7), r"shards\[0\].name is 7, and should be a text"),
+        (
+            shard(image_count="many"),
+            r"shards\[0\].image_count is .many., and should be a whole number",
+        ),
+        (shard(image_count=0), "makes no sense"),
         ({"shards": shard()["shards"] * 2}, "makes no sense"),
     ],
 )

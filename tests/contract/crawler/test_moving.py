@@ -218,10 +218,14 @@ async def test_selections(mined, tmp_path, request, place):
         assert await chosen(profile="shapes@6") == []
         assert await chosen(profile="colours@1") == [0, 1, 2, 3]
         assert await chosen(source=images[0].record.listing.source) == [0, 1, 2, 3]
-        assert await chosen(source="folder:/elsewhere") == []
+        site = images[0].record.listing.source.removeprefix("folder:")
+        assert await chosen(source=site) == [0, 1, 2, 3]
         times = [one.record.keeps[0].keep_time for one in images]
         assert await chosen(profile="colours", since_time=times[1], until_time=times[3]) == [1, 2]
         assert await chosen(earlier=reach) == [1]
+        missed = [images[3].record.digest, "0" * 64]
+        assert await chosen(earlier=reach, left_out_digests=missed) == [1, 3]
+        assert await chosen(earlier=reach, left_out_digests=missed, profile="shapes") == [1]
         [both] = await records(stub, earlier=reach)
         assert {keep.profile_name for keep in both.record.keeps} == {"colours", "shapes"}
         [alone] = await records(stub, profile="shapes")
@@ -232,6 +236,10 @@ async def test_selections(mined, tmp_path, request, place):
             ({"profile": "nosuch"}, grpc.StatusCode.UNAVAILABLE),
             ({"profile": "../x"}, grpc.StatusCode.INVALID_ARGUMENT),
             ({"after_sequence": -1}, grpc.StatusCode.INVALID_ARGUMENT),
+            ({"source": "page:https://h.example/"}, grpc.StatusCode.NOT_FOUND),
+            ({"source": "nosuch"}, grpc.StatusCode.INVALID_ARGUMENT),
+            ({"left_out_digests": ["../x"]}, grpc.StatusCode.INVALID_ARGUMENT),
+            ({"left_out_digests": ["0" * 64] * 100_001}, grpc.StatusCode.INVALID_ARGUMENT),
             (
                 {"earlier": pb.ExportHorizon(sequence=3, digest="0" * 64)},
                 grpc.StatusCode.FAILED_PRECONDITION,
@@ -394,22 +402,40 @@ async def test_a_damaged_export(exports, tmp_path):
     shard.write_bytes(content)
     async with crawler_at(tmp_path / "data") as (address, _):
         objects, _ = await run(address, "import", tmp_path / "export", "--salvage", status=1)
-    assert summary_of(objects) == {"image": COUNT, "kept": COUNT - 1, "rejected": 1}
+    assert summary_of(objects) == {
+        "image": COUNT,
+        "kept": COUNT - 1,
+        "rejected": 1,
+        "rejected_part": 1,
+    }
     assert "have the digest" in objects[0]["reason"]
 
 
 async def test_bytes_that_are_gone_are_left_out(mined, tmp_path):
-    """An image whose bytes are lost, and one whose bytes were changed: named, and the others are exported."""
+    """Images whose bytes are lost or changed are named each time, until they are whole again or purged."""
     data = tmp_path / "data"
     shutil.copytree(mined, data)
     first, second, *_ = sorted(path for path in data.glob("blobs/??/*") if not path.suffix)
+    whole = first.read_bytes()
     first.unlink()
     content = bytearray(second.read_bytes())
     content[500] ^= 1
     second.unlink()
     second.write_bytes(content)
-    async with crawler_at(data) as (address, _):
-        objects, err = await run(address, "export", tmp_path / "out", status=1)
+    out = tmp_path / "out"
+    async with crawler_at(data) as (address, stub):
+        objects, err = await run(address, "export", out, status=1)
+        manifest = json.loads((out / "manifest.json").read_text())
+        again, _ = await run(address, "export", out, status=1)
+        assert summary_of(again) == {"left_out": 2, "exported": COUNT - 2, "shard": 1}
+        first.write_bytes(whole)
+        mended, _ = await run(address, "export", out, status=1)
+        counts = {"image": 1, "left_out": 1, "exported": COUNT - 1, "shard": 2}
+        assert summary_of(mended) == counts
+        await purge(stub, second.name)
+        purged, _ = await run(address, "export", out)
+        assert summary_of(purged) == {"exported": COUNT - 1, "shard": 2}
+    assert json.loads((out / "manifest.json").read_text())["left_out"] == {}
     assert summary_of(objects) == {
         "image": COUNT - 2,
         "left_out": 2,
@@ -417,6 +443,7 @@ async def test_bytes_that_are_gone_are_left_out(mined, tmp_path):
         "shard": 1,
     }
     assert "its stored bytes are gone" in err
+    assert "its stored bytes are damaged: its " in err
     assert "are not those of its name" in err
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert "resume" not in err
     assert set(manifest["left_out"]) == {first.name, second.name}
