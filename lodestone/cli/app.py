@@ -18,6 +18,7 @@ from lodestone.cli import (
     purge,
     sinks,
     sources,
+    to_postgresql,
     verify,
     watermark,
 )
@@ -54,6 +55,7 @@ app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
 app.command("verify")(verify.verify)
+app.command("to-postgresql")(to_postgresql.to_postgresql)
 app.add_typer(sinks.app, name="sinks")
 app.command("export")(export.export)
 app.command("import")(import_images.import_images)

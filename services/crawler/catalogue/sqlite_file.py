@@ -94,7 +94,10 @@ class SqliteFile:
 
 
 def has_no_table(path: Path) -> bool:
-    """Whether a file that is there is an empty database, as one of 0 bytes is. What cannot be read is none: its opening says why."""
+    """Whether a file that is there is an empty database, as one of 0 bytes is.
+
+    What cannot be read is none: its opening says why.
+    """
     try:
         address = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as connection:
