@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from lodestone.cli import (
+    crawls,
     duplicates,
     encoder,
     images,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
+app.add_typer(crawls.app, name="crawls")
 app.command("prioritise")(prioritise.prioritise)
 app.command("judge")(judge.judge)
 app.command("duplicates")(duplicates.duplicates)
