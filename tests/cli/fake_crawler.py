@@ -40,7 +40,7 @@ class FakeCrawler(CrawlerServiceServicer):
         judged: The options of every judged image.
         exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
             early before the third, once each.
-        pairs: Of digests, the smaller one first, that are no duplicates.
+        pairs: Of digests, the smaller one first, that are no duplicates; `near`: whether they were near, None unknown.
         exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
         may_resume: Cleared: a crawl is not resumed until it is set; `resuming` tells that one was asked for.
@@ -60,6 +60,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.away = 0
         self.duplicates = {}
         self.pairs = set()
+        self.near = True
         self.kept = []
         self.nearest = []
         self.embeddings = {}
@@ -181,7 +182,9 @@ class FakeCrawler(CrawlerServiceServicer):
         first, second = sorted((request.first_digest, request.second_digest))
         self.pairs.add((first, second))
         pair = duplicate_image_pb2.DistinctPair(first_digest=first, second_digest=second)
-        return crawler_service_pb2.CreateDistinctPairResponse(pair=pair, crawl_ids=["c-again"])
+        return crawler_service_pb2.CreateDistinctPairResponse(
+            pair=pair, crawl_ids=["c-again"] if self.near else [], near=self.near
+        )
 
     def DeleteDistinctPair(self, request, context):  # noqa: N802 - the contract's name
         pair = tuple(sorted((request.first_digest, request.second_digest)))
