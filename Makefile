@@ -15,6 +15,7 @@ help: ## Shows this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.run ## Makes the virtual environment (no torch).
+	@echo 'ready: `make run` shows all of it with sample photos; `.venv/bin/lodestone up` starts the services'
 
 run: .venv/.run ## Learns from sample photos, mines a sample site, shows what was kept (or LIKED=dir SOURCE=...).
 	@$(python) -m samples

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from lodestone.cli import (
+    crawls,
     duplicates,
     encoder,
     images,
@@ -18,6 +19,7 @@ from lodestone.cli import (
     purge,
     sinks,
     sources,
+    to_postgresql,
     verify,
     watermark,
 )
@@ -48,6 +50,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.add_typer(profile.app, name="profile")
 app.command("crawl")(crawl.crawl)
+app.add_typer(crawls.app, name="crawls")
 app.command("prioritise")(prioritise.prioritise)
 app.command("judge")(judge.judge)
 app.command("duplicates")(duplicates.duplicates)
@@ -55,6 +58,7 @@ app.command("rejudge")(rejudge.rejudge)
 app.command("sources")(sources.sources)
 app.command("purge")(purge.purge)
 app.command("verify")(verify.verify)
+app.command("to-postgresql")(to_postgresql.to_postgresql)
 app.add_typer(sinks.app, name="sinks")
 app.command("export")(export.export)
 app.command("import")(import_images.import_images)

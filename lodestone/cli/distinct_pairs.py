@@ -40,9 +40,12 @@ async def _say(output: Output, one: str, other: str) -> None:
         await crawler.require_reachable()
         answer = await crawler.create_distinct_pair(one, other)
     if output.as_json:
-        output.object({**_facts(answer.pair), "crawl_ids": list(answer.crawl_ids)})
+        near = answer.near if answer.HasField("near") else None
+        output.object({**_facts(answer.pair), "near": near, "crawl_ids": list(answer.crawl_ids)})
         return
     output.text(f"{one[:12]} and {other[:12]} are no duplicates of each other")
+    if answer.HasField("near") and not answer.near:
+        output.text("they were none before, so that nothing changes; --undo takes it back")
     for crawl_id in answer.crawl_ids:
         output.text(
             f"judging again what was rejected for that: lodestone crawl --resume {crawl_id}"

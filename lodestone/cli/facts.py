@@ -77,6 +77,7 @@ def crawl_facts(crawl: Crawl) -> dict[str, Any]:
     progress, screen = crawl.progress, crawl.screen_limits
     return {
         "crawl_id": crawl.crawl_id,
+        "create_time": crawl.create_time.ToJsonString(),
         "state": word(CrawlState, crawl.state),
         "state_reason": crawl.state_reason,
         "sources": list(crawl.sources),

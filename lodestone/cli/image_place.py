@@ -26,6 +26,37 @@ def blob_place(image: KeptImage, data: Path) -> str | None:
     return _place(image, data, path, is_there=is_there)
 
 
+def damage_of(image: KeptImage, data: Path) -> str | None:
+    """What is wrong with the files of a kept image as far as their sizes tell, a sentence; None if nothing is.
+
+    Bytes that were overwritten by as many others are not told: `lodestone verify` reads them.
+
+    Args:
+        image: The image.
+        data: The data folder. What is not there is no damage: the crawler may run on another machine.
+    """
+    if image.file_state == FileState.FILE_STATE_LOST:
+        return "its stored bytes are gone: `lodestone verify --repair`, or a backup, may bring them back"
+    if image.store_address:
+        return None
+    for place in (blob_place(image, data), name_place(image, data)):
+        size_bytes = _size_bytes(place)
+        if size_bytes not in (None, image.size_bytes):
+            return (
+                f"{place} has {size_bytes:,} bytes and not {image.size_bytes:,}: "
+                "restore it from a backup; `lodestone verify` says more"
+            )
+    return None
+
+
+def _size_bytes(place: str | None) -> int | None:
+    """Of a file that is there."""
+    try:
+        return None if place is None else Path(place).stat().st_size
+    except OSError:
+        return None
+
+
 def _place(image: KeptImage, data: Path, path: str, *, is_there: bool) -> str | None:
     if image.store_address:
         return f"{image.store_address}/{path}" if is_there else None

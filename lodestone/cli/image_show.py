@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lodestone.cli.facts import kept_image_facts
-from lodestone.cli.image_place import blob_place, name_place
+from lodestone.cli.image_place import blob_place, damage_of, name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.running import crawler_client
@@ -41,6 +41,7 @@ def show(
             **_embedding_facts(found),
             "file": name_place(image, data),
             "blob": blob_place(image, data),
+            "damage": damage_of(image, data),
         }
         if as_json:
             output.object(facts)
@@ -77,6 +78,7 @@ def _rows(facts: dict[str, Any], image: KeptImage) -> Iterator[tuple[str, str]]:
         **{name.replace("_", " "): facts[name] for name in _ORIGIN},
         "file": facts["file"] or mark + image.file_name,
         "stored as": facts["blob"],
+        "damage": facts["damage"],
     }
     # An address that did not lead anywhere else is said once.
     if rows["final url"] == rows["url"]:

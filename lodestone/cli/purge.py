@@ -15,11 +15,16 @@ from lodestone.cli.output import Output
 from lodestone.cli.running import crawler_client
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 
+_DIGITS = 64
+
 
 def purge(
     digest: Annotated[
         list[str] | None,
-        typer.Option(metavar="SHA256", help="An image by its digest; may be repeated."),
+        typer.Option(
+            metavar="SHA256",
+            help="An image by its digest, or the first 8 or more digits of it; may be repeated.",
+        ),
     ] = None,
     url: Annotated[str, typer.Option(help="What this address, or this page, showed.")] = "",
     source: Annotated[str, typer.Option(help="What this source listed.")] = "",
@@ -44,8 +49,10 @@ def purge(
     Their hash and address stay, so that they are never kept or asked for again. What several options name must match
     all of them. A better copy goes with what it has replaced, whichever of the two is named.
     """
+    if not gone and not any((digest, url, source, host, author)):
+        raise WrongUsage("name --digest, --url, --source, --host or --author, or ask for --gone")
     request = pb.PurgeImagesRequest(
-        digests=digest or (),
+        digests=asyncio.run(_whole(digest)) if digest else (),
         url=url,
         source=source,
         host=host,
@@ -54,8 +61,6 @@ def purge(
         dry_run=True,
         reason=reason,
     )
-    if not gone and not any((digest, url, source, host, author)):
-        raise WrongUsage("name --digest, --url, --source, --host or --author, or ask for --gone")
     output = Output(as_json=as_json)
     if not dry_run and not yes:
         _confirm(output, request)
@@ -65,6 +70,16 @@ def purge(
         _show(output, rows)
         word = "would be removed" if dry_run else "removed for good"
         output.text(f"{len(rows):,} {word}" if rows else "nothing that is kept matches")
+
+
+async def _whole(digests: list[str]) -> list[str]:
+    """The digests that were given, whole: of one that is cut off the crawler knows which kept image's it begins."""
+    async with CrawlerClient(addresses().crawler) as crawler:
+        await crawler.require_reachable()
+        return [
+            one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest
+            for one in map(str.lower, digests)
+        ]
 
 
 def _confirm(output: Output, request: pb.PurgeImagesRequest) -> None:

@@ -55,9 +55,11 @@ def retry(
     name: NameArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """Try a sink again at once: all that it refused, and itself if it was stopped."""
-    count = _ask(lambda crawler: crawler.retry_sink(name))
-    text = f"{name}: tried again at once, with {count_of(count, 'image')} that it had refused"
-    _say(as_json, {"sink": name, "retried_count": count}, text)
+    pending, refused = _ask(lambda crawler: _retry(crawler, name))
+    text = f"{name}: tried again at once: {count_of(pending, 'image')} pending"
+    text += f", {refused:,} of them refused before" if refused else ""
+    facts = {"sink": name, "pending_count": pending, "retried_count": refused}
+    _say(as_json, facts, text)
 
 
 @app.command()
@@ -68,6 +70,13 @@ def backfill(
     count = _ask(lambda crawler: crawler.backfill_sink(name))
     text = f"{name}: {count_of(count, 'image')} more to deliver"
     _say(as_json, {"sink": name, "added_count": count}, text)
+
+
+async def _retry(crawler: CrawlerClient, name: str) -> tuple[int, int]:
+    """(all that is tried again, what of it was refused)."""
+    waiting = sum(one.pending_count for one in await crawler.list_sinks() if one.name == name)
+    refused = await crawler.retry_sink(name)
+    return waiting + refused, refused
 
 
 def _say(as_json: bool, facts: dict[str, Any], text: str) -> None:
@@ -111,8 +120,15 @@ def _row(sink: Sink) -> tuple[str, ...]:
         spoken(word(SinkState, sink.state)),
         *(f"{count:,}" for count in counts),
         minute_text(sink.oldest_pending_time) if _has_oldest(sink) else "",
-        sink.last_error if sink.pending_count or sink.refused_count else "",
+        _last_error(sink) if sink.pending_count or sink.refused_count else "",
     )
+
+
+def _last_error(sink: Sink) -> str:
+    """With its time: it may be long past."""
+    if not sink.HasField("last_error_time"):
+        return sink.last_error
+    return f"{minute_text(sink.last_error_time)}: {sink.last_error}"
 
 
 def _has_oldest(sink: Sink) -> bool:

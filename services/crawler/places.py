@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import URL
 
 from services.crawler.catalogue.postgres_server import server_name
+from services.crawler.catalogue.sqlite_file import has_no_table
 from services.servicekit.errors import Misconfigured
 
 _NOTE = "places.json"
@@ -65,16 +66,17 @@ class Places:
         """Passes what a crawler may start with: it makes an empty catalogue where there was none before.
 
         Raises:
-            Misconfigured: The catalogue is gone, or was on PostgreSQL.
+            Misconfigured: The catalogue is gone, is empty, or was on PostgreSQL.
         """
         noted, file = self.read(data), data / _FILE
         if noted is None or self.catalogue != _FILE:
             return
         if noted.catalogue != _FILE:
             raise _elsewhere(data, "its catalogue", "CATALOGUE", noted.catalogue, _FILE)
-        if not file.exists():
+        found = "gone" if not file.exists() else "empty" if has_no_table(file) else ""
+        if found:
             message = (
-                f"{file} is gone: restore it from a backup; or, to begin anew, move `blobs` and `kept` away and "
+                f"{file} is {found}: restore it from a backup; or, to begin anew, move `blobs` and `kept` away and "
                 f"delete {data / _NOTE}"
             )
             raise Misconfigured(message)

@@ -27,6 +27,7 @@ class FakeCrawler(CrawlerServiceServicer):
         end_state, end_reason: What the crawl becomes after the last one; RUNNING waits for a pause.
         break_after: The first watch breaks with UNAVAILABLE after so many listings; 0 never.
         created: Every CreateCrawlRequest.
+        current: The crawl; None before there is one.
         watched_from: The after_sequence of every watch.
         watching: Set when a watch has sent everything and waits.
         seen: The (profile name, bytes) of every image marked as seen; `forgetful` makes that fail.
@@ -39,9 +40,10 @@ class FakeCrawler(CrawlerServiceServicer):
         judged: The options of every judged image.
         exported: The ExportedImage messages; the export breaks with UNAVAILABLE before the second of them, and ends
             early before the third, once each. Behind an earlier export are only those that it left out.
-        pairs: Of digests, the smaller one first, that are no duplicates.
+        pairs: Of digests, the smaller one first, that are no duplicates; `near`: whether they were near, None unknown.
         exports: Every ExportImagesRequest.
         rejudgements: Every RejudgeImagesRequest; `rejudged` and `rejudge_summary` are what it answers.
+        may_resume: Cleared: a crawl is not resumed until it is set; `resuming` tells that one was asked for.
         silent: Set: images are not judged; `judging` tells that one has arrived.
     """
 
@@ -58,6 +60,7 @@ class FakeCrawler(CrawlerServiceServicer):
         self.away = 0
         self.duplicates = {}
         self.pairs = set()
+        self.near = True
         self.kept = []
         self.nearest = []
         self.embeddings = {}
@@ -79,17 +82,20 @@ class FakeCrawler(CrawlerServiceServicer):
         self.rejudged = []
         self.rejudge_summary = crawler_service_pb2.RejudgeSummary()
         self.judged = []
+        self.may_resume = threading.Event()
+        self.may_resume.set()
+        self.resuming = threading.Event()
         self.silent = threading.Event()
         self.judging = threading.Event()
         self._paused = threading.Event()
-        self._crawl = None
+        self.current = None
 
     def CreateCrawl(self, request, context):  # noqa: N802 - the contract's name
         self.created.append(request)
         if request.profile != "landscapes":
             details = f"there is no profile {request.profile!r}"
             context.abort(grpc.StatusCode.NOT_FOUND, details)
-        self._crawl = crawl_pb2.Crawl(
+        self.current = crawl_pb2.Crawl(
             crawl_id="c1",
             state=crawl_pb2.CRAWL_STATE_RUNNING,
             sources=[source.uri for source in request.crawl_sources],
@@ -100,45 +106,55 @@ class FakeCrawler(CrawlerServiceServicer):
                 crawl_source_pb2.SourceStatus(source=source) for source in request.crawl_sources
             ],
         )
-        return crawler_service_pb2.CreateCrawlResponse(crawl=self._crawl)
+        return crawler_service_pb2.CreateCrawlResponse(crawl=self.current)
 
     def GetCrawl(self, request, context):  # noqa: N802 - the contract's name
         if self.away:
             self.away -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "on the way out")
-        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+        if self.current is None or request.crawl_id != self.current.crawl_id:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
-        return crawler_service_pb2.GetCrawlResponse(crawl=self._crawl)
+        return crawler_service_pb2.GetCrawlResponse(crawl=self.current)
 
     def PauseCrawl(self, request, context):  # noqa: N802 - the contract's name
         self._paused.set()
-        self._crawl.state = crawl_pb2.CRAWL_STATE_PAUSED
-        return crawler_service_pb2.PauseCrawlResponse(crawl=self._crawl)
+        self.current.state = crawl_pb2.CRAWL_STATE_PAUSED
+        return crawler_service_pb2.PauseCrawlResponse(crawl=self.current)
+
+    def ListCrawls(self, request, context):  # noqa: N802 - the contract's name
+        crawls = [self.current] if self.current else []
+        return crawler_service_pb2.ListCrawlsResponse(crawls=crawls)
+
+    def CancelCrawl(self, request, context):  # noqa: N802 - the contract's name
+        self.current.state = crawl_pb2.CRAWL_STATE_CANCELLED
+        return crawler_service_pb2.CancelCrawlResponse(crawl=self.current)
 
     def ResumeCrawl(self, request, context):  # noqa: N802 - the contract's name
-        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+        self.resuming.set()
+        self.may_resume.wait(30)
+        if self.current is None or request.crawl_id != self.current.crawl_id:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
         self._paused.clear()
-        self._crawl.state = crawl_pb2.CRAWL_STATE_RUNNING
-        return crawler_service_pb2.ResumeCrawlResponse(crawl=self._crawl)
+        self.current.state = crawl_pb2.CRAWL_STATE_RUNNING
+        return crawler_service_pb2.ResumeCrawlResponse(crawl=self.current)
 
     def WatchCrawl(self, request, context):  # noqa: N802 - the contract's name
         self.watched_from.append(request.after_sequence)
         respond = crawler_service_pb2.WatchCrawlResponse
-        yield respond(crawl=self._crawl)
+        yield respond(crawl=self.current)
         for settled in self.listings[request.after_sequence :]:
             self._count(settled)
             yield respond(settled_listing=settled)
-            yield respond(crawl=self._crawl)
+            yield respond(crawl=self.current)
             if settled.sequence == self.break_after and len(self.watched_from) == 1:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "it is shutting down")
         if self.end_state == crawl_pb2.CRAWL_STATE_RUNNING:
             self.watching.set()
             self._paused.wait(30)
         else:
-            self._crawl.state = self.end_state
-            self._crawl.state_reason = self.end_reason
-        yield respond(crawl=self._crawl)
+            self.current.state = self.end_state
+            self.current.state_reason = self.end_reason
+        yield respond(crawl=self.current)
 
     def StreamJudgeImages(self, requests, context):  # noqa: N802 - the contract's name
         for request in requests:
@@ -166,7 +182,9 @@ class FakeCrawler(CrawlerServiceServicer):
         first, second = sorted((request.first_digest, request.second_digest))
         self.pairs.add((first, second))
         pair = duplicate_image_pb2.DistinctPair(first_digest=first, second_digest=second)
-        return crawler_service_pb2.CreateDistinctPairResponse(pair=pair, crawl_ids=["c-again"])
+        return crawler_service_pb2.CreateDistinctPairResponse(
+            pair=pair, crawl_ids=["c-again"] if self.near else [], near=self.near
+        )
 
     def DeleteDistinctPair(self, request, context):  # noqa: N802 - the contract's name
         pair = tuple(sorted((request.first_digest, request.second_digest)))
@@ -254,7 +272,7 @@ class FakeCrawler(CrawlerServiceServicer):
         for image in self.rejudged:
             yield crawler_service_pb2.RejudgeImagesResponse(image=image)
         if self.rejudge_summary.crawl_id:
-            self._crawl = crawl_pb2.Crawl(
+            self.current = crawl_pb2.Crawl(
                 crawl_id=self.rejudge_summary.crawl_id,
                 state=crawl_pb2.CRAWL_STATE_RUNNING,
                 profile_name="landscapes",
@@ -266,20 +284,20 @@ class FakeCrawler(CrawlerServiceServicer):
         return crawler_service_pb2.ListHostsResponse(hosts=self.hosts)
 
     def AddCrawlSources(self, request, context):  # noqa: N802 - the contract's name
-        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+        if self.current is None or request.crawl_id != self.current.crawl_id:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
         self.added.append(request)
-        self._crawl.sources.extend(source.uri for source in request.crawl_sources)
-        return crawler_service_pb2.AddCrawlSourcesResponse(crawl=self._crawl)
+        self.current.sources.extend(source.uri for source in request.crawl_sources)
+        return crawler_service_pb2.AddCrawlSourcesResponse(crawl=self.current)
 
     def SetCrawlPriority(self, request, context):  # noqa: N802 - the contract's name
-        if self._crawl is None or request.crawl_id != self._crawl.crawl_id:
+        if self.current is None or request.crawl_id != self.current.crawl_id:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no crawl {request.crawl_id!r}")
         self.prioritised.append(request)
-        for status in self._crawl.source_statuses:
-            if status.source.uri in (request.sources or self._crawl.sources):
+        for status in self.current.source_statuses:
+            if status.source.uri in (request.sources or self.current.sources):
                 status.source.priority = request.priority
-        return crawler_service_pb2.SetCrawlPriorityResponse(crawl=self._crawl)
+        return crawler_service_pb2.SetCrawlPriorityResponse(crawl=self.current)
 
     def ListSourceKinds(self, request, context):  # noqa: N802 - the contract's name
         return crawler_service_pb2.ListSourceKindsResponse(source_kinds=self.kinds)
@@ -322,7 +340,7 @@ class FakeCrawler(CrawlerServiceServicer):
         return crawler_service_pb2.JudgeResult(value=judgement)
 
     def _count(self, settled):
-        progress = self._crawl.progress
+        progress = self.current.progress
         progress.settled_count = settled.sequence
         progress.found_count = len(self.listings)
         if settled.HasField("judgement"):

@@ -33,6 +33,16 @@ def test_a_file_and_a_digest(cli, services, picture):
     assert OTHER in cli("duplicates", "--not-duplicate").out
 
 
+@pytest.mark.parametrize(("near", "told"), [(True, False), (False, True), (None, False)])
+def test_two_that_were_no_duplicates_before(cli, services, picture, near, told):
+    """That is said: a slip of the pen would be silent otherwise."""
+    services.crawler.near = near
+    result = cli("duplicates", picture, OTHER, "--not-duplicate")
+    assert ("they were none before" in result.out) is told
+    [facts] = cli("duplicates", picture, OTHER, "--not-duplicate", "--json").objects()
+    assert facts["near"] is near
+
+
 def test_it_is_taken_back(cli, services, picture):
     """Once; the second time nobody had said so."""
     cli("duplicates", picture, OTHER, "--not-duplicate")

@@ -30,7 +30,7 @@ def test_an_object_for_each_profile(cli, services, kept, tmp_path):
     name = tmp_path / "data" / "kept" / "landscapes" / "lake_ababab.jpg"
     for path in (blob, name):
         path.parent.mkdir(parents=True)
-        path.touch()
+        path.write_bytes(bytes(123_456))
     first, second = cli("images", "show", "ABABABAB", "--json").objects()
     assert first == {
         **listed,
@@ -38,6 +38,7 @@ def test_an_object_for_each_profile(cli, services, kept, tmp_path):
         "precision": None,
         "file": str(name),
         "blob": str(blob),
+        "damage": None,
     }
     assert (second["profile_name"], second["file"]) == ("water", None)
     services.crawler.embeddings = {"ab" * 32: embedding_of(Image(encoded=b"lake"))}
@@ -67,6 +68,32 @@ def test_a_file_that_somebody_removed_is_marked(cli, kept):
     assert "removed: lake_ababab.jpg" in out
     assert "present" not in out
     assert "water_ababab.jpg" in out
+
+
+@pytest.mark.parametrize(("blob_bytes", "name_bytes"), [(0, 123_456), (123_456, 99)])
+def test_a_file_of_another_size_is_told(cli, kept, tmp_path, blob_bytes, name_bytes):
+    """Whichever of the two it is: somebody has cut it off or written over it."""
+    blob = tmp_path / "data" / "blobs" / "ab" / ("ab" * 32)
+    name = tmp_path / "data" / "kept" / "landscapes" / "lake_ababab.jpg"
+    for path, size_bytes in ((blob, blob_bytes), (name, name_bytes)):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(size_bytes))
+    wrong, size_bytes = (blob, 0) if blob_bytes == 0 else (name, 99)
+    [facts, _] = cli("images", "show", "abababab", "--json").objects()
+    assert facts["damage"].startswith(f"{wrong} has {size_bytes} bytes and not 123,456: restore")
+    assert f"{size_bytes} bytes and not 123,456" in cli("images", "show", "abababab").out
+
+
+def test_lost_bytes_are_told(cli, kept, tmp_path):
+    """Also where the readable name is still there."""
+    kept[0].file_state = FILE_STATE_LOST
+    name = tmp_path / "data" / "kept" / "landscapes" / "lake_ababab.jpg"
+    name.parent.mkdir(parents=True)
+    name.write_bytes(bytes(123_456))
+    first, second = cli("images", "show", "abababab", "--json").objects()
+    assert first["damage"].startswith("its stored bytes are gone: ")
+    assert second["damage"] is None
+    assert "its stored bytes are gone" in cli("images", "show", "abababab").out
 
 
 def test_an_image_that_is_not_kept(cli, kept):

@@ -62,6 +62,17 @@ def test_yes_removes_and_says_what(cli, services):
     assert not request.dry_run
 
 
+def test_the_first_digits_are_enough(cli, services):
+    """As other commands show them; of what is not kept nothing is removed."""
+    services.crawler.kept = [kept_image("a.jpg")]
+    assert cli("purge", "--digest", DIGEST[:12].upper(), "--yes").status == 0
+    (request,) = services.crawler.purges
+    assert list(request.digests) == [DIGEST]
+    refused = cli("purge", "--digest", "cd" * 6, "--yes")
+    assert (refused.status, refused.err) == (1, f"error: there is no kept image '{'cd' * 6}'\n")
+    assert len(services.crawler.purges) == 1
+
+
 def test_a_dry_run_removes_nothing(cli, services):
     """The table of what would go, and a sentence."""
     services.crawler.kept = [kept_image("a.jpg")]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from structlog.testing import capture_logs
@@ -91,7 +94,38 @@ def test_a_crawler_whose_catalogue_is_gone(tmp_path):
     HERE.write(tmp_path)
     with pytest.raises(Misconfigured, match=r"catalog\.sqlite is gone: restore it from a backup"):
         HERE.require_catalogue(tmp_path)
-    (tmp_path / "catalog.sqlite").touch()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_crawler_whose_catalogue_is_empty(tmp_path, begun):
+    """A file of 0 bytes, or a database without a table, is none either: what is kept would not be found in it."""
+    file = tmp_path / "catalog.sqlite"
+    file.touch()
+    if begun:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    HERE.require_catalogue(tmp_path)
+    HERE.write(tmp_path)
+    with pytest.raises(Misconfigured, match=r"catalog\.sqlite is empty: restore it from a backup"):
+        HERE.require_catalogue(tmp_path)
+
+
+def test_a_crawler_that_was_killed(tmp_path):
+    """Its catalogue is in the file beside the first page."""
+    HERE.write(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE crawls (crawl_id TEXT)")
+        left = tmp_path / "left"
+        shutil.copytree(tmp_path, left)
+    assert (left / "catalog.sqlite-wal").stat().st_size
+    HERE.require_catalogue(left)
+
+
+def test_a_catalogue_that_cannot_be_read(tmp_path):
+    """Its opening says so."""
+    HERE.write(tmp_path)
+    (tmp_path / "catalog.sqlite").write_text("no database at all")
     HERE.require_catalogue(tmp_path)
 
 

@@ -31,9 +31,9 @@ def command(tmp_path, postgres, url):
         "LODESTONE_CRAWLER_CATALOGUE_FILE": str(secret),
     }
 
-    def run():
+    def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "services.crawler.to_postgresql"],
+            [sys.executable, "-m", "services.crawler.to_postgresql", *arguments],
             cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -68,3 +68,29 @@ def test_there_is_none(tmp_path, command):
     assert done.returncode == 78
     assert done.stderr == f"error: there is no catalogue {tmp_path / 'catalog.sqlite'}\n"
     assert not (tmp_path / "catalog.sqlite").exists()
+
+
+def test_an_empty_file_is_none(tmp_path, command):
+    """It is not made a catalogue."""
+    file = tmp_path / "mine" / "catalog.sqlite"
+    file.parent.mkdir()
+    file.touch()
+    done = command("--data", str(file.parent))
+    assert (done.returncode, done.stderr) == (78, f"error: there is no catalogue {file}\n")
+    assert file.stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "status", "said"),
+    [
+        ("--help", 0, "into an empty PostgreSQL database"),
+        ("--what", 2, "unrecognized arguments: --what"),
+    ],
+)
+def test_a_question_copies_nothing(url, tmp_path, command, argument, status, said):
+    """Help is help, and what is not understood is refused."""
+    Database(tmp_path / "catalog.sqlite").close()
+    done = command(argument)
+    assert done.returncode == status
+    assert said in " ".join((done.stdout + done.stderr).split())
+    assert "copied" not in done.stdout

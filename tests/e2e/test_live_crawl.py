@@ -69,7 +69,7 @@ def crawled(tmp_path_factory, pictures):
 
 def test_the_crawl_completes(crawled):
     """Every bitmap is settled; what is no bitmap, or gone, is counted and not fetched."""
-    _, _, (*settled, last) = crawled
+    _, _, (_, *settled, last) = crawled
     assert last["crawl"]["state"] == "COMPLETED"
     names = {one["url"].rpartition("/")[2] for one in settled}
     assert names == {file.address for file in files() if file.bytes}

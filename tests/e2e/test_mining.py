@@ -17,7 +17,7 @@ FIELDS = [
 @pytest.fixture(scope="module")
 def crawled(lodestone, pictures):
     """The events of a first crawl of the site folder, by file name."""
-    *settled, last = lodestone.ask("crawl", str(pictures / "site"), "--profile", "hills")
+    _, *settled, last = lodestone.ask("crawl", str(pictures / "site"), "--profile", "hills")
     return {Path(one["url"]).name: one for one in settled}, last["crawl"]
 
 

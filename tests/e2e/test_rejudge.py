@@ -92,7 +92,7 @@ def test_a_looser_threshold_and_a_stricter_one(site):
     assert planned["fetch_count"] == len(newly)
     assert (site.kept(), site.fetched()) == (strict, asked)
 
-    changes, summary, (*settled, last) = site.rejudge()
+    changes, summary, (_, *settled, last) = site.rejudge()
     assert {name for name, one in changes.items() if one["action"] == "FETCH"} == newly
     assert {name_of(one) for one in settled} == newly
     assert last["crawl"]["state"] == "COMPLETED"

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from lodestone.cli.crawl.showing import leave_crawl, show_crawl
+from lodestone.cli.crawl.showing import leave_crawl, start_and_show
 from lodestone.cli.crawl.source import chosen_sources, interval
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, PriorityOption
@@ -102,8 +102,9 @@ def crawl(
 ) -> None:
     """Mine sources for new pictures that fit a profile, and show it happening.
 
-    Ctrl-C pauses the crawl and says how to resume it. With `--json`: one object per listing as it is settled, and
-    `{"crawl": ...}` with the counts at the end. The exit status is 0 when the crawl has completed.
+    Ctrl-C pauses the crawl and says how to resume it; `lodestone crawls` lists all of them. With `--json`:
+    `{"crawl": ...}` as it begins, one object per listing as it is settled, and `{"crawl": ...}` with the counts at the
+    end. The exit status is 0 when the crawl has completed.
     """
     output = Output(as_json=as_json)
     limits = CrawlLimits(max_listings=max_listings, max_accepted=max_accepted)
@@ -144,11 +145,11 @@ async def _crawl(output: Output, which: _Which, *, detach: bool) -> int:
     patience = Patience("crawler", output.note)
     async with crawler_client(on_wait=patience.on_wait) as crawler:
         await crawler.require_reachable()
-        started = await _start(crawler, which)
+        starting = _start(crawler, which)
         if detach:
-            leave_crawl(output, started)
+            leave_crawl(output, await starting)
             return 0
-        return await show_crawl(output, crawler, patience, started)
+        return await start_and_show(output, crawler, patience, starting)
 
 
 async def _start(crawler: CrawlerClient, which: _Which) -> Crawl:

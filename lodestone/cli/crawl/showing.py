@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
+from lodestone.cli.crawl.interruption import Interruption
 from lodestone.cli.crawl.view import CrawlView
 from lodestone.cli.crawl.watch import CrawlWatch
 from lodestone.cli.facts import crawl_facts
@@ -11,19 +14,21 @@ from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl
 
 
-async def show_crawl(
-    output: Output, crawler: CrawlerClient, patience: Patience, crawl: Crawl
+async def start_and_show(
+    output: Output, crawler: CrawlerClient, patience: Patience, start: Awaitable[Crawl]
 ) -> int:
-    """Watches a crawl from where it stands now; Ctrl-C pauses it. Returns the exit status.
+    """Starts a crawl and watches it from where it stands; Ctrl-C pauses it, from the start on. Returns the exit status.
 
     Raises:
         CliError: It failed, was cancelled, or somebody else paused it; or the crawler stayed away.
     """
-    view = CrawlView(output, crawl)
-    with view:
-        watch = CrawlWatch(crawler, patience, crawl)
-        ended = await watch.until_end(view)
-    return view.conclude(ended, paused_by_us=watch.interrupted)
+    interruption = Interruption()
+    with interruption.heard():
+        crawl = await start
+        view = CrawlView(output, crawl)
+        with view:
+            ended = await CrawlWatch(crawler, patience, crawl, interruption).until_end(view)
+    return view.conclude(ended, paused_by_us=interruption.is_asked)
 
 
 def leave_crawl(output: Output, crawl: Crawl) -> None:
@@ -33,3 +38,4 @@ def leave_crawl(output: Output, crawl: Crawl) -> None:
     else:
         output.text(f"crawl {crawl.crawl_id} runs on the crawler")
         output.text(f"watch it with: lodestone crawl --resume {crawl.crawl_id}")
+        output.text(f"pause it with: lodestone crawls pause {crawl.crawl_id}")

@@ -35,6 +35,7 @@ class CrawlView:
         self._task = self._progress.add_task("crawling", total=None, counters="")
 
     def __enter__(self) -> Self:
+        self._begin()
         self._progress.start()
         self.changed(self._crawl)
         return self
@@ -46,6 +47,16 @@ class CrawlView:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+    def _begin(self) -> None:
+        """Says which crawl this is: who wants to pause it from elsewhere needs its id."""
+        crawl = self._crawl
+        if self._output.as_json:
+            self._output.object({"crawl": crawl_facts(crawl)})
+        else:
+            self._output.note(
+                f"crawl {crawl.crawl_id}, {crawl.profile_name}@{crawl.profile_version}"
+            )
 
     def settled(self, listing: SettledListing) -> None:
         """Prints the listing with --json."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, Protocol
 
 import grpc
 
+from lodestone.cli.crawl.interruption import Interruption
 from lodestone.cli.errors import EXIT_INTERRUPTED, CliError, explain
 from lodestone.cli.running import Patience
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl, SettledListing
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PAUSE_TIMEOUT_S: Final = 10.0
 
 
@@ -35,16 +32,16 @@ class Watcher(Protocol):
 class CrawlWatch:
     """One crawl, from where it stands now to its end.
 
-    Attributes:
-        interrupted: Whether Ctrl-C (or SIGTERM, or SIGHUP) asked for a pause.
+    An interruption that was asked for before it began pauses it at once.
     """
 
-    def __init__(self, crawler: CrawlerClient, patience: Patience, crawl: Crawl) -> None:
+    def __init__(
+        self, crawler: CrawlerClient, patience: Patience, crawl: Crawl, interruption: Interruption
+    ) -> None:
         self._crawler = crawler
         self._patience = patience
         self._crawl = crawl
-        self._signalled = asyncio.Event()
-        self.interrupted = False
+        self._interruption = interruption
 
     async def until_end(self, watcher: Watcher) -> Crawl:
         """Passes events on until the crawl is paused or has ended, and returns its last state.
@@ -53,19 +50,18 @@ class CrawlWatch:
             CliError: The crawler stayed away or cannot pause the crawl, or Ctrl-C was pressed twice.
         """
         watching = asyncio.create_task(self._watch(watcher))
-        signalled = asyncio.create_task(self._signalled.wait())
+        signalled = asyncio.create_task(self._interruption.asked())
         try:
-            with self._handled_signals():
-                async with self._patience.limit():
-                    await asyncio.wait({watching, signalled}, return_when=asyncio.FIRST_COMPLETED)
-                    if self.interrupted and not watching.done():
-                        watcher.pausing()
-                        await self._pause()
-                    await watching
+            async with self._patience.limit():
+                await asyncio.wait({watching, signalled}, return_when=asyncio.FIRST_COMPLETED)
+                if self._interruption.is_asked and not watching.done():
+                    watcher.pausing()
+                    await self._pause()
+                await watching
         except CliError as error:
             raise self._with_hint(str(error)) from error
         except asyncio.CancelledError as error:
-            if not self.interrupted:
+            if not self._interruption.is_asked:
                 raise
             raise self._with_hint("left before the crawl was paused") from error
         finally:
@@ -96,27 +92,7 @@ class CrawlWatch:
                 message = f"the crawl could not be paused: {explain(error)}"
                 raise CliError(message) from error
 
-    @contextmanager
-    def _handled_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-
-        def interrupt() -> None:
-            if self.interrupted:
-                task.cancel()
-            self.interrupted = True
-            self._signalled.set()
-
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, interrupt)
-        try:
-            yield
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
-
     def _with_hint(self, message: str) -> CliError:
         hint = f"go on later with: lodestone crawl --resume {self._crawl.crawl_id}"
-        status = EXIT_INTERRUPTED if self.interrupted else 1
+        status = EXIT_INTERRUPTED if self._interruption.is_asked else 1
         return CliError(f"{message}; {hint}", exit_status=status)

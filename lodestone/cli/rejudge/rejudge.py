@@ -8,7 +8,7 @@ from typing import Annotated
 import grpc
 import typer
 
-from lodestone.cli.crawl.showing import leave_crawl, show_crawl
+from lodestone.cli.crawl.showing import leave_crawl, start_and_show
 from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
@@ -54,11 +54,11 @@ async def _rejudge(output: Output, profile: str, *, dry_run: bool, detach: bool)
         summary = await _show(output, crawler, profile, dry_run=dry_run)
         if not summary.crawl_id:
             return 0
-        crawl = await _begun(crawler, summary.crawl_id)
+        begun = _begun(crawler, summary.crawl_id)
         if detach:
-            leave_crawl(output, crawl)
+            leave_crawl(output, await begun)
             return 0
-        return await show_crawl(output, crawler, patience, crawl)
+        return await start_and_show(output, crawler, patience, begun)
 
 
 async def _begun(crawler: CrawlerClient, crawl_id: str) -> Crawl:

@@ -801,6 +801,11 @@ class CreateDistinctPairResponse(_message.Message):
 
     PAIR_FIELD_NUMBER: _builtins.int
     CRAWL_IDS_FIELD_NUMBER: _builtins.int
+    NEAR_FIELD_NUMBER: _builtins.int
+    near: _builtins.bool
+    """Whether the two are near each other by their perceptual hashes, as they are or mirrored, and would be duplicates without
+    this; false: they were none before. Absent if the hashes of one of them are not known.
+    """
     @_builtins.property
     def pair(self) -> _duplicate_image_pb2.DistinctPair:
         """The pair, the smaller digest first."""
@@ -814,12 +819,15 @@ class CreateDistinctPairResponse(_message.Message):
         *,
         pair: _duplicate_image_pb2.DistinctPair | None = ...,
         crawl_ids: _abc.Iterable[_builtins.str] | None = ...,
+        near: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_near", b"_near", "near", b"near", "pair", b"pair"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl_ids", b"crawl_ids", "pair", b"pair"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_near", b"_near", "crawl_ids", b"crawl_ids", "near", b"near", "pair", b"pair"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__near: _TypeAlias = _typing.Literal["near"]  # noqa: Y015
+    _WhichOneofArgType__near: _TypeAlias = _typing.Literal["_near", b"_near"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__near) -> _WhichOneofReturnType__near | None: ...
 
 Global___CreateDistinctPairResponse: _TypeAlias = CreateDistinctPairResponse  # noqa: Y015
 

@@ -300,8 +300,8 @@ class CrawlerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDistinctPair(self, request, context):
-        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
-        kept or purged.
+        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while the two are near each other, one of them is
+        kept, and the other one kept or purged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

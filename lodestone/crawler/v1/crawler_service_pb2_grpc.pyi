@@ -85,8 +85,8 @@ class CrawlerServiceStub:
     has not ended has fetched one of them again.
     """
     DeleteDistinctPair: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.DeleteDistinctPairRequest, _crawler_service_pb2.DeleteDistinctPairResponse]
-    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
-    kept or purged.
+    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while the two are near each other, one of them is
+    kept, and the other one kept or purged.
     """
     ListDistinctPairs: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ListDistinctPairsRequest, _crawler_service_pb2.ListDistinctPairsResponse]
     """Streams all pairs of images of which somebody said that they are no duplicates, by their digests."""
@@ -212,8 +212,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     has not ended has fetched one of them again.
     """
     DeleteDistinctPair: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.DeleteDistinctPairRequest, _crawler_service_pb2.DeleteDistinctPairResponse]  # type: ignore[assignment]
-    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
-    kept or purged.
+    """Takes that back; one that is not there is no error. FAILED_PRECONDITION while the two are near each other, one of them is
+    kept, and the other one kept or purged.
     """
     ListDistinctPairs: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ListDistinctPairsRequest, _crawler_service_pb2.ListDistinctPairsResponse]  # type: ignore[assignment]
     """Streams all pairs of images of which somebody said that they are no duplicates, by their digests."""
@@ -420,8 +420,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crawler_service_pb2.DeleteDistinctPairRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_crawler_service_pb2.DeleteDistinctPairResponse, _abc.Awaitable[_crawler_service_pb2.DeleteDistinctPairResponse]]:
-        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while one of the two is kept, and the other one
-        kept or purged.
+        """Takes that back; one that is not there is no error. FAILED_PRECONDITION while the two are near each other, one of them is
+        kept, and the other one kept or purged.
         """
 
     @_abc_1.abstractmethod

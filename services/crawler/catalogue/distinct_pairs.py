@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select
 
 from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.nearness import find_near
 from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import (
     candidates,
@@ -45,7 +46,7 @@ class DistinctPair:
 
 
 class PairNeeded(FailedPrecondition):
-    """Two images were kept, or one of them was and the other purged, as a person said that they are no duplicates.
+    """Two near images were kept, or one was and the other purged, as a person said that they are no duplicates.
 
     What a better copy replaced since counts as kept: its copies are still told by it.
 
@@ -84,7 +85,7 @@ def remove_pair(connection: Connection, one: str, other: str) -> bool:
     """Takes that back; False if it was never said.
 
     Raises:
-        PairNeeded: One of the two is kept or was replaced, and the other one as well, or purged.
+        PairNeeded: They are near; one of the two is kept or was replaced, and the other one as well, or purged.
     """
     take_accept_lock(connection)
     first, second = sorted((one, other))
@@ -141,7 +142,7 @@ def _is_pair(first: str, second: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_needed(connection: Connection, first: str, second: str) -> bool:
-    """Whether both were accepted, or one was and the other purged, and not the same image is in their places now."""
+    """Whether near ones were both accepted, or one was and the other purged, and two are in their places now."""
     pair = {first, second}
     accepted, purged = (
         {
@@ -155,7 +156,9 @@ def _is_needed(connection: Connection, first: str, second: str) -> bool:
     )
     following = find_successors(connection, pair)
     ends = {chain_of(digest, following)[-1] for digest in pair}
-    return bool(accepted) and pair <= accepted | purged and len(ends) > 1
+    if not accepted or not pair <= accepted | purged or len(ends) == 1:
+        return False
+    return find_near(connection, first, second) is not False
 
 
 def _is_known(connection: Connection, digest: str) -> bool:

@@ -14,6 +14,7 @@ from services.crawler.catalogue import distinct_pairs, releases
 from services.crawler.catalogue.crawls import Crawl
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.distinct_pairs import DistinctPair
+from services.crawler.catalogue.nearness import find_near
 from services.crawler.catalogue.releases import Rejected
 from services.crawler.judgement import ProfileVersion
 
@@ -39,10 +40,12 @@ class Distinguished:
     Attributes:
         pair: The two images.
         crawl_ids: The crawls that judge one of them again.
+        near: Whether they would be duplicates of each other by their hashes; None if those are not known.
     """
 
     pair: DistinctPair
     crawl_ids: tuple[str, ...]
+    near: bool | None
 
 
 class Distinguishing:
@@ -72,17 +75,18 @@ class Distinguishing:
         pair = await self._database.run(add)
         # One of them may have replaced the other meanwhile; from now on neither does.
         await self._remove_files(one, other)
+        near = await self._database.run(partial(find_near, one=one, other=other))
         crawl_ids: list[str] = []
         for digest, against in ((one, other), (other, one)):
             find = partial(releases.find_rejected, digest=digest, other=against)
             crawl_ids += [await self._release(each) for each in await self._database.run(find)]
-        return Distinguished(pair, tuple(dict.fromkeys(crawl_ids)))
+        return Distinguished(pair, tuple(dict.fromkeys(crawl_ids)), near)
 
     async def undo(self, one: str, other: str) -> bool:
         """Takes it back; False if it was never said.
 
         Raises:
-            PairNeeded: One of the two is kept, and the other one kept or purged.
+            PairNeeded: They are near each other; one of the two is kept, and the other one kept or purged.
         """
         return await self._database.run(partial(distinct_pairs.remove_pair, one=one, other=other))
 

@@ -28,7 +28,7 @@ class DistinctServicer(BaseServicer):
         one, other = _digests(request.first_digest, request.second_digest)
         done = await self._parts.distinguishing.distinguish(one, other)
         return crawler_service_pb2.CreateDistinctPairResponse(
-            pair=pair_to_message(done.pair), crawl_ids=done.crawl_ids
+            pair=pair_to_message(done.pair), crawl_ids=done.crawl_ids, near=done.near
         )
 
     async def DeleteDistinctPair(

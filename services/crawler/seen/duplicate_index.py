@@ -179,10 +179,11 @@ def is_near(fingerprint: Fingerprint, decoded: DecodedCandidate) -> bool:
     """Whether an index of one fingerprint finds a picture or its mirror image."""
     if fingerprint.flat or decoded.fingerprint.flat:
         return False
-    return any(_are_near(fingerprint, side) for side in (decoded.fingerprint, decoded.mirrored))
+    return any(are_near(fingerprint, side) for side in (decoded.fingerprint, decoded.mirrored))
 
 
-def _are_near(one: Fingerprint, other: Fingerprint) -> bool:
+def are_near(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two fingerprints are near in both hashes, whatever they say of flatness."""
     if (one.hash64 ^ other.hash64).bit_count() > MAX_DISTANCE_64:
         return False
     words, others = (int.from_bytes(each.hash256, "big") for each in (one, other))

@@ -5,18 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Ends the process with one line and status 2."""
-        self.exit(2, f"error: {message} (see: {self.prog} --help)\n")
+from services.servicekit.one_line_parser import OneLineParser
 
 
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Reads it; a wrong one ends the process with one line and status 2."""
-    parser = _Parser(
+    parser = OneLineParser(
         prog="lodestone verify",
         description="Checks catalogue and store; where they are, LODESTONE_CRAWLER_… says, as for the crawler.",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -46,14 +48,15 @@ def five(services):
 
 
 def test_a_crawl_prints_every_listing_and_the_counts(cli, five, tmp_path, monkeypatch):
-    """--json: one object per settled listing, then the crawl; paths were made absolute."""
+    """--json: the crawl as it begins, one object per settled listing, the crawl; paths were made absolute."""
     monkeypatch.chdir(tmp_path)
     result = cli(
         "crawl", "photos", "page:https://example.org/", "--profile", "landscapes", "--json"
     )
     assert result.status == 0
     assert result.err == ""
-    *listings, last = result.objects()
+    begun, *listings, last = result.objects()
+    assert (begun["crawl"]["crawl_id"], begun["crawl"]["state"]) == ("c1", "RUNNING")
     assert [list(one) for one in listings] == [LISTING_FIELDS] * 5
     assert listings[0]["verdict"] == "ACCEPTED"
     assert listings[0]["outcome"] == "FETCHED"
@@ -87,6 +90,7 @@ def test_a_crawl_ends_with_a_table(cli, five):
     assert ["fetched", "off", "profile", "2"] in rows
     assert ["failed", "not", "found", "1"] in rows
     assert "found 5 · settled 5 · fetched 4 · known before 0" in result.out
+    assert result.err == "crawl c1, landscapes@1\n"
 
 
 def test_limits_reach_the_crawler(cli, five):
@@ -212,7 +216,7 @@ def test_a_watch_that_breaks_goes_on_where_it_was(cli, five):
     five.crawler.break_after = 2
     result = cli("crawl", "/photos", "--profile", "landscapes", "--json")
     assert result.status == 0
-    urls = [one["url"] for one in result.objects()[:-1]]
+    urls = [one["url"] for one in result.objects()[1:-1]]
     assert urls == [f"https://example.org/{sequence}.jpg" for sequence in range(1, 6)]
     assert five.crawler.watched_from == [0, 2]
     assert result.err.splitlines() == [
@@ -250,14 +254,46 @@ def test_ctrl_c_pauses_and_resume_goes_on(cli, five, start_cli, tmp_path):
     assert process.wait(30) == 130
     assert (tmp_path / "err").read_text() == "paused; go on with: lodestone crawl --resume c1\n"
     printed = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
-    assert len(printed) == 6
+    assert len(printed) == 7
     assert printed[-1]["crawl"]["state"] == "PAUSED"
 
     five.crawler.listings.append(fetched(6, accepted=True))
     five.crawler.end_state = crawl_pb2.CRAWL_STATE_COMPLETED
     resumed = cli("crawl", "--resume", "c1", "--json")
     assert resumed.status == 0
-    assert [one["url"] for one in resumed.objects()[:-1]] == ["https://example.org/6.jpg"]
+    assert [one["url"] for one in resumed.objects()[1:-1]] == ["https://example.org/6.jpg"]
+
+
+def test_ctrl_c_while_the_crawler_answers(cli, five, start_cli, tmp_path):
+    """The crawl that goes on just then is paused, too."""
+    five.crawler.end_state = crawl_pb2.CRAWL_STATE_RUNNING
+    assert cli("crawl", "/photos", "--profile", "landscapes", "--detach").status == 0
+    five.crawler.may_resume.clear()
+    process = start_cli("crawl", "--resume", "c1", "--json")
+    assert five.crawler.resuming.wait(30)
+    process.send_signal(signal.SIGINT)
+    five.crawler.may_resume.set()
+    assert process.wait(30) == 130
+    assert (tmp_path / "err").read_text() == "paused; go on with: lodestone crawl --resume c1\n"
+    last = json.loads((tmp_path / "out").read_text().splitlines()[-1])
+    assert last["crawl"]["state"] == "PAUSED"
+
+
+def test_ctrl_c_twice_while_the_crawler_does_not_answer(cli, five, start_cli, tmp_path):
+    """The command ends, and says where to look."""
+    assert cli("crawl", "/photos", "--profile", "landscapes", "--detach").status == 0
+    five.crawler.may_resume.clear()
+    process = start_cli("crawl", "--resume", "c1")
+    try:
+        assert five.crawler.resuming.wait(30)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+    finally:
+        five.crawler.may_resume.set()
+    assert process.returncode == 130
+    assert (tmp_path / "err").read_text().startswith("error: left before the crawler answered; ")
 
 
 def test_a_crawler_that_stays_away_ends_the_watch(cli, five, monkeypatch):
@@ -315,4 +351,4 @@ def test_a_title_cannot_rule_the_terminal(cli, services):
     services.crawler.listings = [fetched(1, accepted=True, title="\x1b]0;pwned\x07[bold]")]
     result = cli("crawl", "/photos", "--profile", "landscapes", "--json")
     assert "\x1b" not in result.out
-    assert result.objects()[0]["title"] == "\x1b]0;pwned\x07[bold]"
+    assert result.objects()[1]["title"] == "\x1b]0;pwned\x07[bold]"

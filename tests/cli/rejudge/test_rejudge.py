@@ -108,7 +108,7 @@ def test_detached_it_says_how_to_watch(cli, crawler):
     crawler.rejudge_summary = summary(crawl_id="c7")
     result = cli("rejudge", "--profile", "landscapes", "--detach")
     assert result.status == 0
-    assert result.out.endswith("watch it with: lodestone crawl --resume c7\n")
+    assert "watch it with: lodestone crawl --resume c7\n" in result.out
     assert crawler.watched_from == []
 
 
@@ -126,7 +126,7 @@ def test_a_crawl_that_fails_is_an_error(cli, crawler):
     crawler.end_state, crawler.end_reason = crawl_pb2.CRAWL_STATE_FAILED, "the disk is full"
     result = cli("rejudge", "--profile", "landscapes")
     assert result.status == 1
-    assert result.err == "error: the crawl failed: the disk is full\n"
+    assert result.err.splitlines()[-1] == "error: the crawl failed: the disk is full"
 
 
 def test_json_prints_everything(cli, crawler):
@@ -157,8 +157,9 @@ def test_json_goes_on_with_the_crawl(cli, crawler):
     crawler.listings = [fetched(1, accepted=True)]
     objects = cli("rejudge", "--profile", "landscapes", "--json").objects()
     assert objects[4]["summary"]["crawl_id"] == "c7"
-    assert objects[5]["verdict"] == "ACCEPTED"
-    assert objects[6]["crawl"]["state"] == "COMPLETED"
+    assert objects[5]["crawl"]["crawl_id"] == "c7"
+    assert objects[6]["verdict"] == "ACCEPTED"
+    assert objects[7]["crawl"]["state"] == "COMPLETED"
 
 
 def test_a_table_has_fifty_rows_at_most(cli, crawler):

@@ -176,6 +176,7 @@ async def test_two_images_that_are_no_duplicates(tmp_path, monkeypatch):
             first_digest=digest_of(near), second_digest=digest_of(small)
         )
         made = await stub.CreateDistinctPair(pair)
+        assert made.near
         [crawl_id] = made.crawl_ids
         assert await watched(stub, crawl_id) == {digest_of(near): verdict_pb2.VERDICT_ACCEPTED}
         assert await kept(stub) == [digest_of(small), digest_of(near)]

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 import structlog
 
-from services.crawler import to_postgresql
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
 from services.crawler.store.s3_address import S3Address
+from services.crawler.to_postgresql import __main__ as to_postgresql
 from services.crawler.verifying.__main__ import main
 from services.crawler.verifying.opening import CheckedPlaces
 from services.crawler.verifying.terms import CheckTerms
@@ -36,9 +36,8 @@ def template(mined, postgres):
     """A database with the catalogue of the mined folder, as the command that moves it makes it."""
     with postgres.database() as url:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("LODESTONE_DATA", str(mined))
             patch.setenv("LODESTONE_CRAWLER_CATALOGUE", postgres.address(url.database))
-            assert to_postgresql.main() == 0
+            assert to_postgresql.main(["--data", str(mined)]) == 0
             structlog.reset_defaults()
         yield url.database
 

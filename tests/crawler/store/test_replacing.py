@@ -16,6 +16,7 @@ from services.crawler.catalogue import (
     frontier,
     image_records,
     late_judgements,
+    nearness,
     purges,
     refetches,
     releases,
@@ -26,7 +27,7 @@ from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogu
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
 from services.crawler.catalogue.replacements import Replacement
-from services.crawler.catalogue.schema import listings
+from services.crawler.catalogue.schema import candidates, listings
 from services.crawler.catalogue.settling import Ending, Settlement
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.keyed_lock import KeyedLock
@@ -615,6 +616,41 @@ async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
     with pytest.raises(PairNeeded, match="were kept both"):
         await world.database.run(undo)
     assert await asyncio.to_thread(world.problems) == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_word_about_two_that_are_not_near_is_taken_back(world, gone):
+    """Both were kept without it, also if one was purged since; it is told as it is said."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, picture=2)
+    distinguishing = Distinguishing(world.database, None, world.recorder.remove_files_of)
+    assert not (await distinguishing.distinguish(digest_of(1), digest_of(2))).near
+    if gone:
+        await purge_all(world, digests=(digest_of(1),))
+    assert await distinguishing.undo(digest_of(1), digest_of(2))
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_two_images_that_are_near(world):
+    """As they are or mirrored, or what they have replaced. Flat ones are not; of unknown ones nobody knows."""
+    one, two, three, four = await world.lease(4)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=8)
+    await world.accept(three, 3, picture=2)
+    await world.accept(four, 4, picture=1_000_001)
+
+    def read(connection, one, other):
+        return [
+            nearness.find_near(connection, *pair)
+            for pair in ((digest_of(one), digest_of(other)), (digest_of(other), digest_of(one)))
+        ]
+
+    found = [await world.database.run(partial(read, one=1, other=other)) for other in (2, 3, 4, 5)]
+    # The mirror image of the first candidate has the hashes of that picture.
+    assert found == [[True] * 2, [False] * 2, [True] * 2, [None] * 2]
+    await world.database.run(lambda c: c.execute(update(candidates).values(flat=True)))
+    assert await world.database.run(partial(read, one=1, other=2)) == [False] * 2
 
 
 async def test_a_word_about_what_was_replaced_is_taken_back(world):

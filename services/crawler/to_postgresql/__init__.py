@@ -1,0 +1,1 @@
+"""Moves a catalogue from SQLite to PostgreSQL."""
