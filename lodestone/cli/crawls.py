@@ -11,7 +11,7 @@ import typer
 from lodestone.cli.facts import crawl_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import addresses
+from lodestone.cli.running import crawler_client
 from lodestone.cli.words import count_of, minute_text, one_line, spoken, word
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState
@@ -84,7 +84,7 @@ def _say(as_json: bool, crawl: Crawl) -> None:
 
 def _ask(ask: Callable[[CrawlerClient], Awaitable[Answer]]) -> Answer:
     async def asking() -> Answer:
-        async with CrawlerClient(addresses().crawler) as crawler:
+        async with crawler_client() as crawler:
             await crawler.require_reachable()
             return await ask(crawler)
 

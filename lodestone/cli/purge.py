@@ -74,7 +74,7 @@ def purge(
 
 async def _whole(digests: list[str]) -> list[str]:
     """The digests that were given, whole: of one that is cut off the crawler knows which kept image's it begins."""
-    async with CrawlerClient(addresses().crawler) as crawler:
+    async with crawler_client() as crawler:
         await crawler.require_reachable()
         return [
             one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from lodestone.cli.up.health import HealthCheck
-from lodestone.client import CrawlerClient
+from lodestone.client import CrawlerClient, Transport
 from services.crawler.store.s3_address import S3Address, S3Limits
 from services.crawler.store.s3_bucket import S3Bucket
 from tests.e2e.conftest import ROOT, Lodestone, wait_for
@@ -81,7 +81,7 @@ def state_of(lodestone):
     """Why the newest crawl waits, and whether the crawler says that it is ready."""
 
     async def ask():
-        check = HealthCheck(address_of(lodestone))
+        check = HealthCheck(address_of(lodestone), Transport())
         async with CrawlerClient(address_of(lodestone)) as crawler:
             crawls = await crawler.list_crawls()
             reason = (await crawler.get_crawl(crawls[0].crawl_id)).state_reason if crawls else ""
