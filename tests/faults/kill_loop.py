@@ -13,6 +13,7 @@ from functools import partial
 import psutil
 
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
+from services.crawler.store.blob_store import StoreAway
 from services.servicekit.server import EXIT_BROKEN
 from tests.faults.crawlers import START_S
 from tests.faults.kill_plan import plan_kills, plan_purge_kills
@@ -23,6 +24,8 @@ _WORKER = "services.crawler.decoding.worker"
 _SIGKILLED = -signal.SIGKILL
 # No crawl comes to a point in less: it waits for what was killed beside the crawler.
 _TRAP_S = 60.0
+# How long a store may answer with errors after it was started again.
+_STORE_S = 120.0
 
 
 @dataclass
@@ -124,12 +127,21 @@ class KillLoop:
                 await off_loop(place.s3_server.start)
         self._done.kills[what, "under load"] += 1
 
+    async def _problems(self, **terms):
+        """A store that was killed a moment ago may still answer with errors: that is no verdict on what it has."""
+        async with asyncio.timeout(_STORE_S):
+            while True:
+                try:
+                    return await off_loop(self._rig.place.problems, **terms)
+                except StoreAway:
+                    await asyncio.sleep(1.0)
+
     async def _check(self, work):
         place = self._rig.place
         # A crawler may die before it has made a catalogue.
         if not work.settled and not await off_loop(place.exists):
             return
-        found = await off_loop(place.problems)
+        found = await self._problems()
         assert found == [], f"{found}\n{self._rig.tail()}"
         self._done.checks += 1
 
@@ -161,7 +173,7 @@ class KillLoop:
         done.listings, done.images = work.settled, await off_loop(place.image_count)
         assert done.listings == work.batches * len(batch.names)
         assert done.images == work.batches * batch.finds - len(plan_purge_kills())
-        found = await off_loop(place.problems, grace_s=0.0)
+        found = await self._problems(grace_s=0.0)
         assert {kind for kind, _ in found} <= {"ORPHAN"}, found
         done.orphans = len(found)
         done.summary = await off_loop(place.verify_deep, self._rig.models[0].address)
