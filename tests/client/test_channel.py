@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
+from importlib.resources import files
+from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
 from lodestone.client import EmbedderClient, connect
 from lodestone.client.channel import lost_peer
@@ -14,6 +18,7 @@ from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from lodestone.image.v1.image_pb2 import Image
 
 PUSHBACK_MS = 400
+ROOT = Path(__file__).parents[2]
 
 
 class Flaky(grpc_stubs.EmbedderServiceServicer):
@@ -125,3 +130,23 @@ def test_the_peer_of_a_lost_connection_is_known(details, peer):
 def test_other_texts_have_no_peer():
     """What a server says is its own."""
     assert lost_peer("there is no profile 'all addresses'") is None
+
+
+def test_the_service_config_is_the_one_beside_the_protos():
+    """`make protos` copies it into the package."""
+    copy = files("lodestone.client").joinpath("service_config.json").read_bytes()
+    assert copy == (ROOT / "protos" / "service_config.json").read_bytes()
+
+
+def test_the_service_config_names_methods_that_there_are():
+    """Each at most once; one that was renamed would be tried again as all others are, without a word."""
+    config = json.loads((ROOT / "protos" / "service_config.json").read_text())
+    named = [
+        f"{name['service']}.{name['method']}"
+        for methods in config["methodConfig"]
+        for name in methods["name"]
+        if name
+    ]
+    assert len(named) == len(set(named)) > 0
+    for name in named:
+        assert descriptor_pool.Default().FindMethodByName(name).full_name == name
