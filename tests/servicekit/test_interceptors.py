@@ -9,7 +9,6 @@ import pytest
 import structlog
 
 from services.servicekit import errors
-from services.servicekit.interceptors import _each_parsed
 from services.servicekit.rejection import RejectionCode
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import EchoClient, EchoService
@@ -140,23 +139,6 @@ async def test_a_failed_call_holds_nothing_any_more():
             assert large() is None
         finally:
             gc.enable()
-
-
-async def test_a_stream_that_ends_early_closes_what_reads_its_messages():
-    """At once: gRPC's own reader would hold the last message, of megabytes, until a full garbage collection."""
-    closed = []
-
-    async def raws():
-        try:
-            yield b"first"
-            yield b"second"
-        finally:
-            closed.append("reader")
-
-    requests = _each_parsed(None, raws())
-    assert await anext(requests) == b"first"
-    await requests.aclose()
-    assert closed == ["reader"]
 
 
 async def test_an_unexpected_error_is_an_id_and_nothing_else():
