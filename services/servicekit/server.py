@@ -328,7 +328,10 @@ def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[st
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
+        # Between the two gRPC refuses some; they hold for a client that has acknowledged them, which it has to soon.
         ("grpc.max_metadata_size", 8_192),
+        ("grpc.absolute_max_metadata_size", 16_384),
+        ("grpc.http2.settings_timeout", 10_000),
         # By itself gRPC reads ahead ever more of each stream: 256 streams of images took over 1 GB.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 512 * 1024),

@@ -10,12 +10,11 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.heap import Heap
 from services.servicekit.server import LIVENESS, Probing, ServiceServer, run_service
+from tests.contract.raw_call import reset_calls
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
@@ -284,24 +283,12 @@ async def test_calls_that_are_begun_and_reset_again_and_again_harm_nobody():
     await server.start()
     process = psutil.Process()
 
-    async def reset_calls(count: int) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        attack = H2Connection(H2Configuration(header_encoding="utf-8"))
-        attack.initiate_connection()
-        headers = {":method": "POST", ":scheme": "http", ":path": f"/{FULL_NAME}/Unary"}
-        headers |= {":authority": "raw", "te": "trailers", "content-type": "application/grpc"}
-        for number in range(count):
-            attack.send_headers(2 * number + 1, list(headers.items()))
-            attack.reset_stream(2 * number + 1)
-            writer.write(attack.data_to_send())
-            await writer.drain()
-        writer.close()
-
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    address, path = f"127.0.0.1:{server.port}", f"/{FULL_NAME}/Unary"
+    async with grpc.aio.insecure_channel(address) as channel:
         client = EchoClient(channel)
-        await reset_calls(2_000)
+        await reset_calls(address, path, 2_000)
         before = process.memory_info().rss
-        attack = asyncio.create_task(reset_calls(10_000))
+        attack = asyncio.create_task(reset_calls(address, path, 10_000))
         while not attack.done():
             assert await client.unary("x", timeout=10) == "x"
         await attack
