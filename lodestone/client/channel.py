@@ -70,7 +70,8 @@ def connect(
         BadTlsFiles: The files of `transport` are no good.
         BadToken: Its token is not.
     """
-    target = address if address.startswith("unix:") or ":///" in address else f"dns:///{address}"
+    has_scheme = address.startswith("unix:") or "://" in address
+    target = address if has_scheme else f"dns:///{address}"
     options: list[tuple[str, int | str]] = [
         ("grpc.service_config", _service_config()),
         ("grpc.max_send_message_length", max_message_bytes),
@@ -80,6 +81,9 @@ def connect(
         ("grpc.enable_retries", int(retries)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
+        # Replicas that come and go have new addresses. By itself gRPC asks for them every half minute at most: of a
+        # rolling restart that takes less time it would not know one of the new.
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
