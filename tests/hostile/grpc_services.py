@@ -15,6 +15,7 @@ from google.protobuf.internal import encoder as wire
 from lodestone.crawler.v1 import crawler_service_pb2 as crawler_pb
 from lodestone.embedder.v1 import embedder_service_pb2 as embedder_pb
 from lodestone.novelty.v1 import novelty_service_pb2 as novelty_pb
+from lodestone.novelty.v1.novelty_service_pb2_grpc import NoveltyServiceStub
 from lodestone.watermark.v1 import watermark_service_pb2 as watermark_pb
 from services.crawler.__main__ import build as build_crawler
 from services.crawler.config import CrawlerSettings
@@ -27,11 +28,13 @@ from services.servicekit.messages import rgb_to_image
 from services.watermark.__main__ import define as define_watermark
 from services.watermark.config import WatermarkSettings
 from services.watermark.detector import Detector
+from tests.contract.novelty.calls import fit, message
 from tests.contract.raw_call import raw_call
 from tests.fakes.colour_services import ColourServices
 from tests.fakes.fake_backend import FakeBackend, fake_encoder_folder
 from tests.fakes.ports import free_port
 from tests.fakes.serving import serving, settings_for_tests
+from tests.novelty.tastes import unit_rows
 from tests.watermark.detectors import BrightnessBackend, fake_folder
 
 WORDS = ("embedder", "watermark", "novelty", "crawler")
@@ -70,13 +73,17 @@ _ASKED = {
         "ListProfiles",
         novelty_pb.ListProfilesRequest().SerializeToString() + _NEWER,
         "StreamScoreEmbeddings",
-        novelty_pb.StreamScoreEmbeddingsRequest(id="a").SerializeToString(),
+        novelty_pb.StreamScoreEmbeddingsRequest(
+            id="a", profile="landscapes", embedding=message(unit_rows(1)[0])
+        ).SerializeToString(),
     ),
     "crawler": Asked(
         "ListCrawls",
         crawler_pb.ListCrawlsRequest().SerializeToString() + _NEWER,
         "StreamJudgeImages",
-        crawler_pb.StreamJudgeImagesRequest(id="a").SerializeToString(),
+        crawler_pb.StreamJudgeImagesRequest(
+            id="a", options=crawler_pb.JudgeOptions(profile="colours"), image=_IMAGE
+        ).SerializeToString(),
     ),
 }
 
@@ -137,28 +144,34 @@ class Target:
             await asking
 
 
+async def defined(word, folder, stack: AsyncExitStack, **common):
+    """A service with a data folder of its own and networks that are fakes, and its settings."""
+    common = {"stream_idle_s": LIMIT_S, "LODESTONE_DATA": folder, **common}
+    if word == "embedder":
+        settings = settings_for_tests(EmbedderSettings, **common)
+        return define_embedder(Encoder(fake_encoder_folder(), FakeBackend()), settings), settings
+    if word == "watermark":
+        settings = settings_for_tests(WatermarkSettings, **common)
+        detector = Detector(fake_folder(threshold=0.4), BrightnessBackend(), threshold=None)
+        return define_watermark(detector, settings), settings
+    if word == "novelty":
+        settings = settings_for_tests(NoveltySettings, **common)
+        return await build_novelty(settings), settings
+    models = stack.enter_context(ColourServices()).address
+    named = {f"LODESTONE_{name}": models for name in ("EMBEDDER", "NOVELTY", "WATERMARK")}
+    settings = settings_for_tests(
+        CrawlerSettings, **common, **named, min_pixels=0, decoders=1, workers=2
+    )
+    return await build_crawler(settings), settings
+
+
 @asynccontextmanager
 async def running(word, folder) -> AsyncIterator[Target]:
-    """Starts a service with a data folder of its own; short limits, networks that are fakes."""
+    """Starts a service with short limits; the novelty service has a profile."""
     async with AsyncExitStack() as stack:
-        common = {"port": free_port(), "stream_idle_s": LIMIT_S, "LODESTONE_DATA": folder}
-        if word == "embedder":
-            settings = settings_for_tests(EmbedderSettings, **common)
-            definition = define_embedder(Encoder(fake_encoder_folder(), FakeBackend()), settings)
-        elif word == "watermark":
-            settings = settings_for_tests(WatermarkSettings, **common)
-            detector = Detector(fake_folder(threshold=0.4), BrightnessBackend(), threshold=None)
-            definition = define_watermark(detector, settings)
-        elif word == "novelty":
-            settings = settings_for_tests(NoveltySettings, **common)
-            definition = await build_novelty(settings)
-        else:
-            models = stack.enter_context(ColourServices()).address
-            named = {f"LODESTONE_{name}": models for name in ("EMBEDDER", "NOVELTY", "WATERMARK")}
-            settings = settings_for_tests(
-                CrawlerSettings, **common, **named, min_pixels=0, decoders=1, workers=2
-            )
-            definition = await build_crawler(settings)
+        definition, settings = await defined(word, folder, stack, port=free_port())
         definition = replace(definition, unary_deadline_s=LIMIT_S)
         channel = await stack.enter_async_context(serving(definition, settings))
+        if word == "novelty":
+            await fit(NoveltyServiceStub(channel))
         yield Target(word, definition, settings.address, channel)

@@ -6,6 +6,7 @@ The numbers are those of the project's list of hostile requests.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import gzip
 from contextlib import AsyncExitStack, suppress
 
@@ -14,16 +15,22 @@ import psutil
 import pytest
 import pytest_asyncio
 import structlog
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.internal import encoder as wire
 
+from lodestone.cli.certs.authority import Authority, Lifetime
 from tests.contract.raw_call import framed, raw_call, reset_calls
-from tests.hostile.grpc_services import LIMIT_S, WORDS, running
+from tests.fakes.certificate_files import issue
+from tests.hostile.grpc_services import LIMIT_S, WORDS, defined, running
+from tests.servicekit.tls_servers import serving_tls
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Code = grpc.StatusCode
 FOREIGN = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+TOKEN = "0123456789abcdef0123"
+GONE = Lifetime(1, dt.datetime.now(dt.UTC) - dt.timedelta(days=3))
 NO_REQUEST = b"\xff\xff\xff\xff no request"
 # What a caller may be told of a request that is wrong.
 ITS_FAULT = {Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.FAILED_PRECONDITION}
@@ -232,6 +239,114 @@ async def test_21_bytes_that_are_not_grpc(target, content):
         with suppress(ConnectionError):
             await reader.read()
     writer.close()
+
+
+async def test_26_an_id_that_is_used_twice(target):
+    """Each use is answered, with that id: the server compares none."""
+    call = target.channel.stream_stream(target.stream)()
+    for _ in range(3):
+        await call.write(target.asked.message)
+    async with asyncio.timeout(20):
+        answers = [await call.read() for _ in range(3)]
+    # Field 1, one letter.
+    assert [answer[:3] for answer in answers] == [b"\n\1a"] * 3
+    call.cancel()
+
+
+TEXTS = {
+    "a path": "../../etc/passwd",
+    "a path that is absolute": "/etc/passwd",
+    "NUL": "a\0b",
+    "a letter and its accent": "e\u0301te\u0301",
+    "one letter": "\u00e9t\u00e9",
+    "written backwards": "\u202elandscapes",
+    "a hundred thousand letters": "x" * 100_000,
+}
+
+
+def fill(message, text, depth=2):
+    """Writes the text wherever one can be written."""
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING:
+            if field.is_repeated:
+                getattr(message, field.name).append(text)
+            else:
+                setattr(message, field.name, text)
+        elif field.type == field.TYPE_MESSAGE and not field.is_repeated and depth:
+            inner = getattr(message, field.name)
+            inner.SetInParent()
+            fill(inner, text, depth - 1)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+async def test_27_texts_that_are_no_names(target, text):
+    """In every field of every method: whatever it is, it is no internal error."""
+    for method in target.descriptor.methods:
+        request = message_factory.GetMessageClass(method.input_type)()
+        fill(request, text)
+        call = target.channel.stream_stream(target.path(method.name))
+        sent = call(iter([request.SerializeToString()]), timeout=10)
+        with suppress(grpc.aio.AioRpcError):
+            while await sent.read() is not grpc.aio.EOF:
+                pass
+        code, details = await sent.code(), await sent.details()
+        assert code in {Code.OK, *ITS_FAULT}, (method.name, code, details)
+        assert len(details) <= 1_000
+
+
+# Who may call a service beside people, and what of it not.
+MAY = {
+    "embedder": {"crawler": (), "watermark": ()},
+    "watermark": {"crawler": ()},
+    "novelty": {"crawler": {"FitProfile", "UpdateProfile", "DeleteProfile", "PutThumbnails"}},
+    "crawler": {},
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_28_callers_of_a_service_with_tls(word, tmp_path):
+    """Each method of each service, to everybody who has a certificate, or none that is good."""
+    (tmp_path / "tokens").write_text(f"anna {TOKEN}\n")
+    async with AsyncExitStack() as stack:
+        definition, _ = await defined(word, tmp_path / "data", stack)
+        methods = methods_of(definition)
+        tls = {"tokens_file": tmp_path / "tokens"}
+        one = await stack.enter_async_context(serving_tls(definition, tmp_path / "tls", **tls))
+        for caller in (*WORDS, "person", "stranger"):
+            found = await codes(one.channel_of(caller), methods)
+            if caller == "person":
+                assert set(found.values()) == {Code.UNAUTHENTICATED}
+                continue
+            refused = {name for name, code in found.items() if code is Code.PERMISSION_DENIED}
+            assert refused == set(MAY[word].get(caller, methods)), caller
+        wrong = await codes(one.channel_of("person"), methods, f"Bearer {TOKEN}x")
+        assert set(wrong.values()) == {Code.UNAUTHENTICATED}
+        right = await codes(one.channel_of("person"), methods, f"Bearer {TOKEN}")
+        assert not {Code.UNAUTHENTICATED, Code.PERMISSION_DENIED} & set(right.values())
+        expired = issue(one.authority, "person", lifetime=GONE)
+        rogue = issue(Authority.create(), "person")
+        plaintext = grpc.aio.insecure_channel(one.address)
+        for channel in (one.channel(None), one.channel(expired), one.channel(rogue), plaintext):
+            [code] = (await codes(channel, dict([*methods.items()][:1]))).values()
+            assert code is Code.UNAVAILABLE
+
+
+def methods_of(definition):
+    service = descriptor_pool.Default().FindServiceByName(definition.full_name)
+    return {method.name: f"/{definition.full_name}/{method.name}" for method in service.methods}
+
+
+async def codes(channel, methods, authorization=None):
+    """How a call of no bytes that are a request ends, by method."""
+    metadata = (("authorization", authorization),) if authorization else ()
+    found = {}
+    async with channel:
+        for method, path in methods.items():
+            call = channel.stream_stream(path)(iter([NO_REQUEST]), metadata=metadata, timeout=20)
+            with suppress(grpc.aio.AioRpcError):
+                await call.read()
+            found[method] = await call.code()
+    return found
 
 
 async def test_29_requests_that_are_nested_or_full_of_what_is_unknown(target):
