@@ -152,23 +152,22 @@ async def test_14_metadata_without_measure(target, size):
         assert status is Code.RESOURCE_EXHAUSTED
 
 
-HALF = {"18 headers alone": 0, "18 half of a length": 2, "18 a message without its last byte": -1}
+HALF = {"headers alone": 0, "half of a length": 2, "a message without its last byte": -1}
 
 
 @pytest.mark.parametrize("size", HALF.values(), ids=HALF)
 async def test_18_calls_that_stay_half_open(target, size):
     """All of them end with DEADLINE_EXCEEDED at the limit; others are served meanwhile."""
-    contents = {
-        target.unary: framed(target.asked.request)[:size],
-        target.stream: framed(target.asked.message)[:size],
-        FOREIGN[0]: framed(b"\n\0")[:size],
-        FOREIGN[1]: framed(b"\n\0")[:size],
-    }
+    requests = dict.fromkeys(FOREIGN, b"\n\0")
+    if size == 0:
+        requests |= {target.path(method.name): b"" for method in target.descriptor.methods}
+    requests |= {target.unary: target.asked.request, target.stream: target.asked.message}
+    contents = {path: framed(request)[:size] for path, request in requests.items()}
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack, target.neighbour() as seconds:
         began, calls = loop.time(), []
         for path, content in contents.items():
-            for _ in range(40):
+            for _ in range(160 // len(contents)):
                 call = await stack.enter_async_context(raw_call(target.address, path))
                 call.send(content)
                 calls.append(call)
