@@ -56,9 +56,10 @@ def connect(
 ) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
-    Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
-    EmbedImages and DetectWatermarks that meet a full queue (RESOURCE_EXHAUSTED) when the service says
-    (`grpc-retry-pushback-ms`): every method of ours is idempotent. Must be called in a running event loop.
+    Nothing is sent before the first call. Calls that meet UNAVAILABLE, or are cancelled by a server that is about to
+    end, are tried four times within about two seconds, EmbedImages and DetectWatermarks that meet a full queue
+    (RESOURCE_EXHAUSTED) when the service says (`grpc-retry-pushback-ms`): every method of ours is idempotent. Must be
+    called in a running event loop.
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.

@@ -24,15 +24,16 @@ ROOT = Path(__file__).parents[2]
 class Flaky(grpc_stubs.EmbedderServiceServicer):
     """Answers GetEncoder and opens streams only after some failures."""
 
-    def __init__(self, failures):
+    def __init__(self, failures, code=grpc.StatusCode.UNAVAILABLE):
         self.failures = failures
+        self.code = code
         self.call_count = 0
         self.stream_count = 0
 
     async def GetEncoder(self, request, context):  # noqa: N802 - the contract's name
         self.call_count += 1
         if self.call_count <= self.failures:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+            await context.abort(self.code, "not yet")
         return pb.GetEncoderResponse()
 
     async def EmbedImages(self, request, context):  # noqa: N802 - the contract's name
@@ -48,13 +49,14 @@ class Flaky(grpc_stubs.EmbedderServiceServicer):
         yield
 
 
-async def test_unavailable_is_tried_four_times(serve_at):
-    """Three failures pass unseen, a fourth does not."""
-    patient = Flaky(failures=3)
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_a_server_that_is_away_is_tried_four_times(serve_at, code):
+    """Three failures pass unseen, a fourth does not; grpc.aio cancels calls that reach it while it stops."""
+    patient = Flaky(failures=3, code=code)
     async with EmbedderClient(await serve_at(patient)) as embedder:
         await embedder.get_encoder()
     assert patient.call_count == 4
-    hopeless = Flaky(failures=9)
+    hopeless = Flaky(failures=9, code=code)
     async with EmbedderClient(await serve_at(hopeless)) as embedder:
         with pytest.raises(grpc.aio.AioRpcError, match="not yet"):
             await embedder.get_encoder()
