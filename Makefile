@@ -49,6 +49,7 @@ protos: .venv/.test ## Generates the Python stubs; directory = package, so impor
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(python) -m grpc_tools.protoc --proto_path=protos \
 	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. \
 	  $$(find protos -name '*.proto' | LC_ALL=C sort)
+	cp protos/service_config.json lodestone/client/service_config.json
 
 stubs: | .venv/bin/buf ## Generates stubs of another language: STUBS=typescript, cpp, java or go, into build/stubs.
 	@PATH="$(CURDIR)/.venv/bin:$(CURDIR)/examples/typescript/node_modules/.bin:$$PATH" \

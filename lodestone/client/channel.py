@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from enum import Enum
+from functools import cache
+from importlib.resources import files
 from typing import Final
 from urllib.parse import unquote
 
@@ -16,23 +17,8 @@ from lodestone.client.transport import PLAINTEXT, Transport, channel_credentials
 
 MEBIBYTE: Final = 1024 * 1024
 
-# What outlives its server by other means: MultiplexedStream and CrawlerClient (watch_crawl, export_images) open them
-# again.
-_REOPENED: Final = (
-    ("lodestone.embedder.v1.EmbedderService", "StreamEmbedImages"),
-    ("lodestone.novelty.v1.NoveltyService", "StreamScoreEmbeddings"),
-    ("lodestone.watermark.v1.WatermarkService", "StreamDetectWatermarks"),
-    ("lodestone.crawler.v1.CrawlerService", "StreamJudgeImages"),
-    ("lodestone.crawler.v1.CrawlerService", "WatchCrawl"),
-    ("lodestone.crawler.v1.CrawlerService", "ExportImages"),
-    ("lodestone.crawler.v1.CrawlerService", "ImportImages"),
-)
-
-# Their services say when there will be room in a full queue.
-_QUEUED: Final = (
-    ("lodestone.embedder.v1.EmbedderService", "EmbedImages"),
-    ("lodestone.watermark.v1.WatermarkService", "DetectWatermarks"),
-)
+# A copy of the one beside the protos, which `make protos` makes; for other languages that is the place.
+_SERVICE_CONFIG: Final = "service_config.json"
 
 
 class HandshakeFailure(Enum):
@@ -70,9 +56,10 @@ def connect(
 ) -> grpc.aio.Channel:
     """A channel to every replica that `address` (`host:port`) resolves to, in turn.
 
-    Nothing is sent before the first call. Calls that meet UNAVAILABLE are tried four times within about two seconds,
-    EmbedImages and DetectWatermarks that meet a full queue (RESOURCE_EXHAUSTED) when the service says
-    (`grpc-retry-pushback-ms`): every method of ours is idempotent. Must be called in a running event loop.
+    Nothing is sent before the first call. Calls that meet UNAVAILABLE, or are cancelled by a server that is about to
+    end, are tried four times within about two seconds, EmbedImages and DetectWatermarks that meet a full queue
+    (RESOURCE_EXHAUSTED) when the service says (`grpc-retry-pushback-ms`): every method of ours is idempotent. Must be
+    called in a running event loop.
 
     Args:
         address: `host:port`, or any gRPC target with a scheme.
@@ -84,9 +71,10 @@ def connect(
         BadTlsFiles: The files of `transport` are no good.
         BadToken: Its token is not.
     """
-    target = address if address.startswith("unix:") or ":///" in address else f"dns:///{address}"
+    has_scheme = address.startswith("unix:") or "://" in address
+    target = address if has_scheme else f"dns:///{address}"
     options: list[tuple[str, int | str]] = [
-        ("grpc.service_config", json.dumps(_service_config())),
+        ("grpc.service_config", _service_config()),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
         # What is longer than this, 256 KiB by default, is not sent a second time.
@@ -94,6 +82,9 @@ def connect(
         ("grpc.enable_retries", int(retries)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
+        # Replicas that come and go have new addresses. By itself gRPC asks for them every half minute at most: of a
+        # rolling restart that takes less time it would not know one of the new.
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
         # A peer that hangs is noticed within half a minute; servers allow a ping every ten seconds.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
@@ -135,26 +126,7 @@ def handshake_failure(details: str) -> HandshakeFailure | None:
     return next((failure for words, failure in _FAILURES if words in details), None)
 
 
-def _service_config() -> dict[str, object]:
-    return {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
-        "methodConfig": [
-            {"name": [{"service": service, "method": method} for service, method in _REOPENED]},
-            {
-                "name": [{"service": service, "method": method} for service, method in _QUEUED],
-                "retryPolicy": _retry_policy("UNAVAILABLE", "RESOURCE_EXHAUSTED"),
-            },
-            {"name": [{}], "retryPolicy": _retry_policy("UNAVAILABLE")},
-        ],
-    }
-
-
-def _retry_policy(*codes: str) -> dict[str, object]:
-    return {
-        "maxAttempts": 4,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 3,
-        "retryableStatusCodes": codes,
-    }
+@cache
+def _service_config() -> str:
+    """Round-robin over replicas, and which calls are tried again: JSON as gRPC takes it."""
+    return files(__package__).joinpath(_SERVICE_CONFIG).read_text(encoding="utf-8")

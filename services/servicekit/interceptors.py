@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
 from services.servicekit import errors
 from services.servicekit.admission import Admission
 from services.servicekit.drain import Drain
+from services.servicekit.foreign_calls import ForeignCalls
 from services.servicekit.metrics import RpcMetrics
+from services.servicekit.requests import (
+    Parse,
+    each_parsed,
+    only_request,
+    only_request_within,
+    parsed,
+)
 from services.servicekit.term import Term
 from services.servicekit.unread_limit import UnreadLimit
 
@@ -46,7 +53,6 @@ _ROUNDED_S = 0.002
 _ROUNDED_RATIO = 0.02
 
 Handler = Callable[..., Any]
-Parse = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every call of our own services: error mapping, admission, deadline cap, metrics.
 
     Who may not call is told so before a request is parsed; without an `admission` everybody may.
-    Unary calls end after `unary_deadline_s` at the latest; streams when their client has not read an answer for
+    Unary calls end `unary_deadline_s` after their headers at the latest, and so does every call whose one request has
+    not come by then: every method is served as one with a stream of requests, which grpc.aio calls when the headers
+    have come. On the wire it is the same. Streams end when their client has not read an answer for
     the idle limit, and their servicers have limits for requests that do not come. An unexpected exception is logged
     and answered with INTERNAL and an error id only: grpc.aio would send its text to the caller as UNKNOWN. For the
-    same reason requests are parsed in here. When the server drains, a stream's requests end (what is in flight is
+    same reason requests are parsed here. When the server drains, a stream's requests end (what is in flight is
     still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE.
     At its age limit a stream's requests end as they do then, so that its client opens another elsewhere.
-    Health and reflection pass; only their streams end with the drain.
+    Health and reflection pass; their requests have the same limit, and their streams end with the drain.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._unary_deadline_s = unary_deadline_s
         self._stream_limits = stream_limits
+        self._foreign = ForeignCalls(drain, request_s=unary_deadline_s)
 
     async def intercept_service(
         self,
@@ -104,31 +113,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if method.startswith("/lodestone."):
             return self._wrapped(handler, method)
-        return self._drained(handler)
-
-    def _drained(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Ends the streams of health (a coroutine) and reflection (a generator) when the server drains."""
-        codecs = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
-        watched: Handler | None = handler.unary_stream
-        if watched:
-
-            async def watch(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-                with suppress(errors.Unavailable):
-                    await self._drain.run(watched(request, context))
-
-            return grpc.unary_stream_rpc_method_handler(watch, **codecs)
-        streamed: Handler | None = handler.stream_stream
-        if streamed:
-
-            async def reflect(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-                async for answer in streamed(self._drain.until(requests), context):
-                    yield answer
-
-            return grpc.stream_stream_rpc_method_handler(reflect, **codecs)
-        return handler
+        return self._foreign.wrapped(handler)
 
     def _wrapped(
         self, handler: grpc.RpcMethodHandler[Any, Any], method: str
@@ -138,24 +123,27 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         parse = handler.request_deserializer
         if handler.unary_unary:
             call = self._unary(handler.unary_unary, method, parse)
-            return grpc.unary_unary_rpc_method_handler(call, **respond)
+            return grpc.stream_unary_rpc_method_handler(call, **respond)
         if handler.stream_unary:
             collect = self._collect(handler.stream_unary, method, parse)
             return grpc.stream_unary_rpc_method_handler(collect, **respond)
         if handler.unary_stream:
             watch = self._watch(handler.unary_stream, method, parse)
-            return grpc.unary_stream_rpc_method_handler(watch, **respond)
+            return grpc.stream_stream_rpc_method_handler(watch, **respond)
         stream = self._stream(handler.stream_stream, method, parse)
         return grpc.stream_stream_rpc_method_handler(stream, **respond)
 
     def _unary(self, inner: Handler, method: str, parse: Parse | None) -> Handler:
-        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def call(
+            raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
                 try:
                     async with asyncio.timeout(self._unary_deadline_s) as deadline:
+                        raw = await only_request(raws)
                         try:
-                            answer = inner(_parsed(parse, raw), context)
+                            answer = inner(parsed(parse, raw), context)
                         finally:
                             # This frame lives on in the error that ends the call, see _Outcome.
                             del raw
@@ -174,7 +162,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
-                return await self._drain.run(inner(_each_parsed(parse, raws), context))
+                return await self._drain.run(inner(each_parsed(parse, raws), context))
             return await outcome.abort(context)
 
         return call
@@ -182,10 +170,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _watch(self, inner: Handler | None, method: str, parse: Parse | None) -> Handler:
         assert inner is not None
 
-        async def call(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def call(
+            raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
-                events = self._drain.until(inner(_parsed(parse, raw), context))
+                request = parsed(parse, await only_request_within(self._unary_deadline_s, raws))
+                events = self._drain.until(inner(request, context))
+                del request
                 async with aclosing(events):
                     async for event in events:
                         with outcome.unread.yielding():
@@ -204,7 +196,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
                 with Term(self._stream_limits.age_s) as term:
-                    requests = self._drain.until(_each_parsed(parse, raws), term)
+                    requests = self._drain.until(each_parsed(parse, raws), term)
                     async with aclosing(requests), aclosing(inner(requests, context)) as answers:
                         async for answer in answers:
                             with outcome.unread.yielding():
@@ -282,29 +274,6 @@ def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
         return (("grpc-retry-pushback-ms", "-1"),)
     milliseconds = min(max(round(error.retry_after_s * 1000), 1), _PUSHBACK_MAX_MS)
     return (("grpc-retry-pushback-ms", str(milliseconds)),)
-
-
-def _parsed(parse: Parse | None, raw: bytes) -> Any:
-    try:
-        return parse(raw) if parse else raw
-    except DecodeError as error:
-        message = f"the {len(raw):,} bytes are not a request message of this method"
-        raise errors.InvalidInput(message) from error
-
-
-async def _each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
-    iterator = aiter(raws)
-    try:
-        async for raw in iterator:
-            message = _parsed(parse, raw)
-            # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
-            del raw
-            yield message
-            del message
-    finally:
-        # gRPC's own keeps the last message until a full garbage collection: few objects, many bytes.
-        if isinstance(iterator, AsyncGenerator):
-            await iterator.aclose()
 
 
 def _status(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:

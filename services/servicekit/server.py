@@ -328,7 +328,10 @@ def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[st
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
+        # Between the two gRPC refuses some; they hold for a client that has acknowledged them, which it has to soon.
         ("grpc.max_metadata_size", 8_192),
+        ("grpc.absolute_max_metadata_size", 16_384),
+        ("grpc.http2.settings_timeout", 10_000),
         # By itself gRPC reads ahead ever more of each stream: 256 streams of images took over 1 GB.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 512 * 1024),
@@ -336,11 +339,15 @@ def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[st
         # It counts calls that have ended, too, for a while: of 200 callers at once most were refused (UNAVAILABLE), and
         # not told to wait.
         ("grpc.http.overload_protection", 0),
+        # By itself gRPC waits two minutes for the first bytes of a connection.
+        ("grpc.server_handshake_timeout_ms", 20_000),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         # Without it a ping, also one of the above, is waited for a minute.
         ("grpc.http2.ping_timeout_ms", 10_000),
+        # Whoever pings more often than this thrice is told ENHANCE_YOUR_CALM, and disconnected.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
         # A client that comes again meets the certificate and the replicas of today. The calls of before go on for as
         # long as they take (a grace would cut off a fit, or a rejudgement); streams end by themselves.
         ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_s)),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
+from importlib.resources import files
+from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
 from lodestone.client import EmbedderClient, connect
 from lodestone.client.channel import lost_peer
@@ -14,20 +18,22 @@ from lodestone.embedder.v1 import embedder_service_pb2_grpc as grpc_stubs
 from lodestone.image.v1.image_pb2 import Image
 
 PUSHBACK_MS = 400
+ROOT = Path(__file__).parents[2]
 
 
 class Flaky(grpc_stubs.EmbedderServiceServicer):
     """Answers GetEncoder and opens streams only after some failures."""
 
-    def __init__(self, failures):
+    def __init__(self, failures, code=grpc.StatusCode.UNAVAILABLE):
         self.failures = failures
+        self.code = code
         self.call_count = 0
         self.stream_count = 0
 
     async def GetEncoder(self, request, context):  # noqa: N802 - the contract's name
         self.call_count += 1
         if self.call_count <= self.failures:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+            await context.abort(self.code, "not yet")
         return pb.GetEncoderResponse()
 
     async def EmbedImages(self, request, context):  # noqa: N802 - the contract's name
@@ -43,13 +49,14 @@ class Flaky(grpc_stubs.EmbedderServiceServicer):
         yield
 
 
-async def test_unavailable_is_tried_four_times(serve_at):
-    """Three failures pass unseen, a fourth does not."""
-    patient = Flaky(failures=3)
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_a_server_that_is_away_is_tried_four_times(serve_at, code):
+    """Three failures pass unseen, a fourth does not; grpc.aio cancels calls that reach it while it stops."""
+    patient = Flaky(failures=3, code=code)
     async with EmbedderClient(await serve_at(patient)) as embedder:
         await embedder.get_encoder()
     assert patient.call_count == 4
-    hopeless = Flaky(failures=9)
+    hopeless = Flaky(failures=9, code=code)
     async with EmbedderClient(await serve_at(hopeless)) as embedder:
         with pytest.raises(grpc.aio.AioRpcError, match="not yet"):
             await embedder.get_encoder()
@@ -125,3 +132,23 @@ def test_the_peer_of_a_lost_connection_is_known(details, peer):
 def test_other_texts_have_no_peer():
     """What a server says is its own."""
     assert lost_peer("there is no profile 'all addresses'") is None
+
+
+def test_the_service_config_is_the_one_beside_the_protos():
+    """`make protos` copies it into the package."""
+    copy = files("lodestone.client").joinpath("service_config.json").read_bytes()
+    assert copy == (ROOT / "protos" / "service_config.json").read_bytes()
+
+
+def test_the_service_config_names_methods_that_there_are():
+    """Each at most once; one that was renamed would be tried again as all others are, without a word."""
+    config = json.loads((ROOT / "protos" / "service_config.json").read_text())
+    named = [
+        f"{name['service']}.{name['method']}"
+        for methods in config["methodConfig"]
+        for name in methods["name"]
+        if name
+    ]
+    assert len(named) == len(set(named)) > 0
+    for name in named:
+        assert descriptor_pool.Default().FindMethodByName(name).full_name == name

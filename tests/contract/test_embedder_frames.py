@@ -168,13 +168,13 @@ async def test_a_peer_that_has_gone_without_a_word(path, monkeypatch):
     """What answers no ping is disconnected; here all of the server's times for that are a tenth."""
     options = server._options
 
-    def sooner(max_message_bytes):
+    def sooner(max_message_bytes, settings):
         pings = (
             "grpc.keepalive_time_ms",
             "grpc.keepalive_timeout_ms",
             "grpc.http2.ping_timeout_ms",
         )
-        found = dict(options(max_message_bytes))
+        found = dict(options(max_message_bytes, settings))
         return list({**found, **{name: found[name] // 10 for name in pings}}.items())
 
     monkeypatch.setattr(server, "_options", sooner)

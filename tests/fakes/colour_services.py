@@ -118,7 +118,9 @@ class ColourNovelty(NoveltyServiceServicer):
 
     def GetProfile(self, request, context):  # noqa: N802 - the contract's name
         if request.profile not in ("colours", "colours@1"):
-            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no profile {request.profile!r}")
+            # A real one cuts it, too.
+            details = f"there is no profile {request.profile[:100]!r}"
+            context.abort(grpc.StatusCode.NOT_FOUND, details)
         return novelty_service_pb2.GetProfileResponse(profile=self.profile)
 
     def StreamScoreEmbeddings(self, requests, context):  # noqa: N802 - the contract's name

@@ -9,10 +9,9 @@ import pytest
 import structlog
 
 from services.servicekit import errors
-from services.servicekit.interceptors import _each_parsed
 from services.servicekit.rejection import RejectionCode
 from tests.fakes.serving import serving, settings_for_tests
-from tests.servicekit.echo_service import EchoClient, EchoService
+from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
 Code = grpc.StatusCode
 NO_MESSAGE = b"\xff\xff\xff\xff no message"
@@ -142,23 +141,6 @@ async def test_a_failed_call_holds_nothing_any_more():
             gc.enable()
 
 
-async def test_a_stream_that_ends_early_closes_what_reads_its_messages():
-    """At once: gRPC's own reader would hold the last message, of megabytes, until a full garbage collection."""
-    closed = []
-
-    async def raws():
-        try:
-            yield b"first"
-            yield b"second"
-        finally:
-            closed.append("reader")
-
-    requests = _each_parsed(None, raws())
-    assert await anext(requests) == b"first"
-    await requests.aclose()
-    assert closed == ["reader"]
-
-
 async def test_an_unexpected_error_is_an_id_and_nothing_else():
     """The caller gets INTERNAL and the id; the log has the id and the error. No text leaks."""
     service = EchoService(answer=raising(RuntimeError("the secret path /etc/shadow")))
@@ -230,6 +212,18 @@ async def test_the_server_ends_a_unary_call_that_takes_too_long():
         assert status.code() is Code.DEADLINE_EXCEEDED
         assert status.details() == "this call took longer than the server's limit of 0.1 s"
         assert cancelled.is_set()
+
+
+@pytest.mark.parametrize("kind", ["Unary", "Watch"])
+async def test_a_request_that_does_not_come_has_the_same_time(kind):
+    """The call ends although its request is not there yet, and is counted once."""
+    definition = EchoService().definition(unary_deadline_s=0.1)
+    async with serving(definition) as channel:
+        call = channel.stream_stream(f"/{FULL_NAME}/{kind}")()
+        assert await call.code() is Code.DEADLINE_EXCEEDED
+        assert await call.details() == "this call took longer than the server's limit of 0.1 s"
+    labels = {"method": kind, "code": "DEADLINE_EXCEEDED"}
+    assert definition.registry.get_sample_value("lodestone_echo_calls_total", labels) == 1
 
 
 async def test_a_timeout_of_our_own_is_not_the_callers_deadline():

@@ -10,12 +10,12 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 
+from services.servicekit import server as server_module
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.heap import Heap
 from services.servicekit.server import LIVENESS, Probing, ServiceServer, run_service
+from tests.contract.raw_call import reset_calls
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
@@ -284,24 +284,12 @@ async def test_calls_that_are_begun_and_reset_again_and_again_harm_nobody():
     await server.start()
     process = psutil.Process()
 
-    async def reset_calls(count: int) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        attack = H2Connection(H2Configuration(header_encoding="utf-8"))
-        attack.initiate_connection()
-        headers = {":method": "POST", ":scheme": "http", ":path": f"/{FULL_NAME}/Unary"}
-        headers |= {":authority": "raw", "te": "trailers", "content-type": "application/grpc"}
-        for number in range(count):
-            attack.send_headers(2 * number + 1, list(headers.items()))
-            attack.reset_stream(2 * number + 1)
-            writer.write(attack.data_to_send())
-            await writer.drain()
-        writer.close()
-
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    address, path = f"127.0.0.1:{server.port}", f"/{FULL_NAME}/Unary"
+    async with grpc.aio.insecure_channel(address) as channel:
         client = EchoClient(channel)
-        await reset_calls(2_000)
+        await reset_calls(address, path, 2_000)
         before = process.memory_info().rss
-        attack = asyncio.create_task(reset_calls(10_000))
+        attack = asyncio.create_task(reset_calls(address, path, 10_000))
         while not attack.done():
             assert await client.unary("x", timeout=10) == "x"
         await attack
@@ -478,3 +466,51 @@ def test_a_start_that_fails(capsys, error, status):
         run_service(build, settings_for_tests())
     assert ended.value.code == status
     assert capsys.readouterr().err == f"error: {error}\n"
+
+
+HELLOS = {
+    "grpc.server_handshake_timeout_ms": b"",
+    # The preface and settings, and no word about the server's.
+    "grpc.http2.settings_timeout": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize(("option", "hello"), HELLOS.items(), ids=["nothing", "no settings"])
+async def test_a_connection_on_which_nothing_comes_is_closed(option, hello, monkeypatch):
+    """When its time is over; here that is a fiftieth."""
+    options = server_module._options
+
+    def sooner(*given):
+        found = dict(options(*given))
+        return [*{**found, option: found[option] // 50}.items()]
+
+    monkeypatch.setattr(server_module, "_options", sooner)
+    server = ServiceServer(EchoService().definition(), settings_for_tests())
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(hello)
+    async with asyncio.timeout(10):
+        while await reader.read(65_536):
+            pass
+    writer.close()
+    await server.stop()
+
+
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+async def test_a_request_for_health_that_does_not_come(method):
+    """Its call ends at the deadline of unary calls, with the same words."""
+    async with serving(EchoService().definition(unary_deadline_s=0.1)) as channel:
+        call = channel.stream_stream(f"/grpc.health.v1.Health/{method}")()
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await call.details() == "this call took longer than the server's limit of 0.1 s"
+
+
+async def test_what_is_no_request_for_health_or_reflection():
+    """INVALID_ARGUMENT, and nothing of what the parser says."""
+    paths = ["health.v1.Health/Check", "health.v1.Health/Watch"]
+    paths += ["reflection.v1alpha.ServerReflection/ServerReflectionInfo"]
+    async with serving(EchoService().definition()) as channel:
+        for path in paths:
+            call = channel.stream_stream(f"/grpc.{path}")(iter([b"\xff\xff\xff\xff"]))
+            assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert await call.details() == "the 4 bytes are not a request message of this method"

@@ -1,0 +1,79 @@
+"""Reads what a call sends: bytes, as grpc.aio would answer those that are no request with the parser's own words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from services.servicekit.errors import DeadlinePassed, InvalidInput
+
+Parse = Callable[[Any], Any]
+
+
+def parsed(parse: Parse | None, raw: bytes) -> Any:
+    """The request message.
+
+    Raises:
+        InvalidInput: The bytes are none.
+    """
+    try:
+        return parse(raw) if parse else raw
+    except DecodeError as error:
+        message = f"the {len(raw):,} bytes are not a request message of this method"
+        raise InvalidInput(message) from error
+
+
+async def each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+    """The request messages of a stream.
+
+    Raises:
+        InvalidInput: The bytes of one are none.
+    """
+    iterator = aiter(raws)
+    try:
+        async for raw in iterator:
+            message = parsed(parse, raw)
+            # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
+            del raw
+            yield message
+            del message
+    finally:
+        await _close(iterator)
+
+
+async def only_request(raws: AsyncIterable[bytes]) -> bytes:
+    """The bytes of the one request of a call; what comes after it is not read.
+
+    Raises:
+        InvalidInput: The call has ended before it was complete.
+    """
+    iterator = aiter(raws)
+    try:
+        async for raw in iterator:
+            return raw
+    finally:
+        await _close(iterator)
+    raise InvalidInput("the call ended before its request was complete")
+
+
+async def only_request_within(limit_s: float, raws: AsyncIterable[bytes]) -> bytes:
+    """The same, if it comes in time.
+
+    Raises:
+        InvalidInput: The call has ended before it was complete.
+        DeadlinePassed: It has not come within `limit_s` seconds.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            return await only_request(raws)
+    except TimeoutError as error:
+        raise DeadlinePassed(limit_s) from error
+
+
+async def _close(iterator: AsyncIterator[bytes]) -> None:
+    """One of gRPC's keeps the last message until a full garbage collection: few objects, many bytes."""
+    if isinstance(iterator, AsyncGenerator):
+        await iterator.aclose()
