@@ -95,7 +95,7 @@ def test_kept_pictures_have_licence_and_author(crawled):
 
 def test_what_is_too_large_is_fetched_smaller(crawled):
     """The widest copy of an original that has more bytes than the crawler takes; of all others the original."""
-    _, _, (*settled, _) = crawled
+    _, _, (_, *settled, _) = crawled
     copies = [one["url"] for one in settled if "/original/" not in one["url"]]
     assert len(copies) == 1
     assert copies[0].endswith("/thumb/3840px/Hill_8.jpg")
