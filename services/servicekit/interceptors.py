@@ -163,7 +163,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
-                return await self._drain.run(inner(each_parsed(parse, raws), context))
+                requests = each_parsed(parse, raws, idle_s=self._stream_limits.idle_s)
+                return await self._drain.run(inner(requests, context))
             return await outcome.abort(context)
 
         return call
