@@ -78,7 +78,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     the idle limit, and their servicers have limits for requests that do not come. An unexpected exception is logged
     and answered with INTERNAL and an error id only: grpc.aio would send its text to the caller as UNKNOWN. For the
     same reason requests are parsed here. When the server drains, a stream's requests end (what is in flight is
-    still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE.
+    still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE; a
+    listing (`List…`) goes on to its end.
     At its age limit a stream's requests end as they do then, so that its client opens another elsewhere.
     Health and reflection pass; their requests have the same limit, and their streams end with the drain.
     """
@@ -162,13 +163,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ) -> Any:
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
-                return await self._drain.run(inner(each_parsed(parse, raws), context))
+                requests = each_parsed(parse, raws, idle_s=self._stream_limits.idle_s)
+                return await self._drain.run(inner(requests, context))
             return await outcome.abort(context)
 
         return call
 
     def _watch(self, inner: Handler | None, method: str, parse: Parse | None) -> Handler:
         assert inner is not None
+        # It ends by itself, and soon; a client that has a part of it could not go on elsewhere.
+        is_listing = method.rpartition("/")[2].startswith("List")
 
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
@@ -176,13 +180,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async with self._guarded(method, context) as outcome:
                 self._admit(method, context)
                 request = parsed(parse, await only_request_within(self._unary_deadline_s, raws))
-                events = self._drain.until(inner(request, context))
+                answers = inner(request, context)
+                events = answers if is_listing else self._drain.until(answers)
                 del request
                 async with aclosing(events):
                     async for event in events:
                         with outcome.unread.yielding():
                             yield event
-                self._drain.require_not_begun()
+                if not is_listing:
+                    self._drain.require_not_begun()
             await outcome.abort(context)
 
         return call

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from services.servicekit.errors import DeadlinePassed, InvalidInput
+from services.servicekit.errors import DeadlinePassed, IdleStream, InvalidInput
 
 Parse = Callable[[Any], Any]
 
@@ -26,15 +26,25 @@ def parsed(parse: Parse | None, raw: bytes) -> Any:
         raise InvalidInput(message) from error
 
 
-async def each_parsed(parse: Parse | None, raws: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+async def each_parsed(
+    parse: Parse | None, raws: AsyncIterable[bytes], *, idle_s: float | None = None
+) -> AsyncIterator[Any]:
     """The request messages of a stream.
 
     Raises:
         InvalidInput: The bytes of one are none.
+        IdleStream: One did not come within `idle_s` seconds.
     """
     iterator = aiter(raws)
     try:
-        async for raw in iterator:
+        while True:
+            try:
+                async with asyncio.timeout(idle_s):
+                    raw = await anext(iterator)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise IdleStream(idle_s or 0.0) from error
             message = parsed(parse, raw)
             # An image of 32 MB would be there twice while it waits, and as long as the stream is idle afterwards.
             del raw

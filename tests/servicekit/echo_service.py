@@ -24,7 +24,7 @@ async def _echo(text: str) -> str:
 
 @dataclass
 class EchoService:
-    """Unary, Collect (stream to one), Watch (one to stream) and Stream, all of StringValue.
+    """Unary, Collect (stream to one), Watch and ListTexts (one to stream) and Stream, all of StringValue.
 
     Attributes:
         answer: Answers one text; Collect joins the texts before.
@@ -53,6 +53,7 @@ class EchoService:
             "Unary": grpc.unary_unary_rpc_method_handler(self._unary, **codecs),
             "Collect": grpc.stream_unary_rpc_method_handler(self._collect, **codecs),
             "Watch": grpc.unary_stream_rpc_method_handler(self._watch, **codecs),
+            "ListTexts": grpc.unary_stream_rpc_method_handler(self._watch, **codecs),
             "Stream": grpc.stream_stream_rpc_method_handler(self._stream, **codecs),
         }
         server.add_generic_rpc_handlers(
@@ -91,4 +92,5 @@ class EchoClient:
         self.unary = channel.unary_unary(f"/{FULL_NAME}/Unary", **codecs)
         self.collect = channel.stream_unary(f"/{FULL_NAME}/Collect", **codecs)
         self.watch = channel.unary_stream(f"/{FULL_NAME}/Watch", **codecs)
+        self.list_texts = channel.unary_stream(f"/{FULL_NAME}/ListTexts", **codecs)
         self.stream = channel.stream_stream(f"/{FULL_NAME}/Stream", **codecs)

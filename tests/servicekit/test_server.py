@@ -350,6 +350,29 @@ async def test_a_stop_lets_the_running_call_end():
     assert service.closed == [True]
 
 
+async def test_a_stop_lets_a_listing_end():
+    """A client that has half of it could not go on elsewhere."""
+    free = asyncio.Event()
+
+    async def texts(_):
+        yield "first"
+        await free.wait()
+        yield "second"
+
+    server = ServiceServer(EchoService(watch=texts).definition(), settings_for_tests(drain_s=10.0))
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = EchoClient(channel).list_texts("all")
+        assert await call.read() == "first"
+        stopping = asyncio.create_task(server.stop())
+        await first_refusal(EchoClient(channel))
+        free.set()
+        assert await call.read() == "second"
+        assert await call.read() is grpc.aio.EOF
+        async with asyncio.timeout(5):
+            await stopping
+
+
 async def test_a_stop_ends_a_stream_after_what_is_in_flight():
     """The client gets the answer, then UNAVAILABLE, and need not wait for the end of the drain."""
     held = Held()
