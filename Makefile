@@ -38,7 +38,7 @@ lint: .venv/.test ## Checks style, types, imports, protos, stubs, manifests.
 	@if git rev-parse -q --verify refs/remotes/origin/main:protos >/dev/null; then \
 	  .venv/bin/buf breaking --against '.git#ref=refs/remotes/origin/main'; \
 	else .venv/bin/buf breaking --against '.git#ref=HEAD'; fi
-	.venv/bin/hadolint deploy/docker/Dockerfile
+	.venv/bin/hadolint deploy/docker/Dockerfile deploy/docker/encoder.Dockerfile
 	@for file in $(manifests); do .venv/bin/kubernetes-validate --strict --quiet $$file || exit 1; done
 
 format: .venv/.test ## Formats code and protos.
@@ -63,9 +63,8 @@ bench: .venv/.bench ## Measures all; JSON on stdout and in data/benchmarks; fail
 certs: .venv/.run ## Makes an authority and certificates for TLS on this machine, in data/certs.
 	@.venv/bin/lodestone certs data/certs
 
-images: ## Builds the container images (docker).
-	@for word in embedder novelty watermark crawler; do \
-	  docker build -f deploy/docker/Dockerfile --target $$word -t lodestone/$$word:0.1.0 . || exit 1; done
+images: ## Builds the container images, with docker or buildah; TARGETS=embedder-cuda for another.
+	deploy/docker/build.sh $(or $(TARGETS),embedder novelty watermark crawler)
 
 deploy: ## Applies the manifests to the cluster that kubectl points to.
 	kubectl apply -k deploy/k8s
