@@ -16,8 +16,10 @@ from py_compile import PycInvalidationMode
 # Whatever the package: tests, and what compilers read.
 EVERYWHERE = ("tests", "test", "include", "*.a", "*.pxd", "*.pyi", "*.pyx")
 
-# By the distribution's folder.
+# By the distribution, in the folder of its name.
 UNUSED = {
+    # For programs in C: Python's part has it all in its own file. What CUDA's distribution has is left as it is.
+    "onnxruntime": ("capi/libonnxruntime.so.*",),
     # The device is the CPU, and networks come as ONNX.
     "openvino": (
         "libs/cache.json",
@@ -52,7 +54,8 @@ def prune(site_packages: Path) -> None:
             _remove(path)
     for package, patterns in UNUSED.items():
         folder = site_packages / package
-        for pattern in patterns if folder.is_dir() else ():
+        is_there = any(site_packages.glob(f"{package}-*.dist-info"))
+        for pattern in patterns if is_there else ():
             found = list(folder.glob(pattern))
             if not found:
                 sys.exit(f"error: {folder}: nothing is like {pattern!r}")
