@@ -37,6 +37,9 @@ UNUSED = {
         "_flight.*",
         "_s3fs.*",
         "libarrow_flight.so.*",
+        # Second and third copies of a library, by names that compilers ask for.
+        "libarrow_python.so",
+        "libarrow_python.so.*.*",
         "libarrow_python_flight.so*",
         "libarrow_s3.so.*",
     ),
