@@ -36,7 +36,7 @@ lint: .venv/.test .venv-checkov/.done ## Checks style, types, imports, protos, s
 	.venv/bin/buf lint
 	.venv/bin/buf format --diff --exit-code protos
 	PATH="$(CURDIR)/.venv/bin:$$PATH" protos/check_breaking.sh
-	.venv/bin/hadolint deploy/docker/Dockerfile
+	.venv/bin/hadolint deploy/docker/Dockerfile deploy/docker/encoder.Dockerfile
 	deploy/check.sh
 
 format: .venv/.test ## Formats code and protos.
@@ -66,9 +66,8 @@ bench: .venv/.bench ## Measures all; JSON on stdout and in data/benchmarks; fail
 certs: .venv/.run ## Makes an authority and certificates for TLS on this machine, in data/certs.
 	@.venv/bin/lodestone certs data/certs
 
-images: ## Builds the container images (docker).
-	@for word in embedder novelty watermark crawler; do \
-	  docker build -f deploy/docker/Dockerfile --target $$word -t lodestone/$$word:0.1.0 . || exit 1; done
+images: ## Builds the container images, with docker or buildah; TARGETS=embedder-cuda for another.
+	deploy/docker/build.sh $(or $(TARGETS),embedder novelty watermark crawler)
 
 secrets: ## Writes the Secrets of the overlay `local` into data/secrets, for kubectl apply -f; after make certs.
 	@deploy/k8s/overlays/local/secrets.sh data/certs data/secrets

@@ -81,26 +81,34 @@ def test_what_is_copied_exists_and_reaches_the_build():
     copies = [rest for stage in stages().values() for word, rest in stage.lines if word == "COPY"]
     for copy in copies:
         if copy.startswith("--from="):
-            assert copy.split()[0].removeprefix("--from=") in stages()
+            stage, source, _ = copy.split()
+            assert stage.removeprefix("--from=") in stages()
+            # What another stage copied from the checkout.
+            inside = source.removeprefix("/app/")
+            assert source == "/opt/venv" or (ROOT / inside).exists(), source
             continue
         for source in copy.split()[:-1]:
             assert (ROOT / source).exists(), source
-            assert Path(source).parts[0] in reaching, source
+            parts = Path(source).parts
+            assert {parts[0], source} & reaching, source
 
 
 def test_each_target_runs_its_service_without_a_shell(target):
     """Signals reach Python itself."""
     entry = json.loads(values(target, "ENTRYPOINT")[-1])
     assert entry == ["python", "-m", f"services.{TARGETS[target]}"]
-    assert f"services/{TARGETS[target]}/ services/{TARGETS[target]}/" in values(target, "COPY")
+    for folder in ("servicekit", TARGETS[target]):
+        copy = f"--from=code /app/services/{folder}/ services/{folder}/"
+        assert copy in values(target, "COPY")
     assert not values(target, "CMD")
     assert not values(target, "HEALTHCHECK")
 
 
 def test_each_target_exposes_the_ports_of_its_settings(target):
-    """The gRPC port and the metrics port."""
+    """The gRPC port, the port of health with TLS, and the metrics port."""
     fields = settings_class(TARGETS[target]).model_fields
-    expected = f"{fields['port'].default} {fields['metrics_port'].default}"
+    names = ("port", "health_port", "metrics_port")
+    expected = " ".join(str(fields[name].default) for name in names)
     assert values(target, "EXPOSE") == [expected]
 
 
@@ -122,10 +130,12 @@ def test_each_target_has_the_requirements_of_its_service(target):
     (environment,) = (
         re.match(r"--from=(\S+) /opt/venv /opt/venv$", copy)[1]
         for copy in values(target, "COPY")
-        if copy.startswith("--from=")
+        if "/opt/venv" in copy
     )
-    (install,) = (run for run in values(environment, "RUN") if " install " in run)
+    (install,) = (run for run in values(environment, "RUN") if "'.[" in run)
     assert "--constraint constraints.txt" in install
+    # First the list of what is in it, of which nothing is left out; then what nobody loads goes.
+    assert install.index("sbom.sh") < install.index("prune.py")
     asked = re.search(r"'\.\[([a-z,]+)\]'", install)[1].split(",")
     assert set(asked) <= set(extras)
     computing = {
@@ -171,3 +181,25 @@ def test_what_serves_imports_nothing_that_is_left_out():
                 assert not (node.module or "").startswith(left_out), path
             elif isinstance(node, ast.Import):
                 assert not any(name.name.startswith(left_out) for name in node.names), path
+
+
+def test_each_target_says_what_it_is(target):
+    """In the labels that registries show; the version is the project's."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    labels = dict(
+        pair.removeprefix("org.opencontainers.image.").split("=", 1)
+        for line in values(target, "LABEL")
+        for pair in shlex.split(line)
+    )
+    assert labels.keys() == {"version", "licenses", "title", "description"}
+    assert labels["version"] == project["version"]
+    assert labels["licenses"] == project["license"]
+    assert target.partition("-")[0] in labels["title"]
+
+
+def test_what_changes_often_is_copied_last(target):
+    """A new line of ours does not bring hundreds of megabytes of packages anew."""
+    copies = values(target, "COPY")
+    packages = next(number for number, copy in enumerate(copies) if "/opt/venv" in copy)
+    ours = [number for number, copy in enumerate(copies) if "services" in copy]
+    assert packages < min(ours)

@@ -1,0 +1,1 @@
+"""Brings an encoder from an image into a folder that pods share, before they serve."""
