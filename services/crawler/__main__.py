@@ -81,6 +81,13 @@ from services.servicekit.settings import read_settings
 # Of so many images not all are lost, unless the store is another one.
 _LOOKED_FOR = 100
 
+# A table's Job begins crawls and waits for their ends.
+_CALLERS = {
+    "": (callers.PERSON,),
+    "CreateCrawl": (callers.BULK, callers.PERSON),
+    "GetCrawl": (callers.BULK, callers.PERSON),
+}
+
 _SERVICE = crawler_service_pb2.DESCRIPTOR.services_by_name["CrawlerService"]
 
 
@@ -180,7 +187,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         register=register,
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
-        callers={"": (callers.PERSON,)},
+        callers=_CALLERS,
         close=stack.aclose,
         registry=registry,
     )

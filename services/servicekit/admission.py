@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import grpc
 
-from services.servicekit.callers import SERVICES, Callers
+from services.servicekit.callers import WORKLOADS, Callers
 from services.servicekit.errors import Unauthenticated
 from services.servicekit.token_file import TokenFile
 
@@ -33,12 +33,12 @@ class Admission:
 
         Raises:
             PermissionDenied: Its certificate has no name that may.
-            Unauthenticated: It is no service of ours, and has no token, or a wrong one.
+            Unauthenticated: It is no workload of ours, and has no token, or a wrong one.
         """
         uris = context.auth_context().get(_URIS, ())
         names = [uri.decode("utf-8", "replace") for uri in uris]
         name = self._callers.require(method.rpartition("/")[2], names)
-        if self._tokens is not None and name not in SERVICES:
+        if self._tokens is not None and name not in WORKLOADS:
             self._require_token(context, self._tokens)
 
     def _require_token(

@@ -13,9 +13,11 @@ EMBEDDER: Final = f"{_NAMES}embedder"
 NOVELTY: Final = f"{_NAMES}novelty"
 WATERMARK: Final = f"{_NAMES}watermark"
 CRAWLER: Final = f"{_NAMES}crawler"
+BULK: Final = f"{_NAMES}bulk"
+"""The Job that has a table mined on a cluster, and waits for the end."""
 PERSON: Final = f"{_NAMES}person"
 
-SERVICES: Final = frozenset({EMBEDDER, NOVELTY, WATERMARK, CRAWLER})
+WORKLOADS: Final = frozenset({EMBEDDER, NOVELTY, WATERMARK, CRAWLER, BULK})
 """Whoever else calls is a person, or works for one."""
 
 Allowed = Mapping[str, tuple[str, ...]]

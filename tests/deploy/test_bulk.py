@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 from services.crawler.bulk.__main__ import _parse
 from services.servicekit.settings import EXIT_MISCONFIGURED
@@ -32,20 +34,44 @@ def test_there_are_as_many_indexes_as_parts():
 def test_pods_and_crawlers_see_the_shards_under_one_path():
     """The Job names files that the crawlers read, and nobody writes to them."""
     bulk = rendered("bulk")
-    path = str(_parse(arguments()).shards)
+    shards = _parse(arguments()).shards
+    assert shards.name == bulk.environment("bulk")["TABLE"]
     claims = set()
     for name in ("bulk", "crawler"):
-        mount = bulk.mounts(name)[path]
+        mount = bulk.mounts(name)[str(shards.parent)]
         assert mount["readOnly"]
         claims.add(bulk.volumes(name)[mount["name"]]["persistentVolumeClaim"]["claimName"])
     (claim,) = claims
     assert bulk.one("PersistentVolumeClaim", claim)["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_it_is_a_person_who_asks():
-    """Of the crawlers, at the port of their Service; the job's id makes a second pod wait for the same crawl."""
+def test_it_waits_until_somebody_has_brought_the_table(tmp_path):
+    """Into the claim, where the init container may write; until then no index can fail for good."""
     bulk = rendered("bulk")
-    assert bulk.volumes("bulk")["tls"]["secret"]["secretName"] == "person-tls"
+    (waiting,) = bulk.pod("bulk")["initContainers"]
+    (mount,) = waiting["volumeMounts"]
+    shards = _parse(arguments()).shards
+    assert mount == {
+        "name": bulk.mounts("bulk")[str(shards.parent)]["name"],
+        "mountPath": str(shards.parent),
+    }
+    assert "readOnly" not in bulk.volumes("bulk")[mount["name"]]["persistentVolumeClaim"]
+    (entry,) = waiting["env"]
+    assert entry in bulk.container("bulk")["env"]
+    [script] = waiting["args"]
+    words = [*waiting["command"], script.replace(mount["mountPath"], str(tmp_path))]
+    environment = {"TABLE": shards.name, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == f"waiting for {shards.name}\n"
+        shell.kill()
+    (tmp_path / shards.name).mkdir()
+    assert subprocess.run(words, env=environment, timeout=5, check=False).returncode == 0
+
+
+def test_it_asks_under_a_name_of_its_own():
+    """The crawlers, at the port of their Service; the job's id makes a second pod wait for the same crawl."""
+    bulk = rendered("bulk")
+    assert bulk.volumes("bulk")["tls"]["secret"]["secretName"] == "bulk-tls"
     assert bulk.environment("bulk")["LODESTONE_CRAWLER"] == "crawler:50054"
     (entry,) = (one for one in bulk.container("bulk")["env"] if one["name"] == "JOB")
     path = entry["valueFrom"]["fieldRef"]["fieldPath"]

@@ -10,7 +10,8 @@ from cryptography import x509
 
 from tests.deploy.manifests import ROOT, SERVICES, rendered
 
-PEOPLE = "person"
+# They call, and nobody calls them.
+CLIENTS = ("person", "bulk")
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +32,31 @@ def names_in(path):
     )
 
 
-@pytest.mark.parametrize("name", [*SERVICES, PEOPLE])
-@pytest.mark.parametrize("overlay_name", ["cpu", "gpu", "bulk"])
+@pytest.mark.parametrize(
+    ("overlay_name", "name"),
+    [
+        *((overlay, name) for overlay in ("cpu", "gpu", "bulk") for name in (*SERVICES, "person")),
+        ("bulk", "bulk"),
+    ],
+)
 def test_names_are_the_same(overlay_name, name, made):
     """Who somebody is, and under which names a service is asked."""
     spec = rendered(overlay_name).one("Certificate", name)["spec"]
     uris, dns, addresses = names_in(made / name / "tls.crt")
     assert uris == spec["uris"] == [f"spiffe://lodestone/{name}"]
-    if name != PEOPLE:
+    if name not in CLIENTS:
         assert set(spec["dnsNames"]) == dns
         assert set(spec["ipAddresses"]) == addresses
     assert spec["secretName"] == f"{name}-tls"
     assert spec["issuerRef"] == {"kind": "Issuer", "name": "lodestone-ca"}
     assert "client auth" in spec["usages"]
-    assert ("server auth" in spec["usages"]) is (name != PEOPLE)
+    assert ("server auth" in spec["usages"]) is (name not in CLIENTS)
 
 
 def test_they_are_renewed_long_before_they_end():
     """And with a new key."""
-    for name in (*SERVICES, PEOPLE):
-        spec = rendered("cpu").one("Certificate", name)["spec"]
+    for name in (*SERVICES, *CLIENTS):
+        spec = rendered("bulk").one("Certificate", name)["spec"]
         hours = {key: int(spec[key].removesuffix("h")) for key in ("duration", "renewBefore")}
         assert hours["renewBefore"] >= 30 * 24
         assert hours["duration"] >= 2 * hours["renewBefore"]

@@ -6,7 +6,6 @@ import re
 
 import yaml
 
-from lodestone.client.transport import TOKEN_FILE
 from tests.deploy.manifests import (
     K8S,
     NAME,
@@ -151,24 +150,22 @@ def test_every_secret_key_that_is_read_is_the_same_everywhere():
     }
     tls = {(f"{word}-tls", key) for word in SERVICES for key in CERTIFICATE}
     servers = {("catalogue-server", "password"), ("store-server", "s3.json")}
-    person = {("person-tls", key) for key in CERTIFICATE}
+    job = {("bulk-tls", key) for key in CERTIFICATE}
     assert secret_keys(rendered("cpu")) == secret_keys(rendered("gpu")) == crawlers | tls
     assert secret_keys(rendered("local")) == crawlers | tls | servers
-    assert secret_keys(rendered("bulk")) == crawlers | tls | person
+    assert secret_keys(rendered("bulk")) == crawlers | tls | job
 
 
 def test_tokens_are_read_from_secrets():
-    """By the optional component: those of all people by the services, one by the Job, which asks as a person."""
+    """By the optional component, by the services; the Job is no person and needs none."""
     tokens = {("lodestone-tokens", "tokens")}
     cpu = secret_keys(rendered("cpu", "tokens"))
     assert cpu == secret_keys(rendered("cpu")) | tokens
-    bulk = secret_keys(rendered("bulk", "tokens"))
-    assert bulk == secret_keys(rendered("bulk")) | tokens | {("bulk-token", "token")}
+    assert secret_keys(rendered("bulk", "tokens")) == secret_keys(rendered("bulk")) | tokens
     for word in SERVICES:
         variable = f"LODESTONE_{word.upper()}_TOKENS_FILE"
         assert settings_names(word)[variable] == "tokens_file"
         assert rendered("cpu", "tokens").environment(word)[variable] == "/secrets/tokens/tokens"
-    assert rendered("bulk", "tokens").environment("bulk")[TOKEN_FILE] == "/secrets/token/token"
 
 
 def test_no_overlay_brings_a_secret(overlay):

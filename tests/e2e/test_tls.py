@@ -1,8 +1,13 @@
-"""`lodestone up` with TLS: it mines, and each of the five may do what is its own."""
+"""`lodestone up` with TLS: it mines, and each of the six may do what is its own."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import grpc
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lodestone.cli.app import run
@@ -13,7 +18,7 @@ from lodestone.client import (
     Transport,
     WatermarkClient,
 )
-from tests.e2e.conftest import Lodestone
+from tests.e2e.conftest import ROOT, Lodestone
 
 pytestmark = pytest.mark.e2e
 
@@ -83,6 +88,18 @@ async def test_a_service_may_do_no_more_than_its_own(secured, certs):
         assert (await client.get_detector()).name
     async with WatermarkClient(watermark, transport=Transport(certs / "embedder")) as client:
         assert await code_of(client.get_detector()) is denied
-    for word in ("embedder", "novelty", "watermark", "crawler"):
+    for word in ("embedder", "novelty", "watermark", "crawler", "bulk"):
         async with CrawlerClient(crawler, transport=Transport(certs / word)) as client:
             assert await code_of(client.list_crawls()) is denied
+
+
+def test_a_tables_job_begins_crawls_and_looks_at_them(secured, certs, tmp_path):
+    """Under a name of its own."""
+    pq.write_table(pa.table({"url": ["http://127.0.0.1:9/a.jpg"]}), tmp_path / "part-0.parquet")
+    words = [f"--shards={tmp_path}", "--profile=hills", "--of=1", "--job=secured"]
+    done = subprocess.run(
+        [sys.executable, "-m", "services.crawler.bulk", *words],
+        cwd=ROOT, env=secured.environment | {"LODESTONE_TLS": str(certs / "bulk")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

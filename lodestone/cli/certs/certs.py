@@ -1,4 +1,4 @@
-"""`lodestone certs`: an authority and a certificate for each service and for a person."""
+"""`lodestone certs`: an authority, and a certificate for each service and for those who call them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SERVICES: Final = ("embedder", "novelty", "watermark", "crawler")
 _PERSON: Final = "person"
+# They call, and nobody calls them.
+_CLIENTS: Final = ("bulk", _PERSON)
 _AUTHORITY_KEY: Final = "ca.key"
 # What a cluster puts behind the name of a service.
 _ENDS: Final = (".lodestone", ".lodestone.svc", ".lodestone.svc.cluster.local")
@@ -36,13 +38,13 @@ def certs(
 ) -> None:
     """Make certificates for TLS between the services and you, on this machine.
 
-    DIR gets a folder for each: `embedder`, `novelty`, `watermark`, `crawler` and `person`, with `tls.crt`, `tls.key`
-    and `ca.crt`; and `ca` with the key of the authority, which no service needs. Then
-    `LODESTONE_TLS=DIR/person lodestone up` serves with them.
+    DIR gets a folder for each: `embedder`, `novelty`, `watermark`, `crawler`, `bulk` (a cluster's Job that has a table
+    mined) and `person`, with `tls.crt`, `tls.key` and `ca.crt`; and `ca` with the key of the authority, which no
+    service needs. Then `LODESTONE_TLS=DIR/person lodestone up` serves with them.
     """
     authority = _authority(folder / "ca", renew=renew)
     made = []
-    for word in (*_SERVICES, _PERSON):
+    for word in (*_SERVICES, *_CLIENTS):
         pair = _issue(authority, word, days)
         _write(folder / word, pair, authority)
         made.append(folder / word)
@@ -88,7 +90,7 @@ def _names(word: str) -> Names:
     from lodestone.cli.certs.authority import Names
 
     uri = f"spiffe://lodestone/{word}"
-    if word == _PERSON:
+    if word in _CLIENTS:
         return Names(uri)
     inside = [f"{word}{end}" for end in ("", *_ENDS)]
     return Names(uri, (*inside, "localhost"), ("127.0.0.1", "::1"))

@@ -8,7 +8,7 @@ from cryptography import x509
 from lodestone.cli.app import run
 from lodestone.client.tls_files import read_tls_files
 
-WORDS = ("embedder", "novelty", "watermark", "crawler", "person")
+WORDS = ("embedder", "novelty", "watermark", "crawler", "bulk", "person")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_each_gets_a_folder_of_its_own(folder, word):
 
 
 def test_a_service_has_the_names_that_it_is_reached_by(folder):
-    """In a cluster and on this machine; a person is reached by nobody."""
+    """In a cluster and on this machine; a person and the bulk Job are reached by nobody."""
     assert names_of(folder / "novelty", x509.DNSName) == [
         "novelty",
         "novelty.lodestone",
@@ -53,7 +53,8 @@ def test_a_service_has_the_names_that_it_is_reached_by(folder):
         "localhost",
     ]
     assert "127.0.0.1" in names_of(folder / "novelty", x509.IPAddress)
-    assert names_of(folder / "person", x509.DNSName) == []
+    for word in ("bulk", "person"):
+        assert names_of(folder / word, x509.DNSName) == []
 
 
 def test_an_authority_is_not_overwritten(folder, capsys):
