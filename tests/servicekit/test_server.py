@@ -254,6 +254,25 @@ async def test_a_message_over_the_limit_is_refused():
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_metadata_over_the_limit_is_refused_each_time():
+    """Not by chance; calls below it, on the same connection, are served."""
+    async with serving(EchoService().definition()) as channel:
+
+        async def end(size):
+            try:
+                return await EchoClient(channel).unary("a", metadata=(("x-long", "x" * size),))
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+
+        sizes = (7_000, 9_000, 12_000, 15_000, 20_000)
+        ends = {size: await asyncio.gather(*map(end, [size] * 40)) for size in sizes}
+    refused = grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert {size: set(found) for size, found in ends.items()} == {
+        7_000: {"a"},
+        **dict.fromkeys(sizes[1:], {refused}),
+    }
+
+
 async def test_more_calls_than_a_connection_has_streams_wait_for_one_another():
     """A client of no retries: 64 are under way, and none of the others is refused."""
     running, most = 0, 0
