@@ -264,13 +264,12 @@ async def test_metadata_over_the_limit_is_refused_each_time():
             except grpc.aio.AioRpcError as error:
                 return error.code()
 
-        sizes = (7_000, 9_000, 12_000, 15_000, 20_000)
-        ends = {size: await asyncio.gather(*map(end, [size] * 40)) for size in sizes}
-    refused = grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert {size: set(found) for size, found in ends.items()} == {
-        7_000: {"a"},
-        **dict.fromkeys(sizes[1:], {refused}),
-    }
+        ends = {
+            size: set(await asyncio.gather(*map(end, [size] * 40)))
+            for size in (7_000, 9_000, 15_000)
+        }
+    refused = {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert ends == {7_000: {"a"}, 9_000: refused, 15_000: refused}
 
 
 async def test_more_calls_than_a_connection_has_streams_wait_for_one_another():
