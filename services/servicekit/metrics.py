@@ -55,7 +55,7 @@ def serve_metrics(registry: CollectorRegistry, *, host: str, port: int) -> None:
     server.RequestHandlerClass = _impatient(server.RequestHandlerClass)
 
 
-def _impatient(handler: type[Any]) -> type[Any]:
+def _impatient(handler: Any) -> type[Any]:
     """The handler, whose thread a connection on which nothing comes keeps for some seconds alone."""
 
     class Impatient(handler):  # type: ignore[misc]  # whatever the library's is
