@@ -7,7 +7,8 @@ from typing import Any, Final
 import grpc
 
 from services.servicekit.callers import WORKLOADS, Callers
-from services.servicekit.errors import Unauthenticated
+from services.servicekit.errors import PermissionDenied, Unauthenticated
+from services.servicekit.refusal_log import RefusalLog
 from services.servicekit.token_file import TokenFile
 
 # gRPC's name for the URIs among the SANs; those of all kinds are in one list as well, where a DNS name could look like
@@ -27,9 +28,10 @@ class Admission:
     def __init__(self, callers: Callers, tokens: TokenFile | None = None) -> None:
         self._callers = callers
         self._tokens = tokens
+        self._refusals = RefusalLog()
 
     def require(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        """Returns if the caller may call `/package.Service/Method`.
+        """Returns if the caller may call `/package.Service/Method`; who may not is logged.
 
         Raises:
             PermissionDenied: Its certificate has no name that may.
@@ -37,9 +39,14 @@ class Admission:
         """
         uris = context.auth_context().get(_URIS, ())
         names = [uri.decode("utf-8", "replace") for uri in uris]
-        name = self._callers.require(method.rpartition("/")[2], names)
-        if self._tokens is not None and name not in WORKLOADS:
-            self._require_token(context, self._tokens)
+        called = method.rpartition("/")[2]
+        try:
+            name = self._callers.require(called, names)
+            if self._tokens is not None and name not in WORKLOADS:
+                self._require_token(context, self._tokens)
+        except (PermissionDenied, Unauthenticated) as error:
+            self._refusals.note(str(error), method=called, names=names, peer=context.peer())
+            raise
 
     def _require_token(
         self, context: grpc.aio.ServicerContext[Any, Any], tokens: TokenFile

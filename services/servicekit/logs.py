@@ -6,7 +6,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure_logs(service: str, *, as_json: bool | None) -> None:
@@ -20,6 +20,7 @@ def configure_logs(service: str, *, as_json: bool | None) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _naming(service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -28,4 +29,13 @@ def configure_logs(service: str, *, as_json: bool | None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _naming(service: str) -> Processor:
+    """Says which service a line is of: in every thread, where a variable of the context would be in some."""
+
+    def name(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
+        entry.setdefault("service", service)
+        return entry
+
+    return name

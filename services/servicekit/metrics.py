@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any, Final
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
 from services.servicekit.errors import Misconfigured
+
+_SILENCE_S: Final = 10.0
 
 
 class RpcMetrics:
@@ -43,7 +48,21 @@ def serve_metrics(registry: CollectorRegistry, *, host: str, port: int) -> None:
     if port == 0:
         return
     try:
-        start_http_server(port, addr=host, registry=registry)
+        server, _ = start_http_server(port, addr=host, registry=registry)
     except OSError as error:
         message = f"cannot serve metrics on {host}:{port}: {error.strerror or error}"
         raise Misconfigured(message) from error
+    server.RequestHandlerClass = _impatient(server.RequestHandlerClass)
+
+
+def _impatient(handler: Any) -> type[Any]:
+    """The handler, whose thread a connection on which nothing comes keeps for some seconds alone."""
+
+    class Impatient(handler):  # type: ignore[misc]  # whatever the library's is
+        timeout = _SILENCE_S
+
+        def handle(self) -> None:
+            with suppress(TimeoutError):
+                super().handle()
+
+    return Impatient

@@ -49,6 +49,7 @@ supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 _LAST_CALLS_S = 1.0
 # gRPC adds a tenth to a connection's age or takes it away: a stream that ends a little later is the last on it.
 _STREAM_AGES = 1.15
+_MAX_METADATA_BYTES = 8_192
 # Of a request for health.
 _HEALTH_MAX_BYTES = 4_096
 # After the drain: what a service holds is closed in far less, unless a computation hangs.
@@ -328,9 +329,10 @@ def _options(max_message_bytes: int, settings: ServiceSettings) -> list[tuple[st
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
-        # Between the two gRPC refuses some; they hold for a client that has acknowledged them, which it has to soon.
-        ("grpc.max_metadata_size", 8_192),
-        ("grpc.absolute_max_metadata_size", 16_384),
+        # Between the two gRPC refuses some calls by chance. They hold for a client that has acknowledged them, which
+        # it has to soon.
+        ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
         ("grpc.http2.settings_timeout", 10_000),
         # By itself gRPC reads ahead ever more of each stream: 256 streams of images took over 1 GB.
         ("grpc.http2.bdp_probe", 0),

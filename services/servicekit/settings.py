@@ -90,6 +90,17 @@ class ServiceSettings(BaseSettings):
         ipaddress.ip_address(value)
         return value
 
+    @field_validator("callers", mode="before")
+    @classmethod
+    def _callers_are_lists(cls, value: object) -> object:
+        if value is not None and not _is_lists_of_texts(value):
+            message = (
+                "it is a JSON object of beginnings of methods' names, each with a list of URI SANs, for example "
+                '{"": ["spiffe://lodestone/person"], "Delete": []}'
+            )
+            raise ValueError(message)
+        return value
+
     @field_validator("tls", "tokens_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -125,6 +136,14 @@ class ServiceSettings(BaseSettings):
             if getattr(self, name) is not None:
                 message = f"{prefix}{name.upper()} needs TLS: set LODESTONE_TLS"
                 raise Misconfigured(message)
+
+
+def _is_lists_of_texts(value: object) -> bool:
+    lists = value.values() if isinstance(value, dict) else [None]
+    return all(
+        isinstance(texts, (list, tuple)) and all(isinstance(text, str) for text in texts)
+        for texts in lists
+    )
 
 
 def _secrets(settings: type[ServiceSettings], prefix: str) -> dict[str, Any]:
@@ -183,5 +202,5 @@ def _wrong(error: ValidationError, prefix: str) -> list[str]:
     for problem in error.errors(include_input=False):
         name = "_".join(str(part) for part in problem["loc"])
         name = name if name.startswith("LODESTONE_") else f"{prefix}{name}".upper()
-        found.append(f"{name}: {problem['msg']}")
+        found.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lodestone.cli.app import run
+from lodestone.cli.certs.authority import Authority, Pair
 from lodestone.client import (
     CrawlerClient,
     EmbedderClient,
@@ -19,6 +21,7 @@ from lodestone.client import (
     WatermarkClient,
 )
 from tests.e2e.conftest import ROOT, Lodestone
+from tests.fakes.certificate_files import channel_credentials, issue
 
 pytestmark = pytest.mark.e2e
 
@@ -63,10 +66,42 @@ def test_without_a_certificate_there_is_one_clear_line(secured):
         secured.environment["LODESTONE_TLS"] = folder
 
 
+def _pair(folder):
+    return Pair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+
+
 async def code_of(call):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value.code()
+
+
+async def refusals_in_log(secured, channel):
+    """What the crawler's log has more, after a call that is refused."""
+    log = secured.data / "logs" / "crawler.log"
+    start = log.stat().st_size
+    async with channel:
+        call = channel.unary_unary("/lodestone.crawler.v1.CrawlerService/ListCrawls")
+        assert await code_of(call(b"", timeout=20)) is grpc.StatusCode.UNAVAILABLE
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode()
+
+
+async def test_a_handshake_that_fails_leaves_its_reason_in_the_log(secured, certs):
+    """gRPC's own line: of another authority, of none and of plaintext."""
+    address = f"127.0.0.1:{secured.ports['crawler']}"
+    believed, rogue = Authority(_pair(certs / "ca")), Authority.create()
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+    channels = {
+        "CERTIFICATE_VERIFY_FAILED": channel_credentials(issue(rogue, "person"), believed),
+        "PEER_DID_NOT_RETURN_A_CERTIFICATE": channel_credentials(None, believed),
+    }
+    for reason, credentials in channels.items():
+        channel = grpc.aio.secure_channel(address, credentials, options=options)
+        assert reason in await refusals_in_log(secured, channel)
+    plaintext = grpc.aio.insecure_channel(address, options=options)
+    assert "WRONG_VERSION_NUMBER" in await refusals_in_log(secured, plaintext)
 
 
 async def test_a_service_may_do_no_more_than_its_own(secured, certs):
@@ -91,6 +126,15 @@ async def test_a_service_may_do_no_more_than_its_own(secured, certs):
     for word in ("embedder", "novelty", "watermark", "crawler", "bulk"):
         async with CrawlerClient(crawler, transport=Transport(certs / word)) as client:
             assert await code_of(client.list_crawls()) is denied
+    log = (secured.data / "logs" / "crawler.log").read_text()
+    refused = [json.loads(line) for line in log.splitlines() if '"call_refused"' in line]
+    assert {one["caller"].rpartition("/")[2] for one in refused} == {
+        "embedder",
+        "novelty",
+        "watermark",
+        "crawler",
+        "bulk",
+    }
 
 
 def test_a_tables_job_begins_crawls_and_looks_at_them(secured, certs, tmp_path):

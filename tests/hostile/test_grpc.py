@@ -144,7 +144,7 @@ async def test_13_a_method_that_is_not_there(target):
         assert await target.status(path, framed(b"")) is Code.UNIMPLEMENTED
 
 
-@pytest.mark.parametrize("size", [20_000, 64_000])
+@pytest.mark.parametrize("size", [9_000, 20_000, 64_000])
 async def test_14_metadata_without_measure(target, size):
     """RESOURCE_EXHAUSTED, in whichever field it is."""
     for path in (target.unary, target.stream):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+import structlog
 
 from lodestone.cli.certs.authority import Lifetime, Names
 from services.servicekit.callers import CRAWLER, PERSON
@@ -82,6 +83,24 @@ async def test_a_refusal_comes_before_the_request_is_read(one):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await EchoClient(channel, raw=True).unary(b"\xff\xff")
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_who_is_refused_is_logged(definition, tmp_path, tokens):
+    """Which method, by whom, from where; no token is in it."""
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            serving_tls(definition, tmp_path / "tls", tokens_file=tokens) as one,
+            one.channel_of("watermark") as watermark,
+            one.channel_of("person") as person,
+        ):
+            await each_kind(watermark)
+            await each_kind(person, metadata=(("authorization", "Bearer not-the-right-one"),))
+    denied, unknown = (entry for entry in logs if entry["event"] == "call_refused")
+    assert denied["cause"] == f"{denied['caller']} may not call {denied['method']}"
+    assert denied["caller"] == "spiffe://lodestone/watermark"
+    assert denied["peer"].startswith("ipv4:127.0.0.1:")
+    assert (unknown["caller"], unknown["cause"]) == (PERSON, "the token is not a valid one")
+    assert "not-the-right-one" not in str(logs)
 
 
 async def test_a_dns_name_is_no_uri(one):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 
 import pytest
 import structlog
@@ -36,6 +37,16 @@ def test_json_lines_on_stderr(capsys):
     del first["timestamp"]
     assert first == {"event": "started", "port": 7, "service": "echo", "level": "info"}
     assert "ZeroDivisionError: division by zero" in second["exception"]
+
+
+def test_a_line_of_any_thread_has_the_service(capsys):
+    """gRPC's threads and those of a pool know nothing of the context that the process began with."""
+    configure_logs("echo", as_json=True)
+    thread = threading.Thread(target=lambda: structlog.get_logger().info("read_again"))
+    thread.start()
+    thread.join()
+
+    assert json.loads(capsys.readouterr().err)["service"] == "echo"
 
 
 def test_pretty_logs_print_an_exception_plainly(capsys):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import socket
+import urllib.request
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from services.servicekit import metrics
 from services.servicekit.errors import Misconfigured
+from tests.fakes.ports import free_port
 
 
 def test_calls_are_counted_under_the_services_word():
@@ -39,6 +41,20 @@ def test_a_port_in_use_stops_the_start():
         port = taken.getsockname()[1]
         with pytest.raises(Misconfigured, match=f"metrics on 127.0.0.1:{port}: Address already"):
             metrics.serve_metrics(CollectorRegistry(), host="127.0.0.1", port=port)
+
+
+def test_a_silent_connection_is_closed(monkeypatch, capfd):
+    """Its thread ends; whoever asks is answered."""
+    monkeypatch.setattr(metrics, "_SILENCE_S", 0.2)
+    port = free_port()
+    metrics.serve_metrics(metrics.new_registry(), host="127.0.0.1", port=port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert b"process_open_fds" in answer.read()
+    for sent in (b"", b"GET /metr"):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as silent:
+            silent.sendall(sent)
+            assert silent.recv(1) == b""
+    assert capfd.readouterr().err == ""
 
 
 def test_port_0_serves_nothing(monkeypatch):

@@ -73,6 +73,19 @@ def test_a_wrong_setting_ends_the_process_with_its_name(monkeypatch, capsys, nam
     assert line.startswith(f"error: {name}: ")
 
 
+@pytest.mark.parametrize(
+    "value", ['{"": "spiffe://lodestone/person"}', '{"Delete": [1]}', '{"": null}', "[]", "nope"]
+)
+def test_callers_that_are_none_are_told_what_to_write(monkeypatch, capsys, value):
+    """The name of the variable alone, and an example."""
+    monkeypatch.setenv("LODESTONE_ECHO_CALLERS", value)
+    with pytest.raises(SystemExit):
+        read_settings(EchoSettings)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: LODESTONE_ECHO_CALLERS: ")
+    assert line.endswith('for example {"": ["spiffe://lodestone/person"], "Delete": []}')
+
+
 def test_each_wrong_setting_has_its_line(monkeypatch, capsys):
     """A person fixes them all at once."""
     monkeypatch.setenv("LODESTONE_ECHO_LOUD", "11")

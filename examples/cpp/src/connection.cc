@@ -10,17 +10,10 @@ namespace {
 
 constexpr int kMessageBytes = 65 * 1024 * 1024;
 
-// Every replica that the name resolves to, in turn; what meets UNAVAILABLE is tried again.
-constexpr char kServiceConfig[] = R"({
-  "loadBalancingConfig": [{"round_robin": {}}],
-  "methodConfig": [{
-    "name": [{}],
-    "retryPolicy": {
-      "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 3,
-      "retryableStatusCodes": ["UNAVAILABLE"]
-    }
-  }]
-})";
+// Replicas in turn, and what is tried again: the file beside the protos, which `make` writes as a literal.
+constexpr char kServiceConfig[] =
+#include "service_config.inc"
+    ;
 
 std::string variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "connection.h"
+#include "status_name.h"
 #include "lodestone/crawler/v1/crawler_service.grpc.pb.h"
 #include "lodestone/novelty/v1/novelty_service.grpc.pb.h"
 
@@ -20,7 +21,7 @@ constexpr std::chrono::seconds kPatience{60};
 
 void require_ok(const grpc::Status& status) {
   if (status.ok()) return;
-  throw std::runtime_error(std::to_string(status.error_code()) + ": " + status.error_message());
+  throw std::runtime_error(example::name_of(status.error_code()) + ": " + status.error_message());
 }
 
 // Prints the newest version of every profile.

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 
 const ADDRESSES = {
@@ -26,6 +26,12 @@ export function transportTo(word: keyof typeof ADDRESSES): Transport {
     interceptors: tokenFile ? [withToken(tokenFile)] : [],
     nodeOptions: folder ? certificates(folder) : {},
   });
+}
+
+/** What may be behind an error: a service with TLS closes a connection in plaintext without a word. */
+export function hintFor(code: Code): string {
+  const mayWantTls = code === Code.Canceled && !process.env["LODESTONE_TLS"];
+  return mayWantTls ? "; it may want TLS: set LODESTONE_TLS to the folder with your certificate" : "";
 }
 
 function certificates(folder: string) {

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
+import { hintFor } from "./connection.js";
 import { judge } from "./judge.js";
 import { listProfiles } from "./profiles.js";
 import { watch } from "./watch.js";
@@ -24,6 +25,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const { code, rawMessage } = ConnectError.from(error);
-  console.error(`error: ${code === Code.Unknown ? "" : `${Code[code]}: `}${rawMessage}`);
+  console.error(`error: ${code === Code.Unknown ? "" : `${Code[code]}: `}${rawMessage}${hintFor(code)}`);
   process.exitCode = 1;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 
-import { transportTo } from "./connection.js";
+import { hintFor, transportTo } from "./connection.js";
 import { type Crawl, CrawlState, type SettledListing } from "./stubs/lodestone/crawler/v1/crawl_pb.js";
 import { CrawlerService } from "./stubs/lodestone/crawler/v1/crawler_service_pb.js";
 import { OutcomeReason } from "./stubs/lodestone/crawler/v1/outcome_pb.js";
@@ -36,7 +36,7 @@ export async function watch(crawlId: string): Promise<void> {
       }
       // A stream that has lasted for long enough ends so: another one may begin at once.
       if (metadata.get("grpc-retry-pushback-ms") !== "0") {
-        console.error(`the crawler is away: ${rawMessage}`);
+        console.error(`the crawler is away: ${rawMessage}${hintFor(code)}`);
         await sleep(1_000);
       }
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -53,7 +54,9 @@ def certs(
         output.object({"folders": [str(one) for one in made]})
         return
     output.table(("~folder",), [(str(one),) for one in made])
-    output.text(f"for this shell: export LODESTONE_TLS={folder / _PERSON}")
+    output.text(
+        f"for this shell: export LODESTONE_TLS={shlex.quote(str((folder / _PERSON).absolute()))}"
+    )
 
 
 def _authority(folder: Path, *, renew: bool) -> Authority:

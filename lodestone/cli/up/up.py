@@ -18,6 +18,7 @@ from lodestone.cli.encoder_folders import require_encoder
 from lodestone.cli.errors import CliError
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
+from lodestone.cli.quiet import GRPC_VERBOSITY, QUIET
 from lodestone.cli.running import addresses, transport
 from lodestone.cli.up.child import ChildSpec
 from lodestone.cli.up.data_folder import locked
@@ -221,6 +222,9 @@ def service_environment(
     # What belongs to another service may be a secret of its.
     others = tuple(f"LODESTONE_{other.upper()}_" for other in asdict(where) if other != word)
     own = {name: value for name, value in environment.items() if not name.startswith(others)}
+    if own.get(GRPC_VERBOSITY) == QUIET:
+        # A service has the reason why it refuses a connection from gRPC's lines alone.
+        del own[GRPC_VERBOSITY]
     return {**own, **settings}
 
 

@@ -57,6 +57,14 @@ def test_a_service_has_the_names_that_it_is_reached_by(folder):
         assert names_of(folder / word, x509.DNSName) == []
 
 
+def test_what_to_export_holds_in_every_folder(tmp_path, monkeypatch, capsys):
+    """It is absolute, and quoted where the shell wants that."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["certs", "my certs"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"for this shell: export LODESTONE_TLS='{tmp_path}/my certs/person'"
+
+
 def test_an_authority_is_not_overwritten(folder, capsys):
     """Nor anything that it has signed."""
     before = (folder / "person" / "tls.crt").read_bytes()

@@ -35,6 +35,8 @@ if os.environ.get("TEST_REFUSES") == word:
 settings = {name: value for name, value in os.environ.items() if name.startswith("LODESTONE_")}
 data = pathlib.Path(os.environ["LODESTONE_DATA"])
 (data / f"{word}.json").write_text(json.dumps(settings))
+if shown := os.environ.get("TEST_SHOWS"):
+    print(f"{shown} is {os.environ.get(shown, 'not set')}")
 server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
 health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
 server.add_insecure_port(f"127.0.0.1:{os.environ[prefix + 'PORT']}")
@@ -133,6 +135,14 @@ def test_up_with_json_and_options(up, addresses, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert not any(is_running(one["pid"]) for one in ready["services"])
+
+
+def test_services_have_grpcs_own_log_lines(up, tmp_path):
+    """The command keeps them off its stderr; a service tells by them why a handshake failed."""
+    up("--json", TEST_SHOWS="GRPC_VERBOSITY")
+    eventually_sync(lambda: lines_of(tmp_path / "out"), limit_s=60)
+    shown = lines_of(tmp_path / "data" / "logs" / "novelty.log")
+    assert shown == ["GRPC_VERBOSITY is not set", "novelty serves"]
 
 
 def test_up_starts_a_killed_service_again(up, tmp_path):
