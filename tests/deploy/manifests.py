@@ -63,6 +63,14 @@ class Overlay:
     def volumes(self, name):
         return {volume["name"]: volume for volume in self.pod(name)["volumes"]}
 
+    def scripts(self, name):
+        """Files of the ConfigMaps that are mounted, by name."""
+        found = {}
+        for volume in self.volumes(name).values():
+            if "configMap" in volume:
+                found |= self.one("ConfigMap", volume["configMap"]["name"])["data"]
+        return found
+
     def mounts(self, name):
         """Path to mount, of the one container."""
         return {mount["mountPath"]: mount for mount in self.container(name)["volumeMounts"]}

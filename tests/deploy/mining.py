@@ -44,7 +44,7 @@ def main():
         cluster.start("store", _WEED)
         for word in MODELS:
             cluster.start(word)
-        with web(site), catalogue(cluster, secrets["catalogue-server"]["password"].decode()):
+        with web(site), catalogue(cluster, secrets["catalogue-server"]):
             cluster.start("crawler")
             told = run(cluster, certificates, liked)
     sys.stdout.write(json.dumps(told))
@@ -131,13 +131,19 @@ def read_secrets(certificates, folder):
 
 
 @contextlib.contextmanager
-def catalogue(cluster, password):
-    """A PostgreSQL server in place of that pod: its address, port, password and database are the manifest's."""
+def catalogue(cluster, secret):
+    """A PostgreSQL server in place of that pod: address, port, users, passwords and database are the manifest's."""
     port = cluster.overlay.container("catalogue")["ports"][0]["containerPort"]
-    server = PostgresServer(port, password)
+    user = cluster.overlay.environment("catalogue")["POSTGRES_USER"]
+    server = PostgresServer(port, secret["password"].decode(), user)
     try:
-        database = cluster.overlay.environment("catalogue")["POSTGRES_DB"]
-        server.execute(f"CREATE DATABASE {database}")
+        password = cluster.folder / "crawler-password"
+        password.write_bytes(secret["crawler-password"])
+        script = cluster.overlay.scripts("catalogue")["crawler.sql"]
+        server.psql(script.replace("/secrets/crawler-password", str(password)))
+        rights = "rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication"
+        [[has_any]] = server.execute(f"SELECT {rights} FROM pg_roles WHERE rolname = 'crawler'")
+        assert not has_any
         [pod] = cluster.pods["catalogue"]
         address = cluster.network.addresses[pod]
         cluster.network.add(address)

@@ -116,4 +116,5 @@ def test_a_change_of_a_setting_starts_the_pods_again(overlay):
             "lodestone-crawler",
             "lodestone-store",
             "lodestone-bulk",
+            "lodestone-catalogue-server",
         }

@@ -124,11 +124,12 @@ def test_each_service_has_its_certificate(overlay, word):
 
 
 def secret_keys(overlay):
-    """Secret and key of every file below a mounted Secret that arguments or variables name; all of a certificate."""
+    """Secret and key of each file of a mounted Secret that arguments, variables or scripts name; of TLS all."""
     found = set()
     for name in names(overlay):
         container, volumes = overlay.container(name), overlay.volumes(name)
         texts = [*overlay.environment(name).values(), *container.get("args", [])]
+        texts += overlay.scripts(name).values()
         for path, mount in overlay.mounts(name).items():
             # A StatefulSet's own claims are no volumes of its pod.
             if "secret" not in volumes.get(mount["name"], {}):
@@ -149,7 +150,11 @@ def test_every_secret_key_that_is_read_is_the_same_everywhere():
         ("lodestone-store", "secret-access-key"),
     }
     tls = {(f"{word}-tls", key) for word in SERVICES for key in CERTIFICATE}
-    servers = {("catalogue-server", "password"), ("store-server", "s3.json")}
+    servers = {
+        ("catalogue-server", "password"),
+        ("catalogue-server", "crawler-password"),
+        ("store-server", "s3.json"),
+    }
     job = {("bulk-tls", key) for key in CERTIFICATE}
     assert secret_keys(rendered("cpu")) == secret_keys(rendered("gpu")) == crawlers | tls
     assert secret_keys(rendered("local")) == crawlers | tls | servers

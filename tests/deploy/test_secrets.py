@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -21,17 +22,17 @@ SCRIPT = K8S / "overlays" / "local" / "secrets.sh"
 @pytest.fixture
 def certificates(tmp_path):
     folder = tmp_path / "certs"
-    for name in (*SERVICES, "person"):
+    for name in (*SERVICES, "person", "bulk"):
         (folder / name).mkdir(parents=True)
         for file in CERTIFICATE:
             (folder / name / file).write_text(f"{name} {file}")
     return folder
 
 
-def write(certificates, folder):
+def write(certificates, folder, **given):
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl, which writes the Secrets, is not installed")
-    subprocess.run([SCRIPT, certificates, folder], check=True, capture_output=True)
+    subprocess.run([SCRIPT, certificates, folder], check=True, capture_output=True, **given)
     found = {}
     for path in sorted(folder.iterdir()):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
@@ -45,11 +46,10 @@ def write(certificates, folder):
 
 
 def test_every_key_that_the_overlay_reads_is_written(certificates, tmp_path):
-    """And besides only those of a person, who is outside."""
+    """And nothing else: a person is outside, and keeps what is theirs there."""
     secrets = write(certificates, tmp_path / "secrets")
     written = {(name, key) for name, keys in secrets.items() for key in keys}
-    assert written - secret_keys(rendered("local")) == {("person-tls", key) for key in CERTIFICATE}
-    assert secret_keys(rendered("local")) <= written
+    assert secret_keys(rendered("local")) == written
     assert secrets["crawler-tls"]["tls.key"] == "crawler tls.key"
 
 
@@ -57,18 +57,40 @@ def test_servers_and_the_crawler_have_the_same_passwords(certificates, tmp_path)
     """Each its own; and the crawler finds the database under the name of its Service."""
     secrets = write(certificates, tmp_path / "secrets")
     url = make_url(secrets["lodestone-catalogue"]["url"])
-    server = rendered("local").environment("catalogue")
-    assert (url.username, url.database) == (server["POSTGRES_USER"], server["POSTGRES_DB"])
+    script = rendered("local").scripts("catalogue")["crawler.sql"]
+    assert f"CREATE ROLE {url.username} LOGIN " in script
+    assert f"CREATE DATABASE {url.database} OWNER {url.username};" in script
+    assert rendered("local").environment("catalogue")["POSTGRES_USER"] != url.username
     assert (url.host, url.port) == ("catalogue", 5432)
-    assert url.password == secrets["catalogue-server"]["password"]
+    assert url.password == secrets["catalogue-server"]["crawler-password"]
     (identity,) = json.loads(secrets["store-server"]["s3.json"])["identities"]
     keys = secrets["lodestone-store"]
     assert identity["credentials"] == [
         {"accessKey": keys["access-key-id"], "secretKey": keys["secret-access-key"]}
     ]
-    passwords = {url.password, *keys.values()}
-    assert len(passwords) == 3
+    bucket = (
+        rendered("local").environment("crawler")["LODESTONE_CRAWLER_STORE"].removeprefix("s3://")
+    )
+    assert {action.rpartition(":")[2] for action in identity["actions"]} == {bucket}
+    passwords = {*secrets["catalogue-server"].values(), *keys.values()}
+    assert len(passwords) == 4
     assert min(map(len, passwords)) >= 32
+
+
+def test_passwords_are_on_no_command_line(certificates, tmp_path):
+    """Which everybody on the machine may read: kubectl gets files."""
+    called, program = tmp_path / "called", tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    real = shutil.which("kubectl")
+    program.write_text(f'#!/bin/bash\necho "$@" >> {called}\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    secrets = write(certificates, tmp_path / "secrets", env=os.environ | {"PATH": path})
+    lines = called.read_text()
+    for name in ("catalogue-server", "lodestone-catalogue", "store-server", "lodestone-store"):
+        assert name in lines
+        assert not any(value in lines for value in secrets[name].values())
+    assert "literal" not in lines
 
 
 def test_passwords_stay_and_certificates_are_new(certificates, tmp_path):

@@ -37,8 +37,9 @@ class PostgresServer:
     It asks for a password, which has the canary: whatever writes it to a log or a message makes a test fail.
     """
 
-    def __init__(self, port=None, password=PASSWORD):
-        self._password = password
+    def __init__(self, port=None, password=PASSWORD, user=USER):
+        """Makes it, with one superuser."""
+        self._user, self._password = user, password
         self._folder = Path(tempfile.mkdtemp(prefix="lodestone-postgres-"))
         self._bin = _programs()
         self._numbers = itertools.count()
@@ -57,7 +58,7 @@ class PostgresServer:
         file.write_text(password)
         file.chmod(0o644)
         self._run(
-            "initdb", f"--username={USER}", f"--pwfile={file}", "--auth=scram-sha-256", "--no-sync",
+            "initdb", f"--username={user}", f"--pwfile={file}", "--auth=scram-sha-256", "--no-sync",
             "--encoding=UTF8", "--locale=C.UTF-8",
         )  # fmt: skip
         self.start()
@@ -67,7 +68,7 @@ class PostgresServer:
     def url(self, database="postgres", **parts):
         """Where a database is, for `Database`."""
         place = {
-            "username": USER,
+            "username": self._user,
             "password": self._password,
             "host": "127.0.0.1",
             "port": self.port,
@@ -84,6 +85,12 @@ class PostgresServer:
         with psycopg.connect(self.address(database), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def psql(self, script):
+        """Runs a script as PostgreSQL's image does those of /docker-entrypoint-initdb.d."""
+        words = [_programs() / "psql", self.address(), "--no-psqlrc", "--no-password", "--file=-"]
+        words += ["--quiet", "--set=ON_ERROR_STOP=1"]
+        subprocess.run(words, input=script, text=True, check=True)
 
     @contextlib.contextmanager
     def database(self, template=_TEMPLATE):
