@@ -11,8 +11,12 @@ import grpc
 from services.servicekit.drain import Drain
 from services.servicekit.errors import DeadlinePassed, InvalidInput, Unavailable
 from services.servicekit.requests import Parse, each_parsed, only_request_within, parsed
+from services.servicekit.unread_limit import UnreadLimit
 
 Handler = Callable[..., Any]
+
+# Health's messages have two bytes: who does not take one reads nothing at all.
+_UNREAD_S = 1.0
 
 
 class ForeignCalls:
@@ -60,7 +64,7 @@ class ForeignCalls:
         ) -> None:
             request = await self._request(parse, raws, context)
             with suppress(Unavailable):
-                await self._drain.run(inner(request, context))
+                await self._drain.run(inner(request, _LimitedWrites(context)))
 
         return call
 
@@ -91,3 +95,22 @@ class ForeignCalls:
         except DeadlinePassed as error:
             code, message = grpc.StatusCode.DEADLINE_EXCEEDED, str(error)
         return await context.abort(code, message)
+
+
+class _LimitedWrites:
+    """The context of a watch, which ends when its client does not read.
+
+    Health holds a lock while it writes, which whoever changes a status waits for: readiness, and the drain.
+    """
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+        self._unread = UnreadLimit(context, _UNREAD_S)
+
+    async def write(self, message: Any) -> None:
+        """Sends a message."""
+        with self._unread.yielding():
+            await self._context.write(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

@@ -47,6 +47,8 @@ EXIT_BROKEN = 70
 supervisor starts it again (sysexits.h, EX_SOFTWARE)."""
 
 _LAST_CALLS_S = 1.0
+# For telling those who watch that it stops.
+_LAST_NEWS_S = 2.0
 # gRPC adds a tenth to a connection's age or takes it away: a stream that ends a little later is the last on it.
 _STREAM_AGES = 1.15
 _MAX_METADATA_BYTES = 8_192
@@ -158,11 +160,13 @@ class ServiceServer:
         await self._health.set(LIVENESS, _SERVING)
         await self._set_health(ready=False)
         self.port = self._bind()
+        if self._health_server is not None:
+            _bind_plaintext(
+                self._health_server, self._settings.address_of(self._settings.health_port)
+            )
         await self._server.start()
         if self._health_server is not None:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
-            address = self._settings.address_of(self._settings.health_port)
-            self._health_server.add_insecure_port(address)
             await self._health_server.start()
         await self._probe_once()
         self._probing = asyncio.create_task(self._probe_forever())
@@ -173,7 +177,10 @@ class ServiceServer:
             self._probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._probing
-        await self._health.enter_graceful_shutdown()
+        # Whoever watches without reading holds it up until that is noticed; the drain begins all the same.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_NEWS_S):
+                await self._health.enter_graceful_shutdown()
         self._drain.begin()
         await self._server.stop(self._settings.drain_s)
         if self._health_server is not None:
@@ -189,13 +196,12 @@ class ServiceServer:
     def _bind(self) -> int:
         _require_free_ports(self._settings)
         address = self._settings.address
+        if self._certificates is None:
+            return _bind_plaintext(self._server, address)
         try:
-            if self._certificates is None:
-                return self._server.add_insecure_port(address)
             return self._server.add_secure_port(address, self._certificates.credentials())
         except RuntimeError as error:
-            message = f"cannot serve on {address}: the port is in use or not allowed"
-            raise Misconfigured(message) from error
+            raise _not_bound(address) from error
 
     async def _probe_once(self) -> None:
         try:
@@ -248,6 +254,17 @@ class ServiceServer:
         status = _SERVING if ready else _NOT_SERVING
         for name in ("", self._definition.full_name):
             await self._health.set(name, status)
+
+
+def _bind_plaintext(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise _not_bound(address) from error
+
+
+def _not_bound(address: str) -> Misconfigured:
+    return Misconfigured(f"cannot serve on {address}: the port is in use or not allowed")
 
 
 def run_service(

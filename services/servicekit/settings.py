@@ -61,6 +61,7 @@ class ServiceSettings(BaseSettings):
     connection_age_s: float = Field(
         default=1_200.0,
         gt=0,
+        le=2_000_000,
         allow_inf_nan=False,
         description="Connections are made anew after so long, and meet new certificates and replicas, seconds.",
     )

@@ -17,6 +17,7 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
+from h2.settings import SettingCodes
 
 _STREAM = 1
 _FRAME_BYTES = 16_000
@@ -75,6 +76,11 @@ class RawCall:
             self._connection.end_stream(_STREAM)
             self._flush()
 
+    def read_nothing(self) -> None:
+        """Leaves no room for answers; before the headers."""
+        self._connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        self._flush()
+
     def ping(self, count: int) -> None:
         """Asks so many times, at once, whether somebody is there."""
         for _ in range(count):
@@ -120,13 +126,17 @@ class RawCall:
 
 
 @asynccontextmanager
-async def raw_call(address: str, path: str, **headers: str) -> AsyncIterator[RawCall]:
+async def raw_call(
+    address: str, path: str, *, reads: bool = True, **headers: str
+) -> AsyncIterator[RawCall]:
     """Connects and sends the headers (`_` in a name stands for `-`); closes the connection."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         call = RawCall(reader, writer)
         await call.meet()
+        if not reads:
+            call.read_nothing()
         call.begin(path, {name.replace("_", "-"): value for name, value in headers.items()})
         yield call
     finally:

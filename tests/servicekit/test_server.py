@@ -16,7 +16,7 @@ from services.servicekit import server as server_module
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.heap import Heap
 from services.servicekit.server import LIVENESS, Probing, ServiceServer, run_service
-from tests.contract.raw_call import reset_calls
+from tests.contract.raw_call import framed, raw_call, reset_calls
 from tests.fakes.serving import serving, settings_for_tests
 from tests.servicekit.echo_service import FULL_NAME, EchoClient, EchoService
 
@@ -93,6 +93,27 @@ async def test_readiness_follows_the_probe(logs):
     events = [entry for entry in logs if entry["event"] in ("ready", "not_ready")]
     assert [entry["event"] for entry in events] == ["not_ready", "ready", "not_ready"]
     assert events[0]["cause"] == "no inference today"
+
+
+async def test_who_watches_and_does_not_read_holds_nothing_up():
+    """Its watch ends: readiness goes on to follow the probe, and a stop drains."""
+    works = True
+
+    async def probe() -> None:
+        if not works:
+            raise ConnectionError("the model is away")
+
+    definition = replace(EchoService(probe=probe).definition(), probing=Probing(every_s=0.01))
+    server = ServiceServer(definition, settings_for_tests())
+    await server.start()
+    address = f"127.0.0.1:{server.port}"
+    async with raw_call(address, "/grpc.health.v1.Health/Watch", reads=False) as deaf:
+        deaf.send(framed(b""))
+        works = False
+        async with grpc.aio.insecure_channel(address) as channel:
+            await health_becomes(channel, NOT_SERVING)
+        async with asyncio.timeout(10):
+            await server.stop()
 
 
 async def test_liveness_is_not_readiness():
