@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, union, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import distinct_pairs, outbox, replacements
@@ -92,10 +92,12 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
         (listings.c.author, selection.author),
     ):
         matching = matching.where(column == value) if value else matching
+    # One IN of both: of two under an OR, PostgreSQL makes no join, and looks a long list through for each image.
+    both = union(matching, _successors(matching)).subquery()
     query = (
         select(images.c.digest.label("stored"), listings)
         .join(listings, listings.c.listing_id == images.c.listing_id)
-        .where(or_(images.c.digest.in_(matching), images.c.digest.in_(_successors(matching))))
+        .where(images.c.digest.in_(select(both.c.digest)))
         .order_by(images.c.sequence)
     )
     return [

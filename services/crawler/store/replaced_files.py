@@ -18,7 +18,8 @@ from services.crawler.store.blob_store import BlobStore, StoreAway
 from services.crawler.store.store_wait import StoreWait
 
 # Whoever stops for longer between taking a removal and doing it may remove what is kept again by then.
-_ALONE_S = 60.0
+# Longer than a store takes at worst: three requests, each sent again while that is worth it.
+_ALONE_S = 180.0
 # How often to look whether somebody else is done.
 _LOOK_S = 0.1
 
@@ -48,7 +49,9 @@ class ReplacedFileRemoval:
         owed, self._owed = self._owed, []
         try:
             while owed:
-                await self._remove(owed[0])
+                if not await self._remove(owed[0]) and await self._find(owed[0].digest):
+                    # Whoever has begun may have died since.
+                    self._owed.append(owed[0])
                 owed = owed[1:]
         except StoreAway as away:
             self._wait.log(away)
@@ -56,7 +59,7 @@ class ReplacedFileRemoval:
             self._owed += owed
 
     async def finish(self) -> None:
-        """Removes what other processes left when they ended; what one is just removing is left to it.
+        """Removes what other processes left when they ended; what one is just removing is looked at again later.
 
         Raises:
             StoreAway: The store does not take it now.
@@ -64,7 +67,8 @@ class ReplacedFileRemoval:
         if self._database.was_alone:
             await self._database.run(replacements.free_removals)
         for files in await self._database.run(replacements.list_unremoved):
-            await self._remove(files)
+            if not await self._remove(files):
+                self._owed.append(files)
 
     async def finish_one(self, digest: str) -> None:
         """Returns once the files are gone that an image had when it was replaced, whoever removes them.
@@ -72,10 +76,13 @@ class ReplacedFileRemoval:
         Raises:
             StoreAway: The store does not take it now.
         """
-        find = partial(replacements.find_unremoved, digest=digest)
-        while (files := await self._database.run(find)) is not None:
+        while (files := await self._find(digest)) is not None:
             if not await self._remove(files):
                 await asyncio.sleep(_LOOK_S)
+
+    async def _find(self, digest: str) -> ReplacedFiles | None:
+        """What is still to be removed of an image."""
+        return await self._database.run(partial(replacements.find_unremoved, digest=digest))
 
     async def _remove(self, files: ReplacedFiles) -> bool:
         """False if somebody else removes them, or did; the image may be kept again since."""

@@ -744,6 +744,20 @@ async def test_what_another_crawler_is_removing_is_kept_again_afterwards(
             await crawler.close()
 
 
+async def test_a_removal_that_somebody_else_began_is_looked_at_again(world, monkeypatch):
+    """Who began it may have died: the next accept takes it up."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    with monkeypatch.context() as others:
+        others.setattr(replacements, "begin_removal", lambda *_, **__: False)
+        await world.accept(two, 2, 2, bits=3)
+    assert len(world.names()) == 2
+    await world.accept(three, 3, picture=2)
+    assert len(world.names()) == 2
+    assert not world.store.has(digest_of(1))
+    assert await asyncio.to_thread(world.problems) == []
+
+
 async def test_a_removal_is_one_crawler_s_for_a_while(world):
     """Who cannot go on gives it back; of a crash, the time does, or a start alone."""
     [one] = await world.lease(1)
