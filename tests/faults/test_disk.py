@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from lodestone.cli.up.health import HealthCheck
+from lodestone.client import Transport
 from tests.faults.site_plan import Batch
 from tests.faults.small_disk import SmallDisk
 
@@ -49,7 +50,7 @@ async def test_a_full_disk_costs_time_alone(in_folder, tmp_path):
 
 
 async def _until(rig, *, is_serving):
-    check = HealthCheck(rig.address)
+    check = HealthCheck(rig.address, Transport())
     async with asyncio.timeout(30):
         while await check.is_serving() != is_serving:
             await asyncio.sleep(0.05)
