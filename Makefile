@@ -21,7 +21,7 @@ run: .venv/.run ## Learns from sample photos, mines a sample site, shows what wa
 	@$(python) -m samples
 
 # In two halves, of which one is no reason to leave out the other: the tests of domain code pass with grpc hidden.
-test: .venv/.test ## Runs all tests, in about 25 minutes on 2 cores.
+test: .venv/.test ## Runs all tests, in about 27 minutes on 2 cores.
 	$(pytest) -m "not long" --domain-tests=only; status=$$?; \
 	$(pytest) -m "not long" --domain-tests=left-out && exit $$status
 
