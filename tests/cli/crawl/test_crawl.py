@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-from contextlib import suppress
+import time
+from pathlib import Path
 
 import pytest
 
@@ -279,6 +279,17 @@ def test_ctrl_c_while_the_crawler_answers(cli, five, start_cli, tmp_path):
     assert last["crawl"]["state"] == "PAUSED"
 
 
+def await_delivery(process, number):
+    """Waits until a signal that was sent is no longer pending: two of the same kind would be one until then."""
+    status = Path("/proc", str(process.pid), "status")
+    deadline = time.monotonic() + 30
+    pending = True
+    while pending and time.monotonic() < deadline:
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        pending = int(fields.get("ShdPnd", "0"), 16) & 1 << (number - 1)
+    assert not pending
+
+
 def test_ctrl_c_twice_while_the_crawler_does_not_answer(cli, five, start_cli, tmp_path):
     """The command ends, and says where to look."""
     assert cli("crawl", "/photos", "--profile", "landscapes", "--detach").status == 0
@@ -286,10 +297,10 @@ def test_ctrl_c_twice_while_the_crawler_does_not_answer(cli, five, start_cli, tm
     process = start_cli("crawl", "--resume", "c1")
     try:
         assert five.crawler.resuming.wait(30)
-        while process.poll() is None:
+        for _ in range(2):
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.2)
+            await_delivery(process, signal.SIGINT)
+        process.wait(30)
     finally:
         five.crawler.may_resume.set()
     assert process.returncode == 130
