@@ -37,6 +37,10 @@ _CRAWLERS = 4
 _SMALL_BYTES = 2_000
 # Of what a crawl fetches few are accepted.
 _ACCEPT_EVERY = 50
+_LEASES = {
+    "leases": "held as a crawl holds them",
+    "leases_all_held": "all of them held until the last",
+}
 # What four crawlers do for a goal over bare commits, and what is to be known of it.
 _OVER_BARE = {
     "accepts_small_4_crawlers": "of 2 KB, synced with their sidecars",
@@ -112,7 +116,10 @@ def _of_several(url: URL, folder: Path, count: int) -> dict[str, float]:
 
 
 def _goals(name: str, rates: dict[str, float]) -> list[Goal]:
-    goals = [_goal(f"{name}: leases a second", rates["leases"], _LEASES_GOAL)]
+    goals = [
+        _goal(f"{name}: leases a second, {words}", rates[key], _LEASES_GOAL)
+        for key, words in _LEASES.items()
+    ]
     if "images_4_crawlers" in rates:
         goals += [
             _goal(

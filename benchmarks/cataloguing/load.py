@@ -14,6 +14,7 @@ import numpy as np
 import psycopg
 from sqlalchemy import URL
 
+from benchmarks.cataloguing.leases import lease_rate
 from benchmarks.cataloguing.own_server import address_of
 from services.crawler.candidate import Candidate, DecodedCandidate, Fingerprint
 from services.crawler.catalogue import crawls, frontier
@@ -52,7 +53,8 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
     Args:
         place: Where the catalogue is made.
         folder: Where the store is made.
-        count: Accepts, and as many rejections; ten times as many listings.
+        count: Accepts, and as many rejections; ten times as many listings. All of these are leased before the first
+            ends, and then as many others as a crawl leases them.
     """
     database = Database(place)
     recorder = Recorder(database, FolderStore(folder), SeenImages())
@@ -60,13 +62,14 @@ async def measure(place: Path | URL, folder: Path, count: int) -> dict[str, floa
     await database.run(lambda c: crawls.create_crawl(c, "c1", request, now=time.time()))
     rates = {"listings": await _rate(10 * count, _add_listings(database, 10 * count))}
     leased: list[LeasedListing] = []
-    rates["leases"] = await _rate(10 * count, _lease(database, leased))
+    rates["leases_all_held"] = await _rate(10 * count, _lease(database, leased))
     for name, verdict, part in (
         ("rejections", Verdict.OFF_PROFILE, leased[:count]),
         ("accepts", Verdict.ACCEPTED, leased[count : 2 * count]),
     ):
         findings = [partial(finding, number, one, verdict) for number, one in enumerate(part)]
         rates[name] = await _rate(count, record(recorder, findings))
+    rates["leases"] = await lease_rate(database, recorder, PROFILE, count=10 * count, limit=_LEASED)
     await recorder.close()
     database.close()
     return rates
