@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import outbox
+from services.crawler.catalogue.outbox import Event
 from services.crawler.catalogue.recounting import recount
 from services.crawler.catalogue.schema import (
     candidates,
@@ -17,6 +17,7 @@ from services.crawler.catalogue.schema import (
     kept_images,
     replaced_images,
 )
+from services.crawler.catalogue.withdrawals import Told, withdraw
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.seen.chain import chain_of
 
@@ -78,8 +79,8 @@ def replace(connection: Connection, replacement: Replacement, *, now: float) -> 
     _note(connection, replacement, now=now)
     files = _files_of(connection, digests)
     for one in files:
-        told = outbox.Told(outbox.Event.REPLACED, replacement.digest)
-        outbox.withdraw(connection, one.digest, (one.name,), told, now=now)
+        told = Told(Event.REPLACED, replacement.digest)
+        withdraw(connection, one.digest, (one.name,), told, now=now)
     for table in (kept_images, images):
         connection.execute(delete(table).where(table.c.digest.in_(digests)))
     judged = _judge(connection, replacement)
@@ -183,7 +184,6 @@ def keep_again(connection: Connection, digests: Collection[str]) -> None:
     query = delete(replaced_images).where(replaced_images.c.digest.in_(digests))
     back = connection.scalars(query.returning(replaced_images.c.digest)).all()
     if back:
-        outbox.keep_again(connection, back)
         again = update(images).where(images.c.digest.in_(back)).values(kept_again=True)
         connection.execute(again)
 
