@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
-    Alias,
     ColumnElement,
     Connection,
     Executable,
     Float,
+    FromClause,
     String,
     and_,
     bindparam,
@@ -133,7 +133,7 @@ _ADD = Many({"of_digest": String(), "of_profile": String()}, _add)
 _earlier, _later = outbox.alias(), outbox.alias()
 
 
-def tells_of_same(other: Alias) -> ColumnElement[bool]:
+def tells_of_same(other: FromClause) -> ColumnElement[bool]:
     """Whether another row of the outbox tells the same sink of the same image, under the same profile."""
     names = ("digest", "profile_name", "sink")
     return and_(*(other.c[name] == outbox.c[name] for name in names))

@@ -23,7 +23,7 @@ _Place: TypeAlias = tuple[str, bool]
 
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _COUNTED = (
-    select(crawls.c.crawl_id, crawl_listings.c.known, func.count().label("count"))
+    select(crawls.c.crawl_id, crawl_listings.c.known, func.count().label("number"))
     .select_from(crawls)
     .join(crawl_listings, crawl_listings.c.crawl_id == crawls.c.crawl_id)
     .join(listings, listings.c.listing_id == crawl_listings.c.listing_id)
@@ -61,7 +61,7 @@ def recount(
     for digest, profile in judged:
         named = {"of_digest": digest, "of_name": profile.name, "of_version": profile.version}
         for row in connection.execute(_COUNTED, named):
-            counts[row.crawl_id, row.known] += row.count
+            counts[row.crawl_id, row.known] += row.number
     for place in sorted(counts):
         _move(connection, place, counts[place], before=before, after=after)
 

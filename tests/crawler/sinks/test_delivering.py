@@ -430,6 +430,20 @@ async def test_a_second_replacement_is_told_after_the_first_was_refused(world, r
     assert (await world.counts())[2] == 0
 
 
+async def test_a_second_replacement_is_told_once_after_the_image_was_delivered_again(world):
+    """Under the number of that delivery; the first one, which was refused, stays as it is."""
+    sink = MemorySink()
+    old, _ = await refuse_replacement(world, sink)
+    await world.start(sink)
+    await world.settled()
+    [other] = await world.accept(2)
+    await world.replace(old, other)
+    await world.settled()
+    assert sink.got[2:] == [("accepted", old), ("accepted", other), ("replaced", old)]
+    states = [row for row in await world.rows("event", "state") if row[0] == "REPLACED"]
+    assert [state for _, state in states] == ["REFUSED", "DELIVERED"]
+
+
 async def test_a_second_replacement_is_told_instead_of_one_that_waited(world):
     """The sink was away all the time. By a name that the receiver has it under: not by that of the second time."""
     sink = MemorySink()
