@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Executable,
     Float,
+    FromClause,
     String,
     and_,
     bindparam,
@@ -79,19 +81,6 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What is told of an image that is not kept any more.
-
-    Attributes:
-        event: What became of it.
-        replaced_by: The digest of the better copy; empty if it was purged.
-    """
-
-    event: Event
-    replaced_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a delivery did not succeed, and what is to become of it.
 
@@ -141,7 +130,24 @@ def _add(given: Given) -> Executable:
 
 
 _ADD = Many({"of_digest": String(), "of_profile": String()}, _add)
-_earlier = outbox.alias()
+_earlier, _later = outbox.alias(), outbox.alias()
+
+
+def tells_of_same(other: FromClause) -> ColumnElement[bool]:
+    """Whether another row of the outbox tells the same sink of the same image, under the same profile."""
+    names = ("digest", "profile_name", "sink")
+    return and_(*(other.c[name] == outbox.c[name] for name in names))
+
+
+# What was delivered after it would be taken from the receiver, and a purge says the same.
+_IS_OVERTAKEN = and_(
+    outbox.c.event == Event.REPLACED.value,
+    exists().where(
+        tells_of_same(_later),
+        _later.c.event != Event.REPLACED.value,
+        _later.c.delivery_id > outbox.c.delivery_id,
+    ),
+)
 
 
 def add(connection: Connection, kept: Collection[tuple[str, str]], *, now: float) -> None:
@@ -179,9 +185,7 @@ def lease(connection: Connection, sink: str, terms: LeaseTerms, *, limit: int) -
         outbox.c.event == Event.ACCEPTED.value, _earlier.c.state == DeliveryState.PENDING.value
     )
     is_behind = exists().where(
-        _earlier.c.digest == outbox.c.digest,
-        _earlier.c.profile_name == outbox.c.profile_name,
-        _earlier.c.sink == outbox.c.sink,
+        tells_of_same(_earlier),
         _earlier.c.delivery_id < outbox.c.delivery_id,
         or_(_earlier.c.lease_expire_time >= terms.now, still_to_tell),
     )
@@ -260,85 +264,19 @@ def release_all(connection: Connection) -> None:
     _release(connection, None)
 
 
-def withdraw(
-    connection: Connection,
-    digest: str,
-    names: Collection[tuple[str, str]],
-    told: Told,
-    *,
-    now: float,
-) -> None:
-    """Takes back what is owed of an image that is not kept any more, and owes that to whoever has it or may have it.
-
-    Belongs into the transaction that purges or replaces it.
-
-    Args:
-        connection: That transaction's.
-        digest: The image.
-        names: Its readable names: the profile's, and the file's.
-        told: What became of it.
-        now: Seconds since 1970.
-    """
-    ours = and_(outbox.c.digest == digest, outbox.c.event == Event.ACCEPTED.value)
-    untried = and_(outbox.c.tries == 0, outbox.c.state != DeliveryState.DELIVERED.value)
-    connection.execute(outbox.delete().where(ours, untried))
-    # A purge is for good, whatever was told before; what was kept again may be replaced again.
-    again = outbox.c.again_sequence if told.event is Event.REPLACED else literal(0)
-    for profile_name, file_name in names:
-        owed = (
-            select(
-                outbox.c.sink,
-                literal(told.event.value),
-                outbox.c.digest,
-                outbox.c.profile_name,
-                literal(file_name),
-                literal(DeliveryState.PENDING.value),
-                *(literal(0), literal(0), literal(0.0)),
-                outbox.c.message,
-                literal(now),
-                again,
-                literal(told.replaced_by),
-            )
-            .where(ours, outbox.c.profile_name == profile_name)
-            .order_by(outbox.c.again_sequence.desc())
-        )
-        connection.execute(
-            insert_on(connection)(outbox)
-            .from_select([*_COLUMNS, "replaced_by_digest"], owed)
-            .on_conflict_do_nothing()
-        )
-    kept_state = case(
-        (outbox.c.state == DeliveryState.DELIVERED.value, outbox.c.state),
-        else_=DeliveryState.WITHDRAWN.value,
-    )
-    # What a receiver said may tell of the image.
-    connection.execute(update(outbox).where(ours).values(state=kept_state, message=""))
-
-
-def keep_again(connection: Connection, digests: Collection[str]) -> None:
-    """Gives up what receivers refused to be told of images that were replaced, and are kept again.
-
-    Told now, it would take from them what is delivered anew. Belongs into the transaction that keeps them.
-    """
-    connection.execute(
-        update(outbox)
-        .where(
-            outbox.c.digest.in_(digests),
-            outbox.c.event == Event.REPLACED.value,
-            outbox.c.state == DeliveryState.REFUSED.value,
-        )
-        .values(state=DeliveryState.WITHDRAWN.value)
-    )
-
-
 def retry(connection: Connection, sink: str) -> int:
-    """Lets a sink be tried again at once, with all that it refused. Returns how many those are."""
+    """Lets a sink be tried again at once, with all that it refused. Returns how many those are.
+
+    A replacement is given up instead if the image was kept again, or purged, after it.
+    """
     of_sink = outbox.c.sink == sink
     again = {"failed_count": 0, "next_attempt_time": 0.0}
     waiting = outbox.c.state == DeliveryState.PENDING.value
     delayed = outbox.c.next_attempt_time > 0.0
     connection.execute(update(outbox).where(of_sink, waiting, delayed).values(again))
     refused = outbox.c.state == DeliveryState.REFUSED.value
+    given_up = update(outbox).where(of_sink, refused, _IS_OVERTAKEN)
+    connection.execute(given_up.values(state=DeliveryState.WITHDRAWN.value))
     back = again | {"state": DeliveryState.PENDING.value, "end_time": None}
     count = connection.execute(update(outbox).where(of_sink, refused).values(back)).rowcount
     # Last, as by whoever writes how a delivery ended.

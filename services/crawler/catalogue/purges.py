@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, or_, select, union, update
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import distinct_pairs, outbox, replacements
+from services.crawler.catalogue import distinct_pairs, replacements
 from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.many import Lookup
+from services.crawler.catalogue.outbox import Event
 from services.crawler.catalogue.schema import (
     candidates,
     images,
@@ -25,6 +26,7 @@ from services.crawler.catalogue.schema import (
     seen_images,
 )
 from services.crawler.catalogue.upsert import Upsert
+from services.crawler.catalogue.withdrawals import Told, withdraw
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeReason, OutcomeState
 
@@ -167,7 +169,7 @@ def _purge(
         "pending_names": json.dumps(names),
     }
     connection.execute(_INSERT_PURGED.on(connection), left)
-    outbox.withdraw(connection, digest, names, outbox.Told(outbox.Event.PURGED), now=now)
+    withdraw(connection, digest, names, Told(Event.PURGED), now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
+from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.recounting import recount
 from services.crawler.catalogue.refetches import find_refetch
 from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import crawl_listings, judgements, listings
@@ -79,11 +81,15 @@ def _stands_for(connection: Connection, digest: str, other: str) -> bool:
 
 
 def release(connection: Connection, rejected: Rejected) -> None:
-    """Forgets a judgement. Belongs into the transaction that lets a crawl fetch the image again.
+    """Forgets a judgement. Belongs into the transaction that lets a crawl fetch the image again, at its beginning.
+
+    Until it is judged again, crawls count it as DUPLICATE, also if it had been replaced.
 
     Raises:
         FetchedAgain: That crawl has it behind it, and has not ended.
     """
+    # Nobody settles a listing by what is forgotten here.
+    take_accept_lock(connection)
     profile = rejected.profile
     going = find_refetch(connection, profile)
     if going is not None:
@@ -94,11 +100,13 @@ def release(connection: Connection, rejected: Rejected) -> None:
         )
         if connection.execute(done).first() is not None:
             raise FetchedAgain(rejected.digest, going)
-    connection.execute(
-        delete(judgements).where(
-            judgements.c.digest == rejected.digest,
-            judgements.c.profile_name == profile.name,
-            judgements.c.profile_version == profile.version,
-            judgements.c.verdict.in_(_OF_ANOTHER),
-        )
+    forget = delete(judgements).where(
+        judgements.c.digest == rejected.digest,
+        judgements.c.profile_name == profile.name,
+        judgements.c.profile_version == profile.version,
+        judgements.c.verdict.in_(_OF_ANOTHER),
     )
+    verdict = connection.execute(forget.returning(judgements.c.verdict)).scalar()
+    if verdict == Verdict.REPLACED.value:
+        judged = (rejected.digest, profile)
+        recount(connection, [judged], before=Verdict.REPLACED, after=Verdict.DUPLICATE)

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
-from services.crawler.catalogue import outbox
+from services.crawler.catalogue.outbox import Event
+from services.crawler.catalogue.recounting import recount
 from services.crawler.catalogue.schema import (
     candidates,
-    crawl_counts,
-    crawl_listings,
-    crawls,
     images,
     judgements,
     kept_images,
-    listings,
     replaced_images,
 )
-from services.crawler.catalogue.settling import COUNT
-from services.crawler.judgement import Verdict
-from services.crawler.outcome import OutcomeState
+from services.crawler.catalogue.withdrawals import Told, withdraw
+from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.seen.chain import chain_of
 
 # A server would send millions at once.
@@ -81,26 +77,15 @@ def replace(connection: Connection, replacement: Replacement, *, now: float) -> 
     """
     digests = replacement.replaced
     _note(connection, replacement, now=now)
-    _count(connection, replacement)
     files = _files_of(connection, digests)
     for one in files:
-        told = outbox.Told(outbox.Event.REPLACED, replacement.digest)
-        outbox.withdraw(connection, one.digest, (one.name,), told, now=now)
+        told = Told(Event.REPLACED, replacement.digest)
+        withdraw(connection, one.digest, (one.name,), told, now=now)
     for table in (kept_images, images):
         connection.execute(delete(table).where(table.c.digest.in_(digests)))
-    connection.execute(
-        update(judgements)
-        .where(
-            judgements.c.digest.in_(digests),
-            judgements.c.profile_name == replacement.profile_name,
-            judgements.c.verdict == Verdict.ACCEPTED.value,
-        )
-        .values(
-            verdict=Verdict.REPLACED.value,
-            reason=f"replaced by {replacement.digest[:12]}, a better copy: {replacement.why}",
-            duplicate_of_digest=replacement.digest,
-        )
-    )
+    judged = _judge(connection, replacement)
+    # What is counted as accepted is kept.
+    recount(connection, judged, before=Verdict.ACCEPTED, after=Verdict.REPLACED)
     return files
 
 
@@ -199,7 +184,6 @@ def keep_again(connection: Connection, digests: Collection[str]) -> None:
     query = delete(replaced_images).where(replaced_images.c.digest.in_(digests))
     back = connection.scalars(query.returning(replaced_images.c.digest)).all()
     if back:
-        outbox.keep_again(connection, back)
         again = update(images).where(images.c.digest.in_(back)).values(kept_again=True)
         connection.execute(again)
 
@@ -255,57 +239,27 @@ def _note(connection: Connection, replacement: Replacement, *, now: float) -> No
     connection.execute(replaced_images.insert(), rows)
 
 
-def _count(connection: Connection, replacement: Replacement) -> None:
-    """Crawls that count the images as ACCEPTED count them as REPLACED: what is counted as accepted is kept."""
-    counted = (
-        select(crawls.c.crawl_id, crawl_listings.c.known, func.count().label("count"))
-        .select_from(crawls)
-        .join(crawl_listings, crawl_listings.c.crawl_id == crawls.c.crawl_id)
-        .join(listings, listings.c.listing_id == crawl_listings.c.listing_id)
-        .join(judgements, judgements.c.digest == listings.c.digest)
+def _judge(connection: Connection, replacement: Replacement) -> list[tuple[str, ProfileVersion]]:
+    """Every ACCEPTED becomes REPLACED; returns (digest, profile version) of each."""
+    judged = judgements.c
+    query = (
+        update(judgements)
         .where(
-            listings.c.digest.in_(replacement.replaced),
-            listings.c.outcome_state == OutcomeState.FETCHED.value,
-            crawl_listings.c.sequence.is_not(None),
-            crawl_listings.c.repeated.is_(False),
-            crawls.c.profile_name == replacement.profile_name,
-            judgements.c.profile_name == crawls.c.profile_name,
-            judgements.c.profile_version == crawls.c.profile_version,
-            judgements.c.verdict == Verdict.ACCEPTED.value,
+            judged.digest.in_(replacement.replaced),
+            judged.profile_name == replacement.profile_name,
+            judged.verdict == Verdict.ACCEPTED.value,
         )
-        .group_by(crawls.c.crawl_id, crawl_listings.c.known)
-        .order_by(crawls.c.crawl_id, crawl_listings.c.known)
+        .values(
+            verdict=Verdict.REPLACED.value,
+            reason=f"replaced by {replacement.digest[:12]}, a better copy: {replacement.why}",
+            duplicate_of_digest=replacement.digest,
+        )
+        .returning(judged.digest, judged.profile_name, judged.profile_version)
     )
-    for crawl_id, known, count in connection.execute(counted).all():
-        _move_count(connection, crawl_id, count, known=known)
-
-
-def _move_count(connection: Connection, crawl_id: str, count: int, *, known: bool) -> None:
-    table = crawl_counts
-    accepted = (
-        table.c.crawl_id == crawl_id,
-        table.c.outcome_state == OutcomeState.FETCHED.value,
-        table.c.outcome_reason == "",
-        table.c.verdict == Verdict.ACCEPTED.value,
-        table.c.known == known,
-    )
-    there = connection.execute(select(table.c.count).where(*accepted)).scalar() or 0
-    # A listing that another crawl fetched again since may have been counted as something else.
-    moved = min(count, there)
-    if moved == there:
-        connection.execute(delete(table).where(*accepted))
-    else:
-        connection.execute(update(table).where(*accepted).values(count=there - moved))
-    if moved:
-        row = {
-            "crawl_id": crawl_id,
-            "outcome_state": OutcomeState.FETCHED.value,
-            "outcome_reason": "",
-            "verdict": Verdict.REPLACED.value,
-            "known": known,
-            "count": moved,
-        }
-        COUNT.run(connection, [row])
+    return [
+        (row.digest, ProfileVersion(row.profile_name, row.profile_version))
+        for row in connection.execute(query)
+    ]
 
 
 def _files_of(connection: Connection, digests: Collection[str]) -> list[ReplacedFiles]:

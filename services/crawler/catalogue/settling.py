@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -100,14 +100,15 @@ _KEPT_FOR = Lookup(
         (kept_images.c.profile_name == _profile_name).label("is_of_profile"),
     ).where(among(kept_images.c.digest, "digests"), kept_images.c.listing_id.is_not(None))
 )
-_REPLACED = Lookup(
-    lambda among: select(judgements.c.digest).where(
+_STANDING = Lookup(
+    lambda among: select(judgements.c.digest, judgements.c.verdict).where(
         among(judgements.c.digest, "digests"),
         judgements.c.profile_name == _profile_name,
         judgements.c.profile_version == _profile_version,
-        judgements.c.verdict == Verdict.REPLACED.value,
     )
 )
+# What a better copy, or a person's word, changes.
+_CHANGING = (Verdict.ACCEPTED, Verdict.REPLACED)
 _MARKS = ("sequence", "known", "repeated")
 _MARK_SETTLED = Many(
     {"of_listing": listings.c.listing_id.type, **types_of(crawl_listings, _MARKS)},
@@ -155,7 +156,7 @@ def settle(connection: Connection, endings: Sequence[Ending]) -> None:
     """Writes new outcomes, lets go of the listings, marks and counts them as done; a second time changes nothing.
 
     Belongs under the lock of accepts, behind what the same transaction replaces: an acceptance that was read before may
-    have become a replacement since.
+    have become a replacement since, and a replacement is to be judged again once a person has said so.
     """
     record_outcomes(
         connection,
@@ -191,8 +192,8 @@ def _settle_crawl(connection: Connection, crawl_id: str, endings: Sequence[Endin
         for sequence, one in enumerate(endings, start=first)
     ]
     _MARK_SETTLED.run(connection, rows, of_crawl=crawl_id)
-    replaced = _replaced(connection, crawl_id, endings)
-    counts = Counter(_count_key(one, repeated, replaced) for one in endings)
+    standing = _standing(connection, crawl_id, endings)
+    counts = Counter(_count_key(one, repeated, standing) for one in endings)
     names = ("outcome_state", "outcome_reason", "verdict", "known")
     COUNT.run(
         connection,
@@ -230,20 +231,26 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
     return repeated
 
 
-def _replaced(connection: Connection, crawl_id: str, endings: Sequence[Ending]) -> set[str]:
-    """The digests of accepted images whose place a better copy has by now."""
+def _standing(
+    connection: Connection, crawl_id: str, endings: Sequence[Ending]
+) -> dict[str, Verdict]:
+    """The verdicts of today, by digest, of what was accepted when it was read, or replaced."""
     settlements = [one.settlement for one in endings]
-    accepted = {one.outcome.digest for one in settlements if one.verdict is Verdict.ACCEPTED}
-    if not accepted:
-        return set()
-    found = _REPLACED.run(connection, of_crawl=crawl_id, digests=list(accepted))
-    return set(found.scalars())
+    digests = {one.outcome.digest for one in settlements if one.verdict in _CHANGING}
+    if not digests:
+        return {}
+    found = _STANDING.run(connection, of_crawl=crawl_id, digests=list(digests))
+    return {row.digest: Verdict(row.verdict) for row in found}
 
 
-def _count_key(ending: Ending, repeated: Collection[int], replaced: Collection[str]) -> _CountKey:
+def _count_key(
+    ending: Ending, repeated: Collection[int], standing: Mapping[str, Verdict]
+) -> _CountKey:
     outcome, verdict = ending.settlement.outcome, ending.settlement.verdict
-    if verdict is Verdict.ACCEPTED and outcome.digest in replaced:
-        verdict = Verdict.REPLACED
+    if verdict in _CHANGING:
+        # What is to be judged again counts as it does for crawls that had come to it before.
+        released = Verdict.DUPLICATE if verdict is Verdict.REPLACED else verdict
+        verdict = standing.get(outcome.digest, released)
     if ending.leased.listing_id in repeated:
         verdict = Verdict.DUPLICATE
     return (

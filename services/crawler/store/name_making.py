@@ -11,11 +11,9 @@ from sqlalchemy import Connection
 
 from services.crawler.catalogue import images
 from services.crawler.catalogue.accept_order import share_accept_lock
-from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.images import NameOf
-from services.crawler.keyed_lock import KeyedLock
-from services.crawler.store.blob_store import BlobStore, StoreAway
-from services.crawler.store.store_wait import StoreWait
+from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.file_work import FileWork
 
 
 class NameMaking:
@@ -27,14 +25,8 @@ class NameMaking:
     Belongs to one event loop.
     """
 
-    def __init__(
-        self, database: Database, store: BlobStore, wait: StoreWait, files: KeyedLock
-    ) -> None:
-        """Takes what it works on; `files` is held, by digest, by whoever makes or removes an image's files."""
-        self._database = database
-        self._store = store
-        self._wait = wait
-        self._files = files
+    def __init__(self, work: FileWork) -> None:
+        self._work = work
         self._owed: list[NameOf] = []
         self._made: list[NameOf] = []
         self._void: list[NameOf] = []
@@ -49,10 +41,10 @@ class NameMaking:
         while owed:
             digest, name = owed[-1]
             try:
-                async with self._files.hold(digest):
-                    is_made = await asyncio.to_thread(self._store.link, digest, name)
+                async with self._work.turns.hold(digest):
+                    is_made = await asyncio.to_thread(self._work.store.link, digest, name)
             except StoreAway as away:
-                self._wait.log(away)
+                self._work.wait.log(away)
                 self._owed += owed
                 return
             owed.pop()
@@ -70,7 +62,7 @@ class NameMaking:
         """Writes which names were made."""
         made = self.take_made()
         if made:
-            await self.withdraw(await self._database.run(partial(_record, links=made)))
+            await self.withdraw(await self._work.database.run(partial(_record, links=made)))
 
     async def withdraw(self, names: Iterable[NameOf]) -> None:
         """Removes names of images that are not kept any more; what the store refuses is removed with the next ones."""
@@ -78,16 +70,16 @@ class NameMaking:
         void, self._void = self._void, []
         while void:
             try:
-                await asyncio.to_thread(self._store.remove_name, void[-1][1])
+                await asyncio.to_thread(self._work.store.remove_name, void[-1][1])
             except StoreAway as away:
-                self._wait.log(away)
+                self._work.wait.log(away)
                 self._void += void
                 return
             void.pop()
 
     async def _look_for(self, digest: str, name: tuple[str, str]) -> None:
         """Says that an image's bytes are lost, unless nobody keeps it any more."""
-        if await self._database.run(partial(images.is_named, digest=digest, name=name)):
+        if await self._work.database.run(partial(images.is_named, digest=digest, name=name)):
             structlog.get_logger().warning("blobs_lost", count=1, digests=[digest])
 
 

@@ -22,6 +22,7 @@ from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.crawler.store.accept_turns import AcceptTurns
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.file_name import kept_file_name
+from services.crawler.store.file_work import FileWork
 from services.crawler.store.finding import Finding
 from services.crawler.store.name_making import NameMaking
 from services.crawler.store.record_queue import RecordQueue
@@ -52,8 +53,8 @@ class Recorder:
         self._turns = AcceptTurns()
         # Held, by digest, by whoever makes or removes an image's files.
         self._files = KeyedLock()
-        self._names = NameMaking(database, store, self._wait, self._files)
-        self._removal = ReplacedFileRemoval(database, store, self._wait, self._files)
+        work = FileWork(database, store, self._wait, self._files)
+        self._names, self._removal = NameMaking(work), ReplacedFileRemoval(work)
         self._queue = RecordQueue(self._write)
         self._accepts: set[asyncio.Task[None]] = set()
 

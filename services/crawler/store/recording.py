@@ -28,6 +28,7 @@ from services.crawler.catalogue.frontier import LeasedListing
 from services.crawler.catalogue.images import Keep, NameOf, StoredImage
 from services.crawler.catalogue.judgements import Learned
 from services.crawler.catalogue.near_images import read_near
+from services.crawler.catalogue.recounting import recount
 from services.crawler.catalogue.replacements import ReplacedFiles, Replacement
 from services.crawler.catalogue.settling import Ending
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
@@ -116,6 +117,8 @@ class _Attempt:
         self._ends: dict[int, End] = {}
         self._endings: list[Ending] = []
         self._accepted: set[str] = set()
+        # What is near something, whether or not that is said to be no duplicate of it.
+        self._near: set[str] = set()
         # By the better copies, and by what they replace.
         self._replacements: dict[tuple[str, str], Replacement] = {}
         self._successors: dict[str, Replacement] = {}
@@ -211,6 +214,8 @@ class _Attempt:
             for seen in (self._seen, self._late)
             for sighting in seen.sightings(name, candidate.digest, candidate.decoded)
         ]
+        if found:
+            self._near.add(candidate.digest)
         near = read_near(self._connection, candidate.digest, found) if found else NearImages()
         if not near.sightings:
             return finding.judgement
@@ -267,6 +272,16 @@ class _Attempt:
             judged = {one.candidate.digest: one.judgement for one in mine}
             new = judgements.add_judgements(self._connection, profile, judged, now=judged_at)
             score_counts.count_scores(self._connection, profile, _scored(mine, new), now=judged_at)
+            self._recount(profile, [one for one in mine if one.candidate.digest in new])
+
+    def _recount(self, profile: ProfileVersion, new: Sequence[Finding]) -> None:
+        """Crawls that had come to what was a duplicate, or replaced, count it as accepted now.
+
+        Only what is near something had a judgement before that a person's word ended.
+        """
+        digests = {one.candidate.digest for one in new if one.is_accepted} & self._near
+        judged = [(digest, profile) for digest in sorted(digests)]
+        recount(self._connection, judged, before=Verdict.DUPLICATE, after=Verdict.ACCEPTED)
 
     def _keep(self, keeps: dict[int, tuple[Finding, str]]) -> dict[str, tuple[int, Finding]]:
         now = time.time()

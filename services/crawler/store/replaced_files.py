@@ -11,11 +11,9 @@ from sqlalchemy import Connection
 
 from services.crawler.catalogue import replacements
 from services.crawler.catalogue.clock import catalogue_time
-from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.replacements import ReplacedFiles
-from services.crawler.keyed_lock import KeyedLock
-from services.crawler.store.blob_store import BlobStore, StoreAway
-from services.crawler.store.store_wait import StoreWait
+from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.file_work import FileWork
 
 # Whoever stops for longer between taking a removal and doing it may remove what is kept again by then.
 # Longer than a store takes at worst: three requests, each sent again while that is worth it.
@@ -30,14 +28,8 @@ class ReplacedFileRemoval:
     Belongs to one event loop.
     """
 
-    def __init__(
-        self, database: Database, store: BlobStore, wait: StoreWait, files: KeyedLock
-    ) -> None:
-        """Takes what it works on; `files` is held, by digest, by whoever makes or removes an image's files."""
-        self._database = database
-        self._store = store
-        self._wait = wait
-        self._files = files
+    def __init__(self, work: FileWork) -> None:
+        self._work = work
         self._owed: list[ReplacedFiles] = []
 
     def owe(self, files: Iterable[ReplacedFiles]) -> None:
@@ -54,7 +46,7 @@ class ReplacedFileRemoval:
                     self._owed.append(owed[0])
                 owed = owed[1:]
         except StoreAway as away:
-            self._wait.log(away)
+            self._work.wait.log(away)
         finally:
             self._owed += owed
 
@@ -64,9 +56,9 @@ class ReplacedFileRemoval:
         Raises:
             StoreAway: The store does not take it now.
         """
-        if self._database.was_alone:
-            await self._database.run(replacements.free_removals)
-        for files in await self._database.run(replacements.list_unremoved):
+        if self._work.database.was_alone:
+            await self._work.database.run(replacements.free_removals)
+        for files in await self._work.database.run(replacements.list_unremoved):
             if not await self._remove(files):
                 self._owed.append(files)
 
@@ -82,21 +74,21 @@ class ReplacedFileRemoval:
 
     async def _find(self, digest: str) -> ReplacedFiles | None:
         """What is still to be removed of an image."""
-        return await self._database.run(partial(replacements.find_unremoved, digest=digest))
+        return await self._work.database.run(partial(replacements.find_unremoved, digest=digest))
 
     async def _remove(self, files: ReplacedFiles) -> bool:
         """False if somebody else removes them, or did; the image may be kept again since."""
         # A name that is being made is removed, too; and what is being kept again keeps its files.
-        async with self._files.hold(files.digest):
-            if not await self._database.run(partial(_begin, digest=files.digest)):
+        async with self._work.turns.hold(files.digest):
+            if not await self._work.database.run(partial(_begin, digest=files.digest)):
                 return False
             try:
-                await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
+                await asyncio.to_thread(self._work.store.remove, files.digest, (files.name,))
             except StoreAway:
                 give_up = partial(replacements.give_removal_up, digest=files.digest)
-                await self._database.run(give_up)
+                await self._work.database.run(give_up)
                 raise
-            await self._database.run(partial(replacements.record_removed, digest=files.digest))
+            await self._work.database.run(partial(replacements.record_removed, digest=files.digest))
         structlog.get_logger().info("image_replaced", digest=files.digest)
         return True
 

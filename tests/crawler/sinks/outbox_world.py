@@ -57,6 +57,7 @@ class MemorySink:
         got: (event, digest), in order.
         bytes: What it was given of images, by digest.
         replaced_by: The better copies of images that it was told are not kept any more, by digest.
+        notes: What it is reminded of having said of them, by digest.
         faults: What is raised at the next calls, before or after it has remembered them.
         faults_of: The same for one digest.
         busiest: How many calls were under way at once, at most.
@@ -69,6 +70,7 @@ class MemorySink:
         self.got = []
         self.bytes = {}
         self.replaced_by = {}
+        self.notes = {}
         self.faults = deque()
         self.faults_of = defaultdict(deque)
         self.busiest = self._active = 0
@@ -81,6 +83,7 @@ class MemorySink:
 
     async def remove(self, removal):
         self.replaced_by[removal.digest] = removal.replaced_by
+        self.notes[removal.digest] = removal.note
         return await self._take("replaced" if removal.replaced_by else "purged", removal.digest)
 
     @property

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from services.crawler.catalogue.schema import outbox
+from services.crawler.catalogue import outbox as outboxes
+from services.crawler.catalogue.schema import kept_images, outbox
 from services.crawler.sinks.folder_sink import FolderSink
 from services.servicekit.errors import NotFound
 from tests.crawler.sinks.outbox_world import LIMITS, MemorySink, World, failure
@@ -378,6 +379,131 @@ async def test_a_refused_replacement_is_not_told_of_what_is_kept_again(world):
     assert await delivering.backfill("memory") == 0
     await world.settled()
     assert sink.got[2:] == [("accepted", old)]
+
+
+async def test_a_replacement_that_is_refused_after_the_image_was_kept_again(world):
+    """It waited until then. Tried again, it would take from the receiver what it has got anew."""
+    sink = MemorySink()
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    await world.stop(delivering)
+    await world.replace(old, new)
+    await world.keep_again(old, 0)
+    sink.faults_of[old].append(failure("REFUSED"))
+    delivering = await world.start(sink)
+    await world.settled()
+    assert sink.got[2:] == [("accepted", old)]
+    assert (await world.counts())[2] == 1
+    assert await delivering.retry("memory") == 0
+    await world.settled()
+    assert sink.got[2:] == [("accepted", old)]
+    assert (await world.counts())[2] == 0
+
+
+async def refuse_replacement(world, sink):
+    """A receiver has an image and refuses to hear that it was replaced, which is taken back; returns the digests."""
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    sink.faults_of[old].append(failure("REFUSED"))
+    await world.replace(old, new)
+    await world.settled()
+    await world.stop(delivering)
+    await world.keep_again(old, 0)
+    return old, new
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_a_second_replacement_is_told_after_the_first_was_refused(world, retried):
+    """Before the image was delivered again: the receiver has it all the time, and learns once what replaced it."""
+    sink = MemorySink()
+    old, _ = await refuse_replacement(world, sink)
+    if retried:
+        await world.database.run(lambda c: outboxes.retry(c, "memory"))
+    [other] = await world.accept(2)
+    await world.replace(old, other)
+    await world.start(sink)
+    await world.settled()
+    assert sorted(sink.got[2:]) == sorted([("accepted", other), ("replaced", old)])
+    assert sink.replaced_by == {old: other}
+    assert (await world.counts())[2] == 0
+
+
+async def test_a_second_replacement_is_told_once_after_the_image_was_delivered_again(world):
+    """Under the number of that delivery; the first one, which was refused, stays as it is."""
+    sink = MemorySink()
+    old, _ = await refuse_replacement(world, sink)
+    await world.start(sink)
+    await world.settled()
+    [other] = await world.accept(2)
+    await world.replace(old, other)
+    await world.settled()
+    assert sink.got[2:] == [("accepted", old), ("accepted", other), ("replaced", old)]
+    states = [row for row in await world.rows("event", "state") if row[0] == "REPLACED"]
+    assert [state for _, state in states] == ["REFUSED", "DELIVERED"]
+
+
+async def test_a_second_replacement_is_told_instead_of_one_that_waited(world):
+    """The sink was away all the time. By a name that the receiver has it under: not by that of the second time."""
+    sink = MemorySink()
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.settled()
+    await world.stop(delivering)
+    await world.replace(old, new)
+    names = await world.rows("event", "file_name")
+    await world.keep_again(old, 0)
+    [other] = await world.accept(2)
+
+    rename = update(kept_images).where(kept_images.c.digest == old)
+    rename = rename.values(file_name="of-another-day.jpg")
+    await world.database.run(lambda c: c.execute(rename))
+    await world.replace(old, other)
+    assert ("REPLACED", "of-another-day.jpg") not in await world.rows("event", "file_name")
+    assert names[-1] in await world.rows("event", "file_name")
+    await world.start(sink)
+    await world.settled()
+    assert sorted(sink.got[2:]) == sorted([("accepted", other), ("replaced", old)])
+    assert sink.replaced_by == {old: other}
+
+
+async def test_a_replacement_that_was_told_is_not_told_again(world):
+    """The image was kept again and replaced again, before anything was delivered of that."""
+    sink = MemorySink()
+    delivering = await world.start(sink)
+    old, new = await world.accept(0, 1)
+    await world.replace(old, new)
+    await world.settled()
+    await world.stop(delivering)
+    got = list(sink.got)
+    await world.keep_again(old, 0)
+    [other] = await world.accept(2)
+    await world.replace(old, other)
+    await world.start(sink)
+    await world.settled()
+    assert sink.got == [*got, ("accepted", other)]
+
+
+async def test_a_purge_leaves_nothing_of_a_replacement_that_was_refused(world):
+    """Neither a name nor what the receiver said; it is told of the purge, with what it had said of the image."""
+    sink = MemorySink()
+    old, _ = await refuse_replacement(world, sink)
+    [other] = await world.accept(2)
+    sink.faults_of[old].append(failure("REFUSED"))
+    await world.replace(old, other)
+    delivering = await world.start(sink)
+    await world.settled()
+    assert (await world.counts())[2] == 1
+    await world.purge(other)
+    await world.settled()
+    assert sink.notes[old] == "got 1"
+    assert sorted(sink.digests("purged")) == sorted([old, other])
+    assert await delivering.retry("memory") == 0
+    await world.settled()
+    assert sink.digests("replaced") == []
+    rows = await world.rows("digest", "event", "file_name", "message")
+    assert {row[2:] for row in rows if row[0] == old and row[1] != "PURGED"} == {("", "")}
 
 
 async def test_a_purge_waits_for_the_image_that_is_on_its_way(world):

@@ -14,6 +14,7 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store import folder_store
 from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.file_work import FileWork
 from services.crawler.store.purging import PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.replaced_files import ReplacedFileRemoval
@@ -113,7 +114,7 @@ async def test_files_that_somebody_writes_are_not_removed_meanwhile(world, monke
     """The removal waits for whoever makes files of the same image, and looks then whether it is still owed."""
     one, two = await world.lease(2)
     files = KeyedLock()
-    removal = ReplacedFileRemoval(world.database, world.store, StoreWait(), files)
+    removal = ReplacedFileRemoval(FileWork(world.database, world.store, StoreWait(), files))
     await world.accept(one, 1)
     with monkeypatch.context() as patched:
         patched.setattr(world.recorder._removal, "remove", lambda: asyncio.sleep(0))

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from services.crawler.catalogue import (
+    crawls,
     distinct_pairs,
     frontier,
     image_records,
@@ -22,6 +23,7 @@ from services.crawler.catalogue import (
     releases,
     replacements,
 )
+from services.crawler.catalogue.crawls import CrawlState
 from services.crawler.catalogue.distinct_pairs import PairNeeded
 from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogue, Reach
 from services.crawler.catalogue.purges import PurgeSelection
@@ -404,7 +406,7 @@ async def race(team, seed):
     assert {kind for kind, _ in found} <= ({"ORPHAN"} if len(team) > 1 else set())
 
 
-async def distinguish(world, one, other):
+async def distinguish(world, one, other, crawl_id="again"):
     """A person says that two images are no duplicates; what was rejected for that is to be judged again."""
 
     def work(connection):
@@ -415,7 +417,7 @@ async def distinguish(world, one, other):
                 releases.release(connection, rejected)
                 frontier.release_all(connection)
                 refetches.refetch(
-                    connection, "again", rejected.profile, rejected.listing_ids, now=5.0
+                    connection, crawl_id, rejected.profile, rejected.listing_ids, now=5.0
                 )
 
     await world.database.run(work)
@@ -602,6 +604,100 @@ async def test_versions_that_are_not_asked_again_break_nothing(world):
     await world.accept(three, 3, 4, bits=0, flip=6, profile=newer)
     assert await world.kept() == [digest_of(2), digest_of(3)]
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_what_is_kept_again_counts_as_accepted_and_is_replaced_once(world):
+    """By the crawl that had kept it first, and by the one that judged it again: what they count is what is kept."""
+    one, two, three, four = await world.lease(4)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    await world.accept(four, 4, picture=2)
+    await distinguish(world, 1, 2)
+    assert await world.counts() == {Verdict.ACCEPTED: 2, Verdict.DUPLICATE: 1}
+    await keep_again(world, 1, bits=0)
+    assert await world.counts() == {Verdict.ACCEPTED: 3}
+    assert await world.counts("again") == {Verdict.ACCEPTED: 1}
+    # Near the one that is kept again, and not the other.
+    await world.accept(three, 3, 4, bits=0, flip=6)
+    assert await world.kept() == [digest_of(2), digest_of(4), digest_of(3)]
+    assert await world.counts() == {Verdict.ACCEPTED: 3, Verdict.REPLACED: 1}
+    assert await world.counts("again") == {Verdict.REPLACED: 1}
+    await purge_all(world, digests=(digest_of(3),))
+    assert await world.counts() == {Verdict.ACCEPTED: 3, Verdict.REPLACED: 1}
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_duplicate_that_is_kept_by_a_word_counts_as_accepted_and_is_replaced_once(world):
+    """Else its replacement would be counted in the place of another image."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await world.accept(two, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 2, bits=3)
+    assert await world.counts() == {Verdict.ACCEPTED: 2}
+    await world.accept(three, 3, 2, bits=3, flip=6)
+    assert await world.kept() == [digest_of(1), digest_of(3)]
+    assert await world.counts() == {Verdict.ACCEPTED: 2, Verdict.REPLACED: 1}
+    assert await world.counts("again") == {Verdict.REPLACED: 1}
+
+
+async def test_what_is_a_duplicate_when_it_is_judged_again_counts_right_once_it_is_kept(world):
+    """Each crawl had counted it as something else: as replaced, and as a duplicate of a third one."""
+    one, two, three = await world.lease(3)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=8)
+    await world.accept(three, 3, flip=6)
+    await distinguish(world, 3, 2)
+    await keep_again(world, 3, bits=0, flip=6)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0)
+    assert (await world.judgement(1)).duplicate_of == digest_of(3)
+    assert await world.counts() == {Verdict.ACCEPTED: 2, Verdict.DUPLICATE: 1}
+    assert await world.counts("again") == {Verdict.ACCEPTED: 1, Verdict.DUPLICATE: 1}
+    await world.database.run(lambda c: crawls.set_state(c, "again", CrawlState.COMPLETED))
+    await distinguish(world, 1, 3, "once-more")
+    [leased] = await world.lease(9, "once-more")
+    await world.accept(leased, 1, crawl_id="once-more")
+    assert await world.kept() == [digest_of(2), digest_of(3), digest_of(1)]
+    assert await world.counts() == {Verdict.ACCEPTED: 3}
+    assert await world.counts("again") == {Verdict.ACCEPTED: 2}
+    assert await world.counts("once-more") == {Verdict.ACCEPTED: 1}
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_other_versions_count_what_is_kept_again_as_replaced(world):
+    """Only the one that judged it again keeps it: nothing of theirs is counted as replaced a second time."""
+    newer = ProfileVersion(PROFILE.name, 2)
+    await world.begin("c2", newer)
+    one, two, three, four = await world.lease(4)
+    await world.accept(one, 1)
+    await world.accept(one, 1, crawl_id="c2", profile=newer)
+    await world.accept(four, 4, picture=2)
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 1, bits=0, profile=newer)
+    assert await world.counts() == {Verdict.ACCEPTED: 2, Verdict.REPLACED: 1}
+    assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
+    await world.accept(three, 3, 4, bits=0, flip=6)
+    assert await world.counts() == {Verdict.ACCEPTED: 3, Verdict.REPLACED: 1}
+    assert await world.counts("c2") == {Verdict.REPLACED: 1}
+
+
+async def test_a_listing_that_ends_by_a_judgement_which_a_word_has_ended_counts_as_a_duplicate(
+    world,
+):
+    """It was read as replaced before: it counts as it does for the crawl that had come to it first."""
+    await world.begin("c2")
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    finding = world.finding(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    await distinguish(world, 1, 2)
+    ending = Ending("c2", finding.leased, Settlement(finding.outcome, Verdict.REPLACED, known=True))
+    await world.recorder.settle(ending)
+    assert await world.counts("c2") == {Verdict.DUPLICATE: 1}
+    await keep_again(world, 1, bits=0)
+    assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
 
 
 async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
