@@ -31,9 +31,10 @@ from services.servicekit.errors import (
     Unavailable,
 )
 from services.servicekit.heap import Heap
-from services.servicekit.interceptors import CallInterceptor, StreamLimits
+from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
+from services.servicekit.stream_limits import StreamLimits
 from services.servicekit.token_file import TokenFile
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -85,6 +86,8 @@ class ServiceDefinition:
         probe: Does one piece of real work; the service is ready while it succeeds.
         max_message_bytes: The largest message received.
         unary_deadline_s: The cap on unary calls, seconds.
+        resumed: Methods that answer with a stream which its client can have go on, for example `WatchCrawl`: it ends by
+            age, as streams of requests do.
         callers: Who may call what where there is TLS, unless the settings say otherwise.
         close: Ends what the servicer holds, after the last call.
         registry: What is counted of it.
@@ -97,6 +100,7 @@ class ServiceDefinition:
     probe: Callable[[], Awaitable[None]]
     max_message_bytes: int
     unary_deadline_s: float = 60.0
+    resumed: frozenset[str] = frozenset()
     callers: Allowed = field(default_factory=lambda: {"": (PERSON,)})
     close: Callable[[], Awaitable[None]] | None = None
     registry: CollectorRegistry = field(default_factory=new_registry)
@@ -125,7 +129,9 @@ class ServiceServer:
             self._drain,
             unary_deadline_s=definition.unary_deadline_s,
             stream_limits=StreamLimits(
-                settings.stream_idle_s, _STREAM_AGES * settings.connection_age_s
+                settings.stream_idle_s,
+                _STREAM_AGES * settings.connection_age_s,
+                definition.resumed,
             ),
             admission=_admission(definition, settings),
         )
