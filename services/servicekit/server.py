@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 import grpc
 import structlog
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from lodestone.client.tls_files import BadTlsFiles, read_tls_files
 from services.servicekit.admission import Admission
-from services.servicekit.callers import PERSON, Allowed, Callers
+from services.servicekit.callers import PERSON, Allowed, Callers, require_methods
 from services.servicekit.certificates import ServerCertificates
 from services.servicekit.drain import Drain
 from services.servicekit.errors import (
@@ -324,8 +325,12 @@ def _admission(definition: ServiceDefinition, settings: ServiceSettings) -> Admi
     if settings.tls is None:
         return None
     tokens = TokenFile(settings.tokens_file) if settings.tokens_file is not None else None
-    allowed = definition.callers if settings.callers is None else settings.callers
-    return Admission(Callers(allowed), tokens)
+    if settings.callers is None:
+        return Admission(Callers(definition.callers), tokens)
+    service = descriptor_pool.Default().FindServiceByName(definition.full_name)
+    methods = [method.name for method in service.methods]
+    require_methods(settings.callers, methods, setting=settings.name_of("callers"))
+    return Admission(Callers(settings.callers), tokens)
 
 
 def _require_free_ports(settings: ServiceSettings) -> None:
@@ -342,9 +347,8 @@ def _require_free(settings: ServiceSettings, port: int, name: str) -> None:
         try:
             trial.bind((settings.host, port))
         except OSError as error:
-            prefix = settings.model_config.get("env_prefix", "")
             address = settings.address_of(port)
-            message = f"cannot serve on {address} ({prefix}{name}): {error.strerror}"
+            message = f"cannot serve on {address} ({settings.name_of(name)}): {error.strerror}"
             raise Misconfigured(message) from error
 
 
