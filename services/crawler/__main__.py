@@ -187,6 +187,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         register=register,
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
+        resumed=frozenset({"WatchCrawl", "ExportImages"}),
         callers=_CALLERS,
         close=stack.aclose,
         registry=registry,
