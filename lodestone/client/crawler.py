@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import grpc
 
-from lodestone.client.backoff import Backoff
 from lodestone.client.channel import MEBIBYTE
 from lodestone.client.client_stream import send_stream
+from lodestone.client.left_calls import ended
 from lodestone.client.multiplexed_stream import MultiplexedStream
+from lodestone.client.reopening import Reopening
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.client.transport import PLAINTEXT, Transport
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
@@ -26,15 +26,12 @@ from lodestone.image.v1.image_pb2 import Image
 if TYPE_CHECKING:
     from lodestone.crawler.v1.crawler_service_pb2_grpc import CrawlerServiceAsyncStub
 
-_AWAY = (
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-)
-
 
 class CrawlerClient(ServiceClient):
-    """Runs and watches crawls, and judges images. Every method may raise `grpc.aio.AioRpcError`."""
+    """Runs and watches crawls, and judges images. Every method may raise `grpc.aio.AioRpcError`.
+
+    An iterator that is left before its end cancels its call.
+    """
 
     word: ClassVar[str] = "crawler"
     max_message_bytes: ClassVar[int] = 65 * MEBIBYTE
@@ -119,33 +116,32 @@ class CrawlerClient(ServiceClient):
 
     async def watch_crawl(
         self, crawl_id: str, *, after_sequence: int = 0
-    ) -> AsyncIterator[pb.WatchCrawlResponse]:
+    ) -> AsyncGenerator[pb.WatchCrawlResponse, None]:
         """Yields a crawl's events until it is paused or has ended; each settled listing once.
 
         When the crawler goes away it waits until it is back, for as long as the caller does, and goes on after the last
         listing; `on_wait` is told.
         """
-        backoff = Backoff()
-        ended = False
-        while not ended:
-            reason = "the crawler ended the watch early"
+        again = Reopening(self._tell)
+        is_over = False
+        while not is_over:
             request = pb.WatchCrawlRequest(crawl_id=crawl_id, after_sequence=after_sequence)
             try:
-                async for event in self._stub.WatchCrawl(request):
-                    backoff.reset()
-                    self._tell(None)
-                    if event.HasField("settled_listing"):
-                        after_sequence = event.settled_listing.sequence
-                    ended = event.HasField("crawl") and event.crawl.state != CRAWL_STATE_RUNNING
-                    yield event
+                with ended(self._stub.WatchCrawl(request)) as events:
+                    async for event in events:
+                        again.came()
+                        if event.HasField("settled_listing"):
+                            after_sequence = event.settled_listing.sequence
+                        is_over = (
+                            event.HasField("crawl") and event.crawl.state != CRAWL_STATE_RUNNING
+                        )
+                        yield event
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _AWAY:
-                    raise
-                reason = error.details() or error.code().name
-                ended = False
-            if not ended:
-                self._tell(reason)
-                await asyncio.sleep(backoff.next_s())
+                is_over = False
+                await again.wait_after(error)
+            else:
+                if not is_over:
+                    await again.wait("the crawler ended the watch early")
 
     async def judge_images(
         self, images: Sequence[Image], options: pb.JudgeOptions
@@ -183,10 +179,11 @@ class CrawlerClient(ServiceClient):
         answer = await self._stub.DeleteDistinctPair(request, timeout=UNARY_TIMEOUT_S)
         return answer.deleted
 
-    async def list_distinct_pairs(self) -> AsyncIterator[DistinctPair]:
+    async def list_distinct_pairs(self) -> AsyncGenerator[DistinctPair, None]:
         """Yields all pairs of which somebody said so, by their digests."""
-        async for answer in self._stub.ListDistinctPairs(pb.ListDistinctPairsRequest()):
-            yield answer.pair
+        with ended(self._stub.ListDistinctPairs(pb.ListDistinctPairsRequest())) as answers:
+            async for answer in answers:
+                yield answer.pair
 
     async def mark_images_seen(
         self, profile_name: str, images: Callable[[], AsyncIterator[Image]]
@@ -201,7 +198,7 @@ class CrawlerClient(ServiceClient):
 
     async def list_images(
         self, profile_name: str = "", *, newest: int = 0, with_embeddings: bool = False
-    ) -> AsyncIterator[pb.ListImagesResponse]:
+    ) -> AsyncGenerator[pb.ListImagesResponse, None]:
         """Yields the kept images, oldest first, as `image`, with their `embedding` if wanted and recorded.
 
         Args:
@@ -212,8 +209,9 @@ class CrawlerClient(ServiceClient):
         request = pb.ListImagesRequest(
             profile_name=profile_name, newest=newest, with_embeddings=with_embeddings
         )
-        async for answer in self._stub.ListImages(request):
-            yield answer
+        with ended(self._stub.ListImages(request)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def get_image(self, digest: str, *, with_encoded: bool = False) -> pb.GetImageResponse:
         """One kept image under every profile that keeps it, with its embedding and if wanted its bytes.
@@ -227,38 +225,38 @@ class CrawlerClient(ServiceClient):
 
     async def export_images(
         self, request: pb.ExportImagesRequest
-    ) -> AsyncIterator[pb.ExportImagesResponse]:
+    ) -> AsyncGenerator[pb.ExportImagesResponse, None]:
         """Yields how far an export goes, and then its images, each once, to the end.
 
         When the crawler goes away it waits until it is back, for as long as the caller does, and goes on after the last
         image; `on_wait` is told.
         """
-        backoff = Backoff()
+        again = Reopening(self._tell)
         asked = pb.ExportImagesRequest()
         asked.CopyFrom(request)
-        is_told = False
-        while True:
-            reason = "the crawler ended the export early"
+        is_told = is_over = False
+        while not is_over:
             try:
-                async for event in self._stub.ExportImages(asked):
-                    backoff.reset()
-                    self._tell(None)
-                    if event.HasField("end"):
-                        return
-                    if event.HasField("image"):
-                        asked.after_sequence = event.image.sequence
-                    elif is_told:
-                        continue
-                    else:
-                        is_told = True
-                        asked.horizon.CopyFrom(event.horizon)
-                    yield event
+                with ended(self._stub.ExportImages(asked)) as events:
+                    async for event in events:
+                        again.came()
+                        if event.HasField("end"):
+                            is_over = True
+                            continue
+                        if event.HasField("image"):
+                            asked.after_sequence = event.image.sequence
+                        elif is_told:
+                            continue
+                        else:
+                            is_told = True
+                            asked.horizon.CopyFrom(event.horizon)
+                        yield event
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _AWAY:
-                    raise
-                reason = error.details() or error.code().name
-            self._tell(reason)
-            await asyncio.sleep(backoff.next_s())
+                if not is_over:
+                    await again.wait_after(error)
+            else:
+                if not is_over:
+                    await again.wait("the crawler ended the export early")
 
     async def import_image(self, request: pb.ImportImagesRequest) -> pb.ImportImagesResponse:
         """Takes an exported image into the store, behind those of earlier calls; waits as `judge` does."""
@@ -266,7 +264,7 @@ class CrawlerClient(ServiceClient):
 
     async def rejudge_images(
         self, profile: str, *, dry_run: bool = False
-    ) -> AsyncIterator[pb.RejudgeImagesResponse]:
+    ) -> AsyncGenerator[pb.RejudgeImagesResponse, None]:
         """Judges what is known again under a profile version; yields each image that changes, then the summary.
 
         Args:
@@ -274,13 +272,17 @@ class CrawlerClient(ServiceClient):
             dry_run: Change nothing.
         """
         request = pb.RejudgeImagesRequest(profile=profile, dry_run=dry_run)
-        async for answer in self._stub.RejudgeImages(request):
-            yield answer
+        with ended(self._stub.RejudgeImages(request)) as answers:
+            async for answer in answers:
+                yield answer
 
-    async def purge_images(self, request: pb.PurgeImagesRequest) -> AsyncIterator[PurgedImage]:
+    async def purge_images(
+        self, request: pb.PurgeImagesRequest
+    ) -> AsyncGenerator[PurgedImage, None]:
         """Removes kept images for good; yields each one, and why."""
-        async for answer in self._stub.PurgeImages(request):
-            yield answer.image
+        with ended(self._stub.PurgeImages(request)) as answers:
+            async for answer in answers:
+                yield answer.image
 
     async def list_hosts(self) -> list[HostReport]:
         """What each host has answered so far, most listings first."""

@@ -14,6 +14,7 @@ import grpc
 from lodestone.client.backoff import Backoff
 from lodestone.client.lost_status import is_lost_status
 from lodestone.client.message_limit import Sized, require_fits
+from lodestone.client.pushback import is_told_to_reopen
 
 # What a server that dies, restarts, drains or tires of an idle stream ends the stream with.
 _PASSING = frozenset(
@@ -23,8 +24,6 @@ _PASSING = frozenset(
         grpc.StatusCode.DEADLINE_EXCEEDED,
     }
 )
-# gRFC A6, "Pushback".
-_PUSHBACK = "grpc-retry-pushback-ms"
 _ENDED_EARLY = "the server ended the stream before it had answered everything"
 
 
@@ -142,7 +141,7 @@ class MultiplexedStream(Generic[Request, Answer]):
                 broken = await self._exchange()
                 if broken is not None and not _passes(broken):
                     self._fail_all(broken)
-                elif broken is not None and _is_told_to_reopen(broken):
+                elif broken is not None and is_told_to_reopen(broken):
                     continue
                 elif self._in_flight:
                     # What the server said is not known after a lost status: the next try tells whether it is away.
@@ -218,11 +217,6 @@ class MultiplexedStream(Generic[Request, Answer]):
 async def _next_answer(stream: grpc.aio.StreamStreamCall[Any, Answer]) -> Answer | None:
     answer: Any = await stream.read()
     return None if answer is grpc.aio.EOF else answer
-
-
-def _is_told_to_reopen(error: grpc.aio.AioRpcError) -> bool:
-    """Whether nothing is wrong: the server ends a stream that has lasted for long, and has another opened at once."""
-    return any(pair == (_PUSHBACK, "0") for pair in error.trailing_metadata() or ())
 
 
 def _passes(error: grpc.aio.AioRpcError) -> bool:

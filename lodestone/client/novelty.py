@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from lodestone.client.channel import MEBIBYTE
 from lodestone.client.client_stream import send_stream
+from lodestone.client.left_calls import ended
 from lodestone.client.multiplexed_stream import MultiplexedStream
 from lodestone.client.service_client import UNARY_TIMEOUT_S, OnWait, ServiceClient
 from lodestone.client.transport import PLAINTEXT, Transport
@@ -46,7 +47,10 @@ class ResultsMissing(Exception):
 
 
 class NoveltyClient(ServiceClient):
-    """Learns tastes and scores embeddings. Every method may raise `grpc.aio.AioRpcError`."""
+    """Learns tastes and scores embeddings. Every method may raise `grpc.aio.AioRpcError`.
+
+    An iterator that is left before its end cancels its call.
+    """
 
     word: ClassVar[str] = "novelty"
     # 1,024 embeddings of 1,920 coordinates, or 8 MB of a fit.
@@ -134,11 +138,12 @@ class NoveltyClient(ServiceClient):
 
     async def list_liked_images(
         self, profile: str, selection: LikedSelection.ValueType = LIKED_SELECTION_UNSPECIFIED
-    ) -> AsyncIterator[LikedImage]:
+    ) -> AsyncGenerator[LikedImage, None]:
         """Yields the images that a profile was fitted to, by position: all, or a selection."""
         request = pb.ListLikedImagesRequest(profile=profile, selection=selection)
-        async for answer in self._stub.ListLikedImages(request):
-            yield answer.image
+        with ended(self._stub.ListLikedImages(request)) as answers:
+            async for answer in answers:
+                yield answer.image
 
     async def put_thumbnails(self, profile: str, thumbnails: Sequence[pb.Thumbnail]) -> int:
         """Gives `name@version` 1 to 64 thumbnails, unless it has some; returns how many it has then."""

@@ -33,12 +33,14 @@ class ReloadingChannel(grpc.aio.Channel):
         self._make = make
         self._current = _Generation(make(folder.files))
         self._looked_s = time.monotonic()
-        self._retired: set[asyncio.Task[None]] = set()
+        # The channels of earlier files, until their calls have ended.
+        self._retired: dict[_Generation, asyncio.Task[None]] = {}
+        self._is_closed = False
 
     def generation(self) -> _Generation:
         """The channel of today's files, for a call that begins."""
         now_s = time.monotonic()
-        if now_s - self._looked_s >= _LOOK_EVERY_S:
+        if not self._is_closed and now_s - self._looked_s >= _LOOK_EVERY_S:
             self._looked_s = now_s
             with suppress(BadTlsFiles):
                 if self._folder.refresh():
@@ -47,9 +49,8 @@ class ReloadingChannel(grpc.aio.Channel):
 
     def _replace(self) -> None:
         old, self._current = self._current, _Generation(self._make(self._folder.files))
-        retired = asyncio.ensure_future(old.retire())
-        self._retired.add(retired)
-        retired.add_done_callback(self._retired.discard)
+        self._retired[old] = asyncio.ensure_future(old.retire())
+        self._retired[old].add_done_callback(lambda _: self._retired.pop(old, None))
 
     def unary_unary(self, *given: Any, **named: Any) -> Any:
         """As `grpc.aio.Channel` has it."""
@@ -80,11 +81,15 @@ class ReloadingChannel(grpc.aio.Channel):
         await self.generation().channel.channel_ready()
 
     async def close(self, grace: float | None = None) -> None:
-        """Closes the channels of all files."""
-        for retired in self._retired:
-            retired.cancel()
-        await asyncio.gather(*self._retired, return_exceptions=True)
-        await self._current.channel.close(grace)
+        """Closes the channels of all files; their calls have `grace` seconds to end, without it none."""
+        self._is_closed = True
+        retired, self._retired = self._retired, {}
+        # A task that has not begun yet would close nothing, and one that closes just now would give no grace.
+        for task in retired.values():
+            task.cancel()
+        await asyncio.gather(*retired.values(), return_exceptions=True)
+        generations = (*retired, self._current)
+        await asyncio.gather(*(generation.channel.close(grace) for generation in generations))
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,10 +124,8 @@ class _Generation:
 
     async def retire(self) -> None:
         """Closes the channel once its calls have ended; a server's connection age ends the longest stream."""
-        try:
-            await self._idle.wait()
-        finally:
-            await self.channel.close(None)
+        await self._idle.wait()
+        await self.channel.close(None)
 
 
 class _Method:

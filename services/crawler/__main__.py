@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -70,6 +69,7 @@ from services.crawler.store.purging import Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit import callers
+from services.servicekit.cores import usable_cores
 from services.servicekit.errors import Misconfigured
 from services.servicekit.image import DecodeLimits
 from services.servicekit.logs import configure_logs
@@ -187,6 +187,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         register=register,
         probe=probe,
         max_message_bytes=CrawlerClient.max_message_bytes,
+        resumed=frozenset({"WatchCrawl", "ExportImages"}),
         callers=_CALLERS,
         close=stack.aclose,
         registry=registry,
@@ -306,7 +307,7 @@ def _decoder(settings: CrawlerSettings, shapes: Mapping[str, InputShape]) -> Dec
     return Decoder(
         shapes=shapes,
         limits=DecodeLimits(settings.max_bytes, settings.max_decoded_pixels),
-        worker_limits=WorkerLimits(workers=settings.decoders or os.cpu_count() or 1),
+        worker_limits=WorkerLimits(workers=settings.decoders or usable_cores()),
     )
 
 

@@ -123,8 +123,12 @@ class CrawlerSettings(ServiceSettings):
         description="A file of pictures that hosts show in place of removed ones, one a line: a SHA-256 digest (as "
         "`sha256sum` writes it), a perceptual hash of 16 hex digits, or a URL.",
     )
-    connections: int = Field(default=32, ge=1, description="Requests at a time, over all hosts.")
-    host_connections: int = Field(default=4, ge=1, description="Requests at a time to one host.")
+    connections: int = Field(
+        default=32, ge=1, le=1_024, description="Requests at a time, over all hosts."
+    )
+    host_connections: int = Field(
+        default=4, ge=1, le=64, description="Requests at a time to one host."
+    )
     host_requests_per_s: float = Field(
         default=4.0,
         gt=0,
@@ -151,8 +155,15 @@ class CrawlerSettings(ServiceSettings):
     fetch_timeout_s: float = Field(
         default=30.0, gt=0, description="For one whole answer, redirects included, seconds."
     )
-    workers: int = Field(default=16, ge=1, description="Listings under way at once, per crawl.")
-    decoders: int = Field(default=0, ge=0, description="Decoding processes; 0 is one per core.")
+    workers: int = Field(
+        default=16, ge=1, le=1_024, description="Listings under way at once, per crawl."
+    )
+    decoders: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Decoding processes; 0 is one per core that it may use.",
+    )
 
     @property
     def s3_access(self) -> S3Access:

@@ -26,14 +26,24 @@ class NoveltySettings(ServiceSettings):
     fit_max_embeddings: int = Field(
         default=300_000,
         ge=8,
+        le=10_000_000,
         description="Embeddings that one fit takes at most: so many liked, and so many of a background.",
     )
     fit_limit: int = Field(
-        default=4, ge=1, description="Fits at work or waiting at most; more are told to come again."
+        default=4,
+        ge=1,
+        le=64,
+        description="Fits at work or waiting at most; more are told to come again.",
     )
     map_limit: int = Field(
-        default=4, ge=1, description="Maps at work or waiting at most; more are told to come again."
+        default=4,
+        ge=1,
+        le=64,
+        description="Maps at work or waiting at most; more are told to come again.",
     )
     cache_mb: int = Field(
-        default=1024, ge=1, description="Memory for profiles that were used lately, MB."
+        default=1024,
+        ge=1,
+        le=1_000_000,
+        description="Memory for profiles that were used lately, MB.",
     )

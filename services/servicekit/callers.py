@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from services.servicekit.errors import PermissionDenied
+from services.servicekit.errors import Misconfigured, PermissionDenied
 
 _NAMES: Final = "spiffe://lodestone/"
 
@@ -47,3 +48,25 @@ class Callers:
             if name in allowed:
                 return name
         raise PermissionDenied(method, names)
+
+
+def require_methods(allowed: Allowed, methods: Sequence[str], *, setting: str) -> None:
+    """Refuses a list with a beginning that no method has: what it was to keep others from would be open to them.
+
+    Args:
+        allowed: The list.
+        methods: The names of all methods of the service.
+        setting: Where the list is from.
+
+    Raises:
+        Misconfigured: It has one.
+    """
+    for start in allowed:
+        if not any(method.startswith(start) for method in methods):
+            name = start.rpartition("/")[2]
+            [nearest] = difflib.get_close_matches(name, methods, n=1, cutoff=0.0)
+            message = (
+                f"{setting}: no method of this service begins with {start!r}; "
+                f"the nearest is {nearest!r}"
+            )
+            raise Misconfigured(message)

@@ -36,7 +36,8 @@ class ServerCertificates:
         except BadTlsFiles as error:
             raise Misconfigured(str(error)) from error
         self._shown = self._folder.files
-        self._told = ""
+        # By event: what was said of it.
+        self._told: dict[str, str] = {}
         # gRPC asks from threads of its own.
         self._lock = threading.Lock()
         not_after = Gauge(
@@ -76,18 +77,18 @@ class ServerCertificates:
             if self._folder.refresh():
                 until = dt.datetime.fromtimestamp(self._folder.files.not_after_s, dt.UTC)
                 structlog.get_logger().info("certificate_reloaded", not_after=until.isoformat())
-                self._told = ""
+                self._told.clear()
         except BadTlsFiles as error:
             self._failures.inc()
             self._tell("certificate_not_reloaded", str(error))
-        else:
-            if self._folder.files.not_after_s < time.time():
-                self._tell("certificate_expired", f"LODESTONE_TLS: {self._folder.path}")
+        # The one that is shown may run out while others are no good.
+        if self._folder.files.not_after_s < time.time():
+            self._tell("certificate_expired", f"LODESTONE_TLS: {self._folder.path}")
 
     def _tell(self, event: str, cause: str) -> None:
-        if self._told != cause:
+        if self._told.get(event) != cause:
             structlog.get_logger().error(event, cause=cause)
-            self._told = cause
+            self._told[event] = cause
 
 
 def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:

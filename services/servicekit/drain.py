@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from services.servicekit.errors import Unavailable
-from services.servicekit.term import Term
+from services.servicekit.errors import StreamAged, Unavailable
+from services.servicekit.term import Term, end_wait
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,28 +18,33 @@ class Drain:
 
     def __init__(self) -> None:
         self._begun = asyncio.Event()
-        # What every `until` waits for.
-        self._upcoming: set[asyncio.Task[Any]] = set()
+        # The time that each `until` waits for its next item: without an end, unless it is given one.
+        self._waiting: set[asyncio.Timeout] = set()
 
     def begin(self) -> None:
         """Lets every `until` end."""
         self._begun.set()
-        for upcoming in tuple(self._upcoming):
-            upcoming.cancel()
+        for waiting in self._waiting:
+            end_wait(waiting)
 
     async def until(
         self, items: AsyncIterable[Item], term: Term | None = None
     ) -> AsyncGenerator[Item, None]:
-        """Yields the items that come before the drain begins, or before a term is over."""
+        """Yields the items that come before the drain begins, or before a term is over; the term knows if more may."""
         iterator = aiter(items)
         try:
             while not self._is_over(term):
-                item = await self._before_over(iterator, term)
-                if not item:
+                try:
+                    item = await self._before_over(iterator, term)
+                except StopAsyncIteration:
                     return
+                if not item:
+                    break
                 yield item[0]
                 # Until the next one comes this one may be gone.
                 del item
+            if term is not None:
+                term.is_cut = True
         finally:
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
@@ -50,19 +55,24 @@ class Drain:
     async def _before_over(
         self, iterator: AsyncIterator[Item], term: Term | None
     ) -> tuple[Item] | tuple[()]:
-        """The next item; nothing after the last one, or once the drain begins or the term is over."""
-        upcoming = asyncio.create_task(_next(iterator))
-        self._upcoming.add(upcoming)
+        """The next item; nothing once the drain begins or the term is over."""
+        waiting = asyncio.timeout(None)
+        self._waiting.add(waiting)
         if term is not None:
-            term.upcoming = upcoming
+            term.waiting = waiting
         try:
-            return await upcoming
-        except asyncio.CancelledError:
-            if not self._is_over(term) or _is_cancelled():
+            async with waiting:
+                return (await anext(iterator),)
+        except TimeoutError:
+            if not waiting.expired():
                 raise
             return ()
         finally:
-            self._upcoming.discard(upcoming)
+            self._waiting.discard(waiting)
+            if term is not None:
+                term.waiting = None
+            # It holds the task, which holds the error that this frame lives on in.
+            del waiting
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Does the work, and cancels it when the drain begins.
@@ -82,28 +92,19 @@ class Drain:
             await asyncio.gather(working, begun, return_exceptions=True)
         raise _shutting_down()
 
-    def require_not_begun(self) -> None:
-        """Tells a client whose stream was cut short to go elsewhere.
+    def require_whole(self, term: Term) -> None:
+        """Tells a client whose stream was cut short to go elsewhere, or to open another.
 
         Raises:
-            Unavailable: The drain has begun.
+            Unavailable: By the drain.
+            StreamAged: By the end of its term.
         """
+        if not term.is_cut:
+            return
         if self._begun.is_set():
             raise _shutting_down()
-
-
-def _is_cancelled() -> bool:
-    """Whether whoever waits is to end. A frame that the error lives on in must not hold its own task."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        raise StreamAged(term.limit_s)
 
 
 def _shutting_down() -> Unavailable:
     return Unavailable("this server", "it is shutting down")
-
-
-async def _next(iterator: AsyncIterator[Item]) -> tuple[Item] | tuple[()]:
-    try:
-        return (await anext(iterator),)
-    except StopAsyncIteration:
-        return ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from lodestone.image.v1 import image_pb2
 from services.servicekit.batcher import Batcher, BatchLimits
 from services.servicekit.computed import Computed, ComputedCache
+from services.servicekit.cores import usable_cores
 from services.servicekit.errors import ComputationStuck, InvalidInput, ItemRejected, Overloaded
 from services.servicekit.image import DecodeLimits, Rgb
 from services.servicekit.image_metrics import ImageMetrics
@@ -81,7 +81,7 @@ class ImageQueue(Generic[Value]):
             ),
             registry=registry,
         )
-        threads = settings.decode_threads or len(os.sched_getaffinity(0))
+        threads = settings.decode_threads or usable_cores()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-decode")
         # One more for each thread than it has at work: none waits for the event loop. The others wait here, since what
         # waits for a thread itself is held, with its bytes, until its turn comes, even if its caller has gone.

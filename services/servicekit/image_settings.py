@@ -12,6 +12,11 @@ from services.servicekit.settings import ServiceSettings
 IMAGES_MAX: Final = 64
 """Images of one unary request at most."""
 
+QUEUE_MAX: Final = 65_536
+"""Images that may wait at most, whatever is asked for: each is an object or two, with its bytes beside them."""
+
+_QUEUE_BYTES_MAX: Final = 64_000_000_000
+
 _STUCK_BATCHES: Final = 4
 
 
@@ -29,7 +34,10 @@ class ImageSettings(ServiceSettings):
         return self.model_copy(update={"max_batch": buckets.largest, "stuck_s": stuck_s})
 
     threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads of the network; 0 is one per core."
+        default=0,
+        ge=0,
+        le=1024,
+        description="CPU threads of the network; 0 is one per core that it may use.",
     )
     instances: int = Field(
         default=2,
@@ -67,13 +75,18 @@ class ImageSettings(ServiceSettings):
     queue_limit: int = Field(
         default=1024,
         ge=IMAGES_MAX,
+        le=QUEUE_MAX,
         description="Images of unary calls, and images before the network, that wait at most.",
     )
     queue_bytes: int = Field(
         default=256_000_000,
         ge=64_000_000,
+        le=_QUEUE_BYTES_MAX,
         description="Bytes of images of unary calls, and as many of streams, that wait or are computed at most.",
     )
     decode_threads: int = Field(
-        default=0, ge=0, le=256, description="Threads that decode and resize; 0 is one per core."
+        default=0,
+        ge=0,
+        le=256,
+        description="Threads that decode and resize; 0 is one per core that it may use.",
     )

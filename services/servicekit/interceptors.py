@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import structlog
 
 from services.servicekit import errors
 from services.servicekit.admission import Admission
 from services.servicekit.drain import Drain
+from services.servicekit.ending import Ending
 from services.servicekit.foreign_calls import ForeignCalls
 from services.servicekit.metrics import RpcMetrics
 from services.servicekit.requests import (
@@ -25,47 +25,15 @@ from services.servicekit.requests import (
     only_request_within,
     parsed,
 )
+from services.servicekit.stream_limits import StreamLimits
 from services.servicekit.term import Term
 from services.servicekit.unread_limit import UnreadLimit
-
-_CODES: tuple[tuple[type[errors.LodestoneError], grpc.StatusCode], ...] = (
-    (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.ItemRejected, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
-    (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
-    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
-    (errors.FailedPrecondition, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
-    (errors.Broken, grpc.StatusCode.UNAVAILABLE),
-    (errors.StreamAged, grpc.StatusCode.UNAVAILABLE),
-    (errors.IdleStream, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
-)
-
-# Status messages travel as metadata, which has a limit of its own.
-_MESSAGE_MAX_CHARS = 1_000
-
-_PUSHBACK_MAX_MS = 60_000
 
 # Twice of what gRPC rounds by.
 _ROUNDED_S = 0.002
 _ROUNDED_RATIO = 0.02
 
 Handler = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """How long streams last.
-
-    Attributes:
-        idle_s: Without an answer that its client reads, seconds.
-        age_s: In all, seconds.
-    """
-
-    idle_s: float
-    age_s: float
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -80,8 +48,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     same reason requests are parsed here. When the server drains, a stream's requests end (what is in flight is
     still answered), a watch ends, a call with a stream of requests is cancelled, and all three answer UNAVAILABLE; a
     listing (`List…`) goes on to its end.
-    At its age limit a stream's requests end as they do then, so that its client opens another elsewhere.
-    Health and reflection pass; their requests have the same limit, and their streams end with the drain.
+    At its age limit a stream's requests end as they do then, so that its client opens another elsewhere; so does
+    a watch that can be resumed.
+    Health and reflection have the same limits.
     """
 
     def __init__(
@@ -98,7 +67,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._unary_deadline_s = unary_deadline_s
         self._stream_limits = stream_limits
-        self._foreign = ForeignCalls(drain, request_s=unary_deadline_s)
+        self._foreign = ForeignCalls(drain, request_s=unary_deadline_s, stream_limits=stream_limits)
 
     async def intercept_service(
         self,
@@ -114,7 +83,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if method.startswith("/lodestone."):
             return self._wrapped(handler, method)
-        return self._foreign.wrapped(handler)
+        return self._foreign.wrapped(handler, method)
 
     def _wrapped(
         self, handler: grpc.RpcMethodHandler[Any, Any], method: str
@@ -146,14 +115,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         try:
                             answer = inner(parsed(parse, raw), context)
                         finally:
-                            # This frame lives on in the error that ends the call, see _Outcome.
+                            # This frame lives on in the error that ends the call, see Ending.
                             del raw
                         return await answer
                 except TimeoutError as error:
                     if not deadline.expired():
                         raise
                     raise errors.DeadlinePassed(self._unary_deadline_s) from error
-            return await outcome.abort(context)
+            return await outcome.ending.abort(context)
 
         return call
 
@@ -165,14 +134,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._admit(method, context)
                 requests = each_parsed(parse, raws, idle_s=self._stream_limits.idle_s)
                 return await self._drain.run(inner(requests, context))
-            return await outcome.abort(context)
+            return await outcome.ending.abort(context)
 
         return call
 
     def _watch(self, inner: Handler | None, method: str, parse: Parse | None) -> Handler:
         assert inner is not None
+        name = method.rpartition("/")[2]
         # It ends by itself, and soon; a client that has a part of it could not go on elsewhere.
-        is_listing = method.rpartition("/")[2].startswith("List")
+        is_listing = name.startswith("List")
+        age_s = self._stream_limits.age_s if name in self._stream_limits.resumed else math.inf
 
         async def call(
             raws: AsyncIterable[bytes], context: grpc.aio.ServicerContext[Any, Any]
@@ -181,15 +152,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._admit(method, context)
                 request = parsed(parse, await only_request_within(self._unary_deadline_s, raws))
                 answers = inner(request, context)
-                events = answers if is_listing else self._drain.until(answers)
-                del request
-                async with aclosing(events):
-                    async for event in events:
-                        with outcome.unread.yielding():
-                            yield event
-                if not is_listing:
-                    self._drain.require_not_begun()
-            await outcome.abort(context)
+                with Term(age_s) as term:
+                    events = answers if is_listing else self._drain.until(answers, term)
+                    del request
+                    async with aclosing(events):
+                        async for event in events:
+                            with outcome.unread.yielding():
+                                yield event
+                self._drain.require_whole(term)
+            await outcome.ending.abort(context)
 
         return call
 
@@ -207,9 +178,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         async for answer in answers:
                             with outcome.unread.yielding():
                                 yield answer
-                self._drain.require_not_begun()
-                term.require_not_over()
-            await outcome.abort(context)
+                self._drain.require_whole(term)
+            await outcome.ending.abort(context)
 
         return call
 
@@ -236,29 +206,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._metrics.observe(method, "ABORTED", time.perf_counter() - start)
             raise
         except Exception as error:  # noqa: BLE001 - the one place that turns every error into a status
-            outcome.code, outcome.message = _status(error, method)
-            outcome.trailers = _pushback(error)
-        self._metrics.observe(method, outcome.code.name, time.perf_counter() - start)
+            outcome.ending.note(error, method)
+        self._metrics.observe(method, outcome.ending.code.name, time.perf_counter() - start)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a call ends.
-
-    grpc.aio keeps the error that ends a call in a cycle (call, AbortError, traceback) until a full garbage collection,
-    and few objects of many bytes bring none about. So the call is aborted where the first error, and with it the frames
-    that hold the request, are gone.
-    """
+    """What becomes of a call."""
 
     unread: UnreadLimit
-    code: grpc.StatusCode = grpc.StatusCode.OK
-    message: str = ""
-    trailers: tuple[tuple[str, str], ...] = ()
-
-    async def abort(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        """Ends a call that has failed; leaves others as they are."""
-        if self.code is not grpc.StatusCode.OK:
-            await context.abort(self.code, self.message, self.trailers)
+    ending: Ending = field(default_factory=Ending)
 
 
 def _is_late(context: grpc.aio.ServicerContext[Any, Any], seconds: float) -> bool:
@@ -268,29 +225,3 @@ def _is_late(context: grpc.aio.ServicerContext[Any, Any], seconds: float) -> boo
     """
     left_s = context.time_remaining()
     return left_s is not None and left_s <= _ROUNDED_S + _ROUNDED_RATIO * seconds
-
-
-def _pushback(error: Exception) -> tuple[tuple[str, str], ...]:
-    """When a client may try again: gRPC's own clients obey (gRFC A6, "Pushback"); 0 is at once, -1 is never."""
-    if isinstance(error, errors.StreamAged):
-        return (("grpc-retry-pushback-ms", "0"),)
-    if not isinstance(error, errors.Overloaded):
-        return ()
-    if error.retry_after_s is None:
-        return (("grpc-retry-pushback-ms", "-1"),)
-    milliseconds = min(max(round(error.retry_after_s * 1000), 1), _PUSHBACK_MAX_MS)
-    return (("grpc-retry-pushback-ms", str(milliseconds)),)
-
-
-def _status(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            return code, str(error)[:_MESSAGE_MAX_CHARS]
-    error_id = uuid.uuid4().hex[:12]
-    structlog.get_logger().error(
-        "call_failed",
-        method=method,
-        error_id=error_id,
-        exc_info=(type(error), error, error.__traceback__),
-    )
-    return grpc.StatusCode.INTERNAL, f"internal error {error_id}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from services.servicekit.errors import DeadlinePassed, IdleStream, InvalidInput
+from services.servicekit.received import Received
 
 Parse = Callable[[Any], Any]
 
@@ -35,12 +36,12 @@ async def each_parsed(
         InvalidInput: The bytes of one are none.
         IdleStream: One did not come within `idle_s` seconds.
     """
-    iterator = aiter(raws)
+    received = Received(raws)
     try:
         while True:
             try:
                 async with asyncio.timeout(idle_s):
-                    raw = await anext(iterator)
+                    raw = await anext(received)
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
@@ -51,7 +52,7 @@ async def each_parsed(
             yield message
             del message
     finally:
-        await _close(iterator)
+        await received.close()
 
 
 async def only_request(raws: AsyncIterable[bytes]) -> bytes:
@@ -60,12 +61,12 @@ async def only_request(raws: AsyncIterable[bytes]) -> bytes:
     Raises:
         InvalidInput: The call has ended before it was complete.
     """
-    iterator = aiter(raws)
+    received = Received(raws)
     try:
-        async for raw in iterator:
+        async for raw in received:
             return raw
     finally:
-        await _close(iterator)
+        await received.close()
     raise InvalidInput("the call ended before its request was complete")
 
 
@@ -81,9 +82,3 @@ async def only_request_within(limit_s: float, raws: AsyncIterable[bytes]) -> byt
             return await only_request(raws)
     except TimeoutError as error:
         raise DeadlinePassed(limit_s) from error
-
-
-async def _close(iterator: AsyncIterator[bytes]) -> None:
-    """One of gRPC's keeps the last message until a full garbage collection: few objects, many bytes."""
-    if isinstance(iterator, AsyncGenerator):
-        await iterator.aclose()

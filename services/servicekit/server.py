@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 import grpc
 import structlog
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from lodestone.client.tls_files import BadTlsFiles, read_tls_files
 from services.servicekit.admission import Admission
-from services.servicekit.callers import PERSON, Allowed, Callers
+from services.servicekit.callers import PERSON, Allowed, Callers, require_methods
 from services.servicekit.certificates import ServerCertificates
 from services.servicekit.drain import Drain
 from services.servicekit.errors import (
@@ -31,9 +32,10 @@ from services.servicekit.errors import (
     Unavailable,
 )
 from services.servicekit.heap import Heap
-from services.servicekit.interceptors import CallInterceptor, StreamLimits
+from services.servicekit.interceptors import CallInterceptor
 from services.servicekit.metrics import RpcMetrics, new_registry, serve_metrics
 from services.servicekit.settings import EXIT_MISCONFIGURED, ServiceSettings
+from services.servicekit.stream_limits import StreamLimits
 from services.servicekit.token_file import TokenFile
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -85,6 +87,8 @@ class ServiceDefinition:
         probe: Does one piece of real work; the service is ready while it succeeds.
         max_message_bytes: The largest message received.
         unary_deadline_s: The cap on unary calls, seconds.
+        resumed: Methods that answer with a stream which its client can have go on, for example `WatchCrawl`: it ends by
+            age, as streams of requests do.
         callers: Who may call what where there is TLS, unless the settings say otherwise.
         close: Ends what the servicer holds, after the last call.
         registry: What is counted of it.
@@ -97,6 +101,7 @@ class ServiceDefinition:
     probe: Callable[[], Awaitable[None]]
     max_message_bytes: int
     unary_deadline_s: float = 60.0
+    resumed: frozenset[str] = frozenset()
     callers: Allowed = field(default_factory=lambda: {"": (PERSON,)})
     close: Callable[[], Awaitable[None]] | None = None
     registry: CollectorRegistry = field(default_factory=new_registry)
@@ -125,7 +130,9 @@ class ServiceServer:
             self._drain,
             unary_deadline_s=definition.unary_deadline_s,
             stream_limits=StreamLimits(
-                settings.stream_idle_s, _STREAM_AGES * settings.connection_age_s
+                settings.stream_idle_s,
+                _STREAM_AGES * settings.connection_age_s,
+                definition.resumed,
             ),
             admission=_admission(definition, settings),
         )
@@ -318,8 +325,12 @@ def _admission(definition: ServiceDefinition, settings: ServiceSettings) -> Admi
     if settings.tls is None:
         return None
     tokens = TokenFile(settings.tokens_file) if settings.tokens_file is not None else None
-    allowed = definition.callers if settings.callers is None else settings.callers
-    return Admission(Callers(allowed), tokens)
+    if settings.callers is None:
+        return Admission(Callers(definition.callers), tokens)
+    service = descriptor_pool.Default().FindServiceByName(definition.full_name)
+    methods = [method.name for method in service.methods]
+    require_methods(settings.callers, methods, setting=settings.name_of("callers"))
+    return Admission(Callers(settings.callers), tokens)
 
 
 def _require_free_ports(settings: ServiceSettings) -> None:
@@ -336,9 +347,8 @@ def _require_free(settings: ServiceSettings, port: int, name: str) -> None:
         try:
             trial.bind((settings.host, port))
         except OSError as error:
-            prefix = settings.model_config.get("env_prefix", "")
             address = settings.address_of(port)
-            message = f"cannot serve on {address} ({prefix}{name}): {error.strerror}"
+            message = f"cannot serve on {address} ({settings.name_of(name)}): {error.strerror}"
             raise Misconfigured(message) from error
 
 

@@ -117,6 +117,10 @@ class ServiceSettings(BaseSettings):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{port}"
 
+    def name_of(self, field: str) -> str:
+        """The variable that a setting is read from."""
+        return f"{self.model_config.get('env_prefix', '')}{field}".upper()
+
     def require_safe_bind(self) -> None:
         """Refuses to serve plaintext where others can reach it, unless told so.
 
@@ -126,16 +130,15 @@ class ServiceSettings(BaseSettings):
         """
         if self.tls is not None:
             return
-        prefix = self.model_config.get("env_prefix", "")
         if not ipaddress.ip_address(self.host).is_loopback and not self.insecure:
             message = (
                 f"{self.host} can be reached by others: set LODESTONE_TLS to a folder with tls.crt, tls.key and "
-                f"ca.crt, serve on 127.0.0.1, or set {prefix}INSECURE=true where the network is trusted"
+                f"ca.crt, serve on 127.0.0.1, or set {self.name_of('insecure')}=true where the network is trusted"
             )
             raise Misconfigured(message)
         for name in ("callers", "tokens_file"):
             if getattr(self, name) is not None:
-                message = f"{prefix}{name.upper()} needs TLS: set LODESTONE_TLS"
+                message = f"{self.name_of(name)} needs TLS: set LODESTONE_TLS"
                 raise Misconfigured(message)
 
 

@@ -5,45 +5,37 @@ from __future__ import annotations
 import asyncio
 import math
 from types import TracebackType
-from typing import Any, Self
-
-from services.servicekit.errors import StreamAged
+from typing import Self
 
 
 class Term:
     """The time of one stream, from `with` on.
 
     Args:
-        limit_s: Its length, seconds.
+        limit_s: Its length, seconds; infinite is none.
 
     Attributes:
+        limit_s: The same.
+        waiting: What is to end when it does.
         is_over: Whether it has passed.
+        is_cut: Whether the stream was cut short, by its end or by a drain; one that came to its end is not.
     """
 
     def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._timer: asyncio.TimerHandle | None = None
-        # What is cancelled when it ends.
-        self.upcoming: asyncio.Task[Any] | None = None
+        self.waiting: asyncio.Timeout | None = None
         self.is_over = False
-
-    def require_not_over(self) -> None:
-        """Tells a client whose requests were not read to the end to open another stream.
-
-        Raises:
-            StreamAged: It is over.
-        """
-        if self.is_over:
-            raise StreamAged(self._limit_s)
+        self.is_cut = False
 
     def _end(self) -> None:
         self.is_over = True
-        if self.upcoming is not None:
-            self.upcoming.cancel()
+        if self.waiting is not None:
+            end_wait(self.waiting)
 
     def __enter__(self) -> Self:
-        if math.isfinite(self._limit_s):
-            self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._end)
+        if math.isfinite(self.limit_s):
+            self._timer = asyncio.get_running_loop().call_later(self.limit_s, self._end)
         return self
 
     def __exit__(
@@ -54,4 +46,9 @@ class Term:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.upcoming = None
+
+
+def end_wait(waiting: asyncio.Timeout) -> None:
+    """Has a timeout pass now."""
+    if not waiting.expired():
+        waiting.reschedule(asyncio.get_running_loop().time())

@@ -69,5 +69,6 @@ class WatermarkSettings(image_settings.ImageSettings):
     queue_limit: int = Field(
         default=256,
         ge=image_settings.IMAGES_MAX,
+        le=image_settings.QUEUE_MAX,
         description="Images of unary calls, and images before the network, that wait at most.",
     )

@@ -87,7 +87,7 @@ async def test_a_stream_ends_on_the_channel_that_it_began_on(one, channel, tmp_p
     renew(one, tmp_path / "person")
     assert await client.unary("b") == "b"
     assert channel.generation() is not old
-    [retired] = channel._retired
+    [retired] = channel._retired.values()
 
     await stream.write("c")
     assert await stream.read() == "c"
@@ -97,6 +97,7 @@ async def test_a_stream_ends_on_the_channel_that_it_began_on(one, channel, tmp_p
     async with asyncio.timeout(10):
         await retired
     assert old.channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+    assert not channel._retired
 
 
 async def test_files_that_are_no_good_change_nothing(channel, tmp_path):
@@ -129,3 +130,48 @@ async def test_a_closed_channel_ends_the_streams_of_all_generations(one, channel
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
                 assert await waiting is grpc.aio.EOF
     assert not channel._retired
+
+
+async def test_a_channel_that_is_replaced_just_then_is_closed_as_well(one, channel, tmp_path):
+    """What would close it has not begun."""
+    old = channel.generation()
+    renew(one, tmp_path / "person")
+    new = channel.generation()
+    assert new is not old
+
+    await channel.close()
+
+    for generation in (old, new):
+        assert generation.channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+
+
+async def test_a_closed_channel_makes_no_other(one, channel, tmp_path):
+    """Nobody would close it."""
+    last = channel.generation()
+    await channel.close()
+    renew(one, tmp_path / "person")
+    assert channel.generation() is last
+
+
+async def test_calls_of_all_generations_have_the_grace_to_end(one, channel, tmp_path):
+    """Those that began on an old channel, too."""
+    client = EchoClient(channel)
+    streams = []
+    for _ in range(2):
+        stream = client.stream()
+        await stream.write("a")
+        assert await stream.read() == "a"
+        streams.append(stream)
+        renew(one, tmp_path / "person")
+
+    closing = asyncio.create_task(channel.close(10))
+    await asyncio.sleep(0.05)
+    assert not closing.done()
+    for stream in streams:
+        await stream.write("b")
+        assert await stream.read() == "b"
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+        assert await stream.code() is grpc.StatusCode.OK
+    async with asyncio.timeout(5):
+        await closing

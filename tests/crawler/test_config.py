@@ -24,3 +24,14 @@ def test_a_pace_without_end_is_refused():
     for pace in (float("inf"), float("nan"), 0.0, -1.0):
         with pytest.raises(ValidationError):
             CrawlerSettings(host_requests_per_s=pace)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("connections", 1_024), ("host_connections", 64), ("workers", 1_024), ("decoders", 256)],
+)
+def test_what_is_under_way_at_once_has_an_end(name, most):
+    """A number that is too large by some digits is found at the start, not in the middle of a crawl."""
+    assert getattr(CrawlerSettings(**{name: most}), name) == most
+    with pytest.raises(ValidationError, match=name):
+        CrawlerSettings(**{name: most + 1})

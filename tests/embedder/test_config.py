@@ -29,6 +29,7 @@ def test_the_defaults_serve_the_bundled_encoder(tmp_path):
         ("CACHE_BYTES", "-1"),
         ("CACHE_BYTES", "999999"),
         ("QUEUE_LIMIT", "63"),
+        ("QUEUE_LIMIT", "1000000"),
         ("DECODE_THREADS", "many"),
     ],
 )

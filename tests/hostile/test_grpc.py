@@ -158,7 +158,7 @@ HALF = {"headers alone": 0, "half of a length": 2, "a message without its last b
 @pytest.mark.parametrize("size", HALF.values(), ids=HALF)
 async def test_18_calls_that_stay_half_open(target, size):
     """All of them end with DEADLINE_EXCEEDED at the limit; others are served meanwhile."""
-    requests = dict.fromkeys(FOREIGN, b"\n\0")
+    requests = dict.fromkeys((*FOREIGN, REFLECTION), b"\n\0")
     if size == 0:
         requests |= {target.path(method.name): b"" for method in target.descriptor.methods}
     requests |= {target.unary: target.asked.request, target.stream: target.asked.message}

@@ -7,11 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.wrappers_pb2 import StringValue
 
 from services.servicekit.server import ServiceDefinition
+from services.servicekit.streams import answer_stream
 
 FULL_NAME = "lodestone.echo.v1.EchoService"
+
+_METHODS = ("Unary", "Collect", "Watch", "ListTexts", "Stream")
+
+
+def _describe() -> None:
+    """Tells protobuf of the service, as stubs do."""
+    package, _, name = FULL_NAME.rpartition(".")
+    text = StringValue.DESCRIPTOR
+    file = FileDescriptorProto(name="tests/echo.proto", package=package, syntax="proto3")
+    file.dependency.append(text.file.name)
+    service = file.service.add(name=name)
+    for method in _METHODS:
+        service.method.add(
+            name=method, input_type=f".{text.full_name}", output_type=f".{text.full_name}"
+        )
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+
+
+_describe()
 
 
 async def _nothing() -> None:
@@ -77,6 +99,19 @@ class EchoService:
     ) -> AsyncIterator[StringValue]:
         async for request in requests:
             yield StringValue(value=await self.answer(request.value))
+
+
+class EagerEchoService(EchoService):
+    """Reads on while it answers, as our services do."""
+
+    async def _stream(
+        self, requests: AsyncIterable[StringValue], context: Any
+    ) -> AsyncIterator[StringValue]:
+        async def answer(request: StringValue) -> StringValue:
+            return StringValue(value=await self.answer(request.value))
+
+        async for answered in answer_stream(requests, answer, idle_s=60.0):
+            yield answered
 
 
 class EchoClient:

@@ -4,9 +4,11 @@ import grpc
 import pytest
 import structlog
 
-from lodestone.cli.certs.authority import Lifetime, Names
+from lodestone.cli.certs.authority import Authority, Lifetime, Names
 from services.servicekit.callers import CRAWLER, PERSON
 from services.servicekit.errors import Misconfigured
+from services.servicekit.server import run_service
+from tests.fakes.certificate_files import issue, write
 from tests.fakes.serving import settings_for_tests
 from tests.servicekit.echo_service import EchoClient, EchoService
 from tests.servicekit.tls_servers import serving_tls
@@ -121,6 +123,26 @@ async def test_a_setting_takes_the_place_of_the_list(definition, tmp_path):
         denied = grpc.StatusCode.PERMISSION_DENIED
         assert await each_kind(watermark) == {**of_all(denied), "Watch": "a"}
         assert await each_kind(person) == of_all(denied)
+
+
+def test_a_setting_with_a_beginning_that_no_method_has_stops_the_start(
+    definition, tmp_path, capsys
+):
+    """In one line, with the status of a start that can only fail again."""
+    authority = Authority.create()
+    write(tmp_path / "tls", issue(authority, "echo"), authority)
+
+    async def build():
+        return definition
+
+    callers = {"": (PERSON,), "Colect": ()}
+    with pytest.raises(SystemExit) as ended:
+        run_service(build, settings_for_tests(tls=tmp_path / "tls", callers=callers))
+    assert ended.value.code == 78
+    said = (
+        "error: CALLERS: no method of this service begins with 'Colect'; the nearest is 'Collect'\n"
+    )
+    assert capsys.readouterr().err == said
 
 
 async def test_a_person_needs_a_token_where_there_are_tokens(definition, tmp_path, tokens):

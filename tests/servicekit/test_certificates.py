@@ -12,6 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import generate_latest
 
 from lodestone.cli.certs.authority import Authority, Lifetime
+from services.servicekit import certificates as module
+from services.servicekit.certificates import ServerCertificates
 from services.servicekit.errors import Misconfigured
 from services.servicekit.metrics import new_registry
 from services.servicekit.server import Probing, ServiceServer
@@ -178,6 +180,26 @@ async def test_a_certificate_that_expires_is_logged_once(folder, logs):
                 await probed.wait()
         assert await client.unary("b") == "b"
     assert [entry["event"] for entry in logs].count("certificate_expired") == 1
+
+
+def test_a_certificate_that_expires_while_new_files_are_no_good_is_logged(
+    folder, logs, monkeypatch
+):
+    """Each of the two once, whatever is asked in between."""
+    authority = Authority.create()
+    write(folder, issue(authority, "echo"), authority)
+    certificates = ServerCertificates(folder, "echo", new_registry())
+    (folder / "tls.key").write_text("half")
+    certificates.look()
+    monkeypatch.setattr(module.time, "time", lambda: NOW.timestamp() + 10 * 86_400)
+    for _ in range(3):
+        certificates.look()
+
+    events = ["certificate_not_reloaded", "certificate_expired"]
+    assert [entry["event"] for entry in logs] == events
+    write(folder, issue(authority, "echo"), authority)
+    certificates.look()
+    assert [entry["event"] for entry in logs][2:] == ["certificate_reloaded", "certificate_expired"]
 
 
 async def test_bad_files_stop_the_start(folder):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -11,6 +12,7 @@ import pytest
 from services.servicekit.drain import Drain
 from services.servicekit.errors import Unavailable
 from services.servicekit.streams import answer_stream
+from services.servicekit.term import Term
 
 
 class Events:
@@ -37,8 +39,9 @@ async def test_without_a_drain_everything_passes():
 
     drain = Drain()
 
-    assert [item async for item in drain.until(three())] == [0, 1, 2]
-    drain.require_not_begun()
+    term = Term(math.inf)
+    assert [item async for item in drain.until(three(), term)] == [0, 1, 2]
+    drain.require_whole(term)
 
 
 async def test_a_drain_ends_what_waits():
@@ -47,7 +50,8 @@ async def test_a_drain_ends_what_waits():
     before = asyncio.all_tasks()
 
     passed = []
-    async for item in drain.until(events()):
+    term = Term(math.inf)
+    async for item in drain.until(events(), term):
         passed.append(item)
         if item == 2:
             asyncio.get_running_loop().call_soon(drain.begin)
@@ -56,7 +60,7 @@ async def test_a_drain_ends_what_waits():
     assert events.ended
     assert asyncio.all_tasks() == before
     with pytest.raises(Unavailable, match="shutting down"):
-        drain.require_not_begun()
+        drain.require_whole(term)
 
 
 async def test_an_error_of_the_source_passes():

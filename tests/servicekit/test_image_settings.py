@@ -30,3 +30,13 @@ def test_the_largest_call_always_fits_in_an_empty_queue(name, least):
     assert getattr(settings_for_tests(ImageSettings, **{name: least}), name) == least
     with pytest.raises(ValidationError, match=name):
         settings_for_tests(ImageSettings, **{name: least - 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("queue_limit", 65_536), ("queue_bytes", 64_000_000_000)]
+)
+def test_a_queue_has_an_end(name, most):
+    """One without would take whatever comes, until there is no memory."""
+    assert getattr(settings_for_tests(ImageSettings, **{name: most}), name) == most
+    with pytest.raises(ValidationError, match=name):
+        settings_for_tests(ImageSettings, **{name: most + 1})

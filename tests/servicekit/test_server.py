@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodestone.client.lost_status import is_lost_status
+from services.servicekit import received
 from services.servicekit import server as server_module
 from services.servicekit.errors import Broken, Misconfigured, Unavailable
 from services.servicekit.heap import Heap
@@ -485,6 +486,14 @@ async def test_a_stop_ends_a_call_with_a_stream_of_requests_at_once():
     assert service.closed == [True]
 
 
+async def reflecting(channel):
+    """A call of reflection that has had one answer."""
+    reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+    await reflect.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    assert (await reflect.read()).list_services_response.service
+    return reflect
+
+
 async def test_a_stop_ends_those_who_watch_health_or_reflect():
     """A client that does so for ever does not hold the process up; the watcher hears why."""
     server = ServiceServer(EchoService().definition(), settings_for_tests(drain_s=10.0))
@@ -492,10 +501,7 @@ async def test_a_stop_ends_those_who_watch_health_or_reflect():
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == SERVING
-        reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
-        await reflect.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-        assert (await reflect.read()).list_services_response.service
-
+        reflect = await reflecting(channel)
         async with asyncio.timeout(5):
             await server.stop()
             assert (await watch.read()).status == NOT_SERVING
@@ -580,3 +586,57 @@ async def test_what_is_no_request_for_health_or_reflection():
             call = channel.stream_stream(f"/grpc.{path}")(iter([b"\xff\xff\xff\xff"]))
             assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
             assert await call.details() == "the 4 bytes are not a request message of this method"
+
+
+async def test_those_who_watch_health_or_reflect_come_again_after_a_while():
+    """On a connection that is new, at once."""
+    async with serving(
+        EchoService().definition(), settings_for_tests(connection_age_s=0.1)
+    ) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        for call in (watch, await reflecting(channel)):
+            async with asyncio.timeout(5):
+                assert await call.code() is grpc.StatusCode.UNAVAILABLE
+            assert await call.details() == "this stream has lasted for 0.115 s: open another"
+            assert ("grpc-retry-pushback-ms", "0") in tuple(await call.trailing_metadata())
+
+
+async def test_who_reflects_and_asks_nothing_is_ended_by_the_idle_limit():
+    """Who watches health has nothing to ask."""
+    async with serving(
+        EchoService().definition(), settings_for_tests(stream_idle_s=0.1)
+    ) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        silent = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+        for call in (await reflecting(channel), silent):
+            async with asyncio.timeout(5):
+                assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert await call.details() == "nothing moved on this stream for 0.1 s"
+        assert not watch.done()
+        watch.cancel()
+
+
+async def test_who_reflects_and_does_not_read_is_ended_by_the_idle_limit(monkeypatch):
+    """And nothing of the call runs on, although its end cannot be told."""
+    monkeypatch.setattr(received, "_GOES_ON_S", 0.1)
+    path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    server = ServiceServer(EchoService().definition(), settings_for_tests(stream_idle_s=0.2))
+    await server.start()
+    asked = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+
+    def running():
+        return [
+            task
+            for task in asyncio.all_tasks()
+            if path in task.get_name() or "Received" in str(task)
+        ]
+
+    async with raw_call(f"127.0.0.1:{server.port}", path, reads=False) as deaf:
+        deaf.send(framed(asked))
+        async with asyncio.timeout(5):
+            while not running():
+                await asyncio.sleep(0.005)
+            while running():
+                await asyncio.sleep(0.005)
+    await server.stop()

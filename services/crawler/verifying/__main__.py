@@ -28,6 +28,7 @@ from services.crawler.verifying.report import Report, fail
 from services.crawler.verifying.stored_files import StoredFiles
 from services.crawler.verifying.terms import CheckTerms
 from services.crawler.verifying.verification import CheckedCounts, Verification
+from services.servicekit.cores import usable_cores
 from services.servicekit.errors import LodestoneError, Unavailable
 from services.servicekit.logs import configure_logs
 from services.servicekit.resize import InputShape
@@ -98,7 +99,7 @@ async def _check_deep(catalogue: Catalogue, files: StoredFiles, report: Report) 
         limits = limits_for(connection)
     async with AsyncExitStack() as stack:
         embedder, shapes, away = await _embedder(stack)
-        workers = WorkerLimits(workers=os.cpu_count() or 1)
+        workers = WorkerLimits(workers=usable_cores())
         decoder = Decoder(shapes=shapes, limits=limits, worker_limits=workers)
         await stack.enter_async_context(decoder)
         check = DeepCheck(catalogue, files, decoder, embedder, away=away)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
+from services.servicekit.cores import affine_cores, usable_cores
 from services.servicekit.inference.backend import BackendOptions
 
 
@@ -29,6 +29,8 @@ class Shares:
     @classmethod
     def of(cls, options: BackendOptions) -> Self:
         """No more instances than threads."""
-        threads = options.threads or len(os.sched_getaffinity(0))
+        threads = options.threads or usable_cores()
         instances = min(options.instances, threads)
-        return cls(instances, options.threads if instances == 1 else threads)
+        # A runtime knows the process's affinity, and no quota.
+        is_left = instances == 1 and not options.threads and threads == affine_cores()
+        return cls(instances, 0 if is_left else threads)
