@@ -78,10 +78,10 @@ def test_a_bad_address_is_one_line(cli, monkeypatch):
 def test_a_defect_is_one_line_and_shows_its_place_on_request(cli, monkeypatch):
     """An unexpected exception: one line; the traceback with LODESTONE_TRACEBACK=1 only."""
 
-    async def broken(_find):
+    def broken(_find):
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(sources, "_ask", broken)
+    monkeypatch.setattr(sources, "ask_crawler", broken)
     result = cli("sources")
     assert result.status == 1
     assert result.err == (
