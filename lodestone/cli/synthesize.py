@@ -10,14 +10,18 @@ import typer
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
 from lodestone.cli.module_run import run_module
-from lodestone.cli.options import JsonOption
+from lodestone.cli.options import JsonOption, given_path
 
 _MODULE = "services.watermark.synthesis"
 
 
 def synthesize(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS_DIR", help="Photos without marks.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new or an empty folder.")],
+    photos: Annotated[
+        Path, typer.Argument(parser=given_path, metavar="PHOTOS_DIR", help="Photos without marks.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(parser=given_path, metavar="OUT_DIR", help="A new or an empty folder.")
+    ],
     *,
     count: Annotated[
         int | None,
@@ -32,12 +36,16 @@ def synthesize(
     ] = None,
     fonts: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Fonts to write marks in; may be given again."),
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Fonts to write marks in; may be given again."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.jpg", help="Also a contact sheet of all kinds, to look at; or .webp."
+            parser=given_path,
+            metavar="FILE.jpg",
+            help="Also a contact sheet of all kinds, to look at; or .webp.",
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -13,7 +13,7 @@ from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError
 from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
 from lodestone.cli.module_run import run_module
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 
 _MODULE = "services.watermark.train"
 
@@ -49,31 +49,48 @@ class Device(StrEnum):
 def train(
     *,
     photos: Annotated[
-        list[Path], typer.Option(metavar="DIR", help="Photos without marks; may be given again.")
+        list[Path],
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Photos without marks; may be given again."
+        ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder to make; its name is the detector's.")
+        Path,
+        typer.Option(
+            parser=given_path, metavar="DIR", help="The folder to make; its name is the detector's."
+        ),
     ],
     calibrate: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Photos of other sources that set the threshold."),
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Photos of other sources that set the threshold."
+        ),
     ] = None,
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Photos of other sources: never trained on."),
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Photos of other sources: never trained on."
+        ),
     ] = None,
     clean: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Images without marks, to learn from as they are."),
+        typer.Option(
+            parser=given_path,
+            metavar="DIR",
+            help="Images without marks, to learn from as they are.",
+        ),
     ] = None,
     marked: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Images with real marks.")
+        list[Path] | None,
+        typer.Option(parser=given_path, metavar="DIR", help="Images with real marks."),
     ] = None,
     fonts: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Fonts to write marks in.")
+        list[Path] | None,
+        typer.Option(parser=given_path, metavar="DIR", help="Fonts to write marks in."),
     ] = None,
     held_out_fonts: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Fonts to calibrate and test with.")
+        list[Path] | None,
+        typer.Option(parser=given_path, metavar="DIR", help="Fonts to calibrate and test with."),
     ] = None,
     without_kinds: Annotated[
         list[MarkKind] | None,

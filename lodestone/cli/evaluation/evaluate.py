@@ -14,7 +14,7 @@ from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.evaluation import wording
 from lodestone.cli.module_run import run_module
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.writing import writing
 
@@ -32,7 +32,11 @@ class Backend(StrEnum):
 def evaluate(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="Photos, to draw marks on; or clean/ and marked/."),
+        typer.Argument(
+            parser=given_path,
+            metavar="DIR",
+            help="Photos, to draw marks on; or clean/ and marked/.",
+        ),
     ] = None,
     *,
     detector: Annotated[
@@ -48,16 +52,24 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="For report.html and pictures; default DATA/evaluations/DETECTOR."
+            parser=given_path,
+            metavar="DIR",
+            help="For report.html and pictures; default DATA/evaluations/DETECTOR.",
         ),
     ] = None,
     heat: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="An image: heat.png shows its quadrants' probabilities."),
+        typer.Option(
+            parser=given_path,
+            metavar="FILE",
+            help="An image: heat.png shows its quadrants' probabilities.",
+        ),
     ] = None,
     fonts: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Fonts to write marks in; may be given again."),
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Fonts to write marks in; may be given again."
+        ),
     ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only photos that training keeps for its tests.")
