@@ -68,7 +68,10 @@ async def _list(crawler: CrawlerClient, output: Output) -> None:
     rows = [
         (pair.first_digest, pair.second_digest, minute_text(pair.create_time)) for pair in pairs
     ]
-    output.table(("image", "is no duplicate of", "said"), rows)
+    if rows:
+        output.table(("~image", "~is no duplicate of", "said"), rows)
+    else:
+        output.text("nobody has said so of any: lodestone duplicates A B --not-duplicate")
 
 
 def _digest_of(given: Path) -> str:

@@ -28,7 +28,7 @@ from lodestone.image.v1.rejection_pb2 import RejectionCode
 _IN_FLIGHT = 16
 _COLUMNS = (
     "~path",
-    "~is nearly",
+    "~found",
     "which was",
     ">bits of 64",
     ">bits of 256",

@@ -62,7 +62,7 @@ def _summary(states: list[str], kept: Path) -> str:
     if removed:
         text += f"; {removed:,} of them removed there by hand, which is respected"
     if lost:
-        text += f"; the stored bytes of {lost:,} are gone: restore `blobs` from a backup"
+        text += f"; the stored bytes of {lost:,} are gone: `lodestone verify` says what to do"
     return text
 
 
