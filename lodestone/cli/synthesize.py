@@ -9,7 +9,7 @@ import typer
 
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
-from lodestone.cli.module_run import run_module
+from lodestone.cli.module_run import option_words, run_module
 from lodestone.cli.options import JsonOption, given_path
 
 _MODULE = "services.watermark.synthesis"
@@ -55,10 +55,14 @@ def synthesize(
     Both images of a pair have the same name and went through the same encoding. The same photos, fonts and options give
     the same files.
     """
-    arguments = [str(photos), str(out), f"--seed={seed}"]
-    arguments += [] if count is None else [f"--count={count}"]
-    arguments += [f"--kinds={kind}" for kind in kinds or ()]
-    arguments += [f"--fonts={folder}" for folder in fonts or ()]
-    arguments += [] if sheet is None else [f"--sheet={sheet}"]
-    arguments += ["--json"] if as_json else []
-    raise typer.Exit(run_module(require_checkout(), _MODULE, *arguments))
+    options = option_words(
+        {
+            "--seed": seed,
+            "--count": count,
+            "--kinds": kinds,
+            "--fonts": fonts,
+            "--sheet": sheet,
+            "--json": as_json,
+        }
+    )
+    raise typer.Exit(run_module(require_checkout(), _MODULE, str(photos), str(out), *options))
