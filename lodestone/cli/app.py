@@ -98,6 +98,6 @@ def _fail(line: str, error: BaseException, status: int) -> int:
 
 def _usage_line(error: typer.TyperException) -> str:
     """The error and where to read more; empty when the help was shown instead."""
-    line = one_line(error.format_message()).removesuffix(".")
+    line = one_line(error.format_message()).removesuffix(".").replace(": Value error, ", ": ", 1)
     context = getattr(error, "ctx", None)
     return f"{line} (see: {context.command_path} --help)" if line and context else line

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from lodestone.cli.facts import crawl_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
 from lodestone.cli.words import count_of, minute_text, one_line, spoken, word
-from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl, CrawlState
 from lodestone.image.v1.verdict_pb2 import VERDICT_ACCEPTED
 
-Answer = TypeVar("Answer")
 IdArgument = Annotated[str, typer.Argument(metavar="CRAWL", help="The crawl's id.")]
 
 _COLUMNS = (
@@ -40,7 +36,7 @@ def list_crawls(
     if context.invoked_subcommand is not None:
         return
     output = Output(as_json=as_json)
-    found = _ask(lambda crawler: crawler.list_crawls())
+    found = ask_crawler(lambda crawler: crawler.list_crawls())
     if as_json:
         for crawl in found:
             output.object({"crawl": crawl_facts(crawl)})
@@ -55,7 +51,7 @@ def pause(
     crawl_id: IdArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """Stop a crawl until it is resumed; what it has under way is ended first."""
-    _say(as_json, _ask(lambda crawler: crawler.pause_crawl(crawl_id)))
+    _say(as_json, ask_crawler(lambda crawler: crawler.pause_crawl(crawl_id)))
 
 
 @app.command()
@@ -63,7 +59,7 @@ def resume(
     crawl_id: IdArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """Let a paused crawl go on, without watching it."""
-    _say(as_json, _ask(lambda crawler: crawler.resume_crawl(crawl_id)))
+    _say(as_json, ask_crawler(lambda crawler: crawler.resume_crawl(crawl_id)))
 
 
 @app.command()
@@ -71,7 +67,7 @@ def cancel(
     crawl_id: IdArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """End a crawl for good; what it has kept stays."""
-    _say(as_json, _ask(lambda crawler: crawler.cancel_crawl(crawl_id)))
+    _say(as_json, ask_crawler(lambda crawler: crawler.cancel_crawl(crawl_id)))
 
 
 def _say(as_json: bool, crawl: Crawl) -> None:
@@ -80,15 +76,6 @@ def _say(as_json: bool, crawl: Crawl) -> None:
         output.object({"crawl": crawl_facts(crawl)})
     else:
         output.text(f"crawl {crawl.crawl_id}: {spoken(word(CrawlState, crawl.state))}")
-
-
-def _ask(ask: Callable[[CrawlerClient], Awaitable[Answer]]) -> Answer:
-    async def asking() -> Answer:
-        async with crawler_client() as crawler:
-            await crawler.require_reachable()
-            return await ask(crawler)
-
-    return asyncio.run(asking())
 
 
 def _row(crawl: Crawl) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -11,8 +10,9 @@ from typing import Any, Final
 
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
 from lodestone.cli.words import minute_text
+from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.duplicate_image_pb2 import DistinctPair
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -27,18 +27,17 @@ def say_distinct(output: Output, given: Sequence[Path], *, undo: bool) -> None:
         CliError: One is neither a file nor a digest.
     """
     if not given and not undo:
-        asyncio.run(_list(output))
+        ask_crawler(lambda crawler: _list(crawler, output))
         return
     if len(given) != _PAIR:
         raise WrongUsage("give two images, each a file or a digest of 64 hex digits")
     one, other = map(_digest_of, given)
-    asyncio.run(_undo(output, one, other) if undo else _say(output, one, other))
+    change = _undo if undo else _say
+    ask_crawler(lambda crawler: change(crawler, output, one, other))
 
 
-async def _say(output: Output, one: str, other: str) -> None:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        answer = await crawler.create_distinct_pair(one, other)
+async def _say(crawler: CrawlerClient, output: Output, one: str, other: str) -> None:
+    answer = await crawler.create_distinct_pair(one, other)
     if output.as_json:
         near = answer.near if answer.HasField("near") else None
         output.object({**_facts(answer.pair), "near": near, "crawl_ids": list(answer.crawl_ids)})
@@ -52,20 +51,16 @@ async def _say(output: Output, one: str, other: str) -> None:
         )
 
 
-async def _undo(output: Output, one: str, other: str) -> None:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        deleted = await crawler.delete_distinct_pair(one, other)
+async def _undo(crawler: CrawlerClient, output: Output, one: str, other: str) -> None:
+    deleted = await crawler.delete_distinct_pair(one, other)
     if output.as_json:
         output.object({"first_digest": one, "second_digest": other, "deleted": deleted})
     else:
         output.text("taken back" if deleted else "nobody had said so")
 
 
-async def _list(output: Output) -> None:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        pairs = [pair async for pair in crawler.list_distinct_pairs()]
+async def _list(crawler: CrawlerClient, output: Output) -> None:
+    pairs = [pair async for pair in crawler.list_distinct_pairs()]
     if output.as_json:
         for pair in pairs:
             output.object(_facts(pair))
@@ -73,7 +68,10 @@ async def _list(output: Output) -> None:
     rows = [
         (pair.first_digest, pair.second_digest, minute_text(pair.create_time)) for pair in pairs
     ]
-    output.table(("image", "is no duplicate of", "said"), rows)
+    if rows:
+        output.table(("~image", "~is no duplicate of", "said"), rows)
+    else:
+        output.text("nobody has said so of any: lodestone duplicates A B --not-duplicate")
 
 
 def _digest_of(given: Path) -> str:

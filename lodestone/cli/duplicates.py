@@ -13,7 +13,7 @@ from lodestone.cli.distinct_pairs import say_distinct
 from lodestone.cli.errors import WrongUsage
 from lodestone.cli.image_files import Unreadable, expand, read_image, shown
 from lodestone.cli.image_place import name_place
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.running import crawler_client, ordered_map
 from lodestone.cli.words import spoken, word
@@ -28,7 +28,7 @@ from lodestone.image.v1.rejection_pb2 import RejectionCode
 _IN_FLIGHT = 16
 _COLUMNS = (
     "~path",
-    "~is nearly",
+    "~found",
     "which was",
     ">bits of 64",
     ">bits of 256",
@@ -40,7 +40,9 @@ _COLUMNS = (
 def duplicates(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE_OR_DIR...", help="Images, or folders of them."),
+        typer.Argument(
+            parser=given_path, metavar="FILE_OR_DIR...", help="Images, or folders of them."
+        ),
     ] = None,
     not_duplicate: Annotated[
         bool,

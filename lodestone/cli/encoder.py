@@ -13,7 +13,7 @@ from lodestone.cli.checkout import find_checkout, require_checkout
 from lodestone.cli.encoder_folders import described_encoders
 from lodestone.cli.errors import CliError
 from lodestone.cli.module_run import run_module
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="See the encoders there are, and export more.")
@@ -66,14 +66,17 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="The folder to make; default DATA/artifacts/encoders/NAME."
+            parser=given_path,
+            metavar="DIR",
+            help="The folder to make; default DATA/artifacts/encoders/NAME.",
         ),
     ] = None,
     pretrained: Annotated[
         str | None, typer.Option(metavar="TAG", help="open_clip's tag of the weights.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file with the weights.")
+        Path | None,
+        typer.Option(parser=given_path, metavar="FILE", help="A file with the weights."),
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Untrained weights, for tests.")

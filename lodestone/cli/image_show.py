@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from lodestone.cli.facts import kept_image_facts
 from lodestone.cli.image_place import blob_place, damage_of, name_place
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
 from lodestone.cli.words import spoken, word
 from lodestone.crawler.v1.crawler_service_pb2 import GetImageResponse
 from lodestone.crawler.v1.kept_image_pb2 import KeptImage
@@ -34,7 +33,7 @@ def show(
     An image that several profiles keep has one object, or one table, for each.
     """
     output = Output(as_json=as_json)
-    found = asyncio.run(_get(digest.lower()))
+    found = ask_crawler(lambda crawler: crawler.get_image(digest.lower()))
     for place, image in enumerate(found.images):
         facts = {
             **kept_image_facts(image),
@@ -49,12 +48,6 @@ def show(
             if place:
                 output.text("")
             output.table(("", "~"), _rows(facts, image))
-
-
-async def _get(digest: str) -> GetImageResponse:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        return await crawler.get_image(digest)
 
 
 def _embedding_facts(found: GetImageResponse) -> dict[str, Any]:

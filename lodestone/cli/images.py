@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,8 @@ from lodestone.cli.facts import kept_image_facts
 from lodestone.cli.image_show import show
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
+from lodestone.client import CrawlerClient
 
 app = typer.Typer(no_args_is_help=True, help="Look at what was kept.")
 app.command()(show)
@@ -31,7 +31,7 @@ def list_images(
     if "@" in profile:
         raise WrongUsage(f"--profile takes a name without a version, not {profile!r}")
     output = Output(as_json=as_json)
-    rows = asyncio.run(_list(output, profile))
+    rows = ask_crawler(lambda crawler: _list(crawler, output, profile))
     if as_json:
         return
     if rows:
@@ -42,17 +42,17 @@ def list_images(
         output.text("nothing kept yet")
 
 
-async def _list(output: Output, profile: str) -> list[tuple[tuple[str, ...], str]]:
+async def _list(
+    crawler: CrawlerClient, output: Output, profile: str
+) -> list[tuple[tuple[str, ...], str]]:
     """Prints JSON as it comes; a table needs all of its rows."""
     rows = []
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        async for answer in crawler.list_images(profile):
-            facts = kept_image_facts(answer.image)
-            if output.as_json:
-                output.object(facts)
-            else:
-                rows.append((_row(facts), facts["file_state"]))
+    async for answer in crawler.list_images(profile):
+        facts = kept_image_facts(answer.image)
+        if output.as_json:
+            output.object(facts)
+        else:
+            rows.append((_row(facts), facts["file_state"]))
     return rows
 
 
@@ -62,7 +62,7 @@ def _summary(states: list[str], kept: Path) -> str:
     if removed:
         text += f"; {removed:,} of them removed there by hand, which is respected"
     if lost:
-        text += f"; the stored bytes of {lost:,} are gone: restore `blobs` from a backup"
+        text += f"; the stored bytes of {lost:,} are gone: `lodestone verify` says what to do"
     return text
 
 

@@ -14,7 +14,7 @@ from lodestone.cli.errors import explain as explain_error
 from lodestone.cli.explanation import explanation_lines, nearest_facts
 from lodestone.cli.facts import judgement_facts
 from lodestone.cli.image_files import Unreadable, expand, read_image, regular_files, shown
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, ProfileOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, crawler_client, ordered_map
 from lodestone.cli.words import spoken, word
@@ -26,7 +26,10 @@ _IN_FLIGHT = 16
 
 def judge(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_DIR...", help="Images, or folders of them.")
+        list[Path],
+        typer.Argument(
+            parser=given_path, metavar="FILE_OR_DIR...", help="Images, or folders of them."
+        ),
     ],
     profile: ProfileOption,
     all_gates: Annotated[

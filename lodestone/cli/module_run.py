@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -39,6 +39,21 @@ def run_module(checkout: Path, module: str, *arguments: str) -> int:
     if status == -signal.SIGINT:
         sys.stderr.write(INTERRUPTED_LINE)
     return status if status >= 0 else 128 - status
+
+
+def option_words(said: Mapping[str, object]) -> Iterator[str]:
+    """Options as a module takes them: one of several values again and again, one without a value if it is wanted.
+
+    Args:
+        said: Their values by name; None and what is empty say nothing.
+    """
+    for option, value in said.items():
+        if isinstance(value, bool):
+            yield from [option] if value else []
+        elif value is None or isinstance(value, list):
+            yield from (f"{option}={one}" for one in value or ())
+        else:
+            yield f"{option}={value}"
 
 
 @contextmanager

@@ -8,8 +8,12 @@ from typing import Annotated
 import typer
 
 
-def _folder(text: str | Path) -> Path:
-    """The path as it was given; an empty one would be the current folder."""
+def given_path(text: str | Path) -> Path:
+    """The `parser` of every option and argument that is a path: an empty one would be the current folder.
+
+    Raises:
+        typer.BadParameter: It is empty.
+    """
     if not str(text).strip():
         raise typer.BadParameter("it is empty")
     return Path(text)
@@ -24,7 +28,7 @@ DataOption = Annotated[
         "--data",
         envvar="LODESTONE_DATA",
         metavar="DIR",
-        parser=_folder,
+        parser=given_path,
         help="The folder that everything lives under; the one given to `lodestone up`.",
     ),
 ]

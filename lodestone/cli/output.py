@@ -17,16 +17,19 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from lodestone.cli.words import printable
 
 # Where nobody looks, lines may be long.
 _FILE_WIDTH = 160
+# A bar is as wide as this where there is room beside it for the counters, and else so wide.
+_BAR, _NARROW_BAR, _ROOMY = 40, 10, 120
 # Cells between two columns, and the fewest in which a long word can still be read.
 _GAP = 3
 _READABLE = 24
@@ -103,14 +106,26 @@ class Output:
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR if self._err.width >= _ROOMY else _NARROW_BAR),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[counters]}", markup=False),
+            _Counters(),
             console=self._err,
             disable=not self._err.is_terminal,
             transient=True,
         )
+
+
+class _Counters(TextColumn):
+    """The field `counters` on one line: where there is too little room its end is left out, and nothing before it."""
+
+    def __init__(self) -> None:
+        super().__init__("{task.fields[counters]}", markup=False, table_column=Column())
+
+    def render(self, task: Task) -> Text:
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 def _cell(cell: str | Text) -> Text:
@@ -118,7 +133,7 @@ def _cell(cell: str | Text) -> Text:
 
 
 def _too_wide(columns: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> bool:
-    """Whether the columns that give way would get less than is readable."""
+    """Whether it does not fit, or the columns that give way would get less than is readable."""
     name_lengths = [len(column.lstrip(">~")) for column in columns]
     lengths = [
         max([name_length, *(row[at].cell_len for row in rows)])
@@ -127,7 +142,7 @@ def _too_wide(columns: Sequence[str], rows: Sequence[Sequence[Text]], width: int
     giving = [at for at, column in enumerate(columns) if column.startswith("~") and lengths[at]]
     readable = sum(min(lengths[at], _READABLE) for at in giving)
     fixed = sum(lengths) - sum(lengths[at] for at in giving)
-    return bool(giving) and fixed + readable + _GAP * (len(columns) - 1) > width
+    return fixed + readable + _GAP * (len(columns) - 1) > width
 
 
 def _named(columns: Sequence[str], cells: Sequence[Text]) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -18,7 +17,8 @@ from lodestone.cli.options import (
     JsonOption,
 )
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
+from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.crawl_pb2 import Crawl
 
 
@@ -53,7 +53,8 @@ def prioritise(
     if sources and to is None:
         raise WrongUsage("SOURCE... goes with --to N; without both, all priorities are shown")
     output = Output(as_json=as_json)
-    crawl = asyncio.run(_prioritise(crawl_id, to, [absolute_source(one) for one in sources or ()]))
+    named = [absolute_source(one) for one in sources or ()]
+    crawl = ask_crawler(lambda crawler: _prioritise(crawler, crawl_id, to, named))
     if as_json:
         output.object({"crawl": crawl_facts(crawl)})
         return
@@ -63,9 +64,9 @@ def prioritise(
     output.table(("~source", ">priority"), [(one.uri, str(one.priority)) for one in sources_now])
 
 
-async def _prioritise(crawl_id: str, priority: int | None, sources: list[str]) -> Crawl:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        if priority is None:
-            return await crawler.get_crawl(crawl_id)
-        return await crawler.set_crawl_priority(crawl_id, priority, sources)
+async def _prioritise(
+    crawler: CrawlerClient, crawl_id: str, priority: int | None, sources: list[str]
+) -> Crawl:
+    if priority is None:
+        return await crawler.get_crawl(crawl_id)
+    return await crawler.set_crawl_priority(crawl_id, priority, sources)

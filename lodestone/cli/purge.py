@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +12,8 @@ from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.facts import purged_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
+from lodestone.client import CrawlerClient
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 
 _DIGITS = 64
@@ -52,7 +53,7 @@ def purge(
     if not gone and not any((digest, url, source, host, author)):
         raise WrongUsage("name --digest, --url, --source, --host or --author, or ask for --gone")
     request = pb.PurgeImagesRequest(
-        digests=asyncio.run(_whole(digest)) if digest else (),
+        digests=ask_crawler(partial(_whole, digests=digest)) if digest else (),
         url=url,
         source=source,
         host=host,
@@ -65,41 +66,39 @@ def purge(
     if not dry_run and not yes:
         _confirm(output, request)
     request.dry_run = dry_run
-    rows = asyncio.run(_purge(output, request))
+    rows = ask_crawler(lambda crawler: _purge(crawler, output, request))
     if not as_json:
         _show(output, rows)
         word = "would be removed" if dry_run else "removed for good"
         output.text(f"{len(rows):,} {word}" if rows else "nothing that is kept matches")
 
 
-async def _whole(digests: list[str]) -> list[str]:
+async def _whole(crawler: CrawlerClient, digests: list[str]) -> list[str]:
     """The digests that were given, whole: of one that is cut off the crawler knows which kept image's it begins."""
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        return [
-            one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest
-            for one in map(str.lower, digests)
-        ]
+    return [
+        one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest
+        for one in map(str.lower, digests)
+    ]
 
 
 def _confirm(output: Output, request: pb.PurgeImagesRequest) -> None:
     if not sys.stdin.isatty() or output.as_json:
         raise CliError("nothing was removed: add --yes, or --dry-run to see what would be")
-    rows = asyncio.run(_purge(Output(as_json=False), request))
+    rows = ask_crawler(lambda crawler: _purge(crawler, Output(as_json=False), request))
     _show(output, rows)
     if not rows or not typer.confirm(f"Remove {len(rows):,} for good?", err=True):
         raise typer.Exit(0 if not rows else 1)
 
 
-async def _purge(output: Output, request: pb.PurgeImagesRequest) -> list[tuple[str, ...]]:
+async def _purge(
+    crawler: CrawlerClient, output: Output, request: pb.PurgeImagesRequest
+) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        async for image in crawler.purge_images(request):
-            facts = purged_facts(image)
-            if output.as_json:
-                output.object(facts | {"dry_run": request.dry_run})
-            rows.append((facts["digest"][:12], facts["url"], facts["reason"]))
+    async for image in crawler.purge_images(request):
+        facts = purged_facts(image)
+        if output.as_json:
+            output.object(facts | {"dry_run": request.dry_run})
+        rows.append((facts["digest"][:12], facts["url"], facts["reason"]))
     return rows
 
 

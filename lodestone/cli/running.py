@@ -49,6 +49,23 @@ def crawler_client(**options: Any) -> CrawlerClient:
     return CrawlerClient(addresses().crawler, transport=transport(), **options)
 
 
+def ask_crawler(ask: Callable[[CrawlerClient], Awaitable[Result]]) -> Result:
+    """What comes of one question to the crawler, asked once it is there.
+
+    Raises:
+        ServiceUnreachable: It is not.
+        grpc.aio.AioRpcError: It has refused.
+        BadAddress, BadTlsFiles, BadToken: As for `crawler_client`.
+    """
+
+    async def asking() -> Result:
+        async with crawler_client() as crawler:
+            await crawler.require_reachable()
+            return await ask(crawler)
+
+    return asyncio.run(asking())
+
+
 def embedder_client(**options: Any) -> EmbedderClient:
     """The same for the embedder."""
     return EmbedderClient(addresses().embedder, transport=transport(), **options)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
 from lodestone.cli.words import count_of, minute_text, spoken, word
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1.sink_pb2 import Sink, SinkState
 
-Answer = TypeVar("Answer")
 NameArgument = Annotated[str, typer.Argument(metavar="SINK", help="Its name in the settings.")]
 
 _COLUMNS = (
@@ -38,7 +35,7 @@ def list_sinks(
     if context.invoked_subcommand is not None:
         return
     output = Output(as_json=as_json)
-    found = _ask(lambda crawler: crawler.list_sinks())
+    found = ask_crawler(lambda crawler: crawler.list_sinks())
     if as_json:
         for sink in found:
             output.object(_facts(sink))
@@ -55,7 +52,7 @@ def retry(
     name: NameArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """Try a sink again at once: all that it refused, and itself if it was stopped."""
-    pending, refused = _ask(lambda crawler: _retry(crawler, name))
+    pending, refused = ask_crawler(lambda crawler: _retry(crawler, name))
     text = f"{name}: tried again at once: {count_of(pending, 'image')} pending"
     text += f", {refused:,} of them refused before" if refused else ""
     facts = {"sink": name, "pending_count": pending, "retried_count": refused}
@@ -67,7 +64,7 @@ def backfill(
     name: NameArgument, as_json: JsonOption = False, _data: DataOption = DEFAULT_DATA
 ) -> None:
     """Deliver all that was kept before a sink was there, too; what it has it does not get again."""
-    count = _ask(lambda crawler: crawler.backfill_sink(name))
+    count = ask_crawler(lambda crawler: crawler.backfill_sink(name))
     text = f"{name}: {count_of(count, 'image')} more to deliver"
     _say(as_json, {"sink": name, "added_count": count}, text)
 
@@ -85,15 +82,6 @@ def _say(as_json: bool, facts: dict[str, Any], text: str) -> None:
         output.object(facts)
     else:
         output.text(text)
-
-
-def _ask(ask: Callable[[CrawlerClient], Awaitable[Answer]]) -> Answer:
-    async def asking() -> Answer:
-        async with crawler_client() as crawler:
-            await crawler.require_reachable()
-            return await ask(crawler)
-
-    return asyncio.run(asking())
 
 
 def _facts(sink: Sink) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from lodestone.cli.errors import WrongUsage
 from lodestone.cli.facts import host_facts
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
-from lodestone.cli.running import crawler_client
+from lodestone.cli.running import ask_crawler
 from lodestone.cli.source_facts import kind_facts, proposal_facts, source_yield_facts
 from lodestone.cli.words import spoken
 from lodestone.client import CrawlerClient
@@ -83,7 +82,7 @@ def _show(
     columns: tuple[str, ...],
     row: Callable[[Facts], tuple[str, ...]],
 ) -> None:
-    found = asyncio.run(_ask(find))
+    found = ask_crawler(find)
     if output.as_json:
         for facts in found:
             output.object(facts)
@@ -97,7 +96,7 @@ def _discover(output: Output, profile: str) -> None:
     async def find(crawler: CrawlerClient) -> list[Facts]:
         return [proposal_facts(one) for one in await crawler.discover_sources(profile)]
 
-    found = asyncio.run(_ask(find))
+    found = ask_crawler(find)
     for facts in found:
         if output.as_json:
             output.object(facts)
@@ -114,12 +113,6 @@ def _discover(output: Output, profile: str) -> None:
         )
     else:
         output.text("nothing to propose yet: no accepted picture leads to a source that is new")
-
-
-async def _ask(find: Callable[[CrawlerClient], Awaitable[list[Facts]]]) -> list[Facts]:
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        return await find(crawler)
 
 
 async def _list_sources(crawler: CrawlerClient) -> list[Facts]:

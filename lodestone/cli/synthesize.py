@@ -9,15 +9,19 @@ import typer
 
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.mark_kinds import KIND_NAMES, MarkKind
-from lodestone.cli.module_run import run_module
-from lodestone.cli.options import JsonOption
+from lodestone.cli.module_run import option_words, run_module
+from lodestone.cli.options import JsonOption, given_path
 
 _MODULE = "services.watermark.synthesis"
 
 
 def synthesize(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS_DIR", help="Photos without marks.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new or an empty folder.")],
+    photos: Annotated[
+        Path, typer.Argument(parser=given_path, metavar="PHOTOS_DIR", help="Photos without marks.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(parser=given_path, metavar="OUT_DIR", help="A new or an empty folder.")
+    ],
     *,
     count: Annotated[
         int | None,
@@ -32,12 +36,16 @@ def synthesize(
     ] = None,
     fonts: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Fonts to write marks in; may be given again."),
+        typer.Option(
+            parser=given_path, metavar="DIR", help="Fonts to write marks in; may be given again."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.jpg", help="Also a contact sheet of all kinds, to look at; or .webp."
+            parser=given_path,
+            metavar="FILE.jpg",
+            help="Also a contact sheet of all kinds, to look at; or .webp.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -47,10 +55,14 @@ def synthesize(
     Both images of a pair have the same name and went through the same encoding. The same photos, fonts and options give
     the same files.
     """
-    arguments = [str(photos), str(out), f"--seed={seed}"]
-    arguments += [] if count is None else [f"--count={count}"]
-    arguments += [f"--kinds={kind}" for kind in kinds or ()]
-    arguments += [f"--fonts={folder}" for folder in fonts or ()]
-    arguments += [] if sheet is None else [f"--sheet={sheet}"]
-    arguments += ["--json"] if as_json else []
-    raise typer.Exit(run_module(require_checkout(), _MODULE, *arguments))
+    options = option_words(
+        {
+            "--seed": seed,
+            "--count": count,
+            "--kinds": kinds,
+            "--fonts": fonts,
+            "--sheet": sheet,
+            "--json": as_json,
+        }
+    )
+    raise typer.Exit(run_module(require_checkout(), _MODULE, str(photos), str(out), *options))

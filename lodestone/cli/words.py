@@ -36,9 +36,9 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def count_of(number: int, noun: str) -> str:
-    """`1 image`, `2 images`, `1,000 images`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count_of(number: int, noun: str, nouns: str = "") -> str:
+    """`1 image`, `2 images`, `1,000 images`; `nouns` where the plural is not the noun and an s."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def nats_text(value: float, digits: int = 2) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from functools import partial
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import grpc
+from prometheus_client import CollectorRegistry
 from sqlalchemy import URL, Connection
 
 from lodestone.client import CrawlerClient, Transport, connect
@@ -102,24 +103,12 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     keeping = SeenKeeping(database, settings.data / "cache")
     stack.push_async_callback(keeping.close)
     seen = await keeping.load()
-    addresses = (settings.embedder, settings.novelty, settings.watermark)
-    channels = [
-        await stack.enter_async_context(connect(address, transport=Transport(settings.tls)))
-        for address in addresses
-    ]
-    models = ModelServices(*channels)
-    stack.push_async_callback(models.close)
+    models, liked = await _models(settings, stack)
     placeholders = _placeholders(settings)
     fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
-    liked = LikedServices(channels[0], channels[1])
-    precision = PrecisionCheck(models, liked)
-    inspector = Inspector(
-        models,
-        precision,
-        seen,
-        partial(_decoder, settings),
-        GateTerms(search, NearReading(database).read, settings.keep_better),
-    )
+    gates = GateTerms(search, NearReading(database).read, settings.keep_better)
+    decoder = partial(_decoder, settings)
+    inspector = Inspector(models, PrecisionCheck(models, liked), seen, decoder, gates)
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)
     recorder = Recorder(database, store, seen)
@@ -139,13 +128,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     if claims is not None:
         claims.start()
         stack.push_async_callback(claims.close)
-    terms = RunTerms(
-        RunLimits(workers=settings.workers),
-        Answering(tools).ask,
-        claims,
-        Precedence(settings.workers),
-    )
-    board = CrawlBoard(parts, models, sources.parse, terms)
+    board = CrawlBoard(parts, models, sources.parse, _run_terms(settings, tools, claims))
     stack.push_async_callback(board.close)
     await board.start()
     judging = Judging(inspector, models, liked.explain, screen, seen)
@@ -172,26 +155,13 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     # First of all that is closed: the others wait for their work with it.
     stack.callback(database.give_up)
 
-    def register(server: grpc.aio.Server) -> None:
-        crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
-
     async def probe() -> None:
         if database.waits_for:
             raise CatalogueAway(database.waits_for)
         await database.run(partial(crawls.list_crawls, limit=1))
         recorder.require_store()
 
-    return ServiceDefinition(
-        word="crawler",
-        full_name=_SERVICE.full_name,
-        register=register,
-        probe=probe,
-        max_message_bytes=CrawlerClient.max_message_bytes,
-        resumed=frozenset({"WatchCrawl", "ExportImages"}),
-        callers=_CALLERS,
-        close=stack.aclose,
-        registry=registry,
-    )
+    return _definition(servicer, probe, stack, registry)
 
 
 async def _open(settings: CrawlerSettings, stack: AsyncExitStack) -> tuple[Database, BlobStore]:
@@ -204,6 +174,19 @@ async def _open(settings: CrawlerSettings, stack: AsyncExitStack) -> tuple[Datab
     store = await _store(settings, database)
     places.write(settings.data)
     return database, store
+
+
+async def _models(
+    settings: CrawlerSettings, stack: AsyncExitStack
+) -> tuple[ModelServices, LikedServices]:
+    """Connects to the three services; both use the same channels."""
+    embedder, novelty, watermark = [
+        await stack.enter_async_context(connect(address, transport=Transport(settings.tls)))
+        for address in (settings.embedder, settings.novelty, settings.watermark)
+    ]
+    models = ModelServices(embedder, novelty, watermark)
+    stack.push_async_callback(models.close)
+    return models, LikedServices(embedder, novelty)
 
 
 def _catalogue(settings: CrawlerSettings) -> Path | URL:
@@ -308,6 +291,35 @@ def _decoder(settings: CrawlerSettings, shapes: Mapping[str, InputShape]) -> Dec
         shapes=shapes,
         limits=DecodeLimits(settings.max_bytes, settings.max_decoded_pixels),
         worker_limits=WorkerLimits(workers=settings.decoders or usable_cores()),
+    )
+
+
+def _run_terms(
+    settings: CrawlerSettings, tools: SourceTools, claims: HostClaims | None
+) -> RunTerms:
+    limits, precedence = RunLimits(workers=settings.workers), Precedence(settings.workers)
+    return RunTerms(limits, Answering(tools).ask, claims, precedence)
+
+
+def _definition(
+    servicer: CrawlerServicer,
+    probe: Callable[[], Awaitable[None]],
+    stack: AsyncExitStack,
+    registry: CollectorRegistry,
+) -> ServiceDefinition:
+    def register(server: grpc.aio.Server) -> None:
+        crawler_service_pb2_grpc.add_CrawlerServiceServicer_to_server(servicer, server)
+
+    return ServiceDefinition(
+        word="crawler",
+        full_name=_SERVICE.full_name,
+        register=register,
+        probe=probe,
+        max_message_bytes=CrawlerClient.max_message_bytes,
+        resumed=frozenset({"WatchCrawl", "ExportImages"}),
+        callers=_CALLERS,
+        close=stack.aclose,
+        registry=registry,
     )
 
 

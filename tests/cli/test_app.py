@@ -64,6 +64,14 @@ def test_a_wrong_command_line_is_one_line(cli, arguments, line):
     assert result.err == f"error: {line}\n"
 
 
+def test_a_word_of_none_of_the_choices_is_answered_with_them(cli):
+    """Without the words of the library that has compared them."""
+    result = cli("export", "a", "--format", "tar")
+    choices = "'tar' is not one of 'folder', 'webdataset', 'parquet'"
+    line = f"error: Invalid value for '--format': {choices} (see: lodestone export --help)\n"
+    assert (result.status, result.err) == (2, line)
+
+
 def test_a_bad_address_is_one_line(cli, monkeypatch):
     """The variable is named."""
     monkeypatch.setenv("LODESTONE_CRAWLER", "nowhere")
@@ -78,10 +86,10 @@ def test_a_bad_address_is_one_line(cli, monkeypatch):
 def test_a_defect_is_one_line_and_shows_its_place_on_request(cli, monkeypatch):
     """An unexpected exception: one line; the traceback with LODESTONE_TRACEBACK=1 only."""
 
-    async def broken(_find):
+    def broken(_find):
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(sources, "_ask", broken)
+    monkeypatch.setattr(sources, "ask_crawler", broken)
     result = cli("sources")
     assert result.status == 1
     assert result.err == (

@@ -68,3 +68,21 @@ def test_what_cannot_be_meant_is_one_line(cli, services, arguments, status, mess
     assert result.status == status
     assert message in result.err
     assert services.crawler.pairs == set()
+
+
+def test_before_anything_was_said_it_is_told_how(cli, services):
+    """And no table without rows is printed."""
+    result = cli("duplicates", "--not-duplicate")
+    hint = "nobody has said so of any: lodestone duplicates A B --not-duplicate\n"
+    assert (result.status, result.out) == (0, hint)
+
+
+def test_nothing_of_the_list_is_cut_off_in_a_narrow_terminal(cli, services, picture, monkeypatch):
+    """Both digests are needed to take it back."""
+    cli("duplicates", picture, OTHER, "--not-duplicate")
+    [listed] = cli("duplicates", "--not-duplicate", "--json").objects()
+    monkeypatch.setenv("COLUMNS", "60")
+    out = "".join(cli("duplicates", "--not-duplicate").out.split())
+    assert listed["first_digest"] in out
+    assert listed["second_digest"] in out
+    assert "UTC" in out

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lodestone.cli.module_run import option_words
 from tests.cli.processes import eventually_sync, is_running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def start(tmp_path):
         imports = "import os, signal\nfrom pathlib import Path\n"
         (package / "__main__.py").write_text(imports + code)
         call = f"run_module(Path({str(tmp_path)!r}), 'made', *{arguments!r})"
-        head = "import sys\nfrom pathlib import Path\nfrom lodestone.cli.module_run import run_module\n"
+        head = "import sys\nfrom pathlib import Path\nfrom lodestone.cli.module_run import option_words, run_module\n"
         command = f"{head}sys.exit({call})"
         with (tmp_path / "err").open("wb") as err:
             process = subprocess.Popen(
@@ -109,3 +110,17 @@ def test_a_killed_command_leaves_nothing_running(start, tmp_path):
     process.kill()
 
     assert eventually_sync(lambda: not is_running(child))
+
+
+def test_the_words_of_options():
+    """In their order; what is not said is left out, and so is a list without values."""
+    said = {
+        "--a": 1,
+        "--b": ["x", "y"],
+        "--c": None,
+        "--d": True,
+        "--e": False,
+        "--f": [],
+        "--g": 0,
+    }
+    assert list(option_words(said)) == ["--a=1", "--b=x", "--b=y", "--d", "--g=0"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from lodestone.cli.output import Output
 
@@ -50,6 +51,24 @@ def test_a_table_that_is_too_wide_becomes_paragraphs(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "160")
     Output(as_json=False).table(columns, [row])
     assert " ".join(row[:3]) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_table_of_columns_that_do_not_give_way_is_not_cut_off(monkeypatch, capsys):
+    """Where it does not fit its rows are paragraphs, too."""
+    monkeypatch.setenv("COLUMNS", "40")
+    Output(as_json=False).table(("digest", "said"), [("0" * 64, "today")])
+    assert "".join(capsys.readouterr().out.split()) == "0" * 64 + "saidtoday"
+
+
+def test_a_narrow_progress_bar_leaves_out_counters_and_not_the_count(monkeypatch, capsys):
+    """How far it is stays to be seen beside counters that are longer than the terminal."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Output(as_json=False).progress() as progress:
+        progress.add_task("crawling", total=940, completed=120, counters="accepted 12 · " * 9)
+        progress.refresh()
+    frame = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert re.search(r"crawling [━╺╸]+ 120/940 0:00:00 accepted 12 .*…", frame)
 
 
 def test_a_progress_bar_is_silent_where_nobody_looks(capsys):

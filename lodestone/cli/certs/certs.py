@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lodestone.cli.errors import CliError
-from lodestone.cli.options import JsonOption
+from lodestone.cli.options import JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.client.tls_files import AUTHORITY, CERTIFICATE, KEY
 
@@ -28,7 +28,10 @@ _ENDS: Final = (".lodestone", ".lodestone.svc", ".lodestone.svc.cluster.local")
 
 def certs(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where a folder for each of them is made.")
+        Path,
+        typer.Argument(
+            parser=given_path, metavar="DIR", help="Where a folder for each of them is made."
+        ),
     ],
     renew: Annotated[
         bool,

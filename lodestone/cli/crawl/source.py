@@ -58,7 +58,7 @@ def chosen_sources(sources: Iterable[str], defaults: CrawlSource) -> list[CrawlS
         defaults: How sources are listed that say nothing else themselves.
 
     Raises:
-        WrongUsage: A file cannot be read, or says something that is not understood.
+        WrongUsage: A file cannot be read, something is said that is not understood, or a licence is none.
     """
     chosen = []
     for source in sources:
@@ -105,7 +105,18 @@ def _with(defaults: CrawlSource, facts: Any, *, where: str) -> CrawlSource:
             raise WrongUsage(f"{where}: {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise WrongUsage(f"{where}: {name} cannot be {_shown(value)}") from error
+    _require_licences(source.rules.licences, where)
     return source
+
+
+def _require_licences(licences: Iterable[str], where: str) -> None:
+    """Any word may be a licence, as sources state theirs in their own; what has none would turn every post away."""
+    for licence in licences:
+        if not any(character.isascii() and character.isalnum() for character in licence):
+            raise WrongUsage(
+                f"{where}: {_shown(licence)} is no licence: give `cc0`, `pd`, `cc-by`, `cc-by-sa-4.0` or another "
+                "as the source states it"
+            )
 
 
 def _set(source: CrawlSource, name: str, value: Any) -> None:

@@ -126,7 +126,7 @@ def _remarks(crawl: Crawl) -> Iterator[str]:
     counts, limits = crawl.progress, crawl.screen_limits
     if counts.skipped_count or counts.repeated_count:
         yield (
-            f"left out of the sources: {counts.skipped_count:,} entries without a URL, "
+            f"left out of the sources: {count_of(counts.skipped_count, 'entry', 'entries')} without a URL, "
             f"{counts.repeated_count:,} repeated"
         )
     reasons = {one.reason for one in counts.outcome_counts}
@@ -155,7 +155,7 @@ def _source_remarks(crawl: Crawl) -> Iterator[str]:
                 f"{spoken(word(PostReason, one.reason))} {one.count:,}"
                 for one in sorted(status.turned_away_counts, key=lambda one: -one.count)
             )
-            yield f"{uri}: {status.post_count:,} posts listed; left out: {counts}"
+            yield f"{uri}: {count_of(status.post_count, 'post')} listed; left out: {counts}"
         if status.gap_count:
             yield f"{uri}: {count_of(status.gap_count, 'gap')}; {one_line(status.last_gap)}"
 

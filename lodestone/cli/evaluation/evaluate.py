@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from lodestone.cli.checkout import require_checkout
 from lodestone.cli.errors import CliError, WrongUsage
 from lodestone.cli.evaluation import wording
-from lodestone.cli.module_run import run_module
+from lodestone.cli.evaluation.options import (
+    Backend,
+    BackendOption,
+    DetectorOption,
+    EncoderOption,
+    FalsePositiveOption,
+    FolderArgument,
+    FontsOption,
+    HeatOption,
+    HeldOutOption,
+    LimitOption,
+    OutOption,
+    SeedOption,
+    ThresholdOption,
+)
+from lodestone.cli.module_run import option_words, run_module
 from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from lodestone.cli.output import Output
 from lodestone.cli.writing import writing
@@ -21,61 +35,20 @@ from lodestone.cli.writing import writing
 _MODULE = "services.watermark.evaluate"
 
 
-class Backend(StrEnum):
-    """The backends that --backend takes."""
-
-    ONNXRUNTIME = "onnxruntime"
-    CUDA = "cuda"
-    EMBEDDER = "embedder"
-
-
 def evaluate(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="Photos, to draw marks on; or clean/ and marked/."),
-    ] = None,
+    folder: FolderArgument = None,
     *,
-    detector: Annotated[
-        str,
-        typer.Option(metavar="NAME|DIR", help="A detector, or a path (with a `/`) to its folder."),
-    ] = "quadrant-tiles",
-    backend: Annotated[
-        Backend, typer.Option(help="What computes the detector; embedder: a head's encoder.")
-    ] = Backend.ONNXRUNTIME,
-    encoder: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="Of a head: the encoder that it was fitted to.")
-    ] = "efficientnet-lite0",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="For report.html and pictures; default DATA/evaluations/DETECTOR."
-        ),
-    ] = None,
-    heat: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="An image: heat.png shows its quadrants' probabilities."),
-    ] = None,
-    fonts: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="Fonts to write marks in; may be given again."),
-    ] = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Only photos that training keeps for its tests.")
-    ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Photos at most, or images of each label."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Instead of the detector's own.")
-    ] = None,
-    max_false_positive_ratio: Annotated[
-        float,
-        typer.Option(
-            min=0, max=0.999, help="Clean images that may be lost: says which threshold fits."
-        ),
-    ] = 0.02,
+    detector: DetectorOption = "quadrant-tiles",
+    backend: BackendOption = Backend.ONNXRUNTIME,
+    encoder: EncoderOption = "efficientnet-lite0",
+    out: OutOption = None,
+    heat: HeatOption = None,
+    fonts: FontsOption = None,
+    held_out: HeldOutOption = False,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    threshold: ThresholdOption = None,
+    max_false_positive_ratio: FalsePositiveOption = 0.02,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -91,26 +64,24 @@ def evaluate(
             "evaluating needs scikit-learn; in the checkout: .venv/bin/pip install -c constraints.txt -e '.[novelty]'"
         )
     target = out or data / "evaluations" / Path(detector).name
-    given: dict[str, object | None] = {
-        "--heat": heat,
-        "--limit": limit,
-        "--threshold": threshold,
-        "--detector": detector,
-        "--backend": backend.value,
-        "--encoder": encoder,
-        "--seed": seed,
-        "--max-false-positive-ratio": max_false_positive_ratio,
-        "--data": data,
-        "--out": target,
-    }
-    arguments = [] if folder is None else [str(folder)]
-    for option, value in given.items():
-        arguments += [] if value is None else [f"{option}={value}"]
-    arguments += ["--held-out"] if held_out else []
-    arguments += ["--json"] if as_json else []
-    for font_folder in fonts or ():
-        arguments.append(f"--fonts={font_folder}")
-    _run(arguments)
+    options = option_words(
+        {
+            "--heat": heat,
+            "--limit": limit,
+            "--threshold": threshold,
+            "--detector": detector,
+            "--backend": backend,
+            "--encoder": encoder,
+            "--seed": seed,
+            "--max-false-positive-ratio": max_false_positive_ratio,
+            "--data": data,
+            "--out": target,
+            "--held-out": held_out,
+            "--json": as_json,
+            "--fonts": fonts,
+        }
+    )
+    _run([*([] if folder is None else [str(folder)]), *options])
     output = Output(as_json=as_json)
     if heat is not None:
         _show_heat(target, output)

@@ -59,6 +59,8 @@ def fit_input(text: str) -> FitInput:
         if not name or "@" in name:
             raise WrongUsage(f"{_KEPT} takes a profile's name without a version, not {name!r}")
         return KeptInput(name)
+    if not text.strip():
+        raise WrongUsage("an INPUT is empty: name a folder, a file or kept:NAME")
     path = Path(text)
     if path.suffix.lower() in _FILES and not path.is_dir():
         if not path.is_file():

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lodestone.cli.crawl.source import absolute_source
 from lodestone.cli.image_files import shown
 from lodestone.cli.moving.manifest import Manifest, ShardEntry, Terms
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, crawler_client
 from lodestone.cli.words import count_of
@@ -38,7 +38,10 @@ def _time(text: str) -> str:
 
 def export(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to; a new folder, or an earlier export.")
+        Path,
+        typer.Argument(
+            parser=given_path, metavar="DIR", help="Where to; a new folder, or an earlier export."
+        ),
     ],
     *,
     kind: Annotated[

@@ -13,7 +13,7 @@ import typer
 
 from lodestone.cli.moving.found_row import FoundRow, Refused
 from lodestone.cli.moving.manifest import Manifest
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.running import Patience, crawler_client, ordered_map
 from lodestone.cli.words import count_of, spoken, word
@@ -52,7 +52,10 @@ class _Ended:
 
 def import_images(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="What `lodestone export` wrote, in any format.")
+        Path,
+        typer.Argument(
+            parser=given_path, metavar="DIR", help="What `lodestone export` wrote, in any format."
+        ),
     ],
     *,
     salvage: Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from lodestone.cli.options import DEFAULT_DATA, DataOption, JsonOption, given_path
 from lodestone.cli.output import Output
 from lodestone.cli.pictures.histogram import histogram_lines, histogram_of
 from lodestone.cli.profile.drift import (
@@ -58,15 +58,22 @@ def show(
         str, typer.Argument(metavar="NAME", help="`landscapes`, or `landscapes@3` for version 3.")
     ],
     png: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw the histogram into a PNG file.")
+        Path | None,
+        typer.Option(
+            parser=given_path, metavar="FILE", help="Also draw the histogram into a PNG file."
+        ),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw the histogram into an SVG file.")
+        Path | None,
+        typer.Option(
+            parser=given_path, metavar="FILE", help="Also draw the histogram into an SVG file."
+        ),
     ] = None,
     map_file: Annotated[
         Path | None,
         typer.Option(
             "--map",
+            parser=given_path,
             metavar="FILE",
             help="Also draw liked, ordinary and newly kept photos as a map, into a .png or .svg file.",
         ),
@@ -74,6 +81,7 @@ def show(
     report: Annotated[
         Path | None,
         typer.Option(
+            parser=given_path,
             metavar="FILE",
             help="Also write a page (HTML) with all of it, and the least and the most typical liked photos.",
         ),

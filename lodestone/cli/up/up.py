@@ -9,9 +9,6 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from lodestone.cli.checkout import module_command, module_environment, require_checkout
 from lodestone.cli.encoder_folders import require_encoder
@@ -23,6 +20,16 @@ from lodestone.cli.running import addresses, transport
 from lodestone.cli.up.child import ChildSpec
 from lodestone.cli.up.data_folder import locked
 from lodestone.cli.up.health import HealthCheck
+from lodestone.cli.up.options import (
+    AllowAddressOption,
+    ContactOption,
+    CrawlersOption,
+    DetectorOption,
+    EncoderOption,
+    HostRequestsOption,
+    MinPixelsOption,
+    WatermarkBackendOption,
+)
 from lodestone.cli.up.places import Place, places_of
 from lodestone.cli.up.ports import health_port, metrics_port, require_free
 from lodestone.cli.up.supervisor import Supervisor
@@ -59,53 +66,14 @@ class UpOptions:
 
 
 def up(
-    encoder: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="The encoder to serve; see `lodestone encoder list`."),
-    ] = "",
-    allow_address: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="A private address that crawls may fetch from all the same, for example "
-            "127.0.0.1:8099 or 10.1.0.0/16; may be repeated.",
-        ),
-    ] = None,
-    min_pixels: Annotated[
-        int | None,
-        typer.Option(min=0, help="The smallest image that a crawl keeps, width × height."),
-    ] = None,
-    contact: Annotated[
-        str,
-        typer.Option(
-            metavar="MAIL_OR_URL",
-            help="How a host can reach you; goes into the User-Agent. Without it nothing but "
-            "--allow-address is asked.",
-        ),
-    ] = "",
-    host_requests_per_s: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Requests to one host in a second, at most."),
-    ] = None,
-    detector: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="The watermark detector to serve, or a folder of one."),
-    ] = "",
-    watermark_backend: Annotated[
-        str,
-        typer.Option(
-            metavar="onnxruntime|cuda|embedder",
-            help="What computes the detector; embedder for a head over the embedder's embeddings.",
-        ),
-    ] = "",
-    crawlers: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=64,
-            help="So many crawlers share the work; more than one need a catalogue on PostgreSQL.",
-        ),
-    ] = 1,
+    encoder: EncoderOption = "",
+    allow_address: AllowAddressOption = None,
+    min_pixels: MinPixelsOption = None,
+    contact: ContactOption = "",
+    host_requests_per_s: HostRequestsOption = None,
+    detector: DetectorOption = "",
+    watermark_backend: WatermarkBackendOption = "",
+    crawlers: CrawlersOption = 1,
     as_json: JsonOption = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:

@@ -341,7 +341,7 @@ def _nothing_found(crawl: Crawl) -> str:
     posts = sum(sum(source.post_counts.values()) for source in crawl.sources)
     if not posts:
         return "the sources list no images"
-    return f"none of the sources' {posts:,} posts became a listing"
+    return f"the sources have posts ({posts:,}), and none of them became a listing"
 
 
 def _ended_by(group: ExceptionGroup[Exception]) -> tuple[CrawlState, str]:

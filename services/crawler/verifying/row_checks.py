@@ -181,7 +181,7 @@ def _check_crawl(crawl: Any, there: Any, counted: Any) -> Iterator[tuple[Problem
         yield ProblemKind.ORDER_BROKEN, message
     left = there["listed"] - there["settled"]
     if left and crawl["state"] == CrawlState.COMPLETED.value and not crawl["max_accepted"]:
-        yield ProblemKind.LISTINGS_LEFT, f"it is completed with {left:,} listings still to do"
+        yield ProblemKind.LISTINGS_LEFT, f"it is completed, and listings are still to do: {left:,}"
 
 
 def check_purges(connection: Connection, terms: CheckTerms) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import pytest
 
 from lodestone.cli.crawl.source import absolute_source, chosen_sources, interval
 from lodestone.cli.errors import WrongUsage
-from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource
+from lodestone.crawler.v1.crawl_source_pb2 import CrawlSource, PostRules
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,21 @@ def test_a_poll_interval_within_range():
     assert interval(30 * 86_400.0).seconds == 2_592_000
 
 
+@pytest.mark.parametrize("licence", ["", " ", "???"])
+def test_a_licence_without_a_word_is_refused(licence):
+    """It would turn every post away."""
+    rules = PostRules(licences=["cc0", licence])
+    with pytest.raises(WrongUsage, match=r"^page:https://h/: '.*' is no licence: give `cc0`"):
+        chosen_sources(["page:https://h/"], CrawlSource(rules=rules))
+
+
+def test_a_licence_is_any_word():
+    """Sources state them in words of their own."""
+    rules = PostRules(licences=["cc0", "all-rights-reserved", "CC BY-SA 4.0"])
+    [chosen] = chosen_sources(["page:https://h/"], CrawlSource(rules=rules))
+    assert chosen.rules == rules
+
+
 HEAD = '[[source]]\nuri = "page:https://h/"\n'
 
 
@@ -90,6 +105,7 @@ HEAD = '[[source]]\nuri = "page:https://h/"\n'
         (f"{HEAD}poll_s = {'9' * 900}", "poll_s cannot be 999"),
         (f"{HEAD}poll_s = {'9' * 9_000}", "is no TOML file"),
         (f"{HEAD}max_empty_polls = 99999999999", "max_empty_polls cannot be 99999999999"),
+        (f"{HEAD}licences = ['']", "source 1: '' is no licence: give `cc0`"),
         ("x=" + "[" * 100_000, "is no TOML file: it is nested too deeply"),
         ('[[source]]\nuri = "folder:~nosuchuser/x"', "knows no home folder ~nosuchuser"),
     ],

@@ -35,6 +35,8 @@ def test_what_the_sources_left_out(capsys):
     out = conclusion(capsys, crawl(found_count=40, skipped_count=3, repeated_count=2))
     line = "left out of the sources: 3 entries without a URL, 2 repeated"
     assert out.splitlines()[-1] == line
+    out = conclusion(capsys, crawl(found_count=40, skipped_count=1))
+    assert out.splitlines()[-1] == "left out of the sources: 1 entry without a URL, 0 repeated"
 
 
 @pytest.mark.parametrize(

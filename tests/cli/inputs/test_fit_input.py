@@ -24,6 +24,7 @@ def test_inputs_are_told_apart(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
+        ("", WrongUsage, "an INPUT is empty"),
         ("kept:", WrongUsage, "takes a profile's name without a version, not ''"),
         ("kept:a@3", WrongUsage, "not 'a@3'"),
         ("a.npy", CliError, "there is no file a.npy"),

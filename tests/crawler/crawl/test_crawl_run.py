@@ -389,7 +389,7 @@ async def test_a_source_whose_posts_are_all_left_out(world):
     state, reason = await world.run(await world.create(), Videos("folder:/a", []))
     assert (state, reason) == (
         CrawlState.FAILED,
-        "none of the sources' 3 posts became a listing",
+        "the sources have posts (3), and none of them became a listing",
     )
 
 
