@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -24,3 +26,11 @@ def test_a_pace_without_end_is_refused():
     for pace in (float("inf"), float("nan"), 0.0, -1.0):
         with pytest.raises(ValidationError):
             CrawlerSettings(host_requests_per_s=pace)
+
+
+@pytest.mark.parametrize("folder", ["", ".", "shards", "~/shards"])
+def test_a_folder_that_depends_on_where_one_stands_is_refused(folder):
+    """What may be read must be the same wherever the crawler was started; an empty setting does not open everything."""
+    with pytest.raises(ValidationError, match="is no absolute path"):
+        CrawlerSettings(local_folder=folder)
+    assert CrawlerSettings(local_folder="/shards").local_folder == Path("/shards")
