@@ -76,7 +76,7 @@ def test_clip_is_brought_to_where_the_embedder_reads_it(tmp_path):
 
 
 def test_what_brings_clip_has_room_for_it():
-    """It holds the whole network, 0.35 GB, more than once."""
+    """It holds the whole network, 0.35 GB, at once."""
     assert bringing()["resources"]["limits"]["memory"] == "1Gi"
     assert bringing()["resources"]["requests"]["memory"] == "1Gi"
 
