@@ -66,7 +66,7 @@ bench: .venv/.bench ## Measures all; JSON on stdout and in data/benchmarks; fail
 certs: .venv/.run ## Makes an authority and certificates for TLS on this machine, in data/certs.
 	@.venv/bin/lodestone certs data/certs
 
-images: ## Builds the container images, with docker or buildah; TARGETS=embedder-cuda for another.
+images: ## Builds the container images, with docker or buildah; TARGETS="…" for others (docs/images.md).
 	deploy/docker/build.sh $(or $(TARGETS),embedder novelty watermark crawler)
 
 secrets: ## Writes the Secrets of the overlay `local` into data/secrets, for kubectl apply -f; after make certs.

@@ -36,5 +36,6 @@ if command -v promtool >/dev/null; then
     < deploy/k8s/components/monitoring/alerts.yaml > "$out/rules.txt"
   promtool check rules "$out/rules.txt"
 else
-  echo "left out: promtool (Debian's package prometheus) is not installed, the alerts are not checked"
+  echo "left out: promtool (Debian's package prometheus) is not installed, the alerts are not checked;" \
+    "without root: apt-get download prometheus && dpkg -x prometheus_*.deb FOLDER, and FOLDER/usr/bin into PATH"
 fi

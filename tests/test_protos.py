@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GENERATE = ROOT / "protos" / "stubs" / "generate.sh"
-PROGRAMS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+# As the Makefile has it.
+PROGRAMS = f"{Path(sys.executable).parent}:{ROOT}/examples/typescript/node_modules/.bin:{os.environ['PATH']}"
 PLUGINS = {
     "typescript": ("protoc-gen-es", "npm ci --prefix examples/typescript"),
     "cpp": ("grpc_cpp_plugin", "apt install protobuf-compiler-grpc"),

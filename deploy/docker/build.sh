@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds images with docker, or with buildah where docker has no daemon: build.sh TARGET…
+# A target is one of the Dockerfile's, or `encoder-NAME`: an encoder that was exported into the data folder, on `embedder`.
 # BUILD_FLAGS are the builder's own options, for example `--platform linux/arm64`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,6 +26,15 @@ if source=$(git config --get remote.origin.url 2>/dev/null); then
 fi
 
 for target in "$@"; do
+  options=(-f deploy/docker/Dockerfile --target "$target") context=.
+  if [[ $target == encoder-* ]]; then
+    encoder=${target#encoder-} context=${LODESTONE_DATA:-data}/artifacts/encoders/${target#encoder-}
+    options=(-f deploy/docker/encoder.Dockerfile --build-arg "ENCODER=$encoder")
+    if [ ! -e "$context/encoder.json" ]; then
+      echo "error: $context is no encoder: lodestone encoder export $encoder" >&2
+      exit 1
+    fi
+  fi
   # shellcheck disable=SC2086
-  "${builder[@]}" ${BUILD_FLAGS:-} "${labels[@]}" -f deploy/docker/Dockerfile --target "$target" -t "lodestone/$target:0.1.0" .
+  "${builder[@]}" ${BUILD_FLAGS:-} "${labels[@]}" "${options[@]}" -t "lodestone/$target:0.1.0" "$context"
 done

@@ -281,6 +281,7 @@ def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
         credentials=Credentials(**secrets),
         has_contact=bool(settings.contact),
         local_sources=settings.local_sources,
+        local_folder=settings.local_folder,
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_decoded_pixels,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.crawler.store.s3_address import S3Access
@@ -45,6 +45,10 @@ class CrawlerSettings(ServiceSettings):
     )
     local_sources: bool = Field(
         default=True, description="Allow sources that read files on the crawler's machine."
+    )
+    local_folder: Path | None = Field(
+        default=None,
+        description="The folder, an absolute path, in which those files are, links followed; unset: anywhere.",
     )
     api_bases: dict[str, str] = Field(
         default={},
@@ -164,6 +168,14 @@ class CrawlerSettings(ServiceSettings):
         le=256,
         description="Decoding processes; 0 is one per core that it may use.",
     )
+
+    @field_validator("local_folder")
+    @classmethod
+    def _local_folder_is_absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            message = f"{str(value)!r} is no absolute path"
+            raise ValueError(message)
+        return value
 
     @property
     def s3_access(self) -> S3Access:

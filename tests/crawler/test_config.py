@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -35,3 +37,11 @@ def test_what_is_under_way_at_once_has_an_end(name, most):
     assert getattr(CrawlerSettings(**{name: most}), name) == most
     with pytest.raises(ValidationError, match=name):
         CrawlerSettings(**{name: most + 1})
+
+
+@pytest.mark.parametrize("folder", ["", ".", "shards", "~/shards"])
+def test_a_folder_that_depends_on_where_one_stands_is_refused(folder):
+    """What may be read must be the same wherever the crawler was started; an empty setting does not open everything."""
+    with pytest.raises(ValidationError, match="is no absolute path"):
+        CrawlerSettings(local_folder=folder)
+    assert CrawlerSettings(local_folder="/shards").local_folder == Path("/shards")

@@ -26,8 +26,11 @@ def mounted(image):
 
 
 @contextmanager
-def running(root, config, log, **variables):
-    """The image's own command with the image's own variables, and these; yields the process, which SIGTERM reaches."""
+def running(root, config, log, volumes=(), **variables):
+    """The image's own command with the image's own variables, and these; yields the process, which SIGTERM reaches.
+
+    `volumes` are folders of this machine, each with its path below /data.
+    """
     environment = [*config["Env"], *(f"{name}={value}" for name, value in variables.items())]
     command = ["env", "-i", *environment, *config["Entrypoint"]]
     inside = f"cd {shlex.quote(config['WorkingDir'])} && exec {shlex.join(command)}"
@@ -36,6 +39,7 @@ def running(root, config, log, **variables):
         f"mount -o remount,bind,ro {root}",
         *(f"mount --rbind /{name} {root}/{name}" for name in ("proc", "sys", "dev")),
         *(f"mount -t tmpfs -o mode=1777 tmpfs {root}/{name}" for name in ("data", "tmp")),
+        *(f"mkdir -p {root}{path}; mount --bind {here} {root}{path}" for here, path in volumes),
         f"exec chroot --userspec={config['User']} {root} sh -c {shlex.quote(inside)}",
     ]
     with log.open("w") as output:

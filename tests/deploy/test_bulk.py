@@ -32,7 +32,7 @@ def test_there_are_as_many_indexes_as_parts():
 
 
 def test_pods_and_crawlers_see_the_shards_under_one_path():
-    """The Job names files that the crawlers read, and nobody writes to them."""
+    """The Job names files that the crawlers read, they read no others, and nobody writes to them."""
     bulk = rendered("bulk")
     shards = _parse(arguments()).shards
     assert shards.name == bulk.environment("bulk")["TABLE"]
@@ -41,6 +41,7 @@ def test_pods_and_crawlers_see_the_shards_under_one_path():
         mount = bulk.mounts(name)[str(shards.parent)]
         assert mount["readOnly"]
         claims.add(bulk.volumes(name)[mount["name"]]["persistentVolumeClaim"]["claimName"])
+    assert bulk.environment("crawler")["LODESTONE_CRAWLER_LOCAL_FOLDER"] == str(shards.parent)
     (claim,) = claims
     assert bulk.one("PersistentVolumeClaim", claim)["spec"]["accessModes"] == ["ReadWriteMany"]
 

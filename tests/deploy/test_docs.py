@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from tests.deploy.manifests import K8S, OVERLAYS, ROOT, SERVICES, default, rende
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 MAKEFILE = (ROOT / "Makefile").read_text()
+DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 
 
 def test_it_is_ten_commands_from_nothing_to_the_first_picture():
@@ -30,7 +32,7 @@ def test_make_has_what_it_is_told(tmp_path):
     targets = {
         word
         for line in re.findall(r"^make (.*)$", "".join(BLOCKS), re.MULTILINE)
-        for word in line.split()
+        for word in shlex.split(line)
         if "=" not in word
     }
     assert targets == {"images", "certs", "secrets", "deploy"}
@@ -52,10 +54,22 @@ def test_images_and_forwards_are_those_of_the_manifests():
     forwards = dict(re.findall(r"\b(embedder|novelty|watermark|crawler):(\d{5})", BLOCKS[0]))
     assert forwards == {word: str(default(word, "port")) for word in forwards}
     assert len(forwards) == 3
-    targets = re.findall(r"--target ([\w-]+)", PAGE)
-    dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
-    assert targets == ["embedder-cuda"]
-    assert re.search(rf"^FROM \S+ AS {targets[0]}$", dockerfile, re.MULTILINE)
+
+
+def test_the_gpu_overlays_images_are_built():
+    """Each by its name; the encoder's is built on the embedder's, from what was exported before."""
+    [listed] = re.findall(r'TARGETS="([^"]+)"', PAGE)
+    targets = listed.split()
+    pod = rendered("gpu").pod("embedder")
+    images = {one["image"] for one in (*pod["containers"], *pod["initContainers"])}
+    assert {f"lodestone/{target}" for target in targets} == {
+        "lodestone/embedder",
+        *(image.partition(":")[0] for image in images),
+    }
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    *before, encoder = targets
+    assert set(before) <= stages
+    assert f"lodestone encoder export {encoder.removeprefix('encoder-')} " in PAGE
 
 
 @pytest.mark.parametrize("block", range(len(BLOCKS)))
@@ -109,18 +123,11 @@ def test_what_follows_a_forward_finds_its_port(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("place", "overlay", "workload", "variable"),
-    [
-        ("/encoders", "gpu", "embedder", "LODESTONE_EMBEDDER_ENCODER"),
-        ("/shards", "bulk", "bulk", "TABLE"),
-    ],
-)
-def test_what_a_claim_lacks_is_brought_there_whole(place, overlay, workload, variable, tmp_path):
+def test_a_table_is_brought_whole(tmp_path):
     """Nothing is at its place before all of it is; after a copy that broke off, the command does the same."""
-    name = rendered(overlay).environment(workload)[variable]
+    name = rendered("bulk").environment("bulk")["TABLE"]
     assert f" -c {name} | kubectl" in PAGE
-    [command] = re.findall(rf"sh -c '([^']*{place}/[^']*)'", PAGE)
+    [command] = re.findall(r"sh -c '([^']*/shards/[^']*)'", PAGE)
     claim = tmp_path / "claim"
     claim.mkdir()
     packed = io.BytesIO()
@@ -128,7 +135,7 @@ def test_what_a_claim_lacks_is_brought_there_whole(place, overlay, workload, var
         (tmp_path / name).mkdir()
         (tmp_path / name / "a file").write_bytes(os.urandom(50_000))
         archive.add(tmp_path / name, name)
-    command = command.replace(place, str(claim))
+    command = command.replace("/shards", str(claim))
     assert run(command, tmp_path, input=packed.getvalue()[:20_000]).returncode != 0
     assert not (claim / name).exists()
     assert run(command, tmp_path, input=packed.getvalue()).returncode == 0

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import grpc
@@ -22,8 +23,9 @@ from PIL import Image
 
 from lodestone.client import CrawlerClient, EmbedderClient, NoveltyClient, WatermarkClient
 from lodestone.image.v1.image_pb2 import Image as Sent
+from services.servicekit.encoder_folder import ENCODERS
 from tests.deploy.container import buildah, mounted, running
-from tests.deploy.manifests import ROOT, SERVICES
+from tests.deploy.manifests import ROOT, SERVICES, rendered
 from tests.fakes.ports import free_port
 
 pytestmark = pytest.mark.long
@@ -31,14 +33,26 @@ pytestmark = pytest.mark.long
 LIMIT_BYTES = 450_000_000
 
 
-@pytest.fixture(scope="module", params=SERVICES)
-def built(request):
+@pytest.fixture(scope="module")
+def build():
+    """Builds a target once, and says what it is called."""
     if shutil.which("buildah") is None or os.geteuid() != 0:
         pytest.skip("buildah is not installed, or this is not root")
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
         pytest.skip("docker builds here; buildah's storage would not have the images")
-    subprocess.run([ROOT / "deploy/docker/build.sh", request.param], check=True)
-    return request.param, f"localhost/lodestone/{request.param}:0.1.0"
+
+    @cache
+    def build_once(target, data=""):
+        command = [ROOT / "deploy" / "docker" / "build.sh", target]
+        subprocess.run(command, check=True, env=os.environ | {"LODESTONE_DATA": str(data)})
+        return f"localhost/lodestone/{target}:0.1.0"
+
+    return build_once
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def built(request, build):
+    return request.param, build(request.param)
 
 
 def photo():
@@ -101,3 +115,25 @@ async def test_a_service_answers_out_of_its_image_and_ends_by_sigterm(built, tmp
         assert found == expected[word], log.read_text()
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0, log.read_text()
+
+
+def test_an_encoder_comes_out_of_an_image_of_its_own(build, tmp_path):
+    """Into the claim of the overlay `gpu`, once, as its init container: the bundled one under another name."""
+    bundled = ENCODERS.bundled / "efficientnet-lite0"
+    shutil.copytree(bundled, tmp_path / "data" / "artifacts" / "encoders" / "small")
+    build("embedder")
+    image = build("encoder-small", tmp_path / "data")
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    os.chown(claim, 0, 10001)
+    claim.chmod(0o2775)
+    (container,) = rendered("gpu").pod("embedder")["initContainers"]
+    (mount,) = container["volumeMounts"]
+    volumes = [(claim, mount["mountPath"])]
+    for event in ("encoder_brought", "encoder_was_there"):
+        log = tmp_path / event
+        with mounted(image) as (root, config), running(root, config, log, volumes) as process:
+            assert process.wait(60) == 0, log.read_text()
+        assert event in log.read_text()
+    brought = {path.name: path.read_bytes() for path in (claim / "small").iterdir()}
+    assert brought == {path.name: path.read_bytes() for path in bundled.iterdir()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 
 import pytest
 
 from services.embedder.config import EmbedderSettings
 from services.servicekit.inference.backend import BackendName
-from tests.deploy.manifests import SERVICES, rendered
+from tests.deploy.manifests import ROOT, SERVICES, rendered, settings_names
+
+BUNDLED = "efficientnet-lite0"
 
 
 def test_the_gpu_overlay_gives_the_embedder_one_gpu_and_clip(monkeypatch):
@@ -34,24 +36,49 @@ def test_encoders_that_no_image_holds_are_where_the_embedder_looks():
     assert gpu.one("PersistentVolumeClaim", claim)
 
 
-def test_the_embedder_waits_until_somebody_has_brought_clip(tmp_path):
-    """In the same claim, where the init container may write; it ends as soon as the encoder is there."""
+def bringing():
+    """The init container that brings the encoder."""
+    (only,) = rendered("gpu").pod("embedder")["initContainers"]
+    return only
+
+
+def test_clip_comes_out_of_an_image_of_its_own():
+    """With that image's own command, of the same version, and for the encoder that is served."""
     gpu = rendered("gpu")
-    (waiting,) = gpu.pod("embedder")["initContainers"]
-    (mount,) = waiting["volumeMounts"]
-    assert mount["name"] == gpu.mounts("embedder")["/data/artifacts/encoders"]["name"]
-    assert not mount.get("readOnly", False)
     encoder = gpu.environment("embedder")["LODESTONE_EMBEDDER_ENCODER"]
-    assert waiting["env"] == [{"name": "ENCODER", "value": encoder}]
-    [script] = waiting["args"]
-    words = [*waiting["command"], script.replace(mount["mountPath"], str(tmp_path))]
-    environment = {"ENCODER": encoder, "PATH": os.environ["PATH"]}
-    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as shell:
-        assert shell.stdout.readline() == f"waiting for {encoder}\n"
-        shell.kill()
-    (tmp_path / encoder).mkdir()
-    (tmp_path / encoder / "encoder.json").touch()
-    assert subprocess.run(words, env=environment, timeout=5, check=False).returncode == 0
+    _, version = gpu.container("embedder")["image"].split(":")
+    assert bringing()["image"] == f"lodestone/encoder-{encoder}:{version}"
+    assert "command" not in bringing()
+    assert "args" not in bringing()
+    variables = {one["name"]: one["value"] for one in bringing()["env"]}
+    assert variables["LODESTONE_EMBEDDER_ENCODER"] == encoder
+    assert set(variables) <= set(settings_names("embedder"))
+
+
+def test_clip_is_brought_to_where_the_embedder_reads_it(tmp_path):
+    """By the variables of the manifest, into the same claim, which only that container writes to."""
+    gpu = rendered("gpu")
+    (mount,) = bringing()["volumeMounts"]
+    variables = {one["name"]: one["value"] for one in bringing()["env"]}
+    reading = gpu.mounts("embedder")[mount["mountPath"]]
+    assert (reading["name"], reading["readOnly"]) == (mount["name"], True)
+    assert not mount.get("readOnly", False)
+    claim = tmp_path / mount["mountPath"].removeprefix(f"{variables['LODESTONE_DATA']}/")
+    done = subprocess.run(
+        [sys.executable, "-m", "services.embedder.bring"],
+        cwd=ROOT,
+        # The bundled encoder is in the checkout; CLIP is not.
+        env={**variables, "LODESTONE_DATA": str(tmp_path), "LODESTONE_EMBEDDER_ENCODER": BUNDLED},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [one.name for one in claim.iterdir()] == [BUNDLED]
+
+
+def test_what_brings_clip_has_room_for_it():
+    """It holds the whole network, 0.35 GB, at once."""
+    assert bringing()["resources"]["limits"]["memory"] == "1Gi"
+    assert bringing()["resources"]["requests"]["memory"] == "1Gi"
 
 
 def test_only_the_embedder_goes_to_nodes_with_gpus():

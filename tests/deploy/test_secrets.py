@@ -101,3 +101,39 @@ def test_passwords_stay_and_certificates_are_new(certificates, tmp_path):
     assert second["novelty-tls"]["tls.crt"] == "another"
     for name in ("lodestone-catalogue", "lodestone-store", "catalogue-server", "store-server"):
         assert first[name] == second[name]
+
+
+def rewrite(folder, change):
+    """Changes the passwords that are there, and writes them as kubectl does."""
+    path = folder / "passwords.yaml"
+    objects = [one for one in yaml.safe_load_all(path.read_text()) if one]
+    data = {one["metadata"]["name"]: one["data"] for one in objects}
+    change(data)
+    path.write_text("".join(f"{yaml.safe_dump(one)}---\n" for one in objects))
+
+
+def test_what_an_earlier_version_did_not_write_is_added(certificates, tmp_path):
+    """The crawler's password was in its URL alone, and is the same now; all else stays as it was."""
+    folder = tmp_path / "secrets"
+    before = write(certificates, folder)
+    password = before["catalogue-server"].pop("crawler-password")
+    rewrite(folder, lambda data: data["catalogue-server"].pop("crawler-password"))
+    after = write(certificates, folder)
+    assert after["catalogue-server"].pop("crawler-password") == password
+    assert after == before
+
+
+def test_half_a_pair_of_keys_is_made_again(certificates, tmp_path):
+    """A key without its id fits nothing; the server is told the new pair."""
+    folder = tmp_path / "secrets"
+    before = write(certificates, folder)
+    rewrite(folder, lambda data: data["lodestone-store"].pop("access-key-id"))
+    after = write(certificates, folder)
+    assert after["catalogue-server"] == before["catalogue-server"]
+    assert after["lodestone-catalogue"] == before["lodestone-catalogue"]
+    (identity,) = json.loads(after["store-server"]["s3.json"])["identities"]
+    keys = after["lodestone-store"]
+    assert keys["secret-access-key"] != before["lodestone-store"]["secret-access-key"]
+    assert identity["credentials"] == [
+        {"accessKey": keys["access-key-id"], "secretKey": keys["secret-access-key"]}
+    ]

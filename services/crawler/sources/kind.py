@@ -36,6 +36,7 @@ class SourceTools:
         credentials: Keys and tokens.
         has_contact: Whether a contact is configured; without one nobody is asked but allowed addresses.
         local_sources: Whether sources may read files on this machine.
+        local_folder: In which folder these are; None is anywhere.
         max_bytes: Of one image: where a place has several sizes, larger ones need not be listed.
         max_pixels: The same, width × height.
         reddit: Reddit's API with the configured application, shared by all who are given these tools.
@@ -49,6 +50,7 @@ class SourceTools:
     credentials: Credentials = field(default_factory=Credentials)
     has_contact: bool = False
     local_sources: bool = True
+    local_folder: Path | None = None
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     reddit: RedditClient = field(init=False)
@@ -59,19 +61,25 @@ class SourceTools:
         object.__setattr__(self, "reddit", shared)
 
     def local_path(self, source: str, path: str) -> Path:
-        """The absolute path of a file or folder that a source names.
+        """The absolute path of a file or folder that a source names, links followed.
 
         Raises:
-            BadSource: Files may not be read, or no path is named.
+            BadSource: Files may not be read, those there may not, or no path is named.
         """
         if not self.local_sources:
             raise BadSource(source, "this crawler does not read files of its machine")
         if not path:
             raise BadSource(source, "it names no path")
         try:
-            return Path(path).expanduser().resolve()
+            found = Path(path).expanduser().resolve()
+            is_inside = self.local_folder is None or found.is_relative_to(
+                self.local_folder.resolve()
+            )
         except (OSError, RuntimeError, ValueError) as error:
             raise BadSource(source, "its path cannot be read") from error
+        if not is_inside:
+            raise BadSource(source, f"this crawler reads files in {self.local_folder} alone")
+        return found
 
 
 def no_obstacle(_tools: SourceTools) -> str:

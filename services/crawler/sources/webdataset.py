@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
@@ -202,6 +203,9 @@ def _parse(source: str, text: str, tools: SourceTools) -> WebDatasetSource:
             raise BadSource(source, "there is no such folder or .tar file")
         if not any(path.endswith(SHARD_SUFFIX) for path in pattern_paths(str(place))[:1]):
             raise BadSource(source, "a pattern names .tar files: shard-{0000..0099}.tar")
+        # It could lead out of the folder that the crawler may read: only what it stands for does.
+        if any(os.pardir in Path(path).parts for path in pattern_paths(str(place))):
+            raise BadSource(source, "a pattern leads to no other folder by `..`")
         if not list_shards(str(place)):
             raise BadSource(source, "none of the files that it stands for is there")
     except TooManyShards as error:

@@ -114,6 +114,24 @@ def test_local_sources_can_be_forbidden(place: Path) -> None:
     assert registry.parse("https://example.org/").uri == "page:https://example.org/"
 
 
+def test_local_sources_can_be_kept_to_a_folder(place: Path) -> None:
+    """Links followed, and whatever they are called; the folder itself may be named through a link."""
+    (place / "photos" / "list.txt").touch()
+    (place / "photos" / "way-out").symlink_to(place / "photos:2")
+    (place / "way-in").symlink_to(place / "photos")
+    registry = SourceRegistry(source_tools(local_folder=place / "way-in"))
+    for text in ("photos", "way-in", "photos/list.txt", f"urls:{place}/way-in/list.txt"):
+        assert f"{place}/photos" in registry.parse(text).uri
+    for text in (
+        *(".", "list.txt", f"urls:{place}/list.txt", "photos:2", f"folder:{place}/photos/way-out"),
+        *("photos/../photos:2", "webdataset:photos/../{a,b}.tar", "webdataset:{photos,x}/a.tar"),
+        *("pushshift-dump:photos:2", "~", "/"),
+    ):
+        with pytest.raises(BadSource, match=f"reads files in {place}/way-in alone"):
+            registry.parse(text)
+    assert registry.parse("https://example.org/").uri == "page:https://example.org/"
+
+
 def test_every_kind_says_how_it_is_used() -> None:
     """Words, forms and examples agree; what keeps a kind from working is one sentence."""
     for kind, obstacle in REGISTRY.available():

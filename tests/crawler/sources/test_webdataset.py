@@ -242,6 +242,7 @@ def test_what_is_a_source(tmp_path, monkeypatch) -> None:
         ("webdataset:{a,b}.txt", "names .tar files"),
         ("webdataset:t-{00..10}.tar", "none of the files"),
         ("webdataset:{0..999999}.tar", "more than 100,000"),
+        ("webdataset:x/{.,y}{.,z}/s-01.tar", "leads to no other folder"),
         ("webdataset:a\x00b", "cannot be read"),
     ):
         with pytest.raises(BadSource) as bad:
