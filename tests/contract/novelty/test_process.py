@@ -22,7 +22,7 @@ from tests.fakes.certificate_files import issue, write
 from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-START_S = 30.0
+START_S = 60.0
 NAME = "lodestone.novelty.v1.NoveltyService"
 
 
