@@ -4,10 +4,13 @@ SHELL := /bin/bash
 
 python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
-pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+pytest := $(python) -m pytest --dist loadfile --no-loadscope-reorder -m "not long"
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
 extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
+
+# Tests start hundreds of processes that import the same modules: those are compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test test-long lint format protos stubs constraints bench certs images secrets deploy clean
 
@@ -21,9 +24,10 @@ run: .venv/.run ## Learns from sample photos, mines a sample site, shows what wa
 	@$(python) -m samples
 
 # In two halves, of which one is no reason to leave out the other: the tests of domain code pass with grpc hidden.
+# Those compute all the time; the others wait for processes and for limits as well, and a third worker computes meanwhile.
 test: .venv/.test ## Runs all tests, in about 27 minutes on 2 cores.
-	$(pytest) -m "not long" --domain-tests=only; status=$$?; \
-	$(pytest) -m "not long" --domain-tests=left-out && exit $$status
+	$(pytest) -n 2 --domain-tests=only; status=$$?; \
+	$(pytest) -n 3 --domain-tests=left-out && exit $$status
 
 test-long: test ## Runs the tests that take long as well, one after the other: they measure.
 	$(python) -m pytest -m long

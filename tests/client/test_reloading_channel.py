@@ -94,7 +94,7 @@ async def test_a_stream_ends_on_the_channel_that_it_began_on(one, channel, tmp_p
     assert not retired.done()
     await stream.done_writing()
     assert await stream.read() is grpc.aio.EOF
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await retired
     assert old.channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
     assert not channel._retired
@@ -125,7 +125,7 @@ async def test_a_closed_channel_ends_the_streams_of_all_generations(one, channel
 
     await channel.close()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for waiting in streams:
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
                 assert await waiting is grpc.aio.EOF

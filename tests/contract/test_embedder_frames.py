@@ -50,7 +50,7 @@ class Service:
 
     async def require_right(self):
         """Somebody else is answered, at once."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             [result] = (await self._stub.EmbedImages(pb.EmbedImagesRequest(images=[IMAGE]))).results
         assert result.WhichOneof("outcome") == "value"
 
@@ -71,7 +71,7 @@ async def status_of(embedder, path, content, *, ends=True, **headers):
     """How a call of these bytes ends."""
     async with raw_call(embedder.address, path, **headers) as call:
         call.send(content, ends=ends)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await call.status()
 
 
@@ -158,7 +158,7 @@ async def test_unary_calls_that_stay_half_open(content, ends):
 
 async def tasks_become(condition):
     """Returns when so many tasks run; no event tells of it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition(len(asyncio.all_tasks())):
             await asyncio.sleep(0.01)
 
@@ -179,7 +179,7 @@ async def test_a_peer_that_has_gone_without_a_word(path, monkeypatch):
 
     monkeypatch.setattr(server, "_options", sooner)
     async with service() as embedder, raw_call(embedder.address, path) as call:
-        async with asyncio.timeout(12):
+        async with asyncio.timeout(30):
             await call.deaf()
         await embedder.require_right()
 
@@ -198,7 +198,7 @@ async def test_bytes_that_are_not_grpc(content):
         host, _, port = embedder.address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(content)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with suppress(ConnectionError):
                 await reader.read()
         writer.close()

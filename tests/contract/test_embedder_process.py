@@ -27,7 +27,7 @@ from tests.fakes.image_files import photo
 from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-START_S = 30.0
+START_S = 60.0
 
 
 @asynccontextmanager

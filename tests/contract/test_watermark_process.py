@@ -28,7 +28,7 @@ from tests.servicekit.onnx_bytes import EXTERNAL, INITIALIZER, message, model, t
 from tests.watermark.heads import head_folder, head_model, write_head
 
 ROOT = Path(__file__).parents[2]
-START_S = 30.0
+START_S = 60.0
 
 
 @asynccontextmanager

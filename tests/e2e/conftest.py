@@ -22,6 +22,7 @@ __all__ = ["postgres"]
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("embedder", "novelty", "watermark", "crawler")
+BATCHES = ("LODESTONE_EMBEDDER_MAX_BATCH", "LODESTONE_WATERMARK_MAX_BATCH")
 
 
 def hills(seed, size=(1400, 1000)):
@@ -109,6 +110,8 @@ class Lodestone:
         self.environment["LODESTONE_DATA"] = str(self.data)
         # The bundled detector is made for photos and takes some of the drawn pictures for marked ones.
         self.environment["LODESTONE_WATERMARK_THRESHOLD"] = "1"
+        # A start tries every batch up to the largest, for half of its time; few images come at once here.
+        self.environment |= dict.fromkeys(BATCHES, "4")
         self._folder = folder
         self._options = options
         self._process = None
@@ -177,8 +180,10 @@ class Lodestone:
 
 @pytest.fixture(scope="session")
 def lodestone(tmp_path_factory, pictures):
-    """A running Lodestone that has learnt the profile `hills`."""
+    """A running Lodestone, with batches as large as they are without a setting, that has learnt the profile `hills`."""
     running = Lodestone(tmp_path_factory.mktemp("lodestone"))
+    for name in BATCHES:
+        del running.environment[name]
     running.start()
     running.ask("profile", "fit", "hills", str(pictures / "liked"))
     yield running

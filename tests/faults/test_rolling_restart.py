@@ -24,7 +24,7 @@ from tests.faults.rig import working
 from tests.novelty.tastes import unit_rows
 
 _CALLERS = 2
-_PAUSE_S = 0.02
+_PAUSE_S = 0.1
 _PATIENCE_S = 60.0
 _IMAGES = [rgb_to_image(scene(seed, width_px=64, height_px=48)) for seed in range(5)]
 
@@ -84,7 +84,7 @@ class Load:
             assert await self._calls[name](number) == self._expected[name, number]
             self.longest_s = max(self.longest_s, time.monotonic() - began)
             self.counts[name] += 1
-            # Whoever takes a place needs the processor to start.
+            # Whoever takes a place needs the processor to start: without a pause he waited for it most of the time.
             await asyncio.sleep(_PAUSE_S)
 
 
@@ -153,8 +153,10 @@ def crawler_load(client):
 
 async def test_an_embedder_is_restarted_replica_by_replica(tmp_path, record_property):
     """Each of two replicas is replaced by one with another address."""
+    # A start tries every batch up to the largest.
+    small = {"LODESTONE_EMBEDDER_MAX_BATCH": "4"}
     async with (
-        replicas("embedder", 2, tmp_path) as (found, target),
+        replicas("embedder", 2, tmp_path, lambda _: small) as (found, target),
         EmbedderClient(target) as client,
     ):
         load = embedder_load(client)

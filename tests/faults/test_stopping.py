@@ -61,7 +61,7 @@ async def test_a_crawler_that_is_told_to_end_under_load(rig, expected):
             await work.more(8)
             for _ in range(times):
                 crawler.signal(signal.SIGTERM)
-            assert await crawler.wait(15) == 0, rig.tail()
+            assert await crawler.wait() == 0, rig.tail()
             assert await off_loop(rig.place.lease_count) == 0
             assert await off_loop(rig.place.problems) == []
         for number in range(3):

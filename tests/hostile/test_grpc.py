@@ -89,7 +89,7 @@ async def test_4_a_gzip_bomb(target):
         while not sending.done():
             most = max(most, process.memory_info().rss)
             await asyncio.sleep(0.002)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             assert await call.status() is Code.RESOURCE_EXHAUSTED
     most = max(most, process.memory_info().rss)
     assert most - before < target.max_message_bytes + 50_000_000
@@ -197,7 +197,7 @@ async def test_18_a_message_that_trickles(target):
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(ending), 0.3)
                 break
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await ending is Code.DEADLINE_EXCEEDED
     assert max(seconds) < 4
 
@@ -206,7 +206,7 @@ async def test_19_pings(target):
     """Whoever pings on and on is told to calm down, and disconnected."""
     async with raw_call(target.address, target.unary) as call:
         call.ping(20)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert b"too_many_pings" in await call.last_words()
 
 
@@ -216,7 +216,7 @@ async def test_20_calls_that_are_reset_at_once(target):
     async with target.neighbour() as seconds:
         await asyncio.gather(*(reset_calls(target.address, target.unary, 2_000) for _ in range(3)))
     assert max(seconds) < 4
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len(asyncio.all_tasks()) > before:
             await asyncio.sleep(0.02)
 
@@ -234,7 +234,7 @@ async def test_21_bytes_that_are_not_grpc(target, content):
     host, _, port = target.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(content)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with suppress(ConnectionError):
             await reader.read()
     writer.close()
@@ -245,7 +245,7 @@ async def test_26_an_id_that_is_used_twice(target):
     call = target.channel.stream_stream(target.stream)()
     for _ in range(3):
         await call.write(target.asked.message)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         answers = [await call.read() for _ in range(3)]
     # Field 1, one letter.
     assert [answer[:3] for answer in answers] == [b"\n\1a"] * 3
@@ -378,6 +378,6 @@ async def test_30_a_thousand_connections_that_say_nothing(target):
     assert max(seconds) < 4
     for writer in writers:
         writer.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while process.num_fds() > before + 10:
             await asyncio.sleep(0.02)

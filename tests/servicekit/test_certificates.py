@@ -88,11 +88,11 @@ async def test_a_watch_on_the_health_port_ends_with_the_drain(folder):
     port = free_port()
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as probe,
-        serving_tls(EchoService().definition(), folder, health_port=port, drain_s=30.0) as one,
+        serving_tls(EchoService().definition(), folder, health_port=port, drain_s=60.0) as one,
     ):
         watch = health_pb2_grpc.HealthStub(probe).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == SERVING
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await one.server.stop()
 
 
@@ -171,7 +171,7 @@ async def test_a_certificate_that_expires_is_logged_once(folder, logs):
         lifetime = Lifetime(1, soon - dt.timedelta(days=1))
         write(folder, issue(one.authority, "echo", lifetime=lifetime), one.authority)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while "certificate_expired" not in [entry["event"] for entry in logs]:
                 probed.clear()
                 await probed.wait()

@@ -52,7 +52,7 @@ async def health(channel: grpc.aio.Channel, name: str = "") -> int:
 
 async def health_becomes(channel: grpc.aio.Channel, status: int) -> None:
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for update in watch:
             if update.status == status:
                 break
@@ -113,7 +113,7 @@ async def test_who_watches_and_does_not_read_holds_nothing_up():
         works = False
         async with grpc.aio.insecure_channel(address) as channel:
             await health_becomes(channel, NOT_SERVING)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await server.stop()
 
 
@@ -191,7 +191,7 @@ async def broken_after(error: Exception, *, probes: int, gives_up_s: float | Non
     definition = replace(EchoService(probe=probe).definition(), probing=probing)
     server = ServiceServer(definition, settings_for_tests())
     await server.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await enough.wait()
     await server.stop()
     return server.broken.is_set()
@@ -347,7 +347,7 @@ async def test_freed_memory_is_looked_for_while_it_serves(monkeypatch):
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(Heap, "look", lambda _: loop.call_soon_threadsafe(looked.set))
     async with serving(EchoService().definition(probing=Probing(every_s=0.01))):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await looked.wait()
 
 
@@ -360,7 +360,7 @@ async def test_an_unknown_method_is_unimplemented():
 
 
 async def first_refusal(client: EchoClient) -> grpc.StatusCode:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await client.unary("new", timeout=0.2)
@@ -374,7 +374,7 @@ async def test_a_stop_lets_the_running_call_end():
     """New calls are refused meanwhile; what the service holds is closed last."""
     held = Held()
     service = EchoService(answer=held.answer)
-    server = ServiceServer(service.definition(), settings_for_tests(drain_s=10.0))
+    server = ServiceServer(service.definition(), settings_for_tests(drain_s=60.0))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         client = EchoClient(channel)
@@ -389,7 +389,7 @@ async def test_a_stop_lets_the_running_call_end():
         held.free.set()
 
         assert await running == "hold"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stopping
     assert service.closed == [True]
 
@@ -403,7 +403,7 @@ async def test_a_stop_lets_a_listing_end():
         await free.wait()
         yield "second"
 
-    server = ServiceServer(EchoService(watch=texts).definition(), settings_for_tests(drain_s=10.0))
+    server = ServiceServer(EchoService(watch=texts).definition(), settings_for_tests(drain_s=60.0))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         call = EchoClient(channel).list_texts("all")
@@ -413,7 +413,7 @@ async def test_a_stop_lets_a_listing_end():
         free.set()
         assert await call.read() == "second"
         assert await call.read() is grpc.aio.EOF
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stopping
 
 
@@ -421,7 +421,7 @@ async def test_a_stop_ends_a_stream_after_what_is_in_flight():
     """The client gets the answer, then UNAVAILABLE, and need not wait for the end of the drain."""
     held = Held()
     server = ServiceServer(
-        EchoService(answer=held.answer).definition(), settings_for_tests(drain_s=10.0)
+        EchoService(answer=held.answer).definition(), settings_for_tests(drain_s=60.0)
     )
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -434,7 +434,7 @@ async def test_a_stop_ends_a_stream_after_what_is_in_flight():
         await asyncio.sleep(0)
         held.free.set()
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await stream.read() == "hold"
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stream.read()
@@ -449,7 +449,7 @@ async def test_a_stop_ends_an_idle_stream_and_a_watch_at_once():
         yield "first"
         await asyncio.Event().wait()
 
-    server = ServiceServer(EchoService(watch=watch).definition(), settings_for_tests(drain_s=10.0))
+    server = ServiceServer(EchoService(watch=watch).definition(), settings_for_tests(drain_s=60.0))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         client = EchoClient(channel)
@@ -457,7 +457,7 @@ async def test_a_stop_ends_an_idle_stream_and_a_watch_at_once():
         await calls[0].write("a")
         assert [await call.read() for call in calls] == ["a", "first"]
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop()
             for call in calls:
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -469,14 +469,14 @@ async def test_a_stop_ends_a_call_with_a_stream_of_requests_at_once():
     """Such calls have no deadline: whether it still listens or already works, the client is told to go elsewhere."""
     held = Held()
     service = EchoService(answer=held.answer)
-    server = ServiceServer(service.definition(), settings_for_tests(drain_s=10.0))
+    server = ServiceServer(service.definition(), settings_for_tests(drain_s=60.0))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         client = EchoClient(channel)
         working, listening = client.collect(iter(["ho", "ld"])), client.collect()
         await listening.write("a")
         await held.begun.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop()
             for call in (working, listening):
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -496,13 +496,13 @@ async def reflecting(channel):
 
 async def test_a_stop_ends_those_who_watch_health_or_reflect():
     """A client that does so for ever does not hold the process up; the watcher hears why."""
-    server = ServiceServer(EchoService().definition(), settings_for_tests(drain_s=10.0))
+    server = ServiceServer(EchoService().definition(), settings_for_tests(drain_s=60.0))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == SERVING
         reflect = await reflecting(channel)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop()
             assert (await watch.read()).status == NOT_SERVING
             assert await watch.read() is grpc.aio.EOF
@@ -519,7 +519,7 @@ async def test_a_call_that_does_not_end_is_cut_off_after_the_drain():
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         running = asyncio.ensure_future(EchoClient(channel).unary("hold"))
         await held.begun.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop()
             with pytest.raises(grpc.aio.AioRpcError):
                 await running
@@ -561,7 +561,7 @@ async def test_a_connection_on_which_nothing_comes_is_closed(option, hello, monk
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(hello)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await reader.read(65_536):
             pass
     writer.close()

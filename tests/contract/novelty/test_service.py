@@ -606,7 +606,7 @@ async def test_a_stop_ends_a_fit_at_once(settings, monkeypatch):
         reading = stub.FitProfile()
         await reading.write(options(request_id="two"))
         assert await asyncio.to_thread(started.wait, 10)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await server.stop()
             for call in (fitting, reading):
                 code, details = await refusal(call)

@@ -37,7 +37,7 @@ def count(database):
 
 async def waits(database):
     """Until it waits; returns for what."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not database.waits_for:
             await asyncio.sleep(0.01)
     return database.waits_for
@@ -144,7 +144,7 @@ async def test_a_file_that_a_stranger_locks(path):
     assert await waits(database) == "database is locked"
     stranger.execute("COMMIT")
     stranger.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await work
     assert await count(database) == 1
     database.close()
@@ -159,7 +159,7 @@ async def test_a_table_that_a_stranger_has_locked(url):
         work = asyncio.create_task(add(database))
         assert "lock timeout" in await waits(database)
         stranger.rollback()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await work
     assert await count(database) == 1
     database.close()
@@ -178,7 +178,7 @@ async def test_a_server_that_may_only_be_read(postgres, url):
     assert "read-only transaction" in await waits(database)
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lodestone-crawler%'"
     postgres.execute(end)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await work
     database.close()
 
@@ -191,7 +191,7 @@ async def test_a_disk_that_fails_for_a_while(path, monkeypatch):
     assert "readonly" in await waits(database)
     # Another connection may write: the database makes one when it finds none.
     database._engine._engine.dispose()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await work
     assert await count(database) == 1
     database.close()
@@ -259,7 +259,7 @@ async def test_a_process_that_ends_asks_no_more(url, postgres):
     waiting = [asyncio.create_task(database.run(crawls.list_crawls)) for _ in range(3)]
     await waits(database)
     database.give_up()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for work in waiting:
             with pytest.raises(Exception, match="the catalogue is unavailable"):
                 await work

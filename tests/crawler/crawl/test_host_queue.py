@@ -49,7 +49,7 @@ def queue(paces, precedence):
 
 
 async def ids(queue, count):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [(await queue.get()).listing_id for _ in range(count)]
 
 
@@ -106,7 +106,7 @@ async def test_no_waiter_is_forgotten(queue):
     await asyncio.sleep(0)
     for number in range(20):
         queue.put(leased(number, f"h{number}"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         got = await asyncio.gather(*waiting)
     assert sorted(one.listing_id for one in got) == list(range(20))
 
@@ -121,7 +121,7 @@ async def test_room_and_crowds(queue):
     await asyncio.sleep(0)
     assert not filling.done()
     await queue.get()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await filling
 
 
@@ -132,7 +132,7 @@ async def test_a_higher_priority_is_handed_out_first(queue, paces):
     for number, (host, priority) in enumerate(given):
         queue.put(leased(number, host, priority=priority))
     order = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for _ in range(6):
             out = await queue.get()
             order.append(out.listing_id)

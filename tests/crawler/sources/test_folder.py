@@ -132,7 +132,7 @@ async def test_later_looks_list_what_is_new(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.jpg", (long_ago, long_ago))
     (tmp_path / "a.jpg").rename(tmp_path / "photos" / "a.jpg")
     found: set[str] = set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "a.jpg" not in found:
             found |= {Path(post.url).name for post in await posts_of(source, cursor)}
     assert found <= {"a.jpg", "old.jpg"}
@@ -212,7 +212,7 @@ async def test_a_file_that_was_being_written_is_not_lost(tmp_path: Path) -> None
     cursor = await last_cursor(source)
     fill(tmp_path, "a.jpg")
     looks = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not looks or not looks[-1]:
             if len(looks) < 3:
                 os.utime(tmp_path / "a.jpg")

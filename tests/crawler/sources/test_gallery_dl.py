@@ -256,7 +256,7 @@ i=0; while true; do i=$((i+1)); echo "post {{\\"id\\": $i}}"; done"""
     assert len(first.posts) == 50
     pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while any(_runs(pid) for pid in pids):
             await asyncio.sleep(0.01)
 

@@ -42,14 +42,14 @@ async def test_the_same_bytes_take_no_turns():
     turns, picture = AcceptTurns(), random_fingerprint(1)
     mirrored = replace(decoded_candidate(2), mirrored=picture)
     async with turns.turn("first", decoded_candidate(1, fingerprint=picture)):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             async with turns.turn("first", decoded_candidate(1, fingerprint=picture)):
                 pass
         waiting = asyncio.create_task(turns.turn("second", mirrored).__aenter__())
         for _ in range(5):
             await asyncio.sleep(0)
         assert not waiting.done()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await waiting
 
 
@@ -63,6 +63,6 @@ async def test_a_turn_that_fails_is_over():
 
     with pytest.raises(OSError, match="Input/output"):
         await fail()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         async with turns.turn("second", decoded_candidate(2, fingerprint=picture)):
             pass

@@ -45,6 +45,14 @@ def centre_cropped(image, side_px):
     return np.asarray(resized.crop((left, top, left + side_px, top + side_px)))
 
 
+@pytest.fixture(scope="module")
+def graph():
+    """Of the small model; a rule by which images are resized is in none."""
+    from services.embedder.export.onnx_writer import onnx_model
+
+    return onnx_model(load_tower(SMALL_CLIP))
+
+
 @pytest.mark.parametrize(
     ("resize", "mode", "resized"),
     [
@@ -52,8 +60,11 @@ def centre_cropped(image, side_px):
         (ResizeRule.SQUASH, "squash", squashed),
     ],
 )
-def test_the_preprocessing_of_a_clip_model_is_open_clips_own(resize, mode, resized):
+def test_the_preprocessing_of_a_clip_model_is_open_clips_own(
+    resize, mode, resized, graph, monkeypatch
+):
     """From the decoded picture on: open_clip's transform and network, against ours."""
+    from services.embedder.export import folder as folder_module
     from services.embedder.export.open_clip_import import import_open_clip
 
     image = smooth_noise(330, 250, seed=3)
@@ -64,6 +75,7 @@ def test_the_preprocessing_of_a_clip_model_is_open_clips_own(resize, mode, resiz
     )
     expected = run_network(tower, transform(PillowImage.fromarray(image)).numpy()[None])
 
+    monkeypatch.setattr(folder_module, "onnx_model", lambda _: graph)
     with tempfile.TemporaryDirectory() as path:
         folder = export(tower, Path(path))
         embeddings = run_onnx(folder, resized(image, 224)[None])

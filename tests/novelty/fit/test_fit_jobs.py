@@ -125,7 +125,7 @@ async def test_closing_stops_what_runs_and_what_waits(tmp_path, gate):
     jobs = FitJobs(store, gate, limit=2, max_liked=1000)
     waiting = [asyncio.create_task(jobs.run(SENT, options(request_id=name))) for name in "ab"]
     await started(gate)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await jobs.close()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable, Unavailable]
