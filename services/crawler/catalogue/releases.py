@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
+from services.crawler.catalogue.accept_order import take_accept_lock
 from services.crawler.catalogue.refetches import find_refetch
 from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import crawl_listings, judgements, listings
@@ -79,11 +80,13 @@ def _stands_for(connection: Connection, digest: str, other: str) -> bool:
 
 
 def release(connection: Connection, rejected: Rejected) -> None:
-    """Forgets a judgement. Belongs into the transaction that lets a crawl fetch the image again.
+    """Forgets a judgement, in the order of accepts. Belongs into the transaction that lets a crawl fetch it again.
 
     Raises:
         FetchedAgain: That crawl has it behind it, and has not ended.
     """
+    # Whoever records has read it, and written what he took from that, or reads that it is gone.
+    take_accept_lock(connection)
     profile = rejected.profile
     going = find_refetch(connection, profile)
     if going is not None:

@@ -55,7 +55,7 @@ class Recorder:
         self._names = NameMaking(database, store, self._wait, self._files)
         self._removal = ReplacedFileRemoval(database, store, self._wait, self._files)
         self._queue = RecordQueue(self._write)
-        self._accepts: set[asyncio.Task[None]] = set()
+        self._accepts: set[asyncio.Task[End]] = set()
 
     @property
     def waiting_for(self) -> str:
@@ -70,8 +70,10 @@ class Recorder:
         """
         self._wait.require_there()
 
-    async def record(self, finding: Finding) -> None:
+    async def record(self, finding: Finding) -> bool:
         """Writes a finding, once the store takes it; nothing is written of a listing that another crawler has now.
+
+        False if nothing was written, and it is to be judged again: a person said meanwhile that it is no duplicate.
 
         An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
         What a rejudgement keeps does not wait: somebody waits for its answer, and may ask again.
@@ -80,11 +82,12 @@ class Recorder:
             StoreAway: The store does not take what a rejudgement keeps.
         """
         if not finding.is_accepted:
-            await self._queue.put(Entry(finding))
+            end = await self._queue.put(Entry(finding))
         elif finding.crawl_id is None:
-            await self._carry_through(finding)
+            end = await self._carry_through(finding)
         else:
-            await self._wait.run(lambda: self._carry_through(finding))
+            end = await self._wait.run(lambda: self._carry_through(finding))
+        return end is not End.OUTDATED
 
     async def settle(self, ending: Ending) -> None:
         """Ends a listing of which nothing is to be judged, as `record` does."""
@@ -121,23 +124,23 @@ class Recorder:
         await asyncio.gather(*self._accepts, return_exceptions=True)
         await self._queue.join()
 
-    async def _carry_through(self, finding: Finding) -> None:
+    async def _carry_through(self, finding: Finding) -> End:
         task = asyncio.create_task(self._accept(finding))
         self._accepts.add(task)
         task.add_done_callback(self._forget)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, task: asyncio.Task[End]) -> None:
         self._accepts.discard(task)
         if not task.cancelled():
             # Whoever was cancelled does not ask how it ended.
             task.exception()
 
-    async def _accept(self, finding: Finding) -> None:
-        candidate = finding.candidate
+    async def _accept(self, finding: Finding) -> End:
+        candidate, file_name = finding.candidate, _file_name(finding)
         async with self._turns.turn(candidate.digest, candidate.decoded):
-            file_name = await self._decide(finding)
-        if file_name and not finding.is_removed:
+            end = await self._decide(finding, file_name)
+        if end is End.KEPT and not finding.is_removed:
             name = (finding.profile.name, file_name)
             self._names.owe([(candidate.digest, name)])
             await self._names.make()
@@ -145,18 +148,20 @@ class Recorder:
         # Whoever is written next takes it along.
         if self._queue.is_idle:
             await self._names.record()
+        return end
 
-    async def _decide(self, finding: Finding) -> str:
-        """Accepts, unless it turns out a duplicate. Returns the readable name that it is to have; empty if none."""
-        sighting = await self._duplicate_of(finding)
-        if sighting is not None:
-            evidence = finding.judgement.evidence
-            late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
-            await self._queue.put(Entry(replace(finding, judgement=late)))
-            return ""
-        file_name = _file_name(finding)
-        end = await self._keep(finding, file_name)
-        return file_name if end is End.KEPT else ""
+    async def _decide(self, finding: Finding, file_name: str) -> End:
+        """Accepts, unless it turns out a duplicate."""
+        while (sighting := await self._duplicate_of(finding)) is not None:
+            end = await self._turn_down(finding, sighting)
+            if end is not End.OUTDATED:
+                return end
+        return await self._keep(finding, file_name)
+
+    async def _turn_down(self, finding: Finding, sighting: Sighting) -> End:
+        evidence = finding.judgement.evidence
+        late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
+        return await self._queue.put(Entry(replace(finding, judgement=late)))
 
     async def _keep(self, finding: Finding, file_name: str) -> End:
         """Writes its files and its row; more than once where a look at the rows says that it was too early."""
