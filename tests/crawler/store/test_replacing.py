@@ -568,6 +568,25 @@ async def test_a_purge_leaves_what_was_said_of_a_chain(world, purged):
     assert await asyncio.to_thread(world.problems) == []
 
 
+@pytest.mark.parametrize(("said_of", "others"), [(0, ()), (1, (0,)), (2, (0, 1))])
+async def test_a_purge_writes_a_word_down_for_what_that_image_had_replaced(world, said_of, others):
+    """And not for its successors: another image that is near those is a duplicate of what was purged, as before."""
+    await chain_of_three(world)
+    [four] = await world.lease(1)
+    await distinguish(world, 3, said_of)
+    assert await purge_all(world, digests=(digest_of(0),)) == [digest_of(2)]
+    pairs = await world.database.run(lambda c: list(distinct_pairs.iterate_pairs(c)))
+    said = {frozenset((pair.first_digest, pair.second_digest)) for pair in pairs}
+    assert said == {frozenset((digest_of(3), digest_of(one))) for one in (said_of, *others)}
+    await world.accept(four, 3, bits=4)
+    if said_of == 2:
+        assert await world.kept() == [digest_of(3)]
+    else:
+        assert (await world.judgement(3)).verdict is Verdict.DUPLICATE
+        assert await world.kept() == []
+    assert await asyncio.to_thread(world.problems) == []
+
+
 async def test_what_an_older_version_kept_is_kept_again(world):
     """A newer version that does not like it ends nothing of that: the older one judges it again."""
     one, two = await world.lease(2)
