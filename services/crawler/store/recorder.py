@@ -20,7 +20,7 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.better_copy import NearImages, why_to_replace
 from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.crawler.store.accept_turns import AcceptTurns
-from services.crawler.store.blob_store import BlobStore
+from services.crawler.store.blob_store import BlobLost, BlobStore, StoreAway
 from services.crawler.store.file_name import kept_file_name
 from services.crawler.store.finding import Finding
 from services.crawler.store.name_making import NameMaking
@@ -73,7 +73,8 @@ class Recorder:
     async def record(self, finding: Finding) -> bool:
         """Writes a finding, once the store takes it; nothing is written of a listing that another crawler has now.
 
-        False if nothing was written, and it is to be judged again: a person said meanwhile that it is no duplicate.
+        False if nothing was written, and it is to be judged again: a person said meanwhile that it is no duplicate, or
+        the bytes are gone that were in the store.
 
         An accept that is writing is carried through even if the caller is cancelled; one that waits is given up.
         What a rejudgement keeps does not wait: somebody waits for its answer, and may ask again.
@@ -151,34 +152,59 @@ class Recorder:
         return end
 
     async def _decide(self, finding: Finding, file_name: str) -> End:
-        """Accepts, unless it turns out a duplicate."""
-        while (sighting := await self._duplicate_of(finding)) is not None:
-            end = await self._turn_down(finding, sighting)
-            if end is not End.OUTDATED:
-                return end
-        return await self._keep(finding, file_name)
+        """Accepts, unless it turns out a duplicate; more than once where the rows say that it was too early."""
+        digest = finding.candidate.digest
+        is_owed, after_removal, is_written = self._seen.is_replaced(digest), False, False
+        end = End.PUT_OFF
+        while end is End.PUT_OFF:
+            sighting = await self._duplicate_of(finding)
+            if sighting is not None:
+                end = await self._turn_down(finding, sighting)
+            elif is_owed:
+                # Nobody is to remove what is written from here on. That takes its time, so it is looked at again.
+                await self._removal.finish_one(digest)
+                is_owed, after_removal = False, True
+            else:
+                end = await self._keep(finding, file_name, after_removal=after_removal)
+                is_owed, is_written = end is End.PUT_OFF, bool(finding.candidate.encoded)
+        if is_written and end not in (End.KEPT, End.KEPT_BEFORE):
+            await self._take_back(digest)
+        return end
 
     async def _turn_down(self, finding: Finding, sighting: Sighting) -> End:
+        """Writes that it is a duplicate; puts it off if a person says by now that it is none."""
         evidence = finding.judgement.evidence
         late = Judgement(Verdict.DUPLICATE, sighting.reason, evidence, sighting.digest)
-        return await self._queue.put(Entry(replace(finding, judgement=late)))
+        end = await self._queue.put(Entry(replace(finding, judgement=late)))
+        return End.PUT_OFF if end is End.OUTDATED else end
 
-    async def _keep(self, finding: Finding, file_name: str) -> End:
-        """Writes its files and its row; more than once where a look at the rows says that it was too early."""
+    async def _keep(self, finding: Finding, file_name: str, *, after_removal: bool) -> End:
+        """Writes its files and its row."""
         digest = finding.candidate.digest
-        end, was_replaced = End.PUT_OFF, self._seen.is_replaced(digest)
-        while end is End.PUT_OFF:
-            if was_replaced:
-                # Nobody is to remove what is written from here on.
-                await self._removal.finish_one(digest)
-            async with self._files.hold(digest):
+        async with self._files.hold(digest):
+            try:
                 await asyncio.to_thread(self._write_files, finding)
-                end = await self._queue.put(Entry(finding, file_name, after_removal=was_replaced))
-                if end is End.PURGED:
-                    # By another crawler, between its bytes and now: they are not to stay.
-                    await asyncio.to_thread(self._store.remove, digest, ())
-            was_replaced = True
+            except BlobLost:
+                # They were removed since somebody saw them there.
+                return End.OUTDATED
+            end = await self._queue.put(Entry(finding, file_name, after_removal))
+            if end is End.PURGED:
+                # By another crawler, between its bytes and now: they are not to stay.
+                await asyncio.to_thread(self._store.remove, digest, ())
         return end
+
+    async def _take_back(self, digest: str) -> None:
+        """Removes the bytes of what is not kept after all, unless another crawler may just be keeping the same."""
+        if self._database.is_shared:
+            return
+        async with self._files.hold(digest):
+            if await self._database.run(partial(images.find_sequences, digests=[digest])):
+                return
+            try:
+                await asyncio.to_thread(self._store.remove, digest, ())
+            except StoreAway as away:
+                # How it ends is written: a check finds them.
+                self._wait.log(away)
 
     async def _duplicate_of(self, finding: Finding) -> Sighting | None:
         """What it is a duplicate of as far as is known now; so that its bytes are written only if they may stay."""

@@ -9,10 +9,11 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from services.crawler.catalogue import distinct_pairs, judgements
+from services.crawler.catalogue import distinct_pairs, images, judgements, releases
 from services.crawler.catalogue.schema import listings
-from services.crawler.judgement import Judgement, Verdict
+from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
+from tests.crawler.subjects import random_fingerprint
 
 
 @pytest.fixture
@@ -104,3 +105,81 @@ async def test_a_word_that_comes_while_an_accept_is_turned_down(world, monkeypat
     assert [verdict for verdict, _ in ends] == [Verdict.DUPLICATE, Verdict.ACCEPTED]
     assert await world.kept() == [digest_of(1), digest_of(2)]
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def released(world, one, other):
+    """What was said of an image for another one does not stand any more."""
+
+    def work(connection):
+        [rejected] = releases.find_rejected(connection, digest_of(one), digest_of(other))
+        releases.release(connection, rejected)
+
+    await world.database.run(work)
+
+
+async def test_an_accept_looks_again_once_the_files_of_before_are_gone(world, monkeypatch):
+    """A word that was taken back meanwhile: no bytes are written of what is a duplicate by then."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, 2, bits=3)
+    await say(world, 1, 2)
+    await released(world, 1, 2)
+    finish_one = world.recorder._removal.finish_one
+
+    async def slow(digest):
+        await finish_one(digest)
+        undo = partial(distinct_pairs.remove_pair, one=digest_of(1), other=digest_of(2))
+        assert await world.database.run(undo)
+
+    monkeypatch.setattr(world.recorder._removal, "finish_one", slow)
+    await world.accept(one, 1)
+    judged = await world.judgement(1)
+    assert (judged.verdict, judged.duplicate_of) == (Verdict.DUPLICATE, digest_of(2))
+    assert not world.store.has(digest_of(1))
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_bytes_of_what_is_not_kept_after_all_do_not_stay(world, monkeypatch):
+    """A picture is marked as seen between its bytes and its row. Where others may keep the same, a check finds them."""
+    [one] = await world.lease(1)
+    put = world.recorder._queue.put
+
+    async def late(entry):
+        assert world.store.has(digest_of(1))
+        mark = partial(images.mark_seen, profile_name=PROFILE.name, digest="f" * 64)
+        await world.database.run(partial(mark, fingerprint=random_fingerprint(1)))
+        return await put(entry)
+
+    monkeypatch.setattr(world.recorder._queue, "put", late)
+    await world.accept(one, 1, bits=2)
+    assert (await world.judgement(1)).duplicate_of == "f" * 64
+    is_shared = world.database.is_shared
+    assert world.store.has(digest_of(1)) is is_shared
+    kinds = {kind for kind, _ in await asyncio.to_thread(world.problems)}
+    assert kinds == ({"ORPHAN"} if is_shared else set())
+
+
+async def test_bytes_that_another_profile_keeps_stay(world):
+    """Though this one does not keep them after all."""
+    sunsets = ProfileVersion("sunsets", 1)
+    await world.begin("c2", sunsets)
+    one, two = await world.lease(2)
+    off = Judgement(Verdict.OFF_PROFILE, "said before", Evidence())
+    await world.recorder.record(replace(world.finding(one, 1), judgement=off))
+    await world.accept(two, 1, crawl_id="c2", profile=sunsets)
+    await world.accept(two, 1)
+    assert (await world.judgement(1)).verdict is Verdict.OFF_PROFILE
+    assert world.store.has(digest_of(1))
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_bytes_that_were_there_and_are_gone_are_fetched_again(world):
+    """What is judged from records has none at hand: it is to be judged again, and nothing is said of it until then."""
+    [one] = await world.lease(1)
+    finding = world.finding(one, 1)
+    without = replace(finding.candidate, encoded=b"")
+    assert not await world.recorder.record(replace(finding, candidate=without))
+    assert not await judged(world, 1)
+    assert not await is_ended(world, one)
+    assert await world.recorder.record(finding)
+    assert await world.kept() == [digest_of(1)]
