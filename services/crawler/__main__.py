@@ -66,7 +66,7 @@ from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.opening import open_store, require_images
-from services.crawler.store.purging import Purging
+from services.crawler.store.purging import PurgeLocks, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit import callers
@@ -126,7 +126,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     parts = PipelineParts(
         database, store, fetcher, inspector, screen, recorder, seen, placeholders=placeholders
     )
-    purging = Purging(database, store, seen, fetcher, parts.digests)
+    purging = Purging(database, store, seen, fetcher, PurgeLocks(parts.digests, recorder.files))
     await purging.finish()
     await recorder.remove_replaced()
     tools = _source_tools(settings, fetcher)

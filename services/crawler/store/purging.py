@@ -42,6 +42,19 @@ class PurgeRequest:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PurgeLocks:
+    """What a purge waits for, by digest.
+
+    Attributes:
+        digests: Held while an image is judged, so that none is purged meanwhile.
+        files: Held by whoever makes or removes an image's files.
+    """
+
+    digests: KeyedLock
+    files: KeyedLock
+
+
 class Purging:
     """Removes images for good. The catalogue forgets first and knows which files are still to be removed."""
 
@@ -51,14 +64,14 @@ class Purging:
         store: BlobStore,
         seen: SeenImages,
         fetcher: Fetcher,
-        digests: KeyedLock,
+        locks: PurgeLocks,
     ) -> None:
-        """Takes what it works on; `digests` is held while an image is judged, so that none is purged meanwhile."""
+        """Takes what it works on, what asks hosts again, and what it shares with those who judge and keep."""
         self._database = database
         self._store = store
         self._seen = seen
         self._fetcher = fetcher
-        self._digests = digests
+        self._locks = locks
         self._log = structlog.get_logger()
 
     async def purge(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
@@ -92,7 +105,7 @@ class Purging:
     async def _remove(self, image: PurgeCandidate, reason: str, *, follow: bool) -> bool:
         """Purges an image with all its versions; False if nothing is left to purge."""
         purge = partial(purges.purge, image=image, reason=reason, now=time.time(), follow=follow)
-        async with self._digests.hold(image.digest):
+        async with self._locks.digests.hold(image.digest):
             files = await self._database.run(purge)
             for digest, names in files:
                 self._seen.forbid(digest)
@@ -101,8 +114,10 @@ class Purging:
         return bool(files)
 
     async def _remove_files(self, digest: str, names: tuple[tuple[str, str], ...]) -> None:
-        await asyncio.to_thread(self._store.remove, digest, names)
-        await self._database.run(partial(purges.record_removed, digest=digest))
+        # A name that is being made is removed, too.
+        async with self._locks.files.hold(digest):
+            await asyncio.to_thread(self._store.remove, digest, names)
+            await self._database.run(partial(purges.record_removed, digest=digest))
 
     async def _why_gone(self, image: PurgeCandidate) -> str:
         """Asks the host again; empty if the image is still there, or it cannot be told."""

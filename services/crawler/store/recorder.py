@@ -36,6 +36,9 @@ class Recorder:
 
     Accepts are decided in one order: an image is accepted only if none that was accepted before is near it, by whatever
     crawler, or if it is better than all of those, whose place it takes. While the store is away, accepts wait.
+
+    Attributes:
+        files: Held, by digest, by whoever makes or removes an image's files.
     """
 
     def __init__(
@@ -50,10 +53,9 @@ class Recorder:
         self._seen = seen
         self._wait = wait or StoreWait()
         self._turns = AcceptTurns()
-        # Held, by digest, by whoever makes or removes an image's files.
-        self._files = KeyedLock()
-        self._names = NameMaking(database, store, self._wait, self._files)
-        self._removal = ReplacedFileRemoval(database, store, self._wait, self._files)
+        self.files = KeyedLock()
+        self._names = NameMaking(database, store, self._wait, self.files)
+        self._removal = ReplacedFileRemoval(database, store, self._wait, self.files)
         self._queue = RecordQueue(self._write)
         self._accepts: set[asyncio.Task[End]] = set()
 
@@ -181,7 +183,7 @@ class Recorder:
     async def _keep(self, finding: Finding, file_name: str, *, after_removal: bool) -> End:
         """Writes its files and its row."""
         digest = finding.candidate.digest
-        async with self._files.hold(digest):
+        async with self.files.hold(digest):
             try:
                 await asyncio.to_thread(self._write_files, finding)
             except BlobLost:
@@ -197,7 +199,7 @@ class Recorder:
         """Removes the bytes of what is not kept after all, unless another crawler may just be keeping the same."""
         if self._database.is_shared:
             return
-        async with self._files.hold(digest):
+        async with self.files.hold(digest):
             if await self._database.run(partial(images.find_sequences, digests=[digest])):
                 return
             try:

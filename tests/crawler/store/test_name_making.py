@@ -14,7 +14,7 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store import folder_store
 from services.crawler.store.blob_store import StoreAway
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.replaced_files import ReplacedFileRemoval
 from services.crawler.store.store_wait import StoreWait
@@ -63,7 +63,8 @@ async def replace_it(world, listing):
 
 async def purge_it(world, _listing):
     """Another crawler purges it."""
-    purging = Purging(world.database, world.store, SeenImages(), fetcher=None, digests=KeyedLock())
+    locks = PurgeLocks(KeyedLock(), KeyedLock())
+    purging = Purging(world.database, world.store, SeenImages(), None, locks)
     assert [one async for one in purging.purge(PurgeRequest(PurgeSelection((digest_of(1),))))]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -20,7 +21,7 @@ from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.servicekit.errors import InvalidInput
 from tests.crawler.store.stores import put_bytes
@@ -53,7 +54,8 @@ class World:
         self.store, self.seen = FolderStore(folder), SeenImages()
         self.recorder = Recorder(self.database, self.store, self.seen)
         self.fetcher = FakeFetcher()
-        self.purging = Purging(self.database, self.store, self.seen, self.fetcher, KeyedLock())
+        locks = PurgeLocks(KeyedLock(), self.recorder.files)
+        self.purging = Purging(self.database, self.store, self.seen, self.fetcher, locks)
 
     async def keep(self, *listings):
         """Keeps one image for each listing; returns their digests."""
@@ -218,6 +220,25 @@ async def test_a_crash_between_catalogue_and_files(world, monkeypatch):
     assert len(world.files()) == 3
     await world.purging.finish()
     assert world.files() == []
+    assert await world.database.run(purges.list_pending) == []
+
+
+async def test_files_that_somebody_makes_are_purged_afterwards(world, monkeypatch):
+    """Whoever makes a name, or removes files, of the same image ends first; the catalogue forgets it at once."""
+    (digest,) = await world.keep(listing(0))
+    removed = []
+    monkeypatch.setattr(world.store, "remove", lambda *given: removed.append(given))
+    async with world.recorder.files.hold(digest):
+        selection = PurgeSelection(digests=(digest,))
+        purging = asyncio.create_task(world.purge(PurgeRequest(selection)))
+        while await world.kept():
+            await asyncio.sleep(0)
+        await world.database.run(lambda _: None)
+        await asyncio.to_thread(lambda: None)
+        assert removed == []
+        assert [one for one, _ in await world.database.run(purges.list_pending)] == [digest]
+    await purging
+    assert [one for one, _ in removed] == [digest]
     assert await world.database.run(purges.list_pending) == []
 
 

@@ -34,7 +34,7 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.finding import Finding
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
@@ -294,7 +294,8 @@ async def test_a_purge_takes_what_it_had_replaced_along(world):
 
 async def purge_all(world, *, dry_run=False, **named):
     """Purges what is named; returns what was selected."""
-    purging = Purging(world.database, world.store, world.seen, fetcher=None, digests=KeyedLock())
+    locks = PurgeLocks(KeyedLock(), world.recorder.files)
+    purging = Purging(world.database, world.store, world.seen, None, locks)
     request = PurgeRequest(PurgeSelection(**named), dry_run=dry_run, reason="a letter")
     return [image.digest async for image, _ in purging.purge(request)]
 
