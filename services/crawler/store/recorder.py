@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -29,6 +30,8 @@ from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.replaced_files import ReplacedFileRemoval
 from services.crawler.store.sidecar import judgement_facts, sidecar_facts
 from services.crawler.store.store_wait import StoreWait
+
+Result = TypeVar("Result")
 
 
 class Recorder:
@@ -57,7 +60,8 @@ class Recorder:
         self._names = NameMaking(database, store, self._wait, self.files)
         self._removal = ReplacedFileRemoval(database, store, self._wait, self.files)
         self._queue = RecordQueue(self._write)
-        self._accepts: set[asyncio.Task[End]] = set()
+        # Accepts, and what is done behind the writer's back.
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @property
     def waiting_for(self) -> str:
@@ -123,18 +127,25 @@ class Recorder:
         await self._removal.finish_one(digest)
 
     async def close(self) -> None:
-        """Waits for the accepts under way."""
-        await asyncio.gather(*self._accepts, return_exceptions=True)
+        """Waits for the accepts under way, and for what follows from them."""
+        await self._end_under_way()
         await self._queue.join()
+        await self._end_under_way()
 
     async def _carry_through(self, finding: Finding) -> End:
-        task = asyncio.create_task(self._accept(finding))
-        self._accepts.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._begin(self._accept(finding)))
 
-    def _forget(self, task: asyncio.Task[End]) -> None:
-        self._accepts.discard(task)
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    async def _end_under_way(self) -> None:
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
         if not task.cancelled():
             # Whoever was cancelled does not ask how it ended.
             task.exception()
@@ -237,7 +248,10 @@ class Recorder:
         for files in recorded.replaced:
             self._seen.note_replaced(files.digest, files.replaced_by)
         self._removal.owe(recorded.replaced)
-        await self._names.withdraw(recorded.void)
+        if recorded.void:
+            # The store may take long, and everybody waits for this writer.
+            self._names.void(recorded.void)
+            self._begin(self._names.withdraw())
         lost = sum(end is End.LEASE_LOST for end in recorded.ends)
         if lost:
             structlog.get_logger().warning("leases_lost", count=lost)
