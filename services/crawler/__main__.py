@@ -20,6 +20,7 @@ from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.kept_images import KeptImage
+from services.crawler.catalogue.near_reading import NearReading
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
@@ -42,7 +43,6 @@ from services.crawler.gates.gallery import Search
 from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.inspector import GateTerms, Inspector
 from services.crawler.judging.judging import Judging
-from services.crawler.judging.near_reading import NearReading
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
@@ -118,7 +118,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
         precision,
         seen,
         partial(_decoder, settings),
-        GateTerms(search, NearReading(database).read, settings.keep_better),
+        GateTerms(search, NearReading(database, seen).read, settings.keep_better),
     )
     stack.push_async_callback(inspector.close)
     screen = Screen(settings.min_pixels, settings.max_width_ratio, settings.max_height_ratio)

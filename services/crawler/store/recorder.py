@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 import structlog
 
 from services.crawler.catalogue import images
-from services.crawler.catalogue.accept_order import read_news
 from services.crawler.catalogue.database import Database
-from services.crawler.catalogue.near_images import read_near
+from services.crawler.catalogue.near_reading import NearReading
 from services.crawler.catalogue.settling import Ending
 from services.crawler.judgement import Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
-from services.crawler.seen.better_copy import NearImages, why_to_replace
+from services.crawler.seen.better_copy import why_to_replace
 from services.crawler.seen.seen_images import SeenImages, Sighting
 from services.crawler.store.accept_turns import AcceptTurns
 from services.crawler.store.blob_store import BlobLost, BlobStore, StoreAway
@@ -55,6 +54,7 @@ class Recorder:
         self._store = store
         self._seen = seen
         self._wait = wait or StoreWait()
+        self._near = NearReading(database, seen)
         self._turns = AcceptTurns()
         self.files = KeyedLock()
         self._names = NameMaking(database, store, self._wait, self.files)
@@ -222,24 +222,13 @@ class Recorder:
     async def _duplicate_of(self, finding: Finding) -> Sighting | None:
         """What it is a duplicate of as far as is known now; so that its bytes are written only if they may stay."""
         candidate, name = finding.candidate, finding.profile.name
-        near = await self._near(finding)
-        if any(self._seen.end_of(one.digest) != one.end for one in near.accepted):
-            # Another crawler has replaced one of them meanwhile, maybe by what this is better than.
-            news = await self._database.run(partial(read_news, horizon=self._seen.horizon))
-            self._seen.learn(news)
-            near = await self._near(finding)
+        look = partial(self._seen.sightings, name, candidate.digest, candidate.decoded)
+        near = await self._near.read(candidate.digest, look, with_facts=True)
         if not near.sightings:
             return None
         if why_to_replace(name, candidate.decoded, finding.judgement.evidence, near):
             return None
         return near.sightings[0]
-
-    async def _near(self, finding: Finding) -> NearImages:
-        candidate = finding.candidate
-        found = self._seen.sightings(finding.profile.name, candidate.digest, candidate.decoded)
-        if not found:
-            return NearImages()
-        return await self._database.run(partial(read_near, digest=candidate.digest, found=found))
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
         """One transaction; what it brings of others is remembered with what is its own."""

@@ -22,6 +22,7 @@ from services.crawler.catalogue import (
 )
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.near_reading import NearReading
 from services.crawler.catalogue.schema import crawl_sources, listings
 from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
@@ -33,7 +34,6 @@ from services.crawler.gates.novelty import NoveltyGate
 from services.crawler.gates.watermark import WatermarkGate
 from services.crawler.judgement import ProfileVersion, Verdict
 from services.crawler.judging.inspector import ServedModels
-from services.crawler.judging.near_reading import NearReading
 from services.crawler.models.model_services import DetectorFacts, EncoderFacts
 from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
 from services.crawler.post import Post, PostFlags
@@ -234,7 +234,7 @@ async def test_every_listing_ends_once(world):
 
 async def test_what_a_person_calls_distinct_while_it_is_judged_is_judged_again(world, monkeypatch):
     """The gates had decided before: its listing is given back, and ends by what holds now."""
-    near_reading = NearReading(world.database)
+    near_reading = NearReading(world.database, world.seen)
     gate = DuplicateGate(world.seen, near_reading.read, profile_name=PROFILE.name)
     real, said = gate.judge, []
 
