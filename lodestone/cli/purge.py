@@ -15,8 +15,6 @@ from lodestone.cli.output import Output
 from lodestone.cli.running import crawler_client
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
 
-_DIGITS = 64
-
 
 def purge(
     digest: Annotated[
@@ -52,7 +50,7 @@ def purge(
     if not gone and not any((digest, url, source, host, author)):
         raise WrongUsage("name --digest, --url, --source, --host or --author, or ask for --gone")
     request = pb.PurgeImagesRequest(
-        digests=asyncio.run(_whole(digest)) if digest else (),
+        digests=[one.lower() for one in digest or ()],
         url=url,
         source=source,
         host=host,
@@ -70,16 +68,6 @@ def purge(
         _show(output, rows)
         word = "would be removed" if dry_run else "removed for good"
         output.text(f"{len(rows):,} {word}" if rows else "nothing that is kept matches")
-
-
-async def _whole(digests: list[str]) -> list[str]:
-    """The digests that were given, whole: of one that is cut off the crawler knows which kept image's it begins."""
-    async with crawler_client() as crawler:
-        await crawler.require_reachable()
-        return [
-            one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest
-            for one in map(str.lower, digests)
-        ]
 
 
 def _confirm(output: Output, request: pb.PurgeImagesRequest) -> None:

@@ -77,14 +77,21 @@ class Purging:
     async def purge(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
         """Purges what is selected, one after the other; yields each image and why.
 
+        First comes what was purged before and has files left: a store was away then, or a process ended.
+
         Raises:
             InvalidInput: The selection names nothing, and `gone` is not set.
+            AmbiguousDigest: Several images' digests begin as one that is named.
+            NotFound: None does.
             ContactMissing: A host would have to be asked, and no contact is configured.
         """
         if request.selection.is_empty and not request.gone:
             raise InvalidInput(
                 "name digests, a URL, a source, a host or an author, or ask for what is gone"
             )
+        if not request.gone:
+            async for image, reason in self._finish(request):
+                yield image, reason
         found = await self._database.run(partial(purges.select_images, selection=request.selection))
         for image in found:
             reason = request.reason or "purged by hand"
@@ -101,6 +108,13 @@ class Purging:
         """Removes the files that a purge left when its process ended."""
         for digest, names in await self._database.run(purges.list_pending):
             await self._remove_files(digest, names)
+
+    async def _finish(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
+        select = partial(purges.select_pending, selection=request.selection)
+        for image, reason in await self._database.run(select):
+            if not request.dry_run:
+                await self._remove_files(image.digest, image.names)
+            yield image, reason
 
     async def _remove(self, image: PurgeCandidate, reason: str, *, follow: bool) -> bool:
         """Purges an image with all its versions; False if nothing is left to purge."""
