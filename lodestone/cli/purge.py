@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,8 +14,6 @@ from lodestone.cli.output import Output
 from lodestone.cli.running import ask_crawler
 from lodestone.client import CrawlerClient
 from lodestone.crawler.v1 import crawler_service_pb2 as pb
-
-_DIGITS = 64
 
 
 def purge(
@@ -53,7 +50,7 @@ def purge(
     if not gone and not any((digest, url, source, host, author)):
         raise WrongUsage("name --digest, --url, --source, --host or --author, or ask for --gone")
     request = pb.PurgeImagesRequest(
-        digests=ask_crawler(partial(_whole, digests=digest)) if digest else (),
+        digests=[one.lower() for one in digest or ()],
         url=url,
         source=source,
         host=host,
@@ -71,14 +68,6 @@ def purge(
         _show(output, rows)
         word = "would be removed" if dry_run else "removed for good"
         output.text(f"{len(rows):,} {word}" if rows else "nothing that is kept matches")
-
-
-async def _whole(crawler: CrawlerClient, digests: list[str]) -> list[str]:
-    """The digests that were given, whole: of one that is cut off the crawler knows which kept image's it begins."""
-    return [
-        one if len(one) == _DIGITS else (await crawler.get_image(one)).images[0].digest
-        for one in map(str.lower, digests)
-    ]
 
 
 def _confirm(output: Output, request: pb.PurgeImagesRequest) -> None:

@@ -20,6 +20,7 @@ from lodestone.crawler.v1 import crawler_service_pb2, crawler_service_pb2_grpc
 from services.crawler.catalogue import crawls, kept_images
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.kept_images import KeptImage
+from services.crawler.catalogue.near_reading import NearReading
 from services.crawler.catalogue.outage import CatalogueAway
 from services.crawler.catalogue.postgres_server import parse_server
 from services.crawler.config import CrawlerSettings
@@ -42,7 +43,6 @@ from services.crawler.gates.gallery import Search
 from services.crawler.judging.duplicate_search import DuplicateSearch
 from services.crawler.judging.inspector import GateTerms, Inspector
 from services.crawler.judging.judging import Judging
-from services.crawler.judging.near_reading import NearReading
 from services.crawler.judging.precision_check import PrecisionCheck
 from services.crawler.models.liked_services import LikedServices
 from services.crawler.models.model_services import ModelServices
@@ -66,7 +66,7 @@ from services.crawler.sources.registry import SourceRegistry
 from services.crawler.store.blob_store import BlobStore
 from services.crawler.store.folder_store import FolderStore
 from services.crawler.store.opening import open_store, require_images
-from services.crawler.store.purging import Purging
+from services.crawler.store.purging import PurgeLocks, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.seen_keeping import SeenKeeping
 from services.servicekit import callers
@@ -106,7 +106,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     models, liked = await _models(settings, stack)
     placeholders = _placeholders(settings)
     fetcher = await stack.enter_async_context(_fetcher(settings, placeholders.urls))
-    gates = GateTerms(search, NearReading(database).read, settings.keep_better)
+    gates = GateTerms(search, NearReading(database, seen).read, settings.keep_better)
     decoder = partial(_decoder, settings)
     inspector = Inspector(models, PrecisionCheck(models, liked), seen, decoder, gates)
     stack.push_async_callback(inspector.close)
@@ -115,7 +115,7 @@ async def build(settings: CrawlerSettings) -> ServiceDefinition:
     parts = PipelineParts(
         database, store, fetcher, inspector, screen, recorder, seen, placeholders=placeholders
     )
-    purging = Purging(database, store, seen, fetcher, parts.digests)
+    purging = Purging(database, store, seen, fetcher, PurgeLocks(parts.digests, recorder.files))
     await purging.finish()
     await recorder.remove_replaced()
     tools = _source_tools(settings, fetcher)

@@ -232,8 +232,11 @@ class FakeCrawler(CrawlerServiceServicer):
 
     def PurgeImages(self, request, context):  # noqa: N802 - the contract's name
         self.purges.append(request)
+        for named in request.digests:
+            if not any(image.digest.startswith(named) for image in self.kept):
+                context.abort(grpc.StatusCode.NOT_FOUND, f"there is no kept image {named!r}")
         for image in self.kept:
-            if image.digest in request.digests:
+            if image.digest.startswith(tuple(request.digests)):
                 purged = kept_image_pb2.PurgedImage(
                     digest=image.digest, listing=image.listing, reason="asked"
                 )

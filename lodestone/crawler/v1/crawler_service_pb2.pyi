@@ -1441,7 +1441,9 @@ class PurgeImagesRequest(_message.Message):
     """Why, for the record; at most 1,000 characters."""
     @_builtins.property
     def digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """SHA-256 digests, 64 hex digits each; at most 10,000."""
+        """SHA-256 digests, 64 hex digits each, or the first 8 or more of one; at most 10,000. Of images that are kept, were
+        replaced, or were purged and have files left, whose removal is finished then.
+        """
 
     def __init__(
         self,

@@ -363,7 +363,8 @@ class CrawlerServiceServicer:
     def PurgeImages(self, request, context):
         """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
         digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
-        Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+        Streams what was removed. INVALID_ARGUMENT unless the selection names something, and for first digits that more than
+        one digest has; NOT_FOUND for those that none has. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -119,7 +119,8 @@ class CrawlerServiceStub:
     PurgeImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
-    Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+    Streams what was removed. INVALID_ARGUMENT unless the selection names something, and for first digits that more than
+    one digest has; NOT_FOUND for those that none has. Idempotent.
     """
     ExportImages: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
@@ -246,7 +247,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     PurgeImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.PurgeImagesRequest, _crawler_service_pb2.PurgeImagesResponse]  # type: ignore[assignment]
     """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
     digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
-    Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+    Streams what was removed. INVALID_ARGUMENT unless the selection names something, and for first digits that more than
+    one digest has; NOT_FOUND for those that none has. Idempotent.
     """
     ExportImages: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.ExportImagesRequest, _crawler_service_pb2.ExportImagesResponse]  # type: ignore[assignment]
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
@@ -496,7 +498,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.PurgeImagesResponse], _abc.AsyncIterator[_crawler_service_pb2.PurgeImagesResponse]]:
         """Removes kept images for good: bytes, sidecars, names, embeddings, scores, titles and authors. What stays is the
         digest and the perceptual hash, so that they are never kept again, and the address, so that it is never asked again.
-        Streams what was removed. INVALID_ARGUMENT unless the selection names something. Idempotent.
+        Streams what was removed. INVALID_ARGUMENT unless the selection names something, and for first digits that more than
+        one digest has; NOT_FOUND for those that none has. Idempotent.
         """
 
     @_abc_1.abstractmethod

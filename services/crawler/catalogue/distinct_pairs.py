@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select
 
 from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.many import Lookup
 from services.crawler.catalogue.nearness import find_near
-from services.crawler.catalogue.replacements import find_successors
+from services.crawler.catalogue.replacements import find_predecessors, find_successors
 from services.crawler.catalogue.schema import (
     candidates,
     distinct_pairs,
@@ -27,6 +29,9 @@ _READ_AT_ONCE = 10_000
 _PAIR = (distinct_pairs.c.first_digest, distinct_pairs.c.second_digest)
 # Built once, with the values bound: building a statement costs six times what running it does (measured).
 _OF_ONE = select(*_PAIR).where(or_(*(one == bindparam("digest") for one in _PAIR)))
+_OF_MANY = Lookup(
+    lambda among: select(*_PAIR).where(or_(*(among(one, "digests") for one in _PAIR)))
+)
 _INSERT = Upsert(lambda insert: insert(distinct_pairs).on_conflict_do_nothing())
 
 
@@ -99,21 +104,29 @@ def remove_pair(connection: Connection, one: str, other: str) -> bool:
 
 
 def extend_pairs(connection: Connection, digests: Collection[str]) -> None:
-    """Writes down for each of these images, which replaced one another, what was said of any of them.
+    """Writes down for what images have replaced what was said of them, which holds for that as well.
 
-    Belongs into the transaction that purges them: nothing tells any more then that they stood for each other.
+    Belongs into the transaction that purges them all, before it does: nothing tells any more then what they stood for.
+    What was said of a replaced image says nothing of its successors.
+
+    Args:
+        connection: Under the lock of accepts.
+        digests: An image, and all that it has replaced, directly or by way of another.
     """
     said = [
-        (other, row.create_time)
+        (each, other, row.create_time)
         for row in connection.execute(
             select(distinct_pairs).where(or_(*(one.in_(digests) for one in _PAIR)))
         )
-        for other in (row.first_digest, row.second_digest)
-        if other not in digests
+        for each, other in (
+            (row.first_digest, row.second_digest),
+            (row.second_digest, row.first_digest),
+        )
+        if each in digests and other not in digests
     ]
-    for other, time in said:
-        for digest in digests:
-            first, second = sorted((digest, other))
+    for each, other, time in said:
+        for replaced in find_predecessors(connection, each):
+            first, second = sorted((replaced.digest, other))
             row = {"first_digest": first, "second_digest": second, "create_time": time}
             connection.execute(_INSERT.on(connection), row)
 
@@ -135,6 +148,15 @@ def find_distinct(connection: Connection, digest: str) -> set[str]:
     """Returns the digests of the images that are no duplicates of one, whatever their hashes say."""
     rows = connection.execute(_OF_ONE, {"digest": digest})
     return {second if first == digest else first for first, second in rows}
+
+
+def find_distinct_of(connection: Connection, digests: Collection[str]) -> dict[str, set[str]]:
+    """The same for many images, by their digests; those of which nobody said anything are left out."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in _OF_MANY.run(connection, digests=list(digests)):
+        found[row.first_digest].add(row.second_digest)
+        found[row.second_digest].add(row.first_digest)
+    return {digest: found[digest] for digest in digests if digest in found}
 
 
 def _is_pair(first: str, second: str) -> tuple[ColumnElement[bool], ...]:

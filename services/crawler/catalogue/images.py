@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
@@ -157,15 +157,18 @@ def record_links(connection: Connection, links: Sequence[NameOf]) -> list[NameOf
     ]
     if not rows or _MARK_LINKED.run(connection, rows).rowcount == len(rows):
         return []
-    found = _FIND_NAMES.run(connection, digests=[row["of_digest"] for row in rows])
-    kept = {(row.digest, (row.profile_name, row.file_name)) for row in found}
-    return sorted(set(links) - kept)
+    return sorted(set(links) - find_names(connection, [row["of_digest"] for row in rows]))
+
+
+def find_names(connection: Connection, digests: Collection[str]) -> set[NameOf]:
+    """Returns the readable names under which these images are kept, made or not."""
+    found = _FIND_NAMES.run(connection, digests=list(digests))
+    return {(row.digest, (row.profile_name, row.file_name)) for row in found}
 
 
 def is_named(connection: Connection, digest: str, name: tuple[str, str]) -> bool:
     """Whether an image is kept under a readable name, made or not."""
-    found = _FIND_NAMES.run(connection, digests=[digest])
-    return name in {(row.profile_name, row.file_name) for row in found}
+    return (digest, name) in find_names(connection, [digest])
 
 
 def mark_seen(

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from services.crawler.catalogue.digest_prefixes import AmbiguousDigest, between
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.schema import candidates, images, kept_images, listings
 from services.crawler.compliance import Compliance
 from services.crawler.judgement import ProfileVersion
 from services.crawler.listing import Listing
-from services.servicekit.errors import InvalidInput, NotFound
+from services.servicekit.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,6 @@ class KeptImage:
     accept_time: float
     linked: bool
     compliance: Compliance | None
-
-
-class AmbiguousDigest(InvalidInput):
-    """The beginnings of several kept images' digests are the same.
-
-    Attributes:
-        prefix: The hex digits that were given.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__(
-            f"more than one kept image's digest begins with {prefix}: give more digits"
-        )
-        self.prefix = prefix
 
 
 _SELECT_KEPT = (
@@ -123,10 +110,10 @@ def get_kept(connection: Connection, prefix: str) -> list[KeptImage]:
         NotFound: There is none.
         AmbiguousDigest: There are several.
     """
-    # Between two digests, so that the index finds it; `g` comes after every hex digit.
+    first, behind = between(prefix)
     query = select(images.c.digest).where(
-        images.c.digest >= prefix,
-        images.c.digest < prefix + "g",
+        images.c.digest >= first,
+        images.c.digest < behind,
         images.c.digest.in_(_KEPT_DIGESTS),
     )
     digests = connection.scalars(query.limit(2)).all()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from services.crawler.catalogue.accept_order import share_accept_lock
 from services.crawler.catalogue.judgements import add_judgements
 from services.crawler.catalogue.many import Lookup
+from services.crawler.catalogue.near_images import find_contradicted
 from services.crawler.catalogue.schema import candidates, kept_images, replaced_images
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 
@@ -34,14 +35,15 @@ def record_judgements(
 ) -> dict[str, Judgement]:
     """Writes judgements by digest, as they stand in the order of accepts. Returns those, but for what is left out.
 
-    Left out is what was purged, and what is accepted without being kept under the profile's name. What a better copy
-    has replaced meanwhile is a duplicate of that. There is one judgement per digest and profile version: a second one
-    changes nothing.
+    Left out is what was purged, what is accepted without being kept under the profile's name, and what is called a
+    duplicate of an image that a person has called distinct from it. What a better copy has replaced meanwhile is a
+    duplicate of that. There is one judgement per digest and profile version: a second one changes nothing.
     """
-    # To the end of the transaction nothing is replaced or purged.
+    # To the end of the transaction nothing is replaced, purged or called distinct.
     share_accept_lock(connection)
     there = _FIND_CANDIDATES.run(connection, digests=list(judged)).scalars()
     standing = _standing(connection, profile, {digest: judged[digest] for digest in there})
+    standing = _not_contradicted(connection, standing)
     add_judgements(connection, profile, standing, now=now)
     return standing
 
@@ -58,6 +60,18 @@ def _standing(
         for digest, one in judged.items()
         if digest not in let_go or digest in successors
     }
+
+
+def _not_contradicted(
+    connection: Connection, judged: Mapping[str, Judgement]
+) -> dict[str, Judgement]:
+    pairs = {
+        digest: (digest, one.duplicate_of)
+        for digest, one in judged.items()
+        if one.verdict is Verdict.DUPLICATE
+    }
+    contradicted = find_contradicted(connection, pairs.values()) if pairs else set()
+    return {digest: one for digest, one in judged.items() if pairs.get(digest) not in contradicted}
 
 
 def _successors(

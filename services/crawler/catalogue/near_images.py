@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
-from services.crawler.catalogue.distinct_pairs import are_apart, find_distinct
+from services.crawler.catalogue.distinct_pairs import are_apart, find_distinct, find_distinct_of
 from services.crawler.catalogue.replacements import find_successors
 from services.crawler.catalogue.schema import candidates, images, kept_images
 from services.crawler.seen.better_copy import CopyFacts, NearImage, NearImages, first_of_each
@@ -55,6 +55,26 @@ def read_near(
     accepted = tuple(_accepted(connection, digests))
     apart = len(accepted) > 1 and are_apart(connection, [one.digest for one in accepted])
     return NearImages(left, accepted, apart)
+
+
+def find_contradicted(
+    connection: Connection, duplicates: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Returns those of these pairs, of an image and what it was called a duplicate of, that a person calls distinct.
+
+    As `read_near` leaves them out: whoever decides anew does not find the same again. Under the lock of accepts it is
+    what holds to the end of the transaction, and what was decided before that may not hold any more.
+    """
+    said = find_distinct_of(connection, {digest for digest, _ in duplicates})
+    doubted = [(digest, other) for digest, other in duplicates if digest in said]
+    if not doubted:
+        return set()
+    following = find_successors(connection, [other for _, other in doubted])
+    return {
+        (digest, other)
+        for digest, other in doubted
+        if not (said[digest] | {digest}).isdisjoint(chain_of(other, following))
+    }
 
 
 def _left(

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, or_, select, union, update
+from sqlalchemy import Connection, Select, delete, func, or_, select, union, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import distinct_pairs, replacements
 from services.crawler.catalogue.accept_order import take_accept_lock
+from services.crawler.catalogue.digest_prefixes import whole_digests
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.many import Lookup
 from services.crawler.catalogue.outbox import Event
@@ -43,7 +44,7 @@ class PurgeSelection:
     """Which images to purge: those that match everything that is set, or that took the place of one that does.
 
     Attributes:
-        digests: SHA-256, 64 hex digits each.
+        digests: SHA-256, 64 hex digits each, or the first 8 or more of one.
         url: The address as listed or after redirects, or of the page.
         source: The source that listed it.
         host: The host of the address.
@@ -81,19 +82,12 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
     """Returns the kept images that a selection names, oldest first: by any of the listings that had their bytes.
 
     Or the bytes of what they replaced: it is the same picture.
+
+    Raises:
+        NotFound: No image's digest begins so.
+        AmbiguousDigest: Several do.
     """
-    matching = select(listings.c.digest)
-    if selection.digests:
-        matching = matching.where(listings.c.digest.in_(selection.digests))
-    if selection.url:
-        places = (listings.c.url, listings.c.final_url, listings.c.page_url)
-        matching = matching.where(or_(*(place == selection.url for place in places)))
-    for column, value in (
-        (listings.c.source, selection.source),
-        (listings.c.host, selection.host),
-        (listings.c.author, selection.author),
-    ):
-        matching = matching.where(column == value) if value else matching
+    matching = _matching(connection, selection)
     # One IN of both: of two under an OR, PostgreSQL makes no join, and looks a long list through for each image.
     both = union(matching, _successors(matching)).subquery()
     query = (
@@ -104,6 +98,37 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
     )
     return [
         PurgeCandidate(row.stored, listing_of(row), _names(connection, row.stored))
+        for row in connection.execute(query)
+    ]
+
+
+def select_pending(
+    connection: Connection, selection: PurgeSelection
+) -> list[tuple[PurgeCandidate, str]]:
+    """Returns the images that were purged, and why, whose files may still be there; of those that a selection names.
+
+    Raises:
+        NotFound: No image's digest begins so.
+        AmbiguousDigest: Several do.
+    """
+    had = listings.alias()
+    first = select(func.min(had.c.listing_id)).where(had.c.digest == purged_images.c.digest)
+    query = (
+        select(
+            purged_images.c.digest.label("purged"),
+            *(purged_images.c.reason, purged_images.c.pending_names),
+            listings,
+        )
+        .select_from(purged_images)
+        .join(listings, listings.c.listing_id == first.scalar_subquery())
+        .where(
+            purged_images.c.pending_names.is_not(None),
+            purged_images.c.digest.in_(_matching(connection, selection).correlate(None)),
+        )
+        .order_by(purged_images.c.position)
+    )
+    return [
+        (PurgeCandidate(row.purged, listing_of(row), _names_in(row.pending_names)), row.reason)
         for row in connection.execute(query)
     ]
 
@@ -189,6 +214,24 @@ def _purge(
     return True
 
 
+def _matching(connection: Connection, selection: PurgeSelection) -> Select[Any]:
+    """The digests of the listings that a selection names."""
+    matching = select(listings.c.digest)
+    if selection.digests:
+        digests = whole_digests(connection, selection.digests)
+        matching = matching.where(listings.c.digest.in_(digests))
+    if selection.url:
+        places = (listings.c.url, listings.c.final_url, listings.c.page_url)
+        matching = matching.where(or_(*(place == selection.url for place in places)))
+    for column, value in (
+        (listings.c.source, selection.source),
+        (listings.c.host, selection.host),
+        (listings.c.author, selection.author),
+    ):
+        matching = matching.where(column == value) if value else matching
+    return matching
+
+
 def _successors(matching: Select[Any]) -> Select[Any]:
     """What took the place of images, and what took the place of that, and so on."""
     replaced_by = replaced_images.c.replaced_by_digest.label("digest")
@@ -202,10 +245,7 @@ def list_pending(connection: Connection) -> list[tuple[str, tuple[tuple[str, str
     """Returns (digest, readable names) of purged images whose files may still be there."""
     query = select(purged_images.c.digest, purged_images.c.pending_names)
     rows = connection.execute(query.where(purged_images.c.pending_names.is_not(None)))
-    return [
-        (row.digest, tuple((profile, name) for profile, name in json.loads(row.pending_names)))
-        for row in rows
-    ]
+    return [(row.digest, _names_in(row.pending_names)) for row in rows]
 
 
 def record_removed(connection: Connection, digest: str) -> None:
@@ -225,6 +265,10 @@ def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
 def find_purged(connection: Connection, digests: Collection[str]) -> set[str]:
     """Returns those of these images that were purged."""
     return set(_FIND_PURGED.run(connection, digests=list(digests)).scalars())
+
+
+def _names_in(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((profile, name) for profile, name in json.loads(text))
 
 
 def _names(connection: Connection, digest: str) -> tuple[tuple[str, str], ...]:

@@ -81,14 +81,15 @@ def _stands_for(connection: Connection, digest: str, other: str) -> bool:
 
 
 def release(connection: Connection, rejected: Rejected) -> None:
-    """Forgets a judgement. Belongs into the transaction that lets a crawl fetch the image again, at its beginning.
+    """Forgets a judgement, in the order of accepts. Belongs into the transaction that lets a crawl fetch it again.
 
     Until it is judged again, crawls count it as DUPLICATE, also if it had been replaced.
 
     Raises:
         FetchedAgain: That crawl has it behind it, and has not ended.
     """
-    # Nobody settles a listing by what is forgotten here.
+    # Whoever records has read it, and written what he took from that, or reads that it is gone: nobody settles a
+    # listing by what is forgotten here.
     take_accept_lock(connection)
     profile = rejected.profile
     going = find_refetch(connection, profile)

@@ -200,7 +200,16 @@ class Pipeline:
             known,
             self._bins,
         )
-        await self._parts.recorder.record(finding)
+        if not await self._parts.recorder.record(finding):
+            await self._give_back(leased)
+
+    async def _give_back(self, leased: LeasedListing) -> None:
+        """Gives a listing back that is to be judged again."""
+
+        def work(connection: Connection) -> None:
+            self._release(connection, leased, catalogue_time(connection), tried=False)
+
+        await self._parts.database.run(work)
 
     async def _rest(self, leased: LeasedListing, resting: HostResting) -> None:
         """Gives a listing back that was not asked for, and holds back the others of its host."""

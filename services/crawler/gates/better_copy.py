@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.crawler.gates.duplicate import ReadNear
 from services.crawler.gates.gate import Subject
 from services.crawler.judgement import Judgement, Verdict
@@ -24,8 +26,8 @@ class BetterCopyGate:
         """DUPLICATE with the digest of the other image, or passes with the reason."""
         if not subject.evidence.detail_px:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
-        found = self._seen.sightings(self._profile_name, subject.digest, subject.decoded)
-        near = await self._read_near(subject.digest, found, with_facts=True)
+        look = partial(self._seen.sightings, self._profile_name, subject.digest, subject.decoded)
+        near = await self._read_near(subject.digest, look, with_facts=True)
         if not near.sightings:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         first = near.sightings[0]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from services.crawler.gates.gate import Subject
 from services.crawler.judgement import Judgement, Verdict
 from services.crawler.seen.better_copy import (
     SHOWN_RATIO,
+    Look,
     NearImages,
     copy_facts,
     detail_to_show,
 )
-from services.crawler.seen.seen_images import SeenImages, Sighting
+from services.crawler.seen.seen_images import SeenImages
 from services.servicekit.errors import ItemRejected
 
 # How the detail of encoded bytes compares with that of a copy of so many pixels.
@@ -22,12 +24,16 @@ DetailRatio = Callable[[bytes, int], Awaitable[float]]
 
 
 class ReadNear(Protocol):
-    """Says what is known of the images that a candidate is near, of which memory has these sightings."""
+    """Says what is known of the images that a candidate is near."""
 
-    async def __call__(
-        self, digest: str, found: Sequence[Sighting], *, with_facts: bool
-    ) -> NearImages:
-        """Without facts, nothing that is near may be replaced, and less has to be read."""
+    async def __call__(self, digest: str, look: Look, *, with_facts: bool) -> NearImages:
+        """Without facts, nothing that is near may be replaced, and less has to be read.
+
+        Args:
+            digest: Of the candidate.
+            look: Finds it in memory; once more if memory turns out to be behind.
+            with_facts: Whether it may be better.
+        """
         ...
 
 
@@ -56,12 +62,10 @@ class DuplicateGate:
 
     async def judge(self, subject: Subject) -> Judgement:
         """DUPLICATE with the digest of the other image, or passes."""
-        found = self._seen.sightings(self._profile_name, subject.digest, subject.decoded)
-        if not found:
-            return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         # Nothing can be measured of what is judged from records.
         may_be_better = self._detail_ratio is not None and bool(subject.encoded)
-        near = await self._read_near(subject.digest, found, with_facts=may_be_better)
+        look = partial(self._seen.sightings, self._profile_name, subject.digest, subject.decoded)
+        near = await self._read_near(subject.digest, look, with_facts=may_be_better)
         if not near.sightings:
             return Judgement(Verdict.ACCEPTED, "", subject.evidence)
         first = near.sightings[0]

@@ -157,7 +157,7 @@ class _Run:
     async def _act(
         self, found: Reconsidered, ended: dict[str, Judgement], *, stored: bool
     ) -> Reconsidered | None:
-        """Does what is to be done at once; adds to `ended` what need only be recorded. None if it was purged."""
+        """Does what is to be done at once; adds to `ended` what need only be recorded. None if it cannot be done."""
         known, action = found.known, found.action(stored=stored)
         if action is RejudgeAction.KEEP and not known.kept:
             return await self._keep(found)
@@ -189,7 +189,7 @@ class _Run:
         )
 
     async def _keep(self, found: Reconsidered) -> Reconsidered | None:
-        """Keeps it as a crawl does: it may turn out a duplicate. None if it was purged meanwhile."""
+        """Keeps it as a crawl does: it may turn out a duplicate. None if it was purged, or its bytes are gone."""
         known, parts = found.known, self._parts
         if self._dry_run:
             self._judging.plan(known)
@@ -201,7 +201,7 @@ class _Run:
             if judged is None:
                 await parts.recorder.record(self._finding(found))
                 judged = await self._judged(known.digest)
-        # Another crawler purges whatever is held here.
+        # Another crawler purges whatever is held here; what is gone from the store is fetched by the next rejudgement.
         return None if judged is None else Reconsidered(known, judged)
 
     def _finding(self, found: Reconsidered) -> Finding:

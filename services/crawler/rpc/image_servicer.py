@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +15,18 @@ from services.crawler.catalogue import embeddings, judgements, kept_images
 from services.crawler.catalogue.kept_images import KeptImage
 from services.crawler.judgement import Judgement
 from services.crawler.rpc.base_servicer import BaseServicer, Context
-from services.crawler.rpc.messages import kept_to_message, purge_from_message, purged_to_message
+from services.crawler.rpc.messages import (
+    DIGEST_PREFIX,
+    kept_to_message,
+    purge_from_message,
+    purged_to_message,
+)
 from services.crawler.store.file_state import file_states
 from services.servicekit.embedding import Embedding
 from services.servicekit.errors import InvalidInput, NotFound
 from services.servicekit.messages import embedding_to_message
 
 _PAGE = 500
-_PREFIX = re.compile(r"[0-9a-f]{8,64}")
 # A message has room for 64 MiB: the rest is for the facts beside the bytes.
 _MAX_ENCODED_BYTES = 63 * 1024 * 1024
 
@@ -60,7 +63,7 @@ class ImageServicer(BaseServicer):
         self, request: crawler_service_pb2.GetImageRequest, context: Context
     ) -> crawler_service_pb2.GetImageResponse:
         """Returns one kept image."""
-        if not _PREFIX.fullmatch(request.digest):
+        if not DIGEST_PREFIX.fullmatch(request.digest):
             message = f"{request.digest[:80]!r} is no digest: 8 to 64 hex digits, lower-case"
             raise InvalidInput(message)
         known = await self._parts.database.run(partial(_get, prefix=request.digest))

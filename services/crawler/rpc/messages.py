@@ -30,7 +30,8 @@ from services.crawler.store.file_state import FileState
 from services.crawler.store.purging import PurgeRequest
 from services.servicekit.errors import InvalidInput
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+# A digest, or its first digits.
+DIGEST_PREFIX = re.compile(r"[0-9a-f]{8,64}")
 _MAX_DIGESTS = 10_000
 _MAX_REASON = 1_000
 
@@ -191,9 +192,9 @@ def purge_from_message(request: crawler_service_pb2.PurgeImagesRequest) -> Purge
     Raises:
         InvalidInput: A digest is none, there are too many, or the reason is too long.
     """
-    bad = [digest for digest in request.digests if not _DIGEST.fullmatch(digest)]
+    bad = [digest for digest in request.digests if not DIGEST_PREFIX.fullmatch(digest)]
     if bad:
-        message = f"{bad[0][:80]!r} is no digest: 64 hex digits, lower-case"
+        message = f"{bad[0][:80]!r} is no digest: 8 to 64 hex digits, lower-case"
         raise InvalidInput(message)
     if len(request.digests) > _MAX_DIGESTS or len(request.reason) > _MAX_REASON:
         message = f"at most {_MAX_DIGESTS:,} digests and {_MAX_REASON:,} characters of reason"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from services.crawler.candidate import DecodedCandidate
 from services.crawler.judgement import Evidence
@@ -21,6 +21,9 @@ SHOWN_RATIO: Final = 0.15
 # A copy of about the same size must have more detail than one of so many times fewer pixels could: no enlargement that
 # lost its watermark on the way takes the place of the original.
 _SMALLER: Final = 2
+
+# Looks a candidate up in memory.
+Look: TypeAlias = Callable[[], Sequence[Sighting]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +189,9 @@ def why_to_replace(
     return why_better(copy_facts(decoded, evidence), evidence.detail_px, near)
 
 
-async def as_found(digest: str, found: Sequence[Sighting], *, with_facts: bool) -> NearImages:  # noqa: ARG001 - as others
+async def as_found(digest: str, look: Look, *, with_facts: bool) -> NearImages:  # noqa: ARG001 - as others
     """What is near where no catalogue knows more of it: nothing of it may be replaced."""
-    return NearImages(first_of_each(found))
+    return NearImages(first_of_each(look()))
 
 
 def first_of_each(found: Sequence[Sighting]) -> tuple[Sighting, ...]:

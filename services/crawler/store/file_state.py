@@ -33,20 +33,20 @@ async def file_states(
     Raises:
         StoreAway: They cannot be looked at.
     """
-    states = await asyncio.to_thread(_look, store, kept)
-    missing = {
-        image.digest for image, state in zip(kept, states, strict=True) if state is FileState.LOST
-    }
-    if not missing:
-        return [*states]
-    find = partial(images.find_sequences, digests=sorted(missing))
-    lost = sorted(await database.run(find))
+    looked = list(zip(kept, await asyncio.to_thread(_look, store, kept), strict=True))
+    missing = {image.digest for image, state in looked if state is not FileState.PRESENT}
+    # Whoever replaces or purges an image forgets its row first; its name goes before its bytes.
+    still = await database.run(partial(images.find_names, digests=missing)) if missing else set()
+    states = [
+        state if state is FileState.PRESENT or (image.digest, _name(image)) in still else None
+        for image, state in looked
+    ]
+    lost = sorted(
+        {one.digest for one, state in zip(kept, states, strict=True) if state is FileState.LOST}
+    )
     if lost:
         structlog.get_logger().warning("blobs_lost", count=len(lost), digests=lost[:10])
-    gone = missing.difference(lost)
-    return [
-        None if image.digest in gone else state for image, state in zip(kept, states, strict=True)
-    ]
+    return states
 
 
 def _look(store: BlobStore, kept: Sequence[KeptImage]) -> list[FileState]:

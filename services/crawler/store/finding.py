@@ -58,6 +58,13 @@ class Finding:
         return self.judgement.verdict is Verdict.ACCEPTED
 
     @property
+    def duplicate(self) -> tuple[str, str] | None:
+        """Its digest and that of the image of which it was called a duplicate; None if it was not."""
+        if self.judgement.verdict is not Verdict.DUPLICATE:
+            return None
+        return self.candidate.digest, self.judgement.duplicate_of
+
+    @property
     def is_removed(self) -> bool:
         """Whether its readable name was made elsewhere, and removed there."""
         return self.elsewhere is not None and self.elsewhere.is_removed

@@ -29,6 +29,7 @@ class NameMaking:
         self._work = work
         self._owed: list[NameOf] = []
         self._made: list[NameOf] = []
+        # To be removed.
         self._void: list[NameOf] = []
 
     def owe(self, names: Iterable[NameOf]) -> None:
@@ -62,20 +63,31 @@ class NameMaking:
         """Writes which names were made."""
         made = self.take_made()
         if made:
-            await self.withdraw(await self._work.database.run(partial(_record, links=made)))
+            self.void(await self._work.database.run(partial(_record, links=made)))
+            await self.withdraw()
 
-    async def withdraw(self, names: Iterable[NameOf]) -> None:
-        """Removes names of images that are not kept any more; what the store refuses is removed with the next ones."""
+    def void(self, names: Iterable[NameOf]) -> None:
+        """Adds names of images that are not kept any more: they are to be removed."""
         self._void += names
+
+    async def withdraw(self) -> None:
+        """Removes all of those; what the store refuses is removed with the next ones."""
         void, self._void = self._void, []
-        while void:
-            try:
-                await asyncio.to_thread(self._work.store.remove_name, void[-1][1])
-            except StoreAway as away:
-                self._work.wait.log(away)
-                self._void += void
-                return
-            void.pop()
+        try:
+            while void:
+                digest, name = void[-1]
+                async with self._work.turns.hold(digest):
+                    await self._withdraw(digest, name)
+                void.pop()
+        except StoreAway as away:
+            self._work.wait.log(away)
+        finally:
+            self._void += void
+
+    async def _withdraw(self, digest: str, name: tuple[str, str]) -> None:
+        """Unless the image is kept again meanwhile, under the same name."""
+        if not await self._work.database.run(partial(images.is_named, digest=digest, name=name)):
+            await asyncio.to_thread(self._work.store.remove_name, name)
 
     async def _look_for(self, digest: str, name: tuple[str, str]) -> None:
         """Says that an image's bytes are lost, unless nobody keeps it any more."""

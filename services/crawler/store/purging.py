@@ -42,6 +42,19 @@ class PurgeRequest:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PurgeLocks:
+    """What a purge waits for, by digest.
+
+    Attributes:
+        digests: Held while an image is judged, so that none is purged meanwhile.
+        files: Held by whoever makes or removes an image's files.
+    """
+
+    digests: KeyedLock
+    files: KeyedLock
+
+
 class Purging:
     """Removes images for good. The catalogue forgets first and knows which files are still to be removed."""
 
@@ -51,27 +64,34 @@ class Purging:
         store: BlobStore,
         seen: SeenImages,
         fetcher: Fetcher,
-        digests: KeyedLock,
+        locks: PurgeLocks,
     ) -> None:
-        """Takes what it works on; `digests` is held while an image is judged, so that none is purged meanwhile."""
+        """Takes what it works on, what asks hosts again, and what it shares with those who judge and keep."""
         self._database = database
         self._store = store
         self._seen = seen
         self._fetcher = fetcher
-        self._digests = digests
+        self._locks = locks
         self._log = structlog.get_logger()
 
     async def purge(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
         """Purges what is selected, one after the other; yields each image and why.
 
+        First comes what was purged before and has files left: a store was away then, or a process ended.
+
         Raises:
             InvalidInput: The selection names nothing, and `gone` is not set.
+            AmbiguousDigest: Several images' digests begin as one that is named.
+            NotFound: None does.
             ContactMissing: A host would have to be asked, and no contact is configured.
         """
         if request.selection.is_empty and not request.gone:
             raise InvalidInput(
                 "name digests, a URL, a source, a host or an author, or ask for what is gone"
             )
+        if not request.gone:
+            async for image, reason in self._finish(request):
+                yield image, reason
         found = await self._database.run(partial(purges.select_images, selection=request.selection))
         for image in found:
             reason = request.reason or "purged by hand"
@@ -89,10 +109,17 @@ class Purging:
         for digest, names in await self._database.run(purges.list_pending):
             await self._remove_files(digest, names)
 
+    async def _finish(self, request: PurgeRequest) -> AsyncIterator[tuple[PurgeCandidate, str]]:
+        select = partial(purges.select_pending, selection=request.selection)
+        for image, reason in await self._database.run(select):
+            if not request.dry_run:
+                await self._remove_files(image.digest, image.names)
+            yield image, reason
+
     async def _remove(self, image: PurgeCandidate, reason: str, *, follow: bool) -> bool:
         """Purges an image with all its versions; False if nothing is left to purge."""
         purge = partial(purges.purge, image=image, reason=reason, now=time.time(), follow=follow)
-        async with self._digests.hold(image.digest):
+        async with self._locks.digests.hold(image.digest):
             files = await self._database.run(purge)
             for digest, names in files:
                 self._seen.forbid(digest)
@@ -101,8 +128,10 @@ class Purging:
         return bool(files)
 
     async def _remove_files(self, digest: str, names: tuple[tuple[str, str], ...]) -> None:
-        await asyncio.to_thread(self._store.remove, digest, names)
-        await self._database.run(partial(purges.record_removed, digest=digest))
+        # A name that is being made is removed, too.
+        async with self._locks.files.hold(digest):
+            await asyncio.to_thread(self._store.remove, digest, names)
+            await self._database.run(partial(purges.record_removed, digest=digest))
 
     async def _why_gone(self, image: PurgeCandidate) -> str:
         """Asks the host again; empty if the image is still there, or it cannot be told."""

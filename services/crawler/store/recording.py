@@ -27,7 +27,7 @@ from services.crawler.catalogue.accept_order import (
 from services.crawler.catalogue.frontier import LeasedListing
 from services.crawler.catalogue.images import Keep, NameOf, StoredImage
 from services.crawler.catalogue.judgements import Learned
-from services.crawler.catalogue.near_images import read_near
+from services.crawler.catalogue.near_images import find_contradicted, read_near
 from services.crawler.catalogue.recounting import recount
 from services.crawler.catalogue.replacements import ReplacedFiles, Replacement
 from services.crawler.catalogue.settling import Ending
@@ -40,7 +40,10 @@ from services.crawler.store.finding import Finding
 
 
 class End(StrEnum):
-    """What became of something that was to be recorded; what is put off is not recorded."""
+    """What became of something that was to be recorded.
+
+    What is put off or outdated is not recorded: it is to be decided again, here or by the gates.
+    """
 
     KEPT = auto()
     KEPT_BEFORE = auto()
@@ -48,6 +51,7 @@ class End(StrEnum):
     PURGED = auto()
     LEASE_LOST = auto()
     PUT_OFF = auto()
+    OUTDATED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class _Attempt:
         """Returns the sequences of images that are new to the store, by digest."""
         purged = purges.find_purged(self._connection, {one.candidate.digest for _, one, _ in found})
         verdicts = self._verdicts([one for _, one, _ in found])
+        contradicted = self._contradicted([one for _, one, _ in found])
         written: list[Finding] = []
         keeps: dict[int, tuple[Finding, str]] = {}
         for place, finding, entry in found:
@@ -168,6 +173,9 @@ class _Attempt:
             # What was judged before stands, and replaces nothing.
             verdict = verdicts.get((digest, finding.profile))
             judgement = finding.judgement
+            if verdict is None and finding.duplicate in contradicted:
+                self._ends[place] = End.OUTDATED
+                continue
             if verdict is None and finding.is_accepted:
                 decided = None if self._is_early(entry, digest) else self._decide(finding)
                 if decided is None:
@@ -196,6 +204,11 @@ class _Attempt:
                 self._connection, named, profile
             ).items()
         }
+
+    def _contradicted(self, found: Iterable[Finding]) -> set[tuple[str, str]]:
+        """What was called a duplicate before a person said that it is none: nobody says so under the lock."""
+        pairs = {one.duplicate for one in found if one.duplicate is not None}
+        return find_contradicted(self._connection, pairs) if pairs else set()
 
     def _decide(self, finding: Finding) -> Judgement | None:
         """The judgement as it stands now that all earlier accepts are known.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import structlog
@@ -15,9 +16,10 @@ from services.crawler.catalogue.replacements import ReplacedFiles
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.file_work import FileWork
 
-# Whoever stops for longer between taking a removal and doing it may remove what is kept again by then.
 # Longer than a store takes at worst: three requests, each sent again while that is worth it.
 _ALONE_S = 180.0
+# Whoever stopped for so long since he took it upon himself removes nothing any more: the rest is for doing it.
+_BEGINS_WITHIN_S = 60.0
 # How often to look whether somebody else is done.
 _LOOK_S = 0.1
 
@@ -77,22 +79,59 @@ class ReplacedFileRemoval:
         return await self._work.database.run(partial(replacements.find_unremoved, digest=digest))
 
     async def _remove(self, files: ReplacedFiles) -> bool:
-        """False if somebody else removes them, or did; the image may be kept again since."""
+        """False if somebody else removes them, or did, or may by now; the image may be kept again since."""
         # A name that is being made is removed, too; and what is being kept again keeps its files.
         async with self._work.turns.hold(files.digest):
-            if not await self._work.database.run(partial(_begin, digest=files.digest)):
+            lease = await self._work.database.run(partial(_begin, digest=files.digest))
+            if lease is None:
                 return False
             try:
-                await asyncio.to_thread(self._work.store.remove, files.digest, (files.name,))
+                is_removed = await asyncio.to_thread(self._remove_within, lease, files)
             except StoreAway:
-                give_up = partial(replacements.give_removal_up, digest=files.digest)
-                await self._work.database.run(give_up)
+                await self._end(lease, replacements.give_removal_up, files.digest)
                 raise
-            await self._work.database.run(partial(replacements.record_removed, digest=files.digest))
+            end = replacements.record_removed if is_removed else replacements.give_removal_up
+            if not await self._end(lease, end, files.digest) or not is_removed:
+                return False
         structlog.get_logger().info("image_replaced", digest=files.digest)
         return True
 
+    def _remove_within(self, lease: _Lease, files: ReplacedFiles) -> bool:
+        """Removes them; False if this process stopped for so long that they may soon be somebody else's."""
+        if not lease.may_begin:
+            return False
+        self._work.store.remove(files.digest, (files.name,))
+        return True
 
-def _begin(connection: Connection, digest: str) -> bool:
-    now = catalogue_time(connection)
-    return replacements.begin_removal(connection, digest, now=now, duration_s=_ALONE_S)
+    async def _end(self, lease: _Lease, end: Callable[..., None], digest: str) -> bool:
+        """Writes how a removal ended; False if somebody else may have begun by now: then that is his to say."""
+        if lease.is_over:
+            return False
+        await self._work.database.run(partial(end, digest=digest))
+        return True
+
+
+class _Lease:
+    """For how long a removal is this crawler's alone, by a clock that goes on while the process is stopped.
+
+    It begins before the time that is in the row, and so ends before it.
+    """
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether there is time enough left to remove."""
+        return time.monotonic() - self._began_s < _BEGINS_WITHIN_S
+
+    @property
+    def is_over(self) -> bool:
+        """Whether somebody else may have taken it."""
+        return time.monotonic() - self._began_s >= _ALONE_S
+
+
+def _begin(connection: Connection, digest: str) -> _Lease | None:
+    lease, now = _Lease(), catalogue_time(connection)
+    is_mine = replacements.begin_removal(connection, digest, now=now, duration_s=_ALONE_S)
+    return lease if is_mine else None

@@ -4,9 +4,9 @@ import pytest
 
 from services.crawler.catalogue import crawls, frontier, images, judgements, kept_images
 from services.crawler.catalogue.crawls import CrawlRequest
+from services.crawler.catalogue.digest_prefixes import AmbiguousDigest
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.images import Keep
-from services.crawler.catalogue.kept_images import AmbiguousDigest
 from services.crawler.judgement import Evidence, ProfileVersion
 from services.crawler.listing import Listing
 from services.crawler.outcome import OutcomeState

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.crawler.catalogue import (
+    distinct_pairs,
     imports,
     judgements,
     late_judgements,
@@ -152,3 +153,19 @@ async def test_a_replacement_that_is_not_committed_is_waited_for(postgres, tmp_p
         assert await asyncio.to_thread(one.problems) == []
         for crawler in team:
             await crawler.close()
+
+
+async def test_what_was_called_distinct_meanwhile_is_no_duplicate(world):
+    """A rejudgement had decided before: nothing is written, and another one judges it."""
+    listed = await world.lease(3)
+    await world.accept(listed[0], 1)
+    for number in (2, 3):
+        await world.accept(listed[number - 1], number, bits=number)
+    copy = Judgement(Verdict.DUPLICATE, "nearly the same", accepted().evidence, digest_of(1))
+    judged = {digest_of(number): copy for number in (2, 3)}
+    say = partial(distinct_pairs.add_pair, one=digest_of(1), other=digest_of(2), now=5.0)
+    await world.database.run(say)
+    record = partial(late_judgements.record_judgements, profile=V2, judged=judged, now=9.0)
+    assert list(await world.database.run(record)) == [digest_of(3)]
+    assert await verdict(world, 2) is None
+    assert await verdict(world, 3) == (Verdict.DUPLICATE, digest_of(1))

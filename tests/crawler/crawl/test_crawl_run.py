@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from services.crawler.catalogue import (
     crawls,
+    distinct_pairs,
     frontier,
     judgements,
     kept_images,
@@ -20,6 +22,7 @@ from services.crawler.catalogue import (
 )
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.near_reading import NearReading
 from services.crawler.catalogue.schema import crawl_sources, listings
 from services.crawler.crawl.crawl_run import CrawlRun, RunLimits, RunParts, RunTerms
 from services.crawler.crawl.pipeline import Pipeline, PipelineParts
@@ -227,6 +230,31 @@ async def test_every_listing_ends_once(world):
     settled = await world.database.run(lambda c: crawls.list_settled(c, "c1", after=0, limit=99))
     assert sorted(one.listing.url.rpartition("/")[2] for one in settled) == sorted(names)
     assert world.settled > 0
+
+
+async def test_what_a_person_calls_distinct_while_it_is_judged_is_judged_again(world, monkeypatch):
+    """The gates had decided before: its listing is given back, and ends by what holds now."""
+    near_reading = NearReading(world.database, world.seen)
+    gate = DuplicateGate(world.seen, near_reading.read, profile_name=PROFILE.name)
+    real, said = gate.judge, []
+
+    async def judge(subject):
+        judged = await real(subject)
+        if judged.verdict is Verdict.DUPLICATE and not said:
+            said.append(subject.digest)
+            add = partial(distinct_pairs.add_pair, one=subject.digest, other=judged.duplicate_of)
+            await world.database.run(partial(add, now=5.0))
+        return judged
+
+    gate.judge = judge
+    monkeypatch.setattr(world.inspector, "gates", lambda *_, **__: [gate])
+    for name in ("near1", "near2"):
+        crawl = await world.create(name)
+        ended = await world.run(crawl, FakeSource("folder:/a", [name]))
+        assert ended == (CrawlState.COMPLETED, "")
+        assert await world.verdicts(name) == {"ACCEPTED": 1}
+    assert len(said) == 1
+    assert len(world.fetcher.fetched) == 3
 
 
 async def test_running_again_fetches_nothing(world):

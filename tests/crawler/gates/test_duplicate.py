@@ -33,10 +33,10 @@ class Catalogue:
         self.seen = SeenImages()
         self.seen.add_kept(KEPT, random_fingerprint(1))
 
-    async def read_near(self, _digest, found, *, with_facts):
+    async def read_near(self, _digest, look, *, with_facts):
         if self._distinct:
             return NearImages()
-        return NearImages(tuple(found), (self._kept,) if with_facts else ())
+        return NearImages(tuple(look()), (self._kept,) if with_facts else ())
 
     async def detail_ratio(self, encoded, beyond_px):
         assert encoded

@@ -34,7 +34,7 @@ from services.crawler.sinks.delivery_limits import DeliveryLimits
 from services.crawler.sinks.sink import DeliveryFailed, FailureKind
 from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from tests.crawler.subjects import accepted, decoded_candidate
 
@@ -120,7 +120,9 @@ class World:
         self.database = Database(place)
         self.store, seen = FolderStore(folder), SeenImages()
         self.recorder = Recorder(self.database, self.store, seen)
-        self.purging = Purging(self.database, self.store, seen, None, KeyedLock())
+        self.purging = Purging(
+            self.database, self.store, seen, None, PurgeLocks(KeyedLock(), self.recorder.files)
+        )
         self.started = []
         self._leased = None
 

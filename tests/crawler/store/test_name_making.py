@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.crawler.catalogue import replacements
 from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.judgement import Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.seen_images import SeenImages
 from services.crawler.store import folder_store
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.file_work import FileWork
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.name_making import NameMaking
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.replaced_files import ReplacedFileRemoval
 from services.crawler.store.store_wait import StoreWait
-from tests.crawler.store.replacing_world import Copies, digest_of
+from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
+from tests.crawler.subjects import accepted
 
 
 @pytest.fixture
@@ -64,7 +68,8 @@ async def replace_it(world, listing):
 
 async def purge_it(world, _listing):
     """Another crawler purges it."""
-    purging = Purging(world.database, world.store, SeenImages(), fetcher=None, digests=KeyedLock())
+    locks = PurgeLocks(KeyedLock(), KeyedLock())
+    purging = Purging(world.database, world.store, SeenImages(), None, locks)
     assert [one async for one in purging.purge(PurgeRequest(PurgeSelection((digest_of(1),))))]
 
 
@@ -108,6 +113,52 @@ async def test_a_name_that_cannot_be_removed_is_removed_with_the_next_one(world,
     await world.accept(listed[2], 3, picture=3)
     assert len(world.names()) == len(await world.kept()) == 2
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_nobody_who_records_waits_for_the_removal_of_a_name(world, monkeypatch):
+    """It is found by the transaction that takes the name along; the store takes its time, and the end of all waits."""
+    listed = await world.lease(4)
+    link = HeldLink(monkeypatch, made=True)
+    accepting = asyncio.create_task(world.accept(listed[0], 1))
+    await link.reached.wait()
+    await replace_it(world, listed[1])
+    with monkeypatch.context() as patched:
+        # Somebody is written next, and takes it along.
+        patched.setattr(type(world.recorder._queue), "is_idle", property(lambda _: False))
+        link.go_on()
+        await accepting
+    begun, may_go_on = asyncio.Event(), threading.Event()
+    loop, remove_name = asyncio.get_running_loop(), world.store.remove_name
+
+    def slow(name):
+        loop.call_soon_threadsafe(begun.set)
+        assert may_go_on.wait(20)
+        remove_name(name)
+
+    monkeypatch.setattr(world.store, "remove_name", slow)
+    not_kept = Judgement(Verdict.OFF_PROFILE, "not liked", accepted().evidence)
+    async with asyncio.timeout(10):
+        for number in (3, 4):
+            finding = world.finding(listed[number - 1], number, picture=number)
+            await world.recorder.record(replace(finding, judgement=not_kept))
+        await begun.wait()
+    assert len(world.names()) == 2
+    may_go_on.set()
+    await world.recorder.close()
+    assert len(world.names()) == len(await world.kept()) == 1
+    assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_a_name_that_is_kept_again_is_not_removed(world):
+    """It was made for what was let go of, and is the name of what is kept again since."""
+    [one] = await world.lease(1)
+    await world.accept(one, 1)
+    [name] = world.names()
+    names = NameMaking(FileWork(world.database, world.store, StoreWait(), KeyedLock()))
+    names.void([(digest_of(1), (PROFILE.name, name)), (digest_of(1), (PROFILE.name, "other.jpg"))])
+    world.store.link(digest_of(1), (PROFILE.name, "other.jpg"))
+    await names.withdraw()
+    assert world.names() == [name]
 
 
 async def test_files_that_somebody_writes_are_not_removed_meanwhile(world, monkeypatch):

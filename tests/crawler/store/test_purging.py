@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from services.crawler.candidate import Candidate
 from services.crawler.catalogue import crawls, frontier, kept_images, purges
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
+from services.crawler.catalogue.digest_prefixes import AmbiguousDigest
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
 from services.crawler.catalogue.purges import PurgeSelection
 from services.crawler.catalogue.schema import metadata
@@ -18,11 +20,12 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason, OutcomeState
 from services.crawler.seen.seen_images import SeenImages
+from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.finding import Finding
 from services.crawler.store.folder_store import FolderStore
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
-from services.servicekit.errors import InvalidInput
+from services.servicekit.errors import InvalidInput, NotFound
 from tests.crawler.store.stores import put_bytes
 from tests.crawler.subjects import decoded_candidate, embedding
 
@@ -53,7 +56,8 @@ class World:
         self.store, self.seen = FolderStore(folder), SeenImages()
         self.recorder = Recorder(self.database, self.store, self.seen)
         self.fetcher = FakeFetcher()
-        self.purging = Purging(self.database, self.store, self.seen, self.fetcher, KeyedLock())
+        locks = PurgeLocks(KeyedLock(), self.recorder.files)
+        self.purging = Purging(self.database, self.store, self.seen, self.fetcher, locks)
 
     async def keep(self, *listings):
         """Keeps one image for each listing; returns their digests."""
@@ -218,6 +222,65 @@ async def test_a_crash_between_catalogue_and_files(world, monkeypatch):
     assert len(world.files()) == 3
     await world.purging.finish()
     assert world.files() == []
+    assert await world.database.run(purges.list_pending) == []
+
+
+async def test_files_that_somebody_makes_are_purged_afterwards(world, monkeypatch):
+    """Whoever makes a name, or removes files, of the same image ends first; the catalogue forgets it at once."""
+    (digest,) = await world.keep(listing(0))
+    removed = []
+    monkeypatch.setattr(world.store, "remove", lambda *given: removed.append(given))
+    async with world.recorder.files.hold(digest):
+        selection = PurgeSelection(digests=(digest,))
+        purging = asyncio.create_task(world.purge(PurgeRequest(selection)))
+        while not purging.done() and await world.kept():
+            await asyncio.sleep(0)
+        await world.database.run(lambda _: None)
+        await asyncio.to_thread(lambda: None)
+        assert removed == []
+        assert [one for one, _ in await world.database.run(purges.list_pending)] == [digest]
+    await purging
+    assert [one for one, _ in removed] == [digest]
+    assert await world.database.run(purges.list_pending) == []
+
+
+async def test_the_first_digits_of_a_digest_name_an_image(world):
+    """Of several, of none, and of one that was purged: then nothing is left to purge."""
+    first, second = await world.keep(listing(0), listing(1))
+    assert first[0] != second[0]
+    named = PurgeRequest(PurgeSelection(digests=(first[:8], second)), dry_run=True)
+    assert sorted(digest for digest, _ in await world.purge(named)) == sorted((first, second))
+    with pytest.raises(NotFound, match="there is no kept image '00000000'"):
+        await world.purge(PurgeRequest(PurgeSelection(digests=("0" * 8,))))
+    with pytest.raises(AmbiguousDigest, match="more than one image's digest begins with"):
+        await world.purge(PurgeRequest(PurgeSelection(digests=("",))))
+    once = PurgeRequest(PurgeSelection(digests=(first[:8],)))
+    assert [digest for digest, _ in await world.purge(once)] == [first]
+    assert await world.purge(once) == []
+    assert await world.kept() == [second]
+
+
+async def test_a_purge_that_was_interrupted_goes_on_when_it_is_asked_for_again(world, monkeypatch):
+    """However it is named; a dry run says so, and what asks for what is gone leaves it."""
+    digest, _ = await world.keep(listing(0), listing(1))
+
+    def away(*_):
+        raise StoreAway("/data", "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "remove", away)
+        with pytest.raises(StoreAway):
+            await world.purge(PurgeRequest(PurgeSelection(digests=(digest,)), reason="a letter"))
+    assert len(world.files()) == 6
+    for selection in (PurgeSelection(digests=(digest[:8],)), PurgeSelection(host="h0.example")):
+        looked = await world.purge(PurgeRequest(selection, dry_run=True))
+        assert looked == [(digest, "a letter")]
+        assert await world.purge(PurgeRequest(selection, gone=True)) == []
+    assert len(world.files()) == 6
+    again = PurgeRequest(PurgeSelection(digests=(digest[:8],)), reason="another letter")
+    assert await world.purge(again) == [(digest, "a letter")]
+    assert len(world.files()) == 3
+    assert await world.purge(again) == []
     assert await world.database.run(purges.list_pending) == []
 
 

@@ -212,7 +212,7 @@ async def test_each_profile_has_its_own_acceptance(world):
 async def test_a_cancelled_accept_is_carried_through(world):
     """Pausing a crawl in the middle of an accept leaves no bytes without a row."""
     task = asyncio.create_task(world.recorder.record(world.finding(0)))
-    while not world.recorder._accepts:
+    while not world.recorder._under_way:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -36,7 +36,7 @@ from services.crawler.keyed_lock import KeyedLock
 from services.crawler.rejudging.distinguishing import Distinguishing
 from services.crawler.store.blob_store import StoreAway
 from services.crawler.store.finding import Finding
-from services.crawler.store.purging import PurgeRequest, Purging
+from services.crawler.store.purging import PurgeLocks, PurgeRequest, Purging
 from services.crawler.store.recorder import Recorder
 from services.crawler.store.recording import End, Entry, Recording
 from services.crawler.store.seen_keeping import ArchiveTerms, SeenKeeping
@@ -296,7 +296,8 @@ async def test_a_purge_takes_what_it_had_replaced_along(world):
 
 async def purge_all(world, *, dry_run=False, **named):
     """Purges what is named; returns what was selected."""
-    purging = Purging(world.database, world.store, world.seen, fetcher=None, digests=KeyedLock())
+    locks = PurgeLocks(KeyedLock(), world.recorder.files)
+    purging = Purging(world.database, world.store, world.seen, None, locks)
     request = PurgeRequest(PurgeSelection(**named), dry_run=dry_run, reason="a letter")
     return [image.digest async for image, _ in purging.purge(request)]
 
@@ -312,6 +313,7 @@ async def test_a_purge_of_what_was_replaced_takes_its_better_copies_along(world)
     versions = tuple(digest_of(number) for number in (1, 2, 3))
     for named in (
         *({"digests": (digest,)} for digest in versions),
+        *({"digests": (digest[:8],)} for digest in versions),
         {"url": "http://h/0.jpg"},
         {"author": "Ada", "host": "h"},
     ):
@@ -567,6 +569,25 @@ async def test_a_purge_leaves_what_was_said_of_a_chain(world, purged):
         await asyncio.to_thread(world.store.remove, digest, names)
         await world.database.run(partial(purges.record_removed, digest=digest))
     assert await world.kept() == [digest_of(3 - purged)]
+    assert await asyncio.to_thread(world.problems) == []
+
+
+@pytest.mark.parametrize(("said_of", "others"), [(0, ()), (1, (0,)), (2, (0, 1))])
+async def test_a_purge_writes_a_word_down_for_what_that_image_had_replaced(world, said_of, others):
+    """And not for its successors: another image that is near those is a duplicate of what was purged, as before."""
+    await chain_of_three(world)
+    [four] = await world.lease(1)
+    await distinguish(world, 3, said_of)
+    assert await purge_all(world, digests=(digest_of(0),)) == [digest_of(2)]
+    pairs = await world.database.run(lambda c: list(distinct_pairs.iterate_pairs(c)))
+    said = {frozenset((pair.first_digest, pair.second_digest)) for pair in pairs}
+    assert said == {frozenset((digest_of(3), digest_of(one))) for one in (said_of, *others)}
+    await world.accept(four, 3, bits=4)
+    if said_of == 2:
+        assert await world.kept() == [digest_of(3)]
+    else:
+        assert (await world.judgement(3)).verdict is Verdict.DUPLICATE
+        assert await world.kept() == []
     assert await asyncio.to_thread(world.problems) == []
 
 

@@ -1,0 +1,59 @@
+"""Removing the files of replaced images, by a process that stops in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.crawler.catalogue import replacements
+from services.crawler.keyed_lock import KeyedLock
+from services.crawler.store import replaced_files
+from services.crawler.store.file_work import FileWork
+from services.crawler.store.replaced_files import ReplacedFileRemoval
+from services.crawler.store.store_wait import StoreWait
+from tests.crawler.store.replacing_world import Copies, digest_of
+
+
+@pytest.fixture
+async def world(tmp_path, place):
+    world = Copies(tmp_path, place)
+    await world.begin()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+async def removal(world, monkeypatch):
+    """What is to remove the files of the first image, which a better copy has replaced."""
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(replaced_files, "_BEGINS_WITHIN_S", 0.0)
+        await world.accept(two, 2, 2)
+    assert world.store.has(digest_of(1))
+    removal = ReplacedFileRemoval(FileWork(world.database, world.store, StoreWait(), KeyedLock()))
+    removal.owe(await world.database.run(replacements.list_unremoved))
+    return removal
+
+
+async def is_owed(world):
+    unremoved = await world.database.run(replacements.list_unremoved)
+    return [files.digest for files in unremoved] == [digest_of(1)]
+
+
+async def test_who_stopped_before_he_removes_leaves_it_to_others(world, removal):
+    """It is free for them at once: nothing was begun."""
+    assert await is_owed(world)
+    await removal.remove()
+    assert not world.store.has(digest_of(1))
+    assert not await is_owed(world)
+
+
+async def test_who_took_too_long_does_not_say_that_the_files_are_gone(world, removal, monkeypatch):
+    """Another crawler may have begun to remove them, and would remove what is kept again by then."""
+    with monkeypatch.context() as patched:
+        patched.setattr(replaced_files, "_ALONE_S", 0.0)
+        await removal.remove()
+    assert not world.store.has(digest_of(1))
+    assert await is_owed(world)
+    await removal.remove()
+    assert not await is_owed(world)
