@@ -34,6 +34,11 @@ for target in "$@"; do
       echo "error: $context is no encoder: lodestone encoder export $encoder" >&2
       exit 1
     fi
+    # Images keep the rights of files, and run as a user of their own.
+    if hidden=$(find "$context" ! -perm -o=r -print -quit) && [ -n "$hidden" ]; then
+      echo "error: an image's user could not read $hidden: chmod -R o+rX $context" >&2
+      exit 1
+    fi
   fi
   # shellcheck disable=SC2086
   "${builder[@]}" ${BUILD_FLAGS:-} "${labels[@]}" "${options[@]}" -t "lodestone/$target:0.1.0" "$context"

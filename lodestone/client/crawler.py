@@ -239,14 +239,15 @@ class CrawlerClient(ServiceClient):
             try:
                 with ended(self._stub.ExportImages(asked)) as events:
                     async for event in events:
+                        if is_told and event.HasField("horizon"):
+                            # Said again, it brings the export no further.
+                            continue
                         again.came()
                         if event.HasField("end"):
                             is_over = True
                             continue
                         if event.HasField("image"):
                             asked.after_sequence = event.image.sequence
-                        elif is_told:
-                            continue
                         else:
                             is_told = True
                             asked.horizon.CopyFrom(event.horizon)

@@ -123,7 +123,7 @@ class _Generation:
             self._idle.set()
 
     async def retire(self) -> None:
-        """Closes the channel once its calls have ended; a server's connection age ends the longest stream."""
+        """Closes the channel once its calls have ended, however long the longest goes on."""
         await self._idle.wait()
         await self.channel.close(None)
 

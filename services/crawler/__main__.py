@@ -37,6 +37,7 @@ from services.crawler.fetch.egress_proxy import EgressProxy
 from services.crawler.fetch.fetcher import Fetcher
 from services.crawler.fetch.identity import Identity
 from services.crawler.fetch.limits import FetchLimits
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.pace_limits import PaceLimits
 from services.crawler.fetch.web_client import Network
 from services.crawler.gates.gallery import Search
@@ -261,10 +262,15 @@ def _fetcher(settings: CrawlerSettings, placeholder_urls: frozenset[str]) -> Fet
             pace=PaceLimits(
                 connections=settings.host_connections, requests_per_s=settings.host_requests_per_s
             ),
+            local=_local_access(settings),
         ),
         network=Network(proxy=EgressProxy.parse(proxy) if proxy else None),
         placeholder_urls=placeholder_urls,
     )
+
+
+def _local_access(settings: CrawlerSettings) -> LocalAccess:
+    return LocalAccess(settings.local_sources, settings.local_folder)
 
 
 def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
@@ -280,8 +286,7 @@ def _source_tools(settings: CrawlerSettings, fetcher: Fetcher) -> SourceTools:
         api_base=lambda base: bases.get(base, base),
         credentials=Credentials(**secrets),
         has_contact=bool(settings.contact),
-        local_sources=settings.local_sources,
-        local_folder=settings.local_folder,
+        local=_local_access(settings),
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_decoded_pixels,
     )

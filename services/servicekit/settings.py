@@ -52,7 +52,7 @@ class ServiceSettings(BaseSettings):
     callers: dict[str, tuple[str, ...]] | None = Field(
         default=None,
         description="Who may call, in place of the service's own list: beginnings of methods' names and URI SANs, "
-        '`{"": ["spiffe://lodestone/crawler"], "Delete": []}`. Needs TLS.',
+        '`{"": ["spiffe://lodestone/crawler"], "Get": []}`. Needs TLS.',
     )
     tokens_file: Path | None = Field(
         default=None,
@@ -97,7 +97,7 @@ class ServiceSettings(BaseSettings):
         if value is not None and not _is_lists_of_texts(value):
             message = (
                 "it is a JSON object of beginnings of methods' names, each with a list of URI SANs, for example "
-                '{"": ["spiffe://lodestone/person"], "Delete": []}'
+                '{"": ["spiffe://lodestone/person"], "Get": []}'
             )
             raise ValueError(message)
         return value

@@ -50,6 +50,16 @@ def test_an_encoder_is_built_from_its_folder(build, tmp_path):
     assert line.endswith(f" -t lodestone/encoder-small:0.1.0 {folder}")
 
 
+def test_an_encoder_that_an_image_could_not_read_is_told(build, tmp_path):
+    """Files keep their rights in an image, which runs as a user of its own."""
+    folder = tmp_path / "artifacts" / "encoders" / "small"
+    folder.mkdir(parents=True)
+    (folder / "encoder.json").touch(mode=0o600)
+    done, asked = build("encoder-small")
+    assert (done.returncode, asked) == (1, [])
+    assert f"could not read {folder}/encoder.json: chmod -R o+rX {folder}" in done.stderr
+
+
 def test_an_encoder_that_was_not_exported_is_told(build, tmp_path):
     """With what exports it, and nothing is built."""
     done, asked = build("encoder-small")

@@ -83,7 +83,7 @@ def test_callers_that_are_none_are_told_what_to_write(monkeypatch, capsys, value
         read_settings(EchoSettings)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: LODESTONE_ECHO_CALLERS: ")
-    assert line.endswith('for example {"": ["spiffe://lodestone/person"], "Delete": []}')
+    assert line.endswith('for example {"": ["spiffe://lodestone/person"], "Get": []}')
 
 
 def test_each_wrong_setting_has_its_line(monkeypatch, capsys):

@@ -255,7 +255,8 @@ class CrawlerServiceServicer:
 
     def WatchCrawl(self, request, context):
         """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
-        them. The stream ends with OK when the crawl is paused or has ended.
+        them. The stream ends with OK when the crawl is paused or has ended, and with UNAVAILABLE when it had its time: then
+        another one goes on from the last position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -374,7 +375,8 @@ class CrawlerServiceServicer:
         """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
         the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
         profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
-        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
+        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue; UNAVAILABLE when the
+        stream had its time: then another one goes on after the last image, with the horizon of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,8 @@ class CrawlerServiceStub:
     """
     WatchCrawl: _grpc.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
-    them. The stream ends with OK when the crawl is paused or has ended.
+    them. The stream ends with OK when the crawl is paused or has ended, and with UNAVAILABLE when it had its time: then
+    another one goes on from the last position.
     """
     JudgeImages: _grpc.UnaryUnaryMultiCallable[_crawler_service_pb2.JudgeImagesRequest, _crawler_service_pb2.JudgeImagesResponse]
     """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
@@ -126,7 +127,8 @@ class CrawlerServiceStub:
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
     the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
     profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
-    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
+    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue; UNAVAILABLE when the
+    stream had its time: then another one goes on after the last image, with the horizon of the first.
     """
     ImportImages: _grpc.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
@@ -188,7 +190,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """
     WatchCrawl: _aio.UnaryStreamMultiCallable[_crawler_service_pb2.WatchCrawlRequest, _crawler_service_pb2.WatchCrawlResponse]  # type: ignore[assignment]
     """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
-    them. The stream ends with OK when the crawl is paused or has ended.
+    them. The stream ends with OK when the crawl is paused or has ended, and with UNAVAILABLE when it had its time: then
+    another one goes on from the last position.
     """
     JudgeImages: _aio.UnaryUnaryMultiCallable[_crawler_service_pb2.JudgeImagesRequest, _crawler_service_pb2.JudgeImagesResponse]  # type: ignore[assignment]
     """Returns every gate's verdict on a few images and stores nothing: one result each, in the order of the request.
@@ -254,7 +257,8 @@ class CrawlerServiceAsyncStub(CrawlerServiceStub):
     """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
     the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
     profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
-    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
+    profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue; UNAVAILABLE when the
+    stream had its time: then another one goes on after the last image, with the horizon of the first.
     """
     ImportImages: _aio.StreamStreamMultiCallable[_crawler_service_pb2.ImportImagesRequest, _crawler_service_pb2.ImportImagesResponse]  # type: ignore[assignment]
     """Takes exported images into the store, with what is known of them: each is verified and decoded, and kept unless it turns
@@ -367,7 +371,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_crawler_service_pb2.WatchCrawlResponse], _abc.AsyncIterator[_crawler_service_pb2.WatchCrawlResponse]]:
         """Streams a crawl's settled listings from a given position on, then new ones as they happen, with the counts between
-        them. The stream ends with OK when the crawl is paused or has ended.
+        them. The stream ends with OK when the crawl is paused or has ended, and with UNAVAILABLE when it had its time: then
+        another one goes on from the last position.
         """
 
     @_abc_1.abstractmethod
@@ -511,7 +516,8 @@ class CrawlerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams images of the store with all that is known of them, in the order of accepting: how far it goes, each image, and
         the end. What comes into the store meanwhile is left out, and so is what is purged before its turn. NOT_FOUND for a
         profile name that never kept anything, and for a source that nothing was listed from; INVALID_ARGUMENT for what is no
-        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue.
+        profile or source; FAILED_PRECONDITION if the earlier horizon is one of another catalogue; UNAVAILABLE when the
+        stream had its time: then another one goes on after the last image, with the horizon of the first.
         """
 
     @_abc_1.abstractmethod

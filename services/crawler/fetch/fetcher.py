@@ -104,8 +104,8 @@ class Fetcher:
         """
         read_local = _LOCAL.get(listing.url.partition(":")[0].lower())
         if read_local is not None:
-            max_bytes = self._limits.max_bytes
-            encoded = await asyncio.to_thread(read_local, listing, max_bytes=max_bytes)
+            local, max_bytes = self._limits.local, self._limits.max_bytes
+            encoded = await asyncio.to_thread(read_local, listing, local, max_bytes=max_bytes)
             return Fetched(encoded, listing.url)
         began = time.monotonic()
         forget_peer()

@@ -1,15 +1,16 @@
-"""What one fetch may cost."""
+"""What may be fetched, and what it may cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.pace_limits import PaceLimits
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """Bounds on bytes, time, hops and connections. Waiting for a host's turn costs no time of the deadline.
+    """Bounds on files, bytes, time, hops and connections. Waiting for a host's turn costs no time of the deadline.
 
     Attributes:
         max_bytes: Bytes of one image; exactly this passes.
@@ -22,6 +23,7 @@ class FetchLimits:
         connections: Requests at a time.
         patience_s: How long one hop may wait for its host's turn, seconds; after that the listing is given back.
         pace: How fast one host may be asked.
+        local: Which files of this machine may be read.
     """
 
     max_bytes: int = 20_000_000
@@ -34,3 +36,4 @@ class FetchLimits:
     connections: int = 32
     patience_s: float = 5.0
     pace: PaceLimits = field(default_factory=PaceLimits)
+    local: LocalAccess = field(default_factory=LocalAccess)

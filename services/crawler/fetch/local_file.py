@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.listing import Listing
 from services.crawler.outcome import FetchFailed, OutcomeReason
 
 FOLDER_PREFIX = "folder:"
 
 
-def read_listed_file(listing: Listing, *, max_bytes: int) -> bytes:
+def read_listed_file(listing: Listing, access: LocalAccess, *, max_bytes: int) -> bytes:
     """Reads the file of a listing; blocks.
 
     Raises:
-        FetchFailed: BAD_URL if the listing's source is no folder, the file lies outside it (symbolic links followed) or
-            is no regular file; NOT_FOUND, REFUSED, TOO_MANY_BYTES; UNREACHABLE if the disk fails.
+        FetchFailed: BAD_URL if the listing's source is no folder, the file lies outside it (symbolic links followed),
+            may not be read or is no regular file; NOT_FOUND, REFUSED, TOO_MANY_BYTES; UNREACHABLE if the disk fails.
     """
-    path = _inside_folder(listing)
+    path = _inside_folder(listing, access)
     try:
         with open_regular(path) as handle:
             encoded = handle.read(max_bytes + 1)
@@ -59,7 +60,7 @@ def _no_file(path: Path) -> FetchFailed:
     return FetchFailed(OutcomeReason.BAD_URL, f"{str(path)[:200]!r} is no regular file")
 
 
-def _inside_folder(listing: Listing) -> Path:
+def _inside_folder(listing: Listing, access: LocalAccess) -> Path:
     if not listing.source.startswith(FOLDER_PREFIX):
         raise bad_url(listing, "files are read for folder sources only")
     try:
@@ -68,12 +69,15 @@ def _inside_folder(listing: Listing) -> Path:
             raise bad_url(listing, "it names another machine")
         folder = Path(listing.source.removeprefix(FOLDER_PREFIX)).resolve(strict=True)
         path = Path(os.fsdecode(unquote_to_bytes(parts.path))).resolve(strict=True)
+        refusal = access.refusal(path)
     except OSError as error:
         raise failed_read(error) from error
     except (ValueError, RuntimeError) as error:
         raise bad_url(listing, "it cannot be read") from error
     if not path.is_relative_to(folder):
         raise bad_url(listing, f"it leads out of {folder}")
+    if refusal:
+        raise bad_url(listing, refusal)
     return path
 
 

@@ -54,7 +54,7 @@ def _choices(text: str) -> Iterator[str] | None:
 
 
 def list_shards(name: str) -> list[Path]:
-    """The files that are there, in their order; blocks. Links are left out.
+    """The files that are there, in their order; blocks. Links are left out, and what lies behind one.
 
     Raises:
         OSError: The folder cannot be read.
@@ -65,9 +65,8 @@ def list_shards(name: str) -> list[Path]:
         with os.scandir(place) as entries:
             found = [place / entry.name for entry in entries if _is_shard(entry)]
         return sorted(found, key=os.fsencode)
-    return [
-        path for path in map(Path, pattern_paths(name)) if path.is_file() and not path.is_symlink()
-    ]
+    paths = map(Path, pattern_paths(name))
+    return [path for path in paths if path.is_file() and path.resolve() == path]
 
 
 def is_shard_of(name: str, path: Path) -> bool:

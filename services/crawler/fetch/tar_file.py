@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.local_file import bad_url, failed_read, open_regular
 from services.crawler.fetch.shard_paths import TooManyShards, is_shard_of
 from services.crawler.fetch.tar_members import BrokenTar, Member, read_members
@@ -29,15 +30,15 @@ def tar_address(shard: Path, member: Member) -> str:
     return f"tar://{path}?at={member.offset}#{name}"
 
 
-def read_listed_member(listing: Listing, *, max_bytes: int) -> bytes:
+def read_listed_member(listing: Listing, access: LocalAccess, *, max_bytes: int) -> bytes:
     """Reads the member of a listing; blocks.
 
     Raises:
-        FetchFailed: BAD_URL if the listing's source is no webdataset, the tar file is none of its, or the member is no
-            plain file; NOT_FOUND if another one stands there; REFUSED, TOO_MANY_BYTES; INCOMPLETE if the file ends
-            before it; UNREACHABLE if the disk fails.
+        FetchFailed: BAD_URL if the listing's source is no webdataset, the tar file is none of its or may not be read,
+            or the member is no plain file; NOT_FOUND if another one stands there; REFUSED, TOO_MANY_BYTES; INCOMPLETE
+            if the file ends before it; UNREACHABLE if the disk fails.
     """
-    shard, offset, name = _parse(listing)
+    shard, offset, name = _parse(listing, access)
     try:
         with open_regular(shard) as handle:
             member = next(read_members(handle, offset), None)
@@ -67,7 +68,7 @@ def _check(listing: Listing, member: Member | None, name: str, max_bytes: int) -
         raise FetchFailed(OutcomeReason.TOO_MANY_BYTES, message, final_url=listing.url)
 
 
-def _parse(listing: Listing) -> tuple[Path, int, str]:
+def _parse(listing: Listing, access: LocalAccess) -> tuple[Path, int, str]:
     if not listing.source.startswith(WEBDATASET_PREFIX):
         raise bad_url(listing, "tar files are read for webdataset sources only")
     parts = _ADDRESS.fullmatch(listing.url)
@@ -75,12 +76,13 @@ def _parse(listing: Listing) -> tuple[Path, int, str]:
         raise bad_url(listing, "it cannot be read")
     try:
         path = Path(os.fsdecode(unquote_to_bytes(parts["path"]))).resolve(strict=True)
+        refusal = access.refusal(path)
         is_own = is_shard_of(listing.source.removeprefix(WEBDATASET_PREFIX), path)
     except OSError as error:
         raise failed_read(error) from error
     except (TooManyShards, ValueError, RuntimeError) as error:
         raise bad_url(listing, "it cannot be read") from error
-    if not is_own:
-        raise bad_url(listing, "it is no tar file of its source")
+    if refusal or not is_own:
+        raise bad_url(listing, refusal or "it is no tar file of its source")
     name = unquote_to_bytes(parts["name"]).decode("utf-8", "surrogateescape")
     return path, int(parts["offset"]), name

@@ -12,6 +12,7 @@ import aiohttp
 from services.crawler.fetch.document import Document, DocumentRequest
 from services.crawler.fetch.fetcher import Page
 from services.crawler.fetch.guard_proxy import GuardProxy
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.sources.credentials import Credentials
 from services.crawler.sources.reddit_client import RedditClient
 from services.crawler.sources.source import BadSource, Source
@@ -35,8 +36,7 @@ class SourceTools:
             configuration names another.
         credentials: Keys and tokens.
         has_contact: Whether a contact is configured; without one nobody is asked but allowed addresses.
-        local_sources: Whether sources may read files on this machine.
-        local_folder: In which folder these are; None is anywhere.
+        local: Which files of this machine sources may read.
         max_bytes: Of one image: where a place has several sizes, larger ones need not be listed.
         max_pixels: The same, width × height.
         reddit: Reddit's API with the configured application, shared by all who are given these tools.
@@ -49,8 +49,7 @@ class SourceTools:
     api_base: Callable[[str], str] = str
     credentials: Credentials = field(default_factory=Credentials)
     has_contact: bool = False
-    local_sources: bool = True
-    local_folder: Path | None = None
+    local: LocalAccess = field(default_factory=LocalAccess)
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     reddit: RedditClient = field(init=False)
@@ -66,19 +65,15 @@ class SourceTools:
         Raises:
             BadSource: Files may not be read, those there may not, or no path is named.
         """
-        if not self.local_sources:
-            raise BadSource(source, "this crawler does not read files of its machine")
-        if not path:
+        if not path and self.local.is_allowed:
             raise BadSource(source, "it names no path")
         try:
             found = Path(path).expanduser().resolve()
-            is_inside = self.local_folder is None or found.is_relative_to(
-                self.local_folder.resolve()
-            )
+            refusal = self.local.refusal(found)
         except (OSError, RuntimeError, ValueError) as error:
             raise BadSource(source, "its path cannot be read") from error
-        if not is_inside:
-            raise BadSource(source, f"this crawler reads files in {self.local_folder} alone")
+        if refusal:
+            raise BadSource(source, refusal)
         return found
 
 

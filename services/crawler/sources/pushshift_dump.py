@@ -138,7 +138,7 @@ def _is_dump(path: Path) -> bool:
     is_hidden = path.name.startswith(".")
     if is_hidden or path.suffix.lower() not in DUMP_OPENERS or _COMMENTS.fullmatch(path.name):
         return False
-    return path.is_file()
+    return path.is_file() and not path.is_symlink()
 
 
 def _parse(source: str, text: str, tools: SourceTools) -> PushshiftDumpSource:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.local_file import read_listed_file
 from services.crawler.listing import Listing
 from services.crawler.outcome import Fetched, FetchFailed, OutcomeReason
@@ -26,7 +27,7 @@ def reason_of(
 ) -> OutcomeReason:
     listing = Listing(source=source or f"folder:{folder}", url=url)
     with pytest.raises(FetchFailed) as failed:
-        read_listed_file(listing, max_bytes=cap)
+        read_listed_file(listing, LocalAccess(), max_bytes=cap)
     assert "\n" not in str(failed.value)
     return failed.value.reason
 
@@ -41,7 +42,7 @@ async def test_reads_files_of_the_folder(folder: Path) -> None:
 def test_the_cap_is_inclusive(folder: Path) -> None:
     """A file of exactly the cap passes, a larger one does not."""
     listing = Listing(f"folder:{folder}", (folder / "sub" / "a #1%.jpg").as_uri())
-    assert read_listed_file(listing, max_bytes=5) == b"image"
+    assert read_listed_file(listing, LocalAccess(), max_bytes=5) == b"image"
     assert reason_of(folder, listing.url, cap=4) is OutcomeReason.TOO_MANY_BYTES
 
 
@@ -71,7 +72,7 @@ def test_links_within_the_folder_are_followed(folder: Path) -> None:
     """A symbolic link to a file of the same folder is that file."""
     (folder / "link.jpg").symlink_to(folder / "sub" / "a #1%.jpg")
     listing = Listing(f"folder:{folder}", (folder / "link.jpg").as_uri())
-    assert read_listed_file(listing, max_bytes=100) == b"image"
+    assert read_listed_file(listing, LocalAccess(), max_bytes=100) == b"image"
 
 
 @pytest.mark.parametrize("source", ["urls:/list.txt", "page:http://example.com/", "", "folders:/x"])

@@ -50,6 +50,15 @@ def test_what_is_there_in_order(tmp_path: Path) -> None:
     assert [path.name for path in list_shards(f"{tmp_path}/{{f,b,z}}.tar")] == ["b.tar"]
 
 
+def test_a_pattern_leads_through_no_link(tmp_path: Path) -> None:
+    """Only what is given as it stands was looked at by whoever says which files may be read."""
+    folder = tmp_path.resolve()
+    (folder / "out").mkdir()
+    (folder / "out" / "a.tar").touch()
+    (folder / "way").symlink_to(folder / "out")
+    assert list_shards(f"{folder}/{{way,out}}/{{a,b}}.tar") == [folder / "out" / "a.tar"]
+
+
 def test_which_file_belongs(tmp_path: Path) -> None:
     """Only what a name stands for."""
     folder = str(tmp_path)

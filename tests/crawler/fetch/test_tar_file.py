@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.tar_file import read_listed_member, tar_address
 from services.crawler.fetch.tar_members import read_members
 from services.crawler.listing import Listing
@@ -26,7 +27,7 @@ def addresses(shard):
 
 def reason_of(url, source, **kwargs):
     with pytest.raises(FetchFailed) as failed:
-        read_listed_member(Listing(source, url), **{"max_bytes": 1_000} | kwargs)
+        read_listed_member(Listing(source, url), LocalAccess(), **{"max_bytes": 1_000} | kwargs)
     assert "\n" not in str(failed.value)
     return failed.value.reason
 
@@ -55,7 +56,7 @@ def test_only_what_its_source_stands_for(tmp_path) -> None:
     source = f"webdataset:{tmp_path}/in"
     [url, *_] = addresses(secret).values()
     [own_url, *_] = addresses(own).values()
-    assert read_listed_member(Listing(source, own_url), max_bytes=100) == b"image 0"
+    assert read_listed_member(Listing(source, own_url), LocalAccess(), max_bytes=100) == b"image 0"
     dotted = own_url.replace("/in/own.tar", "/in/../out/secret.tar")
     linked = own_url.replace("/own.tar", "/link.tar")
     for bad in (url, dotted, linked, "tar:///etc/passwd?at=0#x", "tar://host/x.tar?at=0#a.jpg"):
@@ -73,7 +74,10 @@ def test_what_is_no_address(tmp_path, change: str) -> None:
     url = f"tar://{shard}{change}{'' if '#' in change else '#000000000.jpg'}"
     expected = OutcomeReason.BAD_URL
     if change == "?at=0":
-        assert read_listed_member(Listing(f"webdataset:{shard}", url), max_bytes=100) == b"image 0"
+        assert (
+            read_listed_member(Listing(f"webdataset:{shard}", url), LocalAccess(), max_bytes=100)
+            == b"image 0"
+        )
         return
     assert reason_of(url, f"webdataset:{shard}") is expected
 
@@ -84,7 +88,10 @@ def test_bytes_have_a_bound(tmp_path) -> None:
     with tarfile.open(shard, "w") as archive:
         add(archive, "a.jpg", b"x" * 100)
     [url] = addresses(shard).values()
-    assert len(read_listed_member(Listing(f"webdataset:{shard}", url), max_bytes=100)) == 100
+    assert (
+        len(read_listed_member(Listing(f"webdataset:{shard}", url), LocalAccess(), max_bytes=100))
+        == 100
+    )
     assert reason_of(url, f"webdataset:{shard}", max_bytes=99) is OutcomeReason.TOO_MANY_BYTES
 
 

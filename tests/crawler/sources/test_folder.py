@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.local_file import read_listed_file
 from services.crawler.listing import Listing
 from services.crawler.post import Post
@@ -50,7 +51,9 @@ async def test_a_post_says_where_the_image_is(tmp_path: Path) -> None:
         url=f"{tmp_path.as_uri()}/Sunrise%20%231%20100%25.jpg", title="Sunrise #1 100%"
     )
     listing = Listing(f"folder:{tmp_path}", post.url)
-    assert read_listed_file(listing, max_bytes=100) == b"bytes of Sunrise #1 100%.jpg"
+    assert (
+        read_listed_file(listing, LocalAccess(), max_bytes=100) == b"bytes of Sunrise #1 100%.jpg"
+    )
 
 
 async def test_links_that_leave_the_folder_are_not_followed(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ async def test_a_name_that_is_not_unicode(tmp_path: Path) -> None:
     assert post.title == "caf?"
     assert post.url.endswith("/caf%E9.jpg")
     listing = Listing(f"folder:{tmp_path}", post.url)
-    assert read_listed_file(listing, max_bytes=100) == b""
+    assert read_listed_file(listing, LocalAccess(), max_bytes=100) == b""
 
 
 async def test_a_folder_that_is_gone_fails(tmp_path: Path) -> None:

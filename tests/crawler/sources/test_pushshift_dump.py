@@ -11,6 +11,7 @@ import pytest
 from backports import zstd
 
 from benchmarks.sourcing.reddit_posts import RedditPosts
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.sources.archived_post import read_archived_post
 from services.crawler.sources.kind import SourceTools
 from services.crawler.sources.pushshift_dump import PUSHSHIFT_DUMP
@@ -177,7 +178,7 @@ async def test_another_file_of_the_same_name_is_listed_from_its_beginning(tmp_pa
 
 
 async def test_a_folder_s_dumps_come_in_the_order_of_their_names(tmp_path):
-    """Comments and hidden files are left out; a later look lists new dumps, and states a gap for earlier ones."""
+    """Comments, hidden files and links are left out; a later look lists new dumps, and has a gap for earlier ones."""
     folder = tmp_path / "dumps"
     (folder / "more").mkdir(parents=True)
     parts = [LINES[start:end] for start, end in itertools.pairwise(_cuts(4))]
@@ -187,6 +188,8 @@ async def test_a_folder_s_dumps_come_in_the_order_of_their_names(tmp_path):
     write(folder / "pics_comments.jsonl", b'{"body": "x"}\n' * 9)
     write(folder / ".RS_2024-01.jsonl", parts[0])
     (folder / "notes.txt").write_text("x")
+    # A link may lead to what the crawler is not to read.
+    (folder / "RS_2024-05.jsonl").symlink_to(write(tmp_path / "other.jsonl", LINES))
     batches = await batches_of(source(folder))
     found = ids(post for batch in batches for post in batch.posts)
     assert found == [orjson.loads(line)["id"] for line in (parts[1] + parts[2]).splitlines()]
@@ -296,7 +299,7 @@ def test_what_names_no_dump_says_why(tmp_path, text, words):
 
 def test_files_of_this_machine_may_be_forbidden(tmp_path):
     """As for every source that reads files."""
-    tools: SourceTools = source_tools(local_sources=False)
+    tools: SourceTools = source_tools(local=LocalAccess(is_allowed=False))
     with pytest.raises(BadSource, match="does not read files"):
         PUSHSHIFT_DUMP.parse("x", str(tmp_path), tools)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.sources.folder import FolderSource
 from services.crawler.sources.page import PageSource
 from services.crawler.sources.registry import SourceRegistry
@@ -107,7 +108,7 @@ def test_what_is_no_source_is_one_clear_error(place: Path, text: str, words: str
 
 def test_local_sources_can_be_forbidden(place: Path) -> None:
     """A crawler that serves others reads no files of its machine, whatever they are called."""
-    registry = SourceRegistry(source_tools(local_sources=False))
+    registry = SourceRegistry(source_tools(local=LocalAccess(is_allowed=False)))
     for text in (f"folder:{place}/photos", "photos", "list.txt", f"urls:{place}/list.txt"):
         with pytest.raises(BadSource, match="does not read files"):
             registry.parse(text)
@@ -119,7 +120,7 @@ def test_local_sources_can_be_kept_to_a_folder(place: Path) -> None:
     (place / "photos" / "list.txt").touch()
     (place / "photos" / "way-out").symlink_to(place / "photos:2")
     (place / "way-in").symlink_to(place / "photos")
-    registry = SourceRegistry(source_tools(local_folder=place / "way-in"))
+    registry = SourceRegistry(source_tools(local=LocalAccess(folder=place / "way-in")))
     for text in ("photos", "way-in", "photos/list.txt", f"urls:{place}/way-in/list.txt"):
         assert f"{place}/photos" in registry.parse(text).uri
     for text in (

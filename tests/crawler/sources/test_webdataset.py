@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from services.crawler.fetch.local_access import LocalAccess
 from services.crawler.fetch.tar_file import read_listed_member
 from services.crawler.listing import Listing, host_of
 from services.crawler.sources.registry import SourceRegistry
@@ -31,7 +32,7 @@ def tmp_path(tmp_path: Path) -> Path:
 
 
 def read(source, post):
-    return read_listed_member(Listing(source.uri, post.url), max_bytes=1_000)
+    return read_listed_member(Listing(source.uri, post.url), LocalAccess(), max_bytes=1_000)
 
 
 def age(*shards):
@@ -249,4 +250,6 @@ def test_what_is_a_source(tmp_path, monkeypatch) -> None:
             REGISTRY.parse(text)
         assert words in bad.value.cause
     with pytest.raises(BadSource, match="does not read files"):
-        SourceRegistry(source_tools(local_sources=False)).parse("webdataset:s-01.tar")
+        SourceRegistry(source_tools(local=LocalAccess(is_allowed=False))).parse(
+            "webdataset:s-01.tar"
+        )
