@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,8 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 # A child that is forked while another thread is inside of gRPC dies of gRPC's own handler, before it is a program.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# A shell starts what is to run behind its back with Ctrl-C ignored, and all children have that from their parent.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run: a failure is found again, and no folder of examples is left behind.
 settings.register_profile(

@@ -18,7 +18,7 @@ __all__ = ["place", "postgres"]
 async def test_everything_is_measured(place, tmp_path):
     """A few of each, on both databases: accepts are in the store."""
     rates = await load.measure(place, tmp_path / "store", 20)
-    assert set(rates) == {"listings", "leases", "rejections", "accepts"}
+    assert set(rates) == {"listings", "leases", "leases_all_held", "rejections", "accepts"}
     assert min(rates.values()) > 0
     assert len(list((tmp_path / "store" / "kept" / "benchmark").iterdir())) == 20
 
