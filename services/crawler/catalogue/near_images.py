@@ -38,7 +38,8 @@ def read_near(
     """Returns what is known of what a candidate is near; what a person called distinct from it is left out.
 
     What was replaced stands for what came into its place: a word about one of those holds for it as well. So does
-    what a candidate itself replaced once say nothing against it.
+    what a candidate itself replaced once say nothing against it. That its own bytes are marked as seen is left: no word
+    about two images is one about that.
 
     Args:
         connection: Under the lock of accepts it is what holds to the end of the transaction.
@@ -48,7 +49,7 @@ def read_near(
     """
     sightings = first_of_each(found)
     distinct = find_distinct(connection, digest) if sightings and digest else set()
-    left = _left(connection, sightings, distinct | {digest}) if distinct else sightings
+    left = _left(connection, sightings, digest, distinct) if distinct else sightings
     if not left or not with_facts:
         return NearImages(left)
     digests = [one.digest for one in left]
@@ -66,7 +67,9 @@ def find_contradicted(
     what holds to the end of the transaction, and what was decided before that may not hold any more.
     """
     said = find_distinct_of(connection, {digest for digest, _ in duplicates})
-    doubted = [(digest, other) for digest, other in duplicates if digest in said]
+    doubted = [
+        (digest, other) for digest, other in duplicates if digest in said and digest != other
+    ]
     if not doubted:
         return set()
     following = find_successors(connection, [other for _, other in doubted])
@@ -78,11 +81,19 @@ def find_contradicted(
 
 
 def _left(
-    connection: Connection, sightings: Sequence[Sighting], others: AbstractSet[str]
+    connection: Connection, sightings: Sequence[Sighting], digest: str, distinct: AbstractSet[str]
 ) -> tuple[Sighting, ...]:
-    """Those that neither are one of the others, nor were replaced by one of them, directly or by way of another."""
+    """Those that are the candidate itself; or neither distinct from it, nor replaced by it or by one that is.
+
+    Directly or by way of another.
+    """
     following = find_successors(connection, [one.digest for one in sightings])
-    return tuple(one for one in sightings if others.isdisjoint(chain_of(one.digest, following)))
+    others = distinct | {digest}
+    return tuple(
+        one
+        for one in sightings
+        if one.digest == digest or others.isdisjoint(chain_of(one.digest, following))
+    )
 
 
 def _accepted(connection: Connection, digests: Collection[str]) -> list[NearImage]:

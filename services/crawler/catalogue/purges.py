@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, or_, select, union, update
+from sqlalchemy import Connection, delete, func, or_, select, union, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue import distinct_pairs, replacements
 from services.crawler.catalogue.accept_order import take_accept_lock
-from services.crawler.catalogue.digest_prefixes import whole_digests
 from services.crawler.catalogue.frontier import listing_of
 from services.crawler.catalogue.many import Lookup
 from services.crawler.catalogue.outbox import Event
+from services.crawler.catalogue.purge_selection import PurgeSelection, matching, successors
 from services.crawler.catalogue.schema import (
     candidates,
     images,
@@ -40,36 +40,13 @@ _INSERT_PURGED = Upsert(lambda insert: insert(purged_images).on_conflict_do_noth
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeSelection:
-    """Which images to purge: those that match everything that is set, or that took the place of one that does.
-
-    Attributes:
-        digests: SHA-256, 64 hex digits each, or the first 8 or more of one.
-        url: The address as listed or after redirects, or of the page.
-        source: The source that listed it.
-        host: The host of the address.
-        author: The author whom the source named.
-    """
-
-    digests: tuple[str, ...] = ()
-    url: str = ""
-    source: str = ""
-    host: str = ""
-    author: str = ""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it names nothing, which would be everything."""
-        return self == PurgeSelection()
-
-
-@dataclass(frozen=True, slots=True)
 class PurgeCandidate:
     """A kept image that is selected.
 
     Attributes:
         digest: SHA-256, 64 hex digits.
-        listing: The listing that it was first fetched for.
+        listing: The listing that it was first fetched for; of what was purged before, one without an address if none
+            is known any more.
         names: Its readable names, as (profile name, file name).
     """
 
@@ -87,9 +64,9 @@ def select_images(connection: Connection, selection: PurgeSelection) -> list[Pur
         NotFound: No image's digest begins so.
         AmbiguousDigest: Several do.
     """
-    matching = _matching(connection, selection)
+    named = matching(connection, selection)
     # One IN of both: of two under an OR, PostgreSQL makes no join, and looks a long list through for each image.
-    both = union(matching, _successors(matching)).subquery()
+    both = union(named, successors(named)).subquery()
     query = (
         select(images.c.digest.label("stored"), listings)
         .join(listings, listings.c.listing_id == images.c.listing_id)
@@ -120,15 +97,15 @@ def select_pending(
             listings,
         )
         .select_from(purged_images)
-        .join(listings, listings.c.listing_id == first.scalar_subquery())
+        .outerjoin(listings, listings.c.listing_id == first.scalar_subquery())
         .where(
             purged_images.c.pending_names.is_not(None),
-            purged_images.c.digest.in_(_matching(connection, selection).correlate(None)),
+            purged_images.c.digest.in_(matching(connection, selection)),
         )
         .order_by(purged_images.c.position)
     )
     return [
-        (PurgeCandidate(row.purged, listing_of(row), _names_in(row.pending_names)), row.reason)
+        (PurgeCandidate(row.purged, _listing(row), _names_in(row.pending_names)), row.reason)
         for row in connection.execute(query)
     ]
 
@@ -143,7 +120,8 @@ def purge(
 ) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """Removes all that the catalogue knows of an image but its digest, perceptual hash and addresses.
 
-    Its listings get the outcome PURGED, so that they are never asked for again. Its files are to be removed next.
+    Its listings get the outcome PURGED, so that they are never asked for again; so does the one that it was kept for,
+    unless that shows another image of the store by now. Its files are to be removed next.
     Nobody records anything meanwhile, so no crawler writes anew what is removed here. A better copy that has taken its
     place since it was selected is purged with it, and so is all that these have replaced: it is the same picture.
 
@@ -194,51 +172,45 @@ def _purge(
         "pending_names": json.dumps(names),
     }
     connection.execute(_INSERT_PURGED.on(connection), left)
+    kept_for = _kept_for(connection, digest)
     withdraw(connection, digest, names, Told(Event.PURGED), now=now)
     # Rows that refer to others go first.
     for table in (kept_images, images, replaced_images, judgements, candidates, seen_images):
         connection.execute(delete(table).where(table.c.digest == digest))
-    connection.execute(
-        update(listings)
-        .where(listings.c.digest == digest)
-        .values(
-            title="",
-            page_url="",
-            author="",
-            final_url="",
-            outcome_state=OutcomeState.BLOCKED.value,
-            outcome_reason=OutcomeReason.PURGED.value,
-            outcome_message=reason,
-        )
-    )
+    _block(connection, digest, kept_for, reason=reason)
     return True
 
 
-def _matching(connection: Connection, selection: PurgeSelection) -> Select[Any]:
-    """The digests of the listings that a selection names."""
-    matching = select(listings.c.digest)
-    if selection.digests:
-        digests = whole_digests(connection, selection.digests)
-        matching = matching.where(listings.c.digest.in_(digests))
-    if selection.url:
-        places = (listings.c.url, listings.c.final_url, listings.c.page_url)
-        matching = matching.where(or_(*(place == selection.url for place in places)))
-    for column, value in (
-        (listings.c.source, selection.source),
-        (listings.c.host, selection.host),
-        (listings.c.author, selection.author),
-    ):
-        matching = matching.where(column == value) if value else matching
-    return matching
+def _kept_for(connection: Connection, digest: str) -> list[int]:
+    """The listings that an image was kept for and that may have other bytes by now; none that shows another image."""
+    listed = union(
+        *(
+            select(table.c.listing_id).where(table.c.digest == digest)
+            for table in (images, kept_images)
+        )
+    ).subquery()
+    query = (
+        select(listings.c.listing_id)
+        .join(listed, listed.c.listing_id == listings.c.listing_id)
+        .outerjoin(images, images.c.digest == listings.c.digest)
+        .outerjoin(replaced_images, replaced_images.c.digest == listings.c.digest)
+        .where(images.c.digest.is_(None), replaced_images.c.digest.is_(None))
+    )
+    return list(connection.scalars(query))
 
 
-def _successors(matching: Select[Any]) -> Select[Any]:
-    """What took the place of images, and what took the place of that, and so on."""
-    replaced_by = replaced_images.c.replaced_by_digest.label("digest")
-    first = select(replaced_by).where(replaced_images.c.digest.in_(matching))
-    found = first.cte("successors", recursive=True)
-    found = found.union(select(replaced_by).where(replaced_images.c.digest == found.c.digest))
-    return select(found.c.digest)
+def _block(connection: Connection, digest: str, kept_for: Collection[int], *, reason: str) -> None:
+    """Ends the listings that have an image's bytes, and those that it was kept for."""
+    values = {
+        **dict.fromkeys(("title", "page_url", "author", "final_url"), ""),
+        "outcome_state": OutcomeState.BLOCKED.value,
+        "outcome_reason": OutcomeReason.PURGED.value,
+        "outcome_message": reason,
+        # What it gave once: a purge that was interrupted is found by it.
+        "digest": digest,
+    }
+    chosen = or_(listings.c.digest == digest, listings.c.listing_id.in_(kept_for))
+    connection.execute(update(listings).where(chosen).values(values))
 
 
 def list_pending(connection: Connection) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
@@ -265,6 +237,10 @@ def iterate_purged(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
 def find_purged(connection: Connection, digests: Collection[str]) -> set[str]:
     """Returns those of these images that were purged."""
     return set(_FIND_PURGED.run(connection, digests=list(digests)).scalars())
+
+
+def _listing(row: Any) -> Listing:
+    return Listing("", "") if row.listing_id is None else listing_of(row)
 
 
 def _names_in(text: str) -> tuple[tuple[str, str], ...]:

@@ -133,7 +133,7 @@ listings = Table(
     Column("outcome_reason", String(32)),
     Column("outcome_message", Text),
     Column("final_url", Text),
-    # Of the bytes that came; after a failure that may pass, of those that came before.
+    # Of the bytes that came; after a failure that may pass, of those that came before; of what was purged for it.
     Column("digest", Digest, index=True),
     Column("size_bytes", BigInteger),
     # Of what the screen left out, so that another screen can tell whether it would.

@@ -18,7 +18,8 @@ from services.crawler.candidate import DecodedCandidate
 from services.crawler.catalogue.crawls import Count, Crawl, SettledListing
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.kept_images import KeptImage
-from services.crawler.catalogue.purges import PurgeCandidate, PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
+from services.crawler.catalogue.purges import PurgeCandidate
 from services.crawler.catalogue.reports import Failures, HostReport, SourceYield
 from services.crawler.compliance import Compliance
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict

@@ -12,7 +12,8 @@ import structlog
 
 from services.crawler.catalogue import purges
 from services.crawler.catalogue.database import Database
-from services.crawler.catalogue.purges import PurgeCandidate, PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
+from services.crawler.catalogue.purges import PurgeCandidate
 from services.crawler.fetch.fetcher import Fetcher
 from services.crawler.fetch.host_paces import HostResting
 from services.crawler.keyed_lock import KeyedLock

@@ -18,7 +18,7 @@ from services.crawler.catalogue import (
     purges,
     replacements,
 )
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.image_record import ImageRecord, RecordedJudgement, RecordedListing
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing

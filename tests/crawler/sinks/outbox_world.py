@@ -21,7 +21,7 @@ from services.crawler.catalogue import (
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.catalogue.replacements import Replacement
 from services.crawler.catalogue.schema import judgements, outbox
 from services.crawler.judgement import ProfileVersion

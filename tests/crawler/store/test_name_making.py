@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.crawler.catalogue import replacements
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.judgement import Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
 from services.crawler.seen.seen_images import SeenImages

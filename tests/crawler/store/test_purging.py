@@ -12,7 +12,7 @@ from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.digest_prefixes import AmbiguousDigest
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.catalogue.schema import metadata
 from services.crawler.compliance import Compliance
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict

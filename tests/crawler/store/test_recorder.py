@@ -25,7 +25,7 @@ from services.crawler.catalogue.accept_order import read_news
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.catalogue.schema import kept_images as table
 from services.crawler.catalogue.schema import listings
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict

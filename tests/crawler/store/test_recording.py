@@ -15,7 +15,7 @@ from services.crawler.catalogue.accept_order import read_horizon
 from services.crawler.catalogue.crawls import CrawlRequest
 from services.crawler.catalogue.database import Database
 from services.crawler.catalogue.frontier import LeaseTerms, Outcome
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.catalogue.schema import candidates, listings
 from services.crawler.judgement import Judgement, ProfileVersion, Verdict
 from services.crawler.listing import Listing

@@ -26,7 +26,7 @@ from services.crawler.catalogue import (
 from services.crawler.catalogue.crawls import CrawlState
 from services.crawler.catalogue.distinct_pairs import PairNeeded
 from services.crawler.catalogue.image_records import ExportChoice, OtherCatalogue, Reach
-from services.crawler.catalogue.purges import PurgeSelection
+from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.catalogue.releases import FetchedAgain
 from services.crawler.catalogue.replacements import Replacement
 from services.crawler.catalogue.schema import candidates, listings
