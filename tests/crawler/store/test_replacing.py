@@ -866,7 +866,7 @@ async def test_a_removal_that_somebody_else_began_is_looked_at_again(world, monk
     one, two, three = await world.lease(3)
     await world.accept(one, 1)
     with monkeypatch.context() as others:
-        others.setattr(replacements, "begin_removal", lambda *_, **__: False)
+        others.setattr(replacements, "begin_removal", lambda *_, **__: None)
         await world.accept(two, 2, 2, bits=3)
     assert len(world.names()) == 2
     await world.accept(three, 3, picture=2)
@@ -887,15 +887,22 @@ async def test_a_removal_is_one_crawler_s_for_a_while(world):
         begin = partial(replacements.begin_removal, digest=digest_of(1), now=now, duration_s=60.0)
         return await world.database.run(begin)
 
-    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [True, False, True]
-    give_up = partial(replacements.give_removal_up, digest=digest_of(1))
-    await world.database.run(give_up)
-    assert await begins(72.0)
+    async def ends(end, until):
+        return await world.database.run(partial(end, digest=digest_of(1), expire_time=until))
+
+    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [70.0, None, 131.0]
+    give_up, record = replacements.give_removal_up, replacements.record_removed
+    # Whoever began first has nothing to say any more.
+    assert not await ends(give_up, 70.0)
+    assert not await ends(record, 70.0)
+    assert await begins(72.0) is None
+    assert await ends(give_up, 131.0)
+    assert await begins(72.0) == 132.0
     await world.database.run(replacements.free_removals)
-    assert await begins(73.0)
-    record = partial(replacements.record_removed, digest=digest_of(1))
-    await world.database.run(record)
-    assert not await begins(999.0)
+    assert not await ends(record, 132.0)
+    until = await begins(73.0)
+    assert await ends(record, until)
+    assert await begins(999.0) is None
 
 
 async def test_a_word_is_taken_when_the_files_of_both_are_gone(world):
