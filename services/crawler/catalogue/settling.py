@@ -108,7 +108,7 @@ _STANDING = Lookup(
     )
 )
 # What a better copy, or a person's word, changes.
-_CHANGING = (Verdict.ACCEPTED, Verdict.REPLACED)
+_CHANGING = (Verdict.ACCEPTED, Verdict.REPLACED, Verdict.DUPLICATE)
 _MARKS = ("sequence", "known", "repeated")
 _MARK_SETTLED = Many(
     {"of_listing": listings.c.listing_id.type, **types_of(crawl_listings, _MARKS)},
@@ -234,7 +234,7 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
 def _standing(
     connection: Connection, crawl_id: str, endings: Sequence[Ending]
 ) -> dict[str, Verdict]:
-    """The verdicts of today, by digest, of what was accepted when it was read, or replaced."""
+    """The verdicts of today, by digest, of what was accepted when it was read, or rejected for another one."""
     settlements = [one.settlement for one in endings]
     digests = {one.outcome.digest for one in settlements if one.verdict in _CHANGING}
     if not digests:

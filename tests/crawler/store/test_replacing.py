@@ -721,6 +721,23 @@ async def test_a_listing_that_ends_by_a_judgement_which_a_word_has_ended_counts_
     assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
 
 
+async def test_a_listing_that_ends_by_a_judgement_which_was_made_anew_counts_as_that_says(world):
+    """A crawler had read that it is a duplicate, and comes to write that when the image is kept."""
+    await world.begin("c2")
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, bits=3)
+    finding = world.finding(two, 2)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 2, bits=3)
+    ending = Ending(
+        "c2", finding.leased, Settlement(finding.outcome, Verdict.DUPLICATE, known=True)
+    )
+    await world.recorder.settle(ending)
+    assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
+    assert await asyncio.to_thread(world.problems) == []
+
+
 async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
     """They were kept both, and a better copy replaced one since: taken back, what is in its place would be wrong."""
     one, two, three = await world.lease(3)
