@@ -98,9 +98,13 @@ class Recorder:
             end = await self._wait.run(lambda: self._carry_through(finding))
         return end is not End.OUTDATED
 
-    async def settle(self, ending: Ending) -> None:
-        """Ends a listing of which nothing is to be judged, as `record` does."""
-        await self._queue.put(Entry(ending))
+    async def settle(self, ending: Ending) -> bool:
+        """Ends a listing of which nothing is to be judged, as `record` does.
+
+        False if nothing was written, and it is to be judged: a person's word ended the judgement meanwhile that it was
+        to end by.
+        """
+        return await self._queue.put(Entry(ending)) is not End.OUTDATED
 
     async def is_stored(self, digest: str) -> bool:
         """Whether the bytes of a digest are in the store; waits while it is away."""
