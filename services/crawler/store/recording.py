@@ -372,7 +372,10 @@ def _scored(found: Sequence[Finding], new: Collection[str]) -> Counter[score_cou
 
 
 def _with_own(news: News, kept: dict[str, tuple[int, Finding]]) -> News:
-    """What others added, and behind it what this transaction did: nobody else accepts in between."""
+    """What others added, and behind it what this transaction did: nobody else accepts in between.
+
+    The news was read before, and has what this transaction keeps again as replaced.
+    """
     own = sorted(
         (sequence, digest, finding.candidate.decoded.fingerprint)
         for digest, (sequence, finding) in kept.items()
@@ -380,4 +383,5 @@ def _with_own(news: News, kept: dict[str, tuple[int, Finding]]) -> News:
     if not own:
         return news
     horizon = replace(news.horizon, kept=own[-1][0])
-    return replace(news, kept=news.kept + tuple(own), horizon=horizon)
+    still = tuple(one for one in news.replaced if one[0] not in kept)
+    return replace(news, kept=news.kept + tuple(own), replaced=still, horizon=horizon)

@@ -454,6 +454,7 @@ async def test_a_replaced_image_is_kept_again_if_it_is_distinct(world):
     [leased] = await world.lease(9, "again")
     await world.accept(leased, 1, crawl_id="again")
     assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert not world.seen.is_replaced(digest_of(1))
     assert world.store.has(digest_of(1))
     assert (await world.judgement(1)).verdict is Verdict.ACCEPTED
     assert (
