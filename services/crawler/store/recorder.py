@@ -238,7 +238,8 @@ class Recorder:
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
         """One transaction; what it brings of others is remembered with what is its own."""
-        recorded = await self._database.run(Recording(entries, self._names.take_made(), self._seen))
+        with self._names.taking_made() as made:
+            recorded = await self._database.run(Recording(entries, made, self._seen))
         self._seen.learn(recorded.news)
         for files in recorded.replaced:
             self._seen.note_replaced(files.digest, files.replaced_by)
