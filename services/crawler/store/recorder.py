@@ -175,19 +175,22 @@ class Recorder:
         digest = finding.candidate.digest
         is_owed, after_removal, is_written = self._seen.is_replaced(digest), False, False
         end = End.PUT_OFF
-        while end is End.PUT_OFF:
-            sighting = await self._duplicate_of(finding)
-            if sighting is not None:
-                end = await self._turn_down(finding, sighting)
-            elif is_owed:
-                # Nobody is to remove what is written from here on. That takes its time, so it is looked at again.
-                await self._removal.finish_one(digest)
-                is_owed, after_removal = False, True
-            else:
-                end = await self._keep(finding, file_name, after_removal=after_removal)
-                is_owed, is_written = end is End.PUT_OFF, bool(finding.candidate.encoded)
-        if is_written and end not in (End.KEPT, End.KEPT_BEFORE):
-            await self._take_back(digest)
+        try:
+            while end is End.PUT_OFF:
+                sighting = await self._duplicate_of(finding)
+                if sighting is not None:
+                    end = await self._turn_down(finding, sighting)
+                elif is_owed:
+                    # Nobody is to remove what is written from here on. That takes its time, so it is looked at again.
+                    await self._removal.finish_one(digest)
+                    is_owed, after_removal = False, True
+                else:
+                    end = await self._keep(finding, file_name, after_removal=after_removal)
+                    is_owed, is_written = end is End.PUT_OFF, bool(finding.candidate.encoded)
+        finally:
+            # Also if it fails in between: whoever tries again does not know that they are there.
+            if is_written and end not in (End.KEPT, End.KEPT_BEFORE):
+                await self._take_back(digest)
         return end
 
     async def _turn_down(self, finding: Finding, sighting: Sighting) -> End:
