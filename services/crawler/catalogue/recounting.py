@@ -1,8 +1,9 @@
 """Counts of crawls follow the judgements that they count, when one of those is changed or made anew.
 
-What is counted under a verdict is what has that verdict: a crawl's counts say what is kept today. What is to be judged
-again counts as DUPLICATE meanwhile, also if it had been replaced; if it is accepted then, it counts as ACCEPTED in
-every crawl of that profile version which had come to it before.
+What is counted as ACCEPTED or REPLACED is what has that verdict: a crawl's counts say what is kept today. What is to be
+judged again counts as DUPLICATE meanwhile, also if it had been replaced; if it is accepted then, it counts as ACCEPTED
+in every crawl of that profile version which had come to it before. If another gate turns it down, those go on counting
+it as DUPLICATE.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def release(connection: Connection, rejected: Rejected) -> None:
     Raises:
         FetchedAgain: That crawl has it behind it, and has not ended.
     """
-    # Whoever records has read it, and written what he took from that, or reads that it is gone: nobody settles a
-    # listing by what is forgotten here.
+    # Whoever records settles a listing by it before, or finds under this lock that it is gone and gives the listing
+    # back: nobody settles one by what is forgotten here.
     take_accept_lock(connection)
     profile = rejected.profile
     going = find_refetch(connection, profile)

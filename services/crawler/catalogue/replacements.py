@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, or_, select, update
 
 from services.crawler.candidate import Fingerprint
 from services.crawler.catalogue.outbox import Event
@@ -104,12 +104,15 @@ def find_unremoved(connection: Connection, digest: str) -> ReplacedFiles | None:
     return None if row is None else _files(*row)
 
 
-def begin_removal(connection: Connection, digest: str, *, now: float, duration_s: float) -> bool:
+def begin_removal(
+    connection: Connection, digest: str, *, now: float, duration_s: float
+) -> float | None:
     """Takes it upon the caller alone to remove the files of a replaced image, for so many seconds.
 
-    False if there are none to remove, or somebody else is at it. Until they are gone the image is not kept again.
+    Returns until when, by which he is known to be at it; None if there are none to remove, or somebody else is at it.
+    Until they are gone the image is not kept again.
     """
-    expire = replaced_images.c.removal_expire_time
+    expire, expire_time = replaced_images.c.removal_expire_time, now + duration_s
     query = (
         update(replaced_images)
         .where(
@@ -117,15 +120,15 @@ def begin_removal(connection: Connection, digest: str, *, now: float, duration_s
             replaced_images.c.files_removed.is_(False),
             or_(expire.is_(None), expire < now),
         )
-        .values(removal_expire_time=now + duration_s)
+        .values(removal_expire_time=expire_time)
     )
+    return expire_time if connection.execute(query).rowcount else None
+
+
+def give_removal_up(connection: Connection, digest: str, *, expire_time: float) -> bool:
+    """Lets others remove what could not be removed. False if somebody else has begun since that time was given."""
+    query = _held(digest, expire_time).values(removal_expire_time=None)
     return connection.execute(query).rowcount > 0
-
-
-def give_removal_up(connection: Connection, digest: str) -> None:
-    """Lets others remove what could not be removed."""
-    query = update(replaced_images).where(replaced_images.c.digest == digest)
-    connection.execute(query.values(removal_expire_time=None))
 
 
 def free_removals(connection: Connection) -> None:
@@ -134,10 +137,14 @@ def free_removals(connection: Connection) -> None:
     connection.execute(query.values(removal_expire_time=None))
 
 
-def record_removed(connection: Connection, digest: str) -> None:
-    """Writes that the files of a replaced image are gone."""
-    query = update(replaced_images).where(replaced_images.c.digest == digest)
-    connection.execute(query.values(files_removed=True, removal_expire_time=None))
+def record_removed(connection: Connection, digest: str, *, expire_time: float | None) -> bool:
+    """Writes that the files of a replaced image are gone.
+
+    False if somebody else has begun since that time was given, or it is kept again: its files are not the caller's.
+    None is for whoever knows that nobody is at it, and keeps all others away.
+    """
+    query = _held(digest, expire_time).values(files_removed=True, removal_expire_time=None)
+    return connection.execute(query).rowcount > 0
 
 
 def iterate_replaced(connection: Connection) -> Iterator[tuple[str, Fingerprint, str]]:
@@ -215,6 +222,14 @@ def find_predecessors(connection: Connection, digest: str) -> list[ReplacedFiles
         found += page
         asked = [one.digest for one in page]
     return found
+
+
+def _held(digest: str, expire_time: float | None) -> Update:
+    """Changes the row of a replaced image while its removal is held until that very time."""
+    return update(replaced_images).where(
+        replaced_images.c.digest == digest,
+        replaced_images.c.removal_expire_time.is_not_distinct_from(expire_time),
+    )
 
 
 def _note(connection: Connection, replacement: Replacement, *, now: float) -> None:

@@ -108,7 +108,7 @@ _STANDING = Lookup(
     )
 )
 # What a better copy, or a person's word, changes.
-_CHANGING = (Verdict.ACCEPTED, Verdict.REPLACED)
+_CHANGING = (Verdict.ACCEPTED, Verdict.REPLACED, Verdict.DUPLICATE)
 _MARKS = ("sequence", "known", "repeated")
 _MARK_SETTLED = Many(
     {"of_listing": listings.c.listing_id.type, **types_of(crawl_listings, _MARKS)},
@@ -152,11 +152,28 @@ def lost_leases(connection: Connection, leased: Collection[LeasedListing]) -> se
     return {listing_id for listing_id, owner in owners.items() if held.get(listing_id) != owner}
 
 
+def find_outdated(connection: Connection, endings: Iterable[Ending]) -> list[Ending]:
+    """Returns those whose listings were to end by a judgement that does not stand any more: a person's word ended it.
+
+    Belongs under the lock of accepts, under which judgements are forgotten.
+    """
+    by_crawl: defaultdict[str, list[Ending]] = defaultdict(list)
+    for one in endings:
+        if one.settlement.verdict is not None:
+            by_crawl[one.crawl_id].append(one)
+    outdated = []
+    for crawl_id, judged in by_crawl.items():
+        digests = {one.settlement.outcome.digest for one in judged}
+        standing = _read_standing(connection, crawl_id, digests)
+        outdated += [one for one in judged if one.settlement.outcome.digest not in standing]
+    return outdated
+
+
 def settle(connection: Connection, endings: Sequence[Ending]) -> None:
     """Writes new outcomes, lets go of the listings, marks and counts them as done; a second time changes nothing.
 
     Belongs under the lock of accepts, behind what the same transaction replaces: an acceptance that was read before may
-    have become a replacement since, and a replacement is to be judged again once a person has said so.
+    have become a replacement since, and what was rejected for another image may be accepted by now.
     """
     record_outcomes(
         connection,
@@ -234,11 +251,16 @@ def _repeated(connection: Connection, crawl_id: str, endings: Sequence[Ending]) 
 def _standing(
     connection: Connection, crawl_id: str, endings: Sequence[Ending]
 ) -> dict[str, Verdict]:
-    """The verdicts of today, by digest, of what was accepted when it was read, or replaced."""
+    """The verdicts of today, by digest, of what was accepted when it was read, or rejected for another one."""
     settlements = [one.settlement for one in endings]
     digests = {one.outcome.digest for one in settlements if one.verdict in _CHANGING}
-    if not digests:
-        return {}
+    return _read_standing(connection, crawl_id, digests) if digests else {}
+
+
+def _read_standing(
+    connection: Connection, crawl_id: str, digests: Collection[str]
+) -> dict[str, Verdict]:
+    """The verdicts under a crawl's profile version, by digest, of those that are judged."""
     found = _STANDING.run(connection, of_crawl=crawl_id, digests=list(digests))
     return {row.digest: Verdict(row.verdict) for row in found}
 
@@ -248,9 +270,7 @@ def _count_key(
 ) -> _CountKey:
     outcome, verdict = ending.settlement.outcome, ending.settlement.verdict
     if verdict in _CHANGING:
-        # What is to be judged again counts as it does for crawls that had come to it before.
-        released = Verdict.DUPLICATE if verdict is Verdict.REPLACED else verdict
-        verdict = standing.get(outcome.digest, released)
+        verdict = standing.get(outcome.digest, verdict)
     if ending.leased.listing_id in repeated:
         verdict = Verdict.DUPLICATE
     return (

@@ -100,7 +100,7 @@ class Pipeline:
             await self._settle_failure(leased, failure, began)
 
     async def _settle_known(self, leased: LeasedListing, outcome: Outcome) -> bool:
-        """Settles a listing from what is recorded; False if it must be fetched again."""
+        """Settles a listing from what is recorded, or gives it back; False if it must be fetched again."""
         if outcome.size_px is not None and self._parts.screen.passes(outcome.size_px):
             # Another screen left it out.
             return False
@@ -266,7 +266,8 @@ class Pipeline:
         return None if judged is None else judged[1].verdict
 
     async def _settle(self, leased: LeasedListing, settlement: Settlement) -> None:
-        await self._parts.recorder.settle(Ending(self._crawl_id, leased, settlement))
+        if not await self._parts.recorder.settle(Ending(self._crawl_id, leased, settlement)):
+            await self._give_back(leased)
 
 
 async def _digest(encoded: bytes) -> str:

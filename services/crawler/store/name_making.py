@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -54,17 +55,24 @@ class NameMaking:
             else:
                 await self._look_for(digest, name)
 
-    def take_made(self) -> list[NameOf]:
-        """Names that no row tells of yet; should the row fail, the next start makes them again."""
+    @contextmanager
+    def taking_made(self) -> Iterator[list[NameOf]]:
+        """Gives the names that no row tells of yet to what writes that; if it fails, the next one gets them too."""
         made, self._made = self._made, []
-        return made
+        try:
+            yield made
+        except BaseException:
+            self._made = made + self._made
+            raise
 
     async def record(self) -> None:
         """Writes which names were made."""
-        made = self.take_made()
-        if made:
-            self.void(await self._work.database.run(partial(_record, links=made)))
-            await self.withdraw()
+        if not self._made:
+            return
+        with self.taking_made() as made:
+            void = await self._work.database.run(partial(_record, links=made))
+        self.void(void)
+        await self.withdraw()
 
     def void(self, names: Iterable[NameOf]) -> None:
         """Adds names of images that are not kept any more: they are to be removed."""

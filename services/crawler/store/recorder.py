@@ -98,9 +98,13 @@ class Recorder:
             end = await self._wait.run(lambda: self._carry_through(finding))
         return end is not End.OUTDATED
 
-    async def settle(self, ending: Ending) -> None:
-        """Ends a listing of which nothing is to be judged, as `record` does."""
-        await self._queue.put(Entry(ending))
+    async def settle(self, ending: Ending) -> bool:
+        """Ends a listing of which nothing is to be judged, as `record` does.
+
+        False if nothing was written, and it is to be judged: a person's word ended the judgement meanwhile that it was
+        to end by.
+        """
+        return await self._queue.put(Entry(ending)) is not End.OUTDATED
 
     async def is_stored(self, digest: str) -> bool:
         """Whether the bytes of a digest are in the store; waits while it is away."""
@@ -171,19 +175,22 @@ class Recorder:
         digest = finding.candidate.digest
         is_owed, after_removal, is_written = self._seen.is_replaced(digest), False, False
         end = End.PUT_OFF
-        while end is End.PUT_OFF:
-            sighting = await self._duplicate_of(finding)
-            if sighting is not None:
-                end = await self._turn_down(finding, sighting)
-            elif is_owed:
-                # Nobody is to remove what is written from here on. That takes its time, so it is looked at again.
-                await self._removal.finish_one(digest)
-                is_owed, after_removal = False, True
-            else:
-                end = await self._keep(finding, file_name, after_removal=after_removal)
-                is_owed, is_written = end is End.PUT_OFF, bool(finding.candidate.encoded)
-        if is_written and end not in (End.KEPT, End.KEPT_BEFORE):
-            await self._take_back(digest)
+        try:
+            while end is End.PUT_OFF:
+                sighting = await self._duplicate_of(finding)
+                if sighting is not None:
+                    end = await self._turn_down(finding, sighting)
+                elif is_owed:
+                    # Nobody is to remove what is written from here on. That takes its time, so it is looked at again.
+                    await self._removal.finish_one(digest)
+                    is_owed, after_removal = False, True
+                else:
+                    end = await self._keep(finding, file_name, after_removal=after_removal)
+                    is_owed, is_written = end is End.PUT_OFF, bool(finding.candidate.encoded)
+        finally:
+            # Also if it fails in between: whoever tries again does not know that they are there.
+            if is_written and end not in (End.KEPT, End.KEPT_BEFORE):
+                await self._take_back(digest)
         return end
 
     async def _turn_down(self, finding: Finding, sighting: Sighting) -> End:
@@ -234,7 +241,8 @@ class Recorder:
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[End]:
         """One transaction; what it brings of others is remembered with what is its own."""
-        recorded = await self._database.run(Recording(entries, self._names.take_made(), self._seen))
+        with self._names.taking_made() as made:
+            recorded = await self._database.run(Recording(entries, made, self._seen))
         self._seen.learn(recorded.news)
         for files in recorded.replaced:
             self._seen.note_replaced(files.digest, files.replaced_by)

@@ -132,14 +132,15 @@ class _Attempt:
         news = self._begin(entries, horizon)
         lost = settling.lost_leases(self._connection, [_leased(entry) for entry in entries])
         found: list[tuple[int, Finding, Entry]] = []
+        endings: dict[int, Ending] = {}
         for place, entry in enumerate(entries):
             if _leased(entry).listing_id in lost:
                 self._ends[place] = End.LEASE_LOST
             elif isinstance(entry.content, Finding):
                 found.append((place, entry.content, entry))
             else:
-                self._ends[place] = End.NOT_KEPT
-                self._endings.append(entry.content)
+                endings[place] = entry.content
+        self._take_endings(endings)
         kept = self._write_findings(found)
         settling.settle(self._connection, self._endings)
         ends = tuple(self._ends[place] for place in range(len(entries)))
@@ -154,6 +155,15 @@ class _Attempt:
         news = read_news(self._connection, horizon)
         self._late.learn(news)
         return news
+
+    def _take_endings(self, endings: dict[int, Ending]) -> None:
+        """Those that are to be settled; what was read of the others is to be judged again."""
+        outdated = settling.find_outdated(self._connection, endings.values())
+        for place, ending in endings.items():
+            is_outdated = ending in outdated
+            self._ends[place] = End.OUTDATED if is_outdated else End.NOT_KEPT
+            if not is_outdated:
+                self._endings.append(ending)
 
     def _write_findings(
         self, found: Sequence[tuple[int, Finding, Entry]]
@@ -362,7 +372,10 @@ def _scored(found: Sequence[Finding], new: Collection[str]) -> Counter[score_cou
 
 
 def _with_own(news: News, kept: dict[str, tuple[int, Finding]]) -> News:
-    """What others added, and behind it what this transaction did: nobody else accepts in between."""
+    """What others added, and behind it what this transaction did: nobody else accepts in between.
+
+    The news was read before, and has what this transaction keeps again as replaced.
+    """
     own = sorted(
         (sequence, digest, finding.candidate.decoded.fingerprint)
         for digest, (sequence, finding) in kept.items()
@@ -370,4 +383,5 @@ def _with_own(news: News, kept: dict[str, tuple[int, Finding]]) -> News:
     if not own:
         return news
     horizon = replace(news.horizon, kept=own[-1][0])
-    return replace(news, kept=news.kept + tuple(own), horizon=horizon)
+    still = tuple(one for one in news.replaced if one[0] not in kept)
+    return replace(news, kept=news.kept + tuple(own), replaced=still, horizon=horizon)

@@ -103,35 +103,36 @@ class ReplacedFileRemoval:
         self._work.store.remove(files.digest, (files.name,))
         return True
 
-    async def _end(self, lease: _Lease, end: Callable[..., None], digest: str) -> bool:
-        """Writes how a removal ended; False if somebody else may have begun by now: then that is his to say."""
-        if lease.is_over:
-            return False
-        await self._work.database.run(partial(end, digest=digest))
-        return True
+    async def _end(self, lease: _Lease, end: Callable[..., bool], digest: str) -> bool:
+        """Writes how a removal ended; False if somebody else has begun by then: then that is his to say.
+
+        The catalogue may be away for long, so only the row can tell.
+        """
+        return await self._work.database.run(
+            partial(end, digest=digest, expire_time=lease.expire_time)
+        )
 
 
 class _Lease:
-    """For how long a removal is this crawler's alone, by a clock that goes on while the process is stopped.
+    """A removal that is this crawler's alone, timed by a clock that goes on while the process is stopped.
 
-    It begins before the time that is in the row, and so ends before it.
+    That clock begins before the time that is in the row.
+
+    Attributes:
+        expire_time: Until when it is, by the catalogue's clock. While the row has it, nobody else has begun.
     """
 
-    def __init__(self) -> None:
-        self._began_s = time.monotonic()
+    def __init__(self, began_s: float, expire_time: float) -> None:
+        self._began_s = began_s
+        self.expire_time = expire_time
 
     @property
     def may_begin(self) -> bool:
         """Whether there is time enough left to remove."""
         return time.monotonic() - self._began_s < _BEGINS_WITHIN_S
 
-    @property
-    def is_over(self) -> bool:
-        """Whether somebody else may have taken it."""
-        return time.monotonic() - self._began_s >= _ALONE_S
-
 
 def _begin(connection: Connection, digest: str) -> _Lease | None:
-    lease, now = _Lease(), catalogue_time(connection)
-    is_mine = replacements.begin_removal(connection, digest, now=now, duration_s=_ALONE_S)
-    return lease if is_mine else None
+    began_s, now = time.monotonic(), catalogue_time(connection)
+    until = replacements.begin_removal(connection, digest, now=now, duration_s=_ALONE_S)
+    return None if until is None else _Lease(began_s, until)

@@ -19,7 +19,8 @@ _REASON = func.coalesce(listings.c.outcome_reason, "").label("outcome_reason")
 _VERDICT = case(
     (listings.c.outcome_state != OutcomeState.FETCHED.value, ""),
     (crawl_listings.c.repeated, Verdict.DUPLICATE.value),
-    else_=func.coalesce(judgements.c.verdict, ""),
+    # A person's word has ended its judgement: until it is judged again, it counts as it does for `recounting`.
+    else_=func.coalesce(judgements.c.verdict, Verdict.DUPLICATE.value),
 ).label("verdict")
 _GROUP = (crawl_listings.c.crawl_id, _STATE, _REASON, _VERDICT, crawl_listings.c.known)
 _COUNTS = (

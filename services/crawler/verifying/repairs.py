@@ -84,7 +84,7 @@ class Repairs:
         find = partial(replacements.get_files, digest=problem.digest)
         files = await self._database.run(find)
         await asyncio.to_thread(self._store.remove, files.digest, (files.name,))
-        await self._database.run(partial(replacements.record_removed, digest=files.digest))
+        await self._database.run(partial(_record_removed, digest=files.digest))
         return "its files are removed"
 
     async def _bring_back(self, problem: Problem) -> str:
@@ -134,6 +134,12 @@ class Repairs:
             old = f"; the old one is {self._files.set_aside(path)}"
         self._store.put_sidecar(digest, facts)
         return f"written anew from the catalogue{old}"
+
+
+def _record_removed(connection: Connection, digest: str) -> None:
+    # Whoever had begun to remove them died: nobody else has the catalogue.
+    replacements.free_removals(connection)
+    replacements.record_removed(connection, digest, expire_time=None)
 
 
 def _names(connection: Connection, digest: str) -> list[str]:

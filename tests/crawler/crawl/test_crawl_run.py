@@ -18,6 +18,8 @@ from services.crawler.catalogue import (
     judgements,
     kept_images,
     priorities,
+    refetches,
+    releases,
     score_counts,
 )
 from services.crawler.catalogue.crawls import CrawlLimits, CrawlRequest, CrawlState
@@ -255,6 +257,42 @@ async def test_what_a_person_calls_distinct_while_it_is_judged_is_judged_again(w
         assert await world.verdicts(name) == {"ACCEPTED": 1}
     assert len(said) == 1
     assert len(world.fetcher.fetched) == 3
+
+
+async def test_what_a_word_releases_while_its_listing_ends_is_judged_again(world, monkeypatch):
+    """The crawl that is to judge it anew has just read the old judgement: its listing is given back."""
+    near_reading = NearReading(world.database, world.seen)
+    gate = DuplicateGate(world.seen, near_reading.read, profile_name=PROFILE.name)
+    monkeypatch.setattr(world.inspector, "gates", lambda *_, **__: [gate])
+    for name in ("near1", "near2"):
+        await world.run(await world.create(name), FakeSource("folder:/a", [name]))
+    assert await world.verdicts("near2") == {"DUPLICATE": 1}
+    one, two = (hashlib.sha256(name.encode()).hexdigest() for name in ("near1", "near2"))
+    refetch = await world.create("again", sources=())
+    settle, said = world.recorder.settle, []
+
+    def release(connection):
+        distinct_pairs.add_pair(connection, one, two, now=5.0)
+        [rejected] = releases.find_rejected(connection, two, one)
+        releases.release(connection, rejected)
+        assert refetches.find_refetch(connection, PROFILE) == "again"
+        assert frontier.add_known(connection, "again", rejected.listing_ids) == 0
+
+    async def late(ending):
+        if not said:
+            said.append(ending.settlement.verdict)
+            await world.database.run(release)
+        return await settle(ending)
+
+    monkeypatch.setattr(world.recorder, "settle", late)
+    listed = select(listings.c.listing_id).where(listings.c.digest == two)
+    await world.database.run(lambda c: frontier.add_known(c, "again", list(c.scalars(listed))))
+    assert await world.run(refetch) == (CrawlState.COMPLETED, "")
+    assert said == [Verdict.DUPLICATE]
+    assert await world.verdicts("again") == {"ACCEPTED": 1}
+    assert await world.verdicts("near2") == {"ACCEPTED": 1}
+    kept = await world.database.run(lambda c: kept_images.list_kept(c, ""))
+    assert [image.digest for image in kept] == [one, two]
 
 
 async def test_running_again_fetches_nothing(world):

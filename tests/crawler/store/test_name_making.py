@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from services.crawler.catalogue import replacements
+from services.crawler.catalogue import images, replacements, settling
 from services.crawler.catalogue.purge_selection import PurgeSelection
 from services.crawler.judgement import Judgement, Verdict
 from services.crawler.keyed_lock import KeyedLock
@@ -147,6 +147,29 @@ async def test_nobody_who_records_waits_for_the_removal_of_a_name(world, monkeyp
     await world.recorder.close()
     assert len(world.names()) == len(await world.kept()) == 1
     assert await asyncio.to_thread(world.problems) == []
+
+
+async def test_names_are_written_with_the_next_ones_when_a_transaction_fails(world, monkeypatch):
+    """They are made, and no row says so yet: whatever becomes of what took them along, no start makes them again."""
+    listed = await world.lease(3)
+    with monkeypatch.context() as patched:
+        # Somebody is written next, and takes the name along.
+        patched.setattr(type(world.recorder._queue), "is_idle", property(lambda _: False))
+        await world.accept(listed[0], 1)
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settling, "settle", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            await world.accept(listed[1], 2, picture=2)
+    assert [digest for digest, _ in await world.database.run(images.list_unlinked)] == [
+        digest_of(1)
+    ]
+    not_kept = Judgement(Verdict.OFF_PROFILE, "not liked", accepted().evidence)
+    await world.recorder.record(replace(world.finding(listed[2], 3, picture=3), judgement=not_kept))
+    assert await world.database.run(images.list_unlinked) == []
 
 
 async def test_a_name_that_is_kept_again_is_not_removed(world):

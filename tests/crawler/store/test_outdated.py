@@ -12,6 +12,8 @@ from sqlalchemy import select
 from services.crawler.catalogue import distinct_pairs, images, judgements, releases
 from services.crawler.catalogue.schema import listings
 from services.crawler.judgement import Evidence, Judgement, ProfileVersion, Verdict
+from services.crawler.store.blob_store import StoreAway
+from services.crawler.store.recording import End
 from tests.crawler.store.replacing_world import PROFILE, Copies, digest_of
 from tests.crawler.subjects import random_fingerprint
 
@@ -157,6 +159,31 @@ async def test_bytes_of_what_is_not_kept_after_all_do_not_stay(world, monkeypatc
     assert world.store.has(digest_of(1)) is is_shared
     kinds = {kind for kind, _ in await asyncio.to_thread(world.problems)}
     assert kinds == ({"ORPHAN"} if is_shared else set())
+
+
+async def test_bytes_of_what_was_put_off_do_not_stay_when_the_store_goes_away(world, monkeypatch):
+    """It is to be written again, and there is no room any more by then: whoever tries again knows of no bytes."""
+    [one] = await world.lease(1)
+    put_with_sidecar, written = world.store.put_with_sidecar, []
+
+    def full(content, digest, facts):
+        if digest in written:
+            raise StoreAway("/data", "No space left on device")
+        put_with_sidecar(content, digest, facts)
+        written.append(digest)
+
+    async def put_off(_entry):
+        assert world.store.has(digest_of(1))
+        return End.PUT_OFF
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "put_with_sidecar", full)
+        patched.setattr(world.recorder._queue, "put", put_off)
+        with pytest.raises(StoreAway, match="No space left"):
+            # Nobody waits for room for a rejudgement.
+            await world.accept(one, 1, crawl_id=None)
+    assert written == [digest_of(1)]
+    assert world.store.has(digest_of(1)) is world.database.is_shared
 
 
 async def test_bytes_that_another_profile_keeps_stay(world):

@@ -454,6 +454,7 @@ async def test_a_replaced_image_is_kept_again_if_it_is_distinct(world):
     [leased] = await world.lease(9, "again")
     await world.accept(leased, 1, crawl_id="again")
     assert await world.kept() == [digest_of(2), digest_of(1)]
+    assert not world.seen.is_replaced(digest_of(1))
     assert world.store.has(digest_of(1))
     assert (await world.judgement(1)).verdict is Verdict.ACCEPTED
     assert (
@@ -704,10 +705,8 @@ async def test_other_versions_count_what_is_kept_again_as_replaced(world):
     assert await world.counts("c2") == {Verdict.REPLACED: 1}
 
 
-async def test_a_listing_that_ends_by_a_judgement_which_a_word_has_ended_counts_as_a_duplicate(
-    world,
-):
-    """It was read as replaced before: it counts as it does for the crawl that had come to it first."""
+async def test_no_listing_ends_by_a_judgement_that_a_word_has_ended(world):
+    """It was read as replaced before. Who gives it back reads later what was judged anew."""
     await world.begin("c2")
     one, two = await world.lease(2)
     await world.accept(one, 1)
@@ -715,10 +714,28 @@ async def test_a_listing_that_ends_by_a_judgement_which_a_word_has_ended_counts_
     await world.accept(two, 2, 2, bits=3)
     await distinguish(world, 1, 2)
     ending = Ending("c2", finding.leased, Settlement(finding.outcome, Verdict.REPLACED, known=True))
-    await world.recorder.settle(ending)
-    assert await world.counts("c2") == {Verdict.DUPLICATE: 1}
+    assert not await world.recorder.settle(ending)
+    assert await world.counts("c2") == {}
     await keep_again(world, 1, bits=0)
+    assert await world.recorder.settle(ending)
     assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
+
+
+async def test_a_listing_that_ends_by_a_judgement_which_was_made_anew_counts_as_that_says(world):
+    """A crawler had read that it is a duplicate, and comes to write that when the image is kept."""
+    await world.begin("c2")
+    one, two = await world.lease(2)
+    await world.accept(one, 1)
+    await world.accept(two, 2, bits=3)
+    finding = world.finding(two, 2)
+    await distinguish(world, 1, 2)
+    await keep_again(world, 2, bits=3)
+    ending = Ending(
+        "c2", finding.leased, Settlement(finding.outcome, Verdict.DUPLICATE, known=True)
+    )
+    await world.recorder.settle(ending)
+    assert await world.counts("c2") == {Verdict.ACCEPTED: 1}
+    assert await asyncio.to_thread(world.problems) == []
 
 
 async def test_a_word_is_needed_while_one_of_the_two_stands_for_another(world):
@@ -866,7 +883,7 @@ async def test_a_removal_that_somebody_else_began_is_looked_at_again(world, monk
     one, two, three = await world.lease(3)
     await world.accept(one, 1)
     with monkeypatch.context() as others:
-        others.setattr(replacements, "begin_removal", lambda *_, **__: False)
+        others.setattr(replacements, "begin_removal", lambda *_, **__: None)
         await world.accept(two, 2, 2, bits=3)
     assert len(world.names()) == 2
     await world.accept(three, 3, picture=2)
@@ -887,15 +904,22 @@ async def test_a_removal_is_one_crawler_s_for_a_while(world):
         begin = partial(replacements.begin_removal, digest=digest_of(1), now=now, duration_s=60.0)
         return await world.database.run(begin)
 
-    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [True, False, True]
-    give_up = partial(replacements.give_removal_up, digest=digest_of(1))
-    await world.database.run(give_up)
-    assert await begins(72.0)
+    async def ends(end, until):
+        return await world.database.run(partial(end, digest=digest_of(1), expire_time=until))
+
+    assert [await begins(10.0), await begins(69.0), await begins(71.0)] == [70.0, None, 131.0]
+    give_up, record = replacements.give_removal_up, replacements.record_removed
+    # Whoever began first has nothing to say any more.
+    assert not await ends(give_up, 70.0)
+    assert not await ends(record, 70.0)
+    assert await begins(72.0) is None
+    assert await ends(give_up, 131.0)
+    assert await begins(72.0) == 132.0
     await world.database.run(replacements.free_removals)
-    assert await begins(73.0)
-    record = partial(replacements.record_removed, digest=digest_of(1))
-    await world.database.run(record)
-    assert not await begins(999.0)
+    assert not await ends(record, 132.0)
+    until = await begins(73.0)
+    assert await ends(record, until)
+    assert await begins(999.0) is None
 
 
 async def test_a_word_is_taken_when_the_files_of_both_are_gone(world):
