@@ -67,33 +67,35 @@ def find_contradicted(
     what holds to the end of the transaction, and what was decided before that may not hold any more.
     """
     said = find_distinct_of(connection, {digest for digest, _ in duplicates})
-    doubted = [
-        (digest, other) for digest, other in duplicates if digest in said and digest != other
-    ]
+    doubted = [(digest, other) for digest, other in duplicates if digest in said]
     if not doubted:
         return set()
     following = find_successors(connection, [other for _, other in doubted])
     return {
         (digest, other)
         for digest, other in doubted
-        if not (said[digest] | {digest}).isdisjoint(chain_of(other, following))
+        if not _against(said[digest], digest, other).isdisjoint(chain_of(other, following))
     }
 
 
 def _left(
     connection: Connection, sightings: Sequence[Sighting], digest: str, distinct: AbstractSet[str]
 ) -> tuple[Sighting, ...]:
-    """Those that are the candidate itself; or neither distinct from it, nor replaced by it or by one that is.
-
-    Directly or by way of another.
-    """
+    """Those that are neither distinct from it, nor replaced by it or by one that is; directly or by way of another."""
     following = find_successors(connection, [one.digest for one in sightings])
-    others = distinct | {digest}
     return tuple(
         one
         for one in sightings
-        if one.digest == digest or others.isdisjoint(chain_of(one.digest, following))
+        if _against(distinct, digest, one.digest).isdisjoint(chain_of(one.digest, following))
     )
+
+
+def _against(distinct: AbstractSet[str], digest: str, other: str) -> AbstractSet[str]:
+    """What must not have come into the place of another image for it to count.
+
+    The candidate itself is in its own place: its mark counts until it is replaced by what it is distinct from.
+    """
+    return distinct if other == digest else distinct | {digest}
 
 
 def _accepted(connection: Connection, digests: Collection[str]) -> list[NearImage]:

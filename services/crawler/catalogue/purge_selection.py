@@ -48,8 +48,7 @@ def matching(connection: Connection, selection: PurgeSelection) -> Select[Any]:
         NotFound: No image's digest begins so.
         AmbiguousDigest: Several do.
     """
-    of_listing = _of_listing(selection)
-    named = _listed(*of_listing) if of_listing else _stored()
+    named = _listed(selection) if _says_of_listings(selection) else _stored()
     if selection.digests:
         digests = whole_digests(connection, selection.digests)
         named = [one.where(one.selected_columns.digest.in_(digests)) for one in named]
@@ -66,11 +65,17 @@ def successors(matching: Select[Any]) -> Select[Any]:
     return select(found.c.digest)
 
 
-def _of_listing(selection: PurgeSelection) -> list[ColumnElement[bool]]:
-    """What must be true of a listing; empty if the selection says nothing of listings."""
+def _says_of_listings(selection: PurgeSelection) -> bool:
+    return any((selection.url, selection.source, selection.host, selection.author))
+
+
+def _of_listing(
+    selection: PurgeSelection, *redirects: ColumnElement[str]
+) -> list[ColumnElement[bool]]:
+    """What must be true of a listing, and of where redirects led when the bytes came that are meant."""
     chosen: list[ColumnElement[bool]] = []
     if selection.url:
-        places = (listings.c.url, listings.c.final_url, listings.c.page_url)
+        places = (listings.c.url, listings.c.page_url, *redirects)
         chosen.append(or_(*(place == selection.url for place in places)))
     for column, value in (
         (listings.c.source, selection.source),
@@ -82,13 +87,21 @@ def _of_listing(selection: PurgeSelection) -> list[ColumnElement[bool]]:
     return chosen
 
 
-def _listed(*of_listing: ColumnElement[bool]) -> list[Select[Any]]:
-    """By the listings that have the bytes, and those that an image was kept for: these may have other bytes by now."""
-    kept_for = (
+def _listed(selection: PurgeSelection) -> list[Select[Any]]:
+    """By the listings that have the bytes, and those that an image was kept for: these may have other bytes by now.
+
+    Where redirects of such a listing lead today says nothing of the image: hosts lead all that is gone to one picture.
+    """
+    shown = select(listings.c.digest).where(*_of_listing(selection, listings.c.final_url))
+    first, again = (
         select(table.c.digest).join(listings, listings.c.listing_id == table.c.listing_id)
         for table in (images, kept_images)
     )
-    return [one.where(*of_listing) for one in (select(listings.c.digest), *kept_for)]
+    return [
+        shown,
+        first.where(*_of_listing(selection, images.c.final_url)),
+        again.where(*_of_listing(selection)),
+    ]
 
 
 def _stored() -> list[Select[Any]]:

@@ -182,7 +182,10 @@ def _purge(
 
 
 def _kept_for(connection: Connection, digest: str) -> list[int]:
-    """The listings that an image was kept for and that may have other bytes by now; none that shows another image."""
+    """The listings that an image was kept for and that may have other bytes by now.
+
+    None that shows another image, or one that was purged: it is blocked already, and leads to what is left of that.
+    """
     listed = union(
         *(
             select(table.c.listing_id).where(table.c.digest == digest)
@@ -194,7 +197,9 @@ def _kept_for(connection: Connection, digest: str) -> list[int]:
         .join(listed, listed.c.listing_id == listings.c.listing_id)
         .outerjoin(images, images.c.digest == listings.c.digest)
         .outerjoin(replaced_images, replaced_images.c.digest == listings.c.digest)
+        .outerjoin(purged_images, purged_images.c.digest == listings.c.digest)
         .where(images.c.digest.is_(None), replaced_images.c.digest.is_(None))
+        .where(or_(purged_images.c.digest.is_(None), purged_images.c.digest == digest))
     )
     return list(connection.scalars(query))
 

@@ -225,7 +225,7 @@ class Recorder:
             try:
                 await asyncio.to_thread(self._store.remove, digest, ())
             except StoreAway as away:
-                # How it ends is written: a check finds them.
+                # A check finds them, unless it is kept after all.
                 self._wait.log(away)
 
     async def _duplicate_of(self, finding: Finding) -> Sighting | None:

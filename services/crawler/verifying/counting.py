@@ -17,7 +17,8 @@ from services.crawler.outcome import OutcomeState
 _STATE = func.coalesce(listings.c.outcome_state, OutcomeState.FAILED.value).label("outcome_state")
 _REASON = func.coalesce(listings.c.outcome_reason, "").label("outcome_reason")
 _VERDICT = case(
-    (listings.c.outcome_state != OutcomeState.FETCHED.value, ""),
+    # None of it is known where another crawl is to try what failed once more.
+    (listings.c.outcome_state.is_distinct_from(OutcomeState.FETCHED.value), ""),
     (crawl_listings.c.repeated, Verdict.DUPLICATE.value),
     # A person's word has ended its judgement: until it is judged again, it counts as it does for `recounting`.
     else_=func.coalesce(judgements.c.verdict, Verdict.DUPLICATE.value),

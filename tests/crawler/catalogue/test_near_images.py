@@ -60,6 +60,25 @@ async def test_the_gates_see_the_mark_and_what_they_say_is_written(world, liked)
     assert (await world.judgement(2)).duplicate_of == digest_of(2)
 
 
+async def test_a_word_about_what_replaced_a_marked_image_brings_it_back(world):
+    """Its place is that of the better copy, which it is distinct from: the mark does not stand in the way."""
+    one, better = await world.lease(2)
+    await world.accept(one, 1)
+    finding = world.finding(one, 1)
+    marked = digest_of(1), finding.candidate.decoded.fingerprint
+    await world.database.run(lambda c: images.mark_seen(c, PROFILE.name, *marked))
+    world.seen.mark(PROFILE.name, *marked)
+    await world.accept(better, 2, 2, bits=3)
+    assert await world.kept() == [digest_of(2)]
+    say = partial(distinct_pairs.add_pair, one=digest_of(1), other=digest_of(2), now=5.0)
+    await world.database.run(say)
+    look = partial(world.seen.sightings, PROFILE.name, digest_of(1), finding.candidate.decoded)
+    near = await NearReading(world.database, world.seen).read(digest_of(1), look, with_facts=True)
+    assert near.sightings == ()
+    itself = {(digest_of(1), digest_of(1))}
+    assert await world.database.run(lambda c: find_contradicted(c, itself)) == itself
+
+
 async def test_a_word_ends_what_was_said_of_the_two(world, liked):
     """And of nothing else."""
     pairs = {(digest_of(2), other) for other in (digest_of(1), digest_of(2), OTHER)}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from services.crawler.catalogue import frontier, purges, replacements
 from services.crawler.catalogue.frontier import Outcome
 from services.crawler.catalogue.purge_selection import PurgeSelection
-from services.crawler.catalogue.schema import listings
+from services.crawler.catalogue.schema import images, listings
 from services.crawler.judgement import ProfileVersion
 from services.crawler.keyed_lock import KeyedLock
 from services.crawler.outcome import OutcomeReason, OutcomeState
@@ -104,6 +104,36 @@ async def test_what_shows_another_kept_image_now_stays_that_one_s(world):
     assert len(await world.purge(url="http://h/0.jpg")) == 1
     blocked = (digest_of(2), "", "BLOCKED", "PURGED")
     assert [await world.row(one) for one in (first, second)] == [blocked] * 2
+
+
+async def test_where_redirects_lead_now_names_no_image_of_before(world):
+    """A host leads all that is gone to one picture; an image is named by where it came from."""
+    first, second = await world.keep(1, 2)
+    came_from = images.update().where(images.c.digest == digest_of(1))
+    came_from = came_from.values(final_url="http://cdn/1.jpg")
+    await world.database.run(lambda c: c.execute(came_from))
+    for leased in (first, second):
+        await world.fetch_again(leased, replace(GONE, final_url="http://h/removed.png"))
+    assert await world.purge(dry_run=True, url="http://h/removed.png") == []
+    found = await world.purge(dry_run=True, url="http://cdn/1.jpg")
+    assert [digest for digest, _ in found] == [digest_of(1)]
+
+
+async def test_a_purge_leaves_the_way_to_another_that_is_not_done(world, monkeypatch):
+    """Its address gave both; the files of the second are still to be removed."""
+    first, _ = await world.keep(1, 2)
+    await world.fetch_again(first, giving(digest_of(2)))
+
+    def away(*_):
+        raise StoreAway("/data", "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "remove", away)
+        with pytest.raises(StoreAway):
+            await world.purge(digests=(digest_of(2),))
+    assert len(await world.purge(digests=(digest_of(1),))) == 1
+    assert [digest for digest, _ in await world.purge(url="http://h/0.jpg")] == [digest_of(2)]
+    assert not world.store.has(digest_of(2))
 
 
 @pytest.mark.parametrize("shown", [1, 2], ids=["gone", "another kept image"])

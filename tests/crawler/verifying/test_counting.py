@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from services.crawler.catalogue import releases
-from services.crawler.catalogue.schema import crawl_counts
+from services.crawler.catalogue.schema import crawl_counts, listings
 from services.crawler.judgement import Verdict
 from services.crawler.verifying.counting import count_again
 from tests.crawler.store.replacing_world import Copies, digest_of
@@ -39,6 +39,14 @@ async def test_counts_are_those_of_today(world):
     counts = {Verdict.ACCEPTED: 1, Verdict.REPLACED: 1, Verdict.DUPLICATE: 1}
     assert await world.counts() == counts
     assert await counted_anew(world) == counts
+
+
+async def test_what_another_crawl_tries_once_more_counts_as_a_failure(world):
+    """Nothing of it is known meanwhile; before, it had failed."""
+    again = listings.update().where(listings.c.digest == digest_of(3))
+    again = again.values(outcome_state=None, outcome_reason=None, digest=None)
+    await world.database.run(lambda c: c.execute(again).rowcount)
+    assert Verdict.DUPLICATE not in await counted_anew(world)
 
 
 @pytest.mark.parametrize("number", [1, 3])
