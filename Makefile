@@ -25,7 +25,7 @@ run: .venv/.run ## Learns from sample photos, mines a sample site, shows what wa
 
 # In two halves, of which one is no reason to leave out the other: the tests of domain code pass with grpc hidden.
 # Those compute all the time; the others wait for processes and for limits as well, and a third worker computes meanwhile.
-test: .venv/.test ## Runs all tests, in about 27 minutes on 2 cores.
+test: .venv/.test ## Runs all tests, in about 21 minutes on 2 cores.
 	$(pytest) -n 2 --domain-tests=only; status=$$?; \
 	$(pytest) -n 3 --domain-tests=left-out && exit $$status
 
