@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 python := .venv/bin/python
 pip := .venv/bin/python -m pip --disable-pip-version-check -q
-pytest := $(python) -m pytest --dist loadfile --no-loadscope-reorder -m "not long"
+pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 extras_run := embedder,novelty,watermark,crawler,cpu,cli
 extras_bench := $(extras_run),openvino,bench
 extras_test := $(extras_run),openvino,export,test,lint
@@ -24,10 +24,9 @@ run: .venv/.run ## Learns from sample photos, mines a sample site, shows what wa
 	@$(python) -m samples
 
 # In two halves, of which one is no reason to leave out the other: the tests of domain code pass with grpc hidden.
-# Those compute all the time; the others wait for processes and for limits as well, and a third worker computes meanwhile.
-test: .venv/.test ## Runs all tests, in about 21 minutes on 2 cores.
-	$(pytest) -n 2 --domain-tests=only; status=$$?; \
-	$(pytest) -n 3 --domain-tests=left-out && exit $$status
+test: .venv/.test ## Runs all tests, in 20 to 27 minutes on 2 cores.
+	$(pytest) --domain-tests=only; status=$$?; \
+	$(pytest) --domain-tests=left-out && exit $$status
 
 test-long: test ## Runs the tests that take long as well, one after the other: they measure.
 	$(python) -m pytest -m long

@@ -39,7 +39,7 @@ from tests.watermark.detectors import BrightnessBackend, fake_folder
 
 WORDS = ("embedder", "watermark", "novelty", "crawler")
 # Of unary calls, and of streams on which nothing moves; shorter than a service's own, to be seen.
-LIMIT_S = 2.0
+LIMIT_S = 3.0
 _IMAGE = rgb_to_image(np.full((64, 64, 3), 90, np.uint8))
 
 # A field that only a newer client knows.

@@ -371,13 +371,15 @@ async def test_30_a_thousand_connections_that_say_nothing(target):
     await target.require_right()
     before = process.num_fds()
     writers = []
-    async with target.neighbour() as seconds:
-        for _ in range(1_000):
-            _, writer = await asyncio.open_connection(host, int(port))
-            writers.append(writer)
+    try:
+        async with target.neighbour() as seconds:
+            for _ in range(1_000):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writers.append(writer)
+    finally:
+        for writer in writers:
+            writer.close()
     assert max(seconds) < 4
-    for writer in writers:
-        writer.close()
     async with asyncio.timeout(30):
         while process.num_fds() > before + 10:
             await asyncio.sleep(0.02)
